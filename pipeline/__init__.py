@@ -1,0 +1,1 @@
+"""One run: from a problem set to a verified dataset."""

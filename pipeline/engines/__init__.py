@@ -1,0 +1,123 @@
+"""Engines sample continuations of token-id prefixes.
+
+`vllm.py` is the real one, `simulated.py` a public model of a solver for tests, scale, and machines
+without a language model; `steps.py` cuts what they sample into steps.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.records import Problem
+from pipeline.tree import Finish
+
+ENGINES = {
+    "vllm": "pipeline.engines.vllm:VllmEngine",
+    "simulated": "pipeline.engines.simulated:SimulatedEngine",
+}
+"""What `engine.use` can name."""
+
+
+class Sampling(BaseModel):
+    """How tokens are drawn; the meanings are vLLM's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    temperature: float = Field(default=0.7, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0)
+    """0 considers every token."""
+    max_tokens: int = Field(default=512, ge=1)
+    """Most tokens of a whole response; a branch gets what its prefix has left of them."""
+    stop: tuple[str, ...] = ()
+    """Strings that end a response; its text ends before the string, its token ids after it."""
+
+
+class PromptFormat(BaseModel):
+    """How a problem becomes the prompt, before the model's chat template is applied, once."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    system: str | None = None
+    template: str = "{problem}"
+    """`{problem}` stands for the problem's text; other braces are left as they are."""
+
+    def render(self, problem: Problem) -> str:
+        """The user's turn for this problem."""
+        return self.template.replace("{problem}", problem.prompt)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """A problem as the model reads it."""
+
+    token_ids: tuple[int, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Asks for `num_rollouts` continuations of one prefix."""
+
+    token_ids: Sequence[int]
+    """The exact prefix."""
+    num_rollouts: int
+    max_tokens: int
+    sampling: Sampling
+    seed: int
+    """The same request with the same seed asks for the same tokens, where the engine can."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """One sampled continuation."""
+
+    token_ids: tuple[int, ...]
+    """Every sampled id, a stop string's and the end token's included."""
+    token_texts: tuple[str, ...]
+    """The text each id adds, "" for special tokens and for parts of a character; same length."""
+    text: str
+    """The response's text: the token texts joined, cut before a stop string."""
+    logprobs: tuple[float, ...] | None
+    """Of each sampled id; None where the engine gives none."""
+    finish: Finish
+
+
+class EngineDied(Exception):
+    """The engine is gone. The request may be sent again to a new one."""
+
+
+class EngineStartError(Exception):
+    """The engine cannot be started with this config; the message is for the user."""
+
+
+class RequestRejected(Exception):
+    """The engine works, but cannot serve this request, for example a prompt that is too long."""
+
+
+class Engine(Protocol):
+    """Samples continuations. Built with its own `Config`, a `PromptFormat` and the run's seed.
+
+    Calls may overlap without bound; the engine batches them.
+    """
+
+    model_version: str
+    """Names the weights; set once the engine has started."""
+
+    async def start(self) -> None:
+        """Loads the model. Raises EngineStartError."""
+        ...
+
+    def encode(self, problem: Problem) -> Prompt:
+        """The problem's prompt; the only place where text becomes token ids."""
+        ...
+
+    async def generate(self, request: Request) -> list[Completion]:
+        """`num_rollouts` completions. Raises EngineDied or RequestRejected."""
+        ...
+
+    async def close(self) -> None:
+        """Frees the model; calling it twice is fine."""
+        ...

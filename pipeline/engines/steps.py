@@ -1,0 +1,81 @@
+"""Cuts a completion into steps without touching its token ids.
+
+A step ends with the token in which a delimiter ends, so boundaries always lie between tokens.
+Guarantees: the steps' ids joined are the sampled ids, their texts joined are the completion's text,
+and no step is blank unless the whole completion is.
+"""
+
+import re
+from bisect import bisect_left
+from itertools import accumulate
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from pipeline.engines import Completion
+from pipeline.tree import Step
+
+_PATTERNS = {"blank_line": r"\n[^\S\n]*\n\s*", "newline": r"\n\s*"}
+
+
+class StepConfig(BaseModel):
+    """Where a step ends."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    at: Literal["blank_line", "newline", "regex"] = "newline"
+    pattern: str | None = None
+    """With `at: regex`: a step ends where a match ends."""
+
+    @model_validator(mode="after")
+    def _check_pattern(self) -> "StepConfig":
+        if (self.at == "regex") != (self.pattern is not None):
+            raise ValueError("`pattern` goes with `at: regex`, and only with it")
+        if self.pattern is not None:
+            try:
+                re.compile(self.pattern)
+            except re.error as e:
+                raise ValueError(f"`pattern` is not a regular expression: {e}") from e
+        return self
+
+
+class StepSplitter:
+    """Splits completions by one rule."""
+
+    def __init__(self, config: StepConfig) -> None:
+        self._delimiter = re.compile(config.pattern or _PATTERNS[config.at])
+
+    def split(self, completion: Completion) -> tuple[Step, ...]:
+        """The completion's steps; none for a completion without tokens."""
+        ids, logprobs = completion.token_ids, completion.logprobs
+        text = "".join(completion.token_texts)
+        ends = list(accumulate(map(len, completion.token_texts)))
+        steps, begin, begin_char = [], 0, 0
+        for end in [*self._cuts(text, ends), len(ids)]:
+            if begin == end:
+                continue
+            end_char = ends[end - 1]
+            steps.append(
+                Step(
+                    token_ids=ids[begin:end],
+                    # A stop string has ids but is no part of the response's text.
+                    text=completion.text[begin_char:end_char],
+                    logprob=None if logprobs is None else sum(logprobs[begin:end]),
+                )
+            )
+            begin, begin_char = end, end_char
+        return tuple(steps)
+
+    def _cuts(self, text: str, ends: list[int]) -> list[int]:
+        """Token counts after which a step ends, increasing; the last step's end is left out."""
+        cuts, last_char = [], 0
+        for match in self._delimiter.finditer(text):
+            cut = bisect_left(ends, match.end()) + 1
+            if match.end() == 0 or cut > len(ends):
+                continue
+            end_char = ends[cut - 1]
+            # Blank stretches join a neighbour: they are no step of reasoning.
+            if text[last_char:end_char].strip() and text[end_char:].strip():
+                cuts.append(cut)
+                last_char = end_char
+        return cuts

@@ -1,0 +1,244 @@
+"""The real engine: vLLM's V1 `AsyncLLM`, in this process, on a GPU or a CPU.
+
+Prompts are token ids, outputs are token ids with their log-probabilities; a rollout comes back once,
+when it is finished. On a CPU the settings of `docs/engines.md` are chosen; anything in
+`engine.options` is handed to vLLM's `AsyncEngineArgs` as it is and wins.
+"""
+
+import asyncio
+import ctypes.util
+import itertools
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.engines import (
+    Completion,
+    EngineDied,
+    EngineStartError,
+    Prompt,
+    PromptFormat,
+    Request,
+    RequestRejected,
+)
+from pipeline.engines.models import ModelError, locate
+from pipeline.records import Problem
+from pipeline.tree import Finish
+
+_FINISH = {"stop": Finish.STOP, "length": Finish.LENGTH, "abort": Finish.ABORT}
+_CONTEXT_TOKENS = 6
+"""Prompt tokens that a decoder reads first, so that the response's first space is not lost."""
+
+
+class VllmEngine:
+    """vLLM as an `Engine`."""
+
+    class Config(BaseModel):
+        """Which model, and how it is run."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        model: str
+        """A model folder, a bundled model (SmolLM2-135M-Instruct), or a Hugging Face Hub id."""
+        dtype: str = "auto"
+        """`auto` is bfloat16 on a CPU and the model's own type on a GPU."""
+        max_model_len: int | None = Field(default=None, ge=16)
+        """Most tokens of prompt and response together; the model's own limit if not given."""
+        logprobs: bool = True
+        """Keep the log-probability of every sampled token."""
+        request_seeds: bool = False
+        """Seed every request on its own. Slower, and exact repeats need batch-invariant kernels."""
+        cpu_kv_cache_gib: int = Field(default=4, ge=1)
+        """On a CPU: memory for the key-value cache."""
+        cpu_threads: str | None = None
+        """On a CPU: the cores to compute on, such as `0-7`; all that this process may use."""
+        options: dict[str, Any] = {}
+        """Further arguments of vLLM's AsyncEngineArgs."""
+
+    def __init__(self, config: Config, prompt_format: PromptFormat, seed: int = 0) -> None:
+        self.config = config
+        self.model_version = config.model
+        self._format = prompt_format
+        self._seed = seed
+        self._llm: Any = None
+        self._request_ids = itertools.count()
+
+    async def start(self) -> None:
+        """Loads the model; 15 to 40 seconds on a CPU. Raises EngineStartError."""
+        try:
+            folder = await asyncio.to_thread(locate, self.config.model)
+        except (ModelError, OSError) as e:
+            raise EngineStartError(str(e)) from e
+        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+        os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
+        if Path(folder).is_dir():
+            os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        import torch
+
+        arguments: dict[str, Any] = {
+            "model": folder,
+            "dtype": self.config.dtype,
+            "seed": self._seed % 2**32,
+            "enable_prefix_caching": True,
+            "disable_log_stats": True,
+        }
+        if self.config.max_model_len is not None:
+            arguments["max_model_len"] = self.config.max_model_len
+        if not torch.cuda.is_available():
+            set_cpu_environment(self.config)
+            arguments |= cpu_arguments(self.config)
+        await self._load(arguments | self.config.options)
+
+    async def _load(self, arguments: dict[str, Any]) -> None:
+        try:
+            from vllm.engine.arg_utils import AsyncEngineArgs
+            from vllm.v1.engine.async_llm import AsyncLLM
+        except ImportError as e:
+            raise EngineStartError(
+                f"engine.use=vllm: vLLM cannot be imported ({e}); `berry doctor` says what is missing"
+            ) from e
+        try:
+            self._llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+            tokenizer = self._llm.get_tokenizer()
+        except Exception as e:  # noqa: BLE001 - vLLM raises anything here; all of it is the config's
+            raise EngineStartError(
+                f"engine.model={self.config.model}: vLLM cannot start ({_first_line(e)})"
+            ) from e
+        self._chat_tokenizer = tokenizer
+        self._tokenizer = getattr(tokenizer, "backend_tokenizer", None)
+        if self._tokenizer is None:
+            raise EngineStartError(
+                f"engine.model={self.config.model}: expected a model with a tokenizer.json, "
+                f"got a tokenizer of type {type(tokenizer).__name__}"
+            )
+
+    def encode(self, problem: Problem) -> Prompt:
+        """The problem's prompt through the model's chat template, if it has one."""
+        user = self._format.render(problem)
+        if getattr(self._chat_tokenizer, "chat_template", None) is None:
+            text = f"{self._format.system}\n\n{user}" if self._format.system else user
+            ids = self._chat_tokenizer.encode(text)
+        else:
+            messages = [{"role": "user", "content": user}]
+            if self._format.system:
+                messages.insert(0, {"role": "system", "content": self._format.system})
+            text = self._chat_tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=True
+            )
+            # The template has put the special tokens into the text already.
+            ids = self._chat_tokenizer.encode(text, add_special_tokens=False)
+        return Prompt(token_ids=tuple(ids), text=text)
+
+    async def generate(self, request: Request) -> list[Completion]:
+        """The request's completions, all at once when the last is finished."""
+        from vllm import SamplingParams
+        from vllm.exceptions import VLLMError
+        from vllm.inputs import TokensPrompt
+        from vllm.sampling_params import RequestOutputKind
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        sampling = request.sampling
+        parameters = SamplingParams(
+            n=request.num_rollouts,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            max_tokens=request.max_tokens,
+            stop=list(sampling.stop),
+            seed=request.seed % 2**63 if self.config.request_seeds else None,
+            logprobs=0 if self.config.logprobs else None,
+            # Stop strings are found in text; without them vLLM need not make any.
+            detokenize=bool(sampling.stop),
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+        prompt = TokensPrompt(prompt_token_ids=list(request.token_ids))
+        outputs: list[Any] = []
+        try:
+            async for result in self._llm.generate(
+                prompt, parameters, request_id=str(next(self._request_ids))
+            ):
+                outputs.extend(result.outputs)
+        except EngineDeadError as e:
+            raise EngineDied(f"vLLM's engine process ended ({_first_line(e)})") from e
+        except (ValueError, VLLMError) as e:
+            raise RequestRejected(_first_line(e)) from e
+        if len(outputs) != request.num_rollouts or not all(o.token_ids for o in outputs):
+            raise EngineDied(f"expected {request.num_rollouts} rollouts, got {len(outputs)}")
+        outputs.sort(key=lambda output: output.index)
+        return [self._completion(request, output) for output in outputs]
+
+    async def close(self) -> None:
+        """Ends vLLM's processes."""
+        llm, self._llm = self._llm, None
+        if llm is not None:
+            llm.shutdown()
+
+    def _completion(self, request: Request, output: Any) -> Completion:
+        ids = tuple(output.token_ids)
+        texts = self._token_texts(request.token_ids[-_CONTEXT_TOKENS:], ids)
+        text = "".join(texts)
+        if isinstance(output.stop_reason, str) and text.startswith(output.text):
+            text = output.text
+        return Completion(
+            token_ids=ids,
+            token_texts=texts,
+            text=text,
+            logprobs=_sampled_logprobs(ids, output.logprobs),
+            finish=_FINISH.get(output.finish_reason, Finish.ABORT),
+        )
+
+    def _token_texts(self, context: Any, ids: tuple[int, ...]) -> tuple[str, ...]:
+        from tokenizers.decoders import DecodeStream
+
+        stream = DecodeStream(ids=list(context), skip_special_tokens=True)
+        return tuple(stream.step(self._tokenizer, token) or "" for token in ids)
+
+
+def cpu_arguments(config: VllmEngine.Config) -> dict[str, Any]:
+    """vLLM arguments that are right on a CPU; the measurements are in `docs/engines.md`."""
+    arguments: dict[str, Any] = {
+        # The default of 128 keeps short prefixes out of the prefix cache; under 32 is refused.
+        "block_size": 32,
+        # torch.compile takes a minute and gains a few per cent.
+        "enforce_eager": True,
+        "max_num_seqs": 128,
+    }
+    if config.dtype == "auto":
+        arguments["dtype"] = "bfloat16"
+    if config.request_seeds:
+        # A seeded request whose prefill is cut into chunks kills vLLM 0.32's CPU engine
+        # ("CPU Generator does not use offset").
+        arguments["enable_chunked_prefill"] = False
+    return arguments
+
+
+def set_cpu_environment(config: VllmEngine.Config) -> None:
+    """Sets what vLLM's engine process reads when it starts; what the user has set stays."""
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(config.cpu_kv_cache_gib))
+    cores = sorted(os.sched_getaffinity(0))
+    threads = config.cpu_threads or ",".join(map(str, cores))
+    os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", threads)
+    libraries = preload_libraries()
+    if libraries and "LD_PRELOAD" not in os.environ:
+        os.environ["LD_PRELOAD"] = ":".join(libraries)
+
+
+def preload_libraries() -> list[str]:
+    """Of the two libraries that make vLLM quicker on a CPU, those that this machine has."""
+    tcmalloc = ctypes.util.find_library("tcmalloc_minimal")
+    openmp = Path(sys.prefix) / "lib" / "libiomp5.so"
+    return [*([tcmalloc] if tcmalloc else []), *([str(openmp)] if openmp.exists() else [])]
+
+
+def _sampled_logprobs(ids: tuple[int, ...], logprobs: Any) -> tuple[float, ...] | None:
+    if logprobs is None:
+        return None
+    return tuple(position[token].logprob for position, token in zip(logprobs, ids, strict=True))
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,87 @@
+"""Turns a row of named columns into a problem, by a field map."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.problems import BadRow, SourceConfig
+from pipeline.records import Problem
+from verifiers import Target
+
+_PRESETS: dict[str, dict[str, str | None]] = {
+    # openai/gsm8k: the worked solution ends with "#### " and the answer.
+    "gsm8k": {"prompt": "question", "answer": "answer", "answer_after": "####"},
+    "plain": {"prompt": "prompt", "answer": "answer", "answer_after": None},
+}
+
+
+class RowConfig(SourceConfig):
+    """Which columns a problem is made of."""
+
+    preset: Literal["gsm8k", "plain"] = "gsm8k"
+    """`gsm8k`: `question`, and `answer` with the gold after `####`; `plain`: `prompt`, `answer`."""
+    prompt_field: str | None = None
+    """The column with the problem's text, if not the preset's."""
+    answer_field: str | None = None
+    """The column with the gold answer, if not the preset's."""
+    answer_after: str | None = None
+    """The gold answer is what follows the last of these marks; "" if the whole field is."""
+    meta_fields: tuple[str, ...] = ()
+    """Columns to keep with the problem."""
+    target_kind: str = Field(default="math", min_length=1)
+    """Names the sort of check."""
+    domain: str = "math"
+
+    def field_map(self) -> tuple[str, str, str | None]:
+        """Prompt column, answer column, and the mark before the answer if there is one."""
+        preset = _PRESETS[self.preset]
+        after = preset["answer_after"] if self.answer_after is None else self.answer_after
+        prompt, answer = preset["prompt"], preset["answer"]
+        assert prompt is not None
+        assert answer is not None
+        return self.prompt_field or prompt, self.answer_field or answer, after or None
+
+
+def to_problem(
+    row: object, config: RowConfig, *, where: str, source: str, split: str | None = None
+) -> Problem | BadRow:
+    """The row's problem, or what is wrong with it."""
+    if not isinstance(row, Mapping):
+        return BadRow(where=where, reason=f"expected a row of named fields, got {_kind(row)}")
+    prompt_field, answer_field, after = config.field_map()
+    prompt = row.get(prompt_field)
+    if not isinstance(prompt, str) or not prompt.strip():
+        return _bad(where, prompt_field, "a text that is not empty", row)
+    answer = row.get(answer_field)
+    if isinstance(answer, int | float) and not isinstance(answer, bool):
+        answer = str(answer)
+    if not isinstance(answer, str):
+        return _bad(where, answer_field, "a text or a number", row)
+    if after is not None:
+        _, mark, answer = answer.rpartition(after)
+        if not mark:
+            return _bad(where, answer_field, f"an answer after {after!r}", row)
+    if not answer.strip():
+        return _bad(where, answer_field, "an answer that is not empty", row)
+    missing = [name for name in config.meta_fields if name not in row]
+    if missing:
+        return _bad(where, missing[0], "a value", row)
+    return Problem.create(
+        prompt=prompt.strip(),
+        target=Target(kind=config.target_kind, value=answer.strip()),
+        source=source,
+        domain=config.domain,
+        split=split,
+        meta={name: row[name] for name in config.meta_fields},
+    )
+
+
+def _bad(where: str, name: str, expected: str, row: Mapping[str, object]) -> BadRow:
+    got = _kind(row[name]) if name in row else f"no such field, only {', '.join(map(str, row))}"
+    return BadRow(where=where, reason=f"field {name!r}: expected {expected}, got {got}")
+
+
+def _kind(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

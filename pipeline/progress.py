@@ -1,0 +1,83 @@
+"""Shows a run in the terminal: a live line there, plain lines everywhere else."""
+
+import time
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from pipeline.run import Snapshot
+
+_PLAIN_SECONDS = 10.0
+
+
+class TerminalProgress:
+    """Writes to standard error, so that standard output holds only results."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True)
+        self._live: Live | None = None
+        self._next_line = 0.0
+
+    def message(self, text: str) -> None:
+        """A line of its own."""
+        self._console.print(f"{text} ...", highlight=False)
+
+    def update(self, snapshot: Snapshot) -> None:
+        """Redraws the live line, or prints a plain one every ten seconds."""
+        if self._console.is_terminal:
+            if self._live is None:
+                self._live = Live(console=self._console, auto_refresh=False)
+                self._live.start()
+            self._live.update(_table(snapshot), refresh=True)
+        elif time.monotonic() >= self._next_line:
+            self._next_line = time.monotonic() + _PLAIN_SECONDS
+            self._console.print(
+                ", ".join(f"{name} {value}" for name, value in figures(snapshot).items()),
+                highlight=False,
+                soft_wrap=True,
+            )
+
+    def close(self) -> None:
+        """Leaves the last state on the screen; calling it twice is fine."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+def figures(snapshot: Snapshot) -> dict[str, str]:
+    """What is shown, by name."""
+    counts = snapshot.counts
+    trials = counts["verdict.pass"] + counts["verdict.fail"]
+    total = "" if snapshot.total is None else f"/{snapshot.total}"
+    speed, eta = snapshot.tokens_per_second, snapshot.eta_seconds
+    return {
+        "problems": f"{counts['problems']}{total}",
+        "rollouts": f"{counts['rollouts']}",
+        "tokens/s": "-" if speed is None else f"{speed:.0f}",
+        "pass rate": "-" if not trials else f"{counts['verdict.pass'] / trials:.1%}",
+        "kept": f"{counts['kept']}",
+        "errors": f"{counts['problems_failed'] + counts['verdict.error']}",
+        "restarts": f"{snapshot.num_restarts}",
+        "left": "-" if eta is None else duration(eta),
+    }
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 42s, 3m10s, 2h05m."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def _table(snapshot: Snapshot) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for name, value in figures(snapshot).items():
+        table.add_column(justify="left", no_wrap=True)
+        _ = name, value
+    table.add_row(*(f"[dim]{name}[/dim]" for name in figures(snapshot)))
+    table.add_row(*figures(snapshot).values())
+    return table

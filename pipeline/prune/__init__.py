@@ -1,0 +1,104 @@
+"""Pruning keeps the trajectories worth training on; every decision has its reason.
+
+Rules run in a fixed order, each on what the ones before it left over. A trajectory gets one decision:
+that of the rule that dropped it, or that it was kept.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.records import Decision, Status, Trajectory
+from verifiers import Outcome
+
+Rule = Callable[[Trajectory], str | None]
+"""The reason to drop a trajectory, or None. Sees the trajectories of one problem in order."""
+
+
+class PruneConfig(BaseModel):
+    """What is kept."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_tokens: int | None = Field(default=None, ge=1)
+    """Drop responses with more sampled tokens than this."""
+    drop_duplicates: bool = True
+    """Drop a response whose text, white space aside, an earlier one has."""
+    max_per_problem: int | None = Field(default=None, ge=1)
+    """Keep at most this many responses to a problem: the first ones in the tree's order."""
+
+
+class Pruner:
+    """Applies the rules of one config."""
+
+    def __init__(self, config: PruneConfig) -> None:
+        self.config = config
+
+    def prune(self, trajectories: Sequence[Trajectory]) -> tuple[Decision, ...]:
+        """One decision for each trajectory, in the same order."""
+        rules = list(self._rules())
+        return tuple(_decide(trajectory, rules) for trajectory in trajectories)
+
+    def _rules(self) -> Iterator[tuple[str, Rule]]:
+        """Fresh rules for one problem, in order."""
+        yield "unverified", not_verified
+        if self.config.max_tokens is not None:
+            yield "too_long", longer_than(self.config.max_tokens)
+        if self.config.drop_duplicates:
+            yield "duplicate", duplicate()
+        if self.config.max_per_problem is not None:
+            yield "beyond_max", beyond(self.config.max_per_problem)
+
+
+def _decide(trajectory: Trajectory, rules: Sequence[tuple[str, Rule]]) -> Decision:
+    for stage, rule in rules:
+        if reason := rule(trajectory):
+            return Decision(leaf=trajectory.leaf, stage=stage, kept=False, reason=reason)
+    stage, _ = rules[-1]
+    return Decision(leaf=trajectory.leaf, stage=stage, kept=True, reason="passed every rule")
+
+
+def not_verified(trajectory: Trajectory) -> str | None:
+    """Drops all but complete responses that a verifier passed."""
+    if trajectory.status is not Status.COMPLETED:
+        return trajectory.status.value
+    if trajectory.verdict is None:
+        return "not judged"
+    if trajectory.verdict.outcome is not Outcome.PASS:
+        return trajectory.verdict.outcome.value
+    return None
+
+
+def longer_than(max_tokens: int) -> Rule:
+    """Drops responses of more than `max_tokens` sampled tokens."""
+
+    def rule(trajectory: Trajectory) -> str | None:
+        return f"over {max_tokens} tokens" if trajectory.num_tokens > max_tokens else None
+
+    return rule
+
+
+def duplicate() -> Rule:
+    """Drops a response that was seen before, white space aside."""
+    seen: set[str] = set()
+
+    def rule(trajectory: Trajectory) -> str | None:
+        text = " ".join(trajectory.response.split())
+        if text in seen:
+            return "duplicate of an earlier response"
+        seen.add(text)
+        return None
+
+    return rule
+
+
+def beyond(num_kept: int) -> Rule:
+    """Drops all but the first `num_kept` responses that reach this rule."""
+    count = 0
+
+    def rule(trajectory: Trajectory) -> str | None:
+        nonlocal count
+        count += 1
+        return f"beyond the first {num_kept}" if count > num_kept else None
+
+    return rule

@@ -1,0 +1,127 @@
+"""What a run is made of, from a problem to its trace; the tree itself is in `tree.py`."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pipeline.tree import Finish, Tree
+from verifiers import Target, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One row of a problem set."""
+
+    id: str
+    """A hash of domain, prompt and target: the same problem has the same id in every run."""
+    domain: str
+    prompt: str
+    """What is asked, before any prompt template or chat template."""
+    target: Target
+    source: str
+    """Where it came from, for a reader: a file name, a dataset's name, a task."""
+    split: str | None = None
+    meta: Mapping[str, object] = field(default_factory=dict)
+    """What else the source says of the problem, as JSON."""
+
+    @classmethod
+    def create(
+        cls,
+        *,
+        prompt: str,
+        target: Target,
+        source: str,
+        domain: str = "math",
+        split: str | None = None,
+        meta: Mapping[str, object] | None = None,
+    ) -> "Problem":
+        """A problem with the id that its content gives it."""
+        content = [domain, prompt, target.kind, target.value, dict(target.tests)]
+        digest = hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=8)
+        return cls(
+            id=digest.hexdigest(),
+            domain=domain,
+            prompt=prompt,
+            target=target,
+            source=source,
+            split=split,
+            meta=meta or {},
+        )
+
+
+class Status(StrEnum):
+    """What became of a trajectory."""
+
+    COMPLETED = "completed"
+    TRUNCATED = "truncated"
+    ERROR = "error"
+
+
+_STATUS = {
+    Finish.STOP: Status.COMPLETED,
+    Finish.LENGTH: Status.TRUNCATED,
+    Finish.ABORT: Status.ERROR,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trajectory:
+    """A root-to-leaf path of a tree."""
+
+    leaf: int
+    status: Status
+    response: str
+    num_tokens: int
+    """Sampled tokens, the prompt's not counted."""
+    verdict: Verdict | None
+    """None when the response was not judged, because it is not complete."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What pruning did with one trajectory."""
+
+    leaf: int
+    stage: str
+    """The rule that dropped it, or the last one that it passed."""
+    kept: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """All that a run found out about one problem."""
+
+    problem: Problem
+    seed: int
+    tree: Tree
+    trajectories: tuple[Trajectory, ...]
+    decisions: tuple[Decision, ...] = ()
+    errors: tuple[str, ...] = ()
+    """What went wrong; a problem that could not be explored has a trace that says why."""
+
+    @property
+    def kept(self) -> list[Trajectory]:
+        """The survivors: trajectories that pruning decided to keep."""
+        kept = {decision.leaf for decision in self.decisions if decision.kept}
+        return [trajectory for trajectory in self.trajectories if trajectory.leaf in kept]
+
+
+def trajectories(tree: Tree) -> tuple[Trajectory, ...]:
+    """Every rollout of the tree as a trajectory, in order of its leaf's id."""
+    found = []
+    for leaf in tree.leaves():
+        finish = tree.nodes[leaf].finish
+        assert finish is not None
+        found.append(
+            Trajectory(
+                leaf=leaf,
+                status=_STATUS[finish],
+                response=tree.response(leaf),
+                num_tokens=sum(len(node.token_ids) for node in tree.path(leaf)[1:]),
+                verdict=tree.verdicts.get(leaf),
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,138 @@
+"""What `berry status` and `berry show` print: a run's summary, and one problem's tree."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from rich.markup import escape
+from rich.tree import Tree as RichTree
+
+from pipeline.datasets.folder import FolderError, RunFolder
+
+_PREVIEW = 100
+
+
+def summary(folder: RunFolder) -> str:
+    """The run in a few lines: what went in, what came out, what became of the rest."""
+    counts, facts = folder.counts, folder.complete
+    verdicts = {key: counts[f"verdict.{key}"] for key in ("pass", "fail", "abstain", "error")}
+    dropped = {
+        key.removeprefix("dropped."): value
+        for key, value in sorted(counts.items())
+        if key.startswith("dropped.")
+    }
+    lines = [
+        f"run        {folder.path} ({'complete' if facts else 'unfinished'})",
+        f"problems   {counts['problems']}, {counts['problems_solved']} with a survivor, "
+        f"{counts['problems_failed']} failed",
+        f"rollouts   {counts['rollouts']} ({counts['status.completed']} completed, "
+        f"{counts['status.truncated']} truncated), {counts['tokens']} tokens",
+        f"verdicts   {sum(verdicts.values())} ({_listed(verdicts)})",
+        f"survivors  {counts['kept']} traces; dropped: {_listed(dropped) or 'none'}",
+    ]
+    if facts:
+        lines.append(f"intake     {facts['duplicates']} duplicates, {facts['bad_rows']} bad rows")
+        speed = facts["tokens_per_second"]
+        lines.append(
+            f"speed      {'-' if speed is None else f'{speed:.0f}'} tokens/s over "
+            f"{facts['seconds']:.0f} s, after {facts['load_seconds']:.0f} s of loading, "
+            f"{facts['restarts']} restarts"
+        )
+    return "\n".join(lines)
+
+
+def next_commands(folder: RunFolder) -> str:
+    """What to try with a finished run."""
+    out = folder.path
+    problem = _first_survivor(folder)
+    lines = [
+        "next:",
+        f"  berry show {out}{f' {problem}' if problem else ''}",
+        f"  python -c 'from datasets import load_dataset; "
+        f'print(load_dataset("{out}", "traces")["train"][0])\''
+        if problem
+        else f"  berry show {out}  # no trace survived: see what was dropped, and why",
+        "  berry run configs/gsm8k.yaml problems.path=FILE.jsonl engine.model=MODEL output=OUT",
+    ]
+    return "\n".join(lines)
+
+
+def problem_ids(folder: RunFolder, limit: int) -> list[tuple[str, int, int, str]]:
+    """Of the first problems: id, rollouts, survivors, prompt."""
+    rows = []
+    for row in _rows(folder, ["problem_id", "prompt", "trajectories"]):
+        kept = sum(trajectory["kept"] for trajectory in row["trajectories"])
+        rows.append((row["problem_id"], len(row["trajectories"]), kept, _preview(row["prompt"])))
+        if len(rows) == limit:
+            break
+    return rows
+
+
+def problem_tree(folder: RunFolder, problem_id: str) -> RichTree:
+    """One problem's tree, drawn. Raises FolderError for an id that is not in the run."""
+    for row in _rows(folder, None, problem_id):
+        return _draw(row)
+    raise FolderError(f"{folder.path}: no committed problem has an id that starts with {problem_id}")
+
+
+def _draw(row: dict[str, Any]) -> RichTree:
+    drawn = RichTree(
+        f"[bold]{escape(row['prompt'])}[/bold]\n"
+        f"gold: {escape(str(row['target_value']))}   id: {row['problem_id']}"
+    )
+    for error in row["errors"]:
+        drawn.add(f"[red]error: {escape(error)}[/red]")
+    trajectories = {trajectory["leaf"]: trajectory for trajectory in row["trajectories"]}
+    branches = {0: drawn}
+    for node in row["nodes"][1:]:
+        label = f"{_counts(node)} {escape(_preview(node['text']))}"
+        if node["id"] in trajectories:
+            label += f"\n{_ending(trajectories[node['id']])}"
+        branches[node["id"]] = branches[node["parent"]].add(label)
+    return drawn
+
+
+def _counts(node: dict[str, Any]) -> str:
+    return f"[cyan]{node['passes']}/{node['trials']}[/cyan]"
+
+
+def _ending(trajectory: dict[str, Any]) -> str:
+    outcome = trajectory["outcome"] or trajectory["status"]
+    colour = {"pass": "green", "fail": "red"}.get(outcome, "yellow")
+    answer = "" if trajectory["extracted"] is None else f" {escape(trajectory['extracted'])}"
+    fate = "kept" if trajectory["kept"] else f"dropped: {escape(trajectory['decision'])}"
+    return f"[{colour}]{outcome}[/{colour}]{answer} [dim]({fate})[/dim]"
+
+
+def _rows(
+    folder: RunFolder, columns: list[str] | None, problem_id: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """Rows of `trees` in order; only those whose id starts with `problem_id` if it is given."""
+    for index in sorted(folder.parts):
+        path = Path(folder.path) / "data" / "trees" / f"part-{index:05d}.parquet"
+        with pq.ParquetFile(path) as file:
+            if problem_id is not None:
+                ids = file.read(["problem_id"])["problem_id"].to_pylist()
+                matching = [i for i, found in enumerate(ids) if found.startswith(problem_id)]
+                if not matching:
+                    continue
+                yield from file.read(columns).take(matching).to_pylist()
+            else:
+                yield from file.read(columns).to_pylist()
+
+
+def _first_survivor(folder: RunFolder) -> str | None:
+    for row in _rows(folder, ["problem_id", "trajectories"]):
+        if any(trajectory["kept"] for trajectory in row["trajectories"]):
+            return str(row["problem_id"])
+    return None
+
+
+def _preview(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _PREVIEW else f"{line[: _PREVIEW - 3]}..."
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{value} {key}" for key, value in counts.items())

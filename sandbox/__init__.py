@@ -1,0 +1,1 @@
+"""Runs untrusted code and knows nothing of the rest; nothing is built yet."""

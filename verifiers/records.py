@@ -1,0 +1,72 @@
+"""What a verifier is given and what it says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+
+class Outcome(StrEnum):
+    """What a verdict says of a response. Only PASS and FAIL are trials of a Monte-Carlo count."""
+
+    PASS = "pass"
+    """The response is right."""
+    FAIL = "fail"
+    """The response is wrong."""
+    ABSTAIN = "abstain"
+    """The verifier cannot tell, for example because the response states no answer."""
+    ERROR = "error"
+    """The verifier broke or ran out of time: nothing is known of the response."""
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether this counts as evidence about the response."""
+        return self in (Outcome.PASS, Outcome.FAIL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a response is judged against."""
+
+    kind: str
+    """Names the sort of check: `math` compares final answers."""
+    value: str | None = None
+    """The gold answer as written in the problem set; None where the problem has none."""
+    tests: Mapping[str, object] = field(default_factory=dict)
+    """What a check needs beside one value, as JSON: test cases, a checker, limits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a verifier says of one response."""
+
+    outcome: Outcome
+    reason: str
+    """Why, in a short phrase for a reader of the dataset."""
+    extracted: str | None = None
+    """The answer that was read from the response; None when none was found."""
+    evidence: Mapping[str, object] = field(default_factory=dict)
+    """What the outcome rests on, as JSON."""
+    verifier: str
+    version: str
+    seconds: float = 0.0
+    """Time spent on this check, in seconds; kept out of datasets, where it would be noise."""
+
+
+class Verifier(Protocol):
+    """Judges responses. An implementation never raises for a bad response: it returns a verdict.
+
+    The class also has a pydantic model `Config` of its options, and is built with one.
+    """
+
+    name: str
+    version: str
+    """Changes whenever some response could get another outcome."""
+
+    async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
+        """The verdict on one response."""
+        ...
+
+    async def close(self) -> None:
+        """Ends what the verifier started; calling it twice is fine."""
+        ...
