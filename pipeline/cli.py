@@ -7,72 +7,69 @@ when it broke; 2 for bad input, with one line; 130 when it was interrupted.
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import click
-import typer
-from rich.console import Console
-
-_app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    help="From problems to verified reasoning data.",
-)
-_verify = typer.Typer(no_args_is_help=True, help="Judge a jsonl file of responses.")
-_app.add_typer(_verify, name="verify")
 
 
-@_app.command()
-def run(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file; see configs/.")],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[key=value ...]", help="Keys to set, such as seed=1."),
-    ] = None,
-    address: Annotated[
-        str | None, typer.Option(help="A Ray cluster to join, such as auto or ray://host:10001.")
-    ] = None,
-) -> None:
-    """Run a config, or go on with it where its output folder holds an unfinished run."""
+class _InOrder(click.Group):
+    """Lists commands in the order in which they are used, not by the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder)
+def berry() -> None:
+    """From a problem set to verified reasoning data."""
+
+
+@berry.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--address", help="A Ray cluster to join, such as auto or ray://host:10001.")
+def run(config: Path, overrides: tuple[str, ...], address: str | None) -> None:
+    """Run CONFIG, or go on where its output folder holds an unfinished run.
+
+    KEY=VALUE sets a key of the config, for example seed=1 or strategy.use=branching.
+    """
     from pipeline.config import load_config
     from pipeline.progress import TerminalProgress
     from pipeline.report import next_commands, summary
     from pipeline.run import execute
 
-    given = list(overrides or [])
-    if address is not None:
-        given.append(f"cluster.address={address}")
+    given = overrides if address is None else (*overrides, f"cluster.address={address}")
     loaded = load_config(config, given)
     progress = TerminalProgress()
     try:
         folder = execute(loaded, progress)
     finally:
         progress.close()
-    typer.echo(f"\n{summary(folder)}\n\n{next_commands(folder)}")
+    click.echo(f"\n{summary(folder)}\n\n{next_commands(folder)}")
     if failed := folder.counts["problems_failed"]:
         raise SystemExit(_complain(f"{failed} problems failed; `berry show` says why", 1))
 
 
-@_app.command()
-def status(out: Annotated[Path, typer.Argument(metavar="OUT", help="A run folder.")]) -> None:
-    """Tell how far a run is, also while it runs."""
+@berry.command()
+@click.argument("out", type=click.Path(path_type=Path))
+def status(out: Path) -> None:
+    """Tell how far the run in folder OUT is, also while it runs."""
     from pipeline.datasets.folder import RunFolder
     from pipeline.report import summary
 
-    typer.echo(summary(RunFolder.read(out)))
+    click.echo(summary(RunFolder.read(out)))
 
 
-@_app.command()
-def show(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A run folder.")],
-    problem_id: Annotated[
-        str | None, typer.Argument(metavar="[PROBLEM_ID]", help="An id, or how it starts.")
-    ] = None,
-    limit: Annotated[int, typer.Option(help="Problems to list.")] = 20,
-) -> None:
-    """Show a run's summary and problems, or one problem's tree."""
+@berry.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("problem_id", required=False)
+@click.option("--limit", default=20, show_default=True, help="Problems to list.")
+def show(out: Path, problem_id: str | None, limit: int) -> None:
+    """Show the run in folder OUT, or the tree of one problem.
+
+    PROBLEM_ID may be just the beginning of an id.
+    """
+    from rich.console import Console
+
     from pipeline.datasets.folder import RunFolder
     from pipeline.report import problem_ids, problem_tree, summary
 
@@ -80,38 +77,53 @@ def show(
     if problem_id is not None:
         Console().print(problem_tree(folder, problem_id))
         return
-    typer.echo(f"{summary(folder)}\n")
+    click.echo(f"{summary(folder)}\n")
     for found, rollouts, kept, prompt in problem_ids(folder, limit):
-        typer.echo(f"{found}  {kept:3d} of {rollouts:3d} kept  {prompt}")
+        click.echo(f"{found}  {kept:3d} of {rollouts:3d} kept  {prompt}")
 
 
-@_verify.command("math")
-def verify_math(
-    input: Annotated[Path, typer.Option(help='Rows of {"id", "gold", "response"}.')],
-    output: Annotated[Path, typer.Option(help="Where the verdicts go, one a row, same order.")],
-    workers: Annotated[int, typer.Option(min=1, help="Checking processes.")] = 1,
-    last_number: Annotated[
-        bool, typer.Option(help="Take the last number where no answer is stated.")
-    ] = False,
-) -> None:
+@berry.group()
+def verify() -> None:
+    """Judge a jsonl file of responses."""
+
+
+@verify.command("math")
+@click.option(
+    "--input",
+    "source",
+    required=True,
+    type=click.Path(path_type=Path),
+    help='Rows of {"id", "gold", "response"}.',
+)
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help='Rows of {"id", "outcome", "reason", "extracted", "verifier"}, in the same order.',
+)
+@click.option(
+    "--workers", default=1, show_default=True, type=click.IntRange(1), help="Checking processes."
+)
+@click.option("--last-number", is_flag=True, help="Take the last number where no answer is stated.")
+def verify_math(source: Path, output: Path, workers: int, last_number: bool) -> None:
     """Judge final answers of mathematics problems."""
     from pipeline.verify_file import verify_file
     from verifiers.math import MathVerifier
 
     options = MathVerifier.Config(workers=workers, last_number=last_number)
-    outcomes = asyncio.run(verify_file(MathVerifier(options), input, output))
-    typer.echo(", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()), err=True)
+    outcomes = asyncio.run(verify_file(MathVerifier(options), source, output))
+    click.echo(", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()), err=True)
 
 
-@_app.command()
+@berry.command()
 def doctor() -> None:
     """Tell what this machine can do, and how to get what is missing."""
     from pipeline.doctor import examine
 
     findings = examine()
     for finding in findings:
-        mark = {True: "ok  ", False: "MISS", None: "    "}[finding.ok]
-        typer.echo(f"{mark} {finding.name:<12} {finding.text}")
+        mark = {True: "ok", False: "missing", None: ""}[finding.ok]
+        click.echo(f"{mark:<8}{finding.name:<10}{finding.text}")
     if any(finding.ok is False and finding.needed for finding in findings):
         raise SystemExit(1)
 
@@ -122,9 +134,10 @@ def main() -> None:
 
     _check_verifiers_package()
     try:
-        raise SystemExit(_app(standalone_mode=False) or 0)
+        berry(standalone_mode=False)
+        status = 0
     except click.exceptions.NoArgsIsHelpError as e:
-        typer.echo(e.format_message())
+        click.echo(e.format_message())
         status = 2
     except click.ClickException as e:
         status = _complain(e.format_message(), 2)
@@ -139,7 +152,7 @@ def main() -> None:
 
 def _complain(text: str, status: int) -> int:
     line = " ".join(text.split())
-    typer.echo(f"berry: {line}", err=True)
+    click.echo(f"berry: {line}", err=True)
     return status
 
 

@@ -209,8 +209,7 @@ class Cluster:
             verifier_actor.remote(self._config) for _ in range(self._config.cluster.verifier_actors)
         ]
         self._seats = [
-            _Seat(number, self._new_worker(number))
-            for number in range(self._config.cluster.workers)
+            _Seat(number, self._new_worker(number)) for number in range(self._config.cluster.workers)
         ]
         await asyncio.gather(*(self._started(seat.actor) for seat in self._seats))
         for _ in range(self._config.cluster.problems_in_flight):
@@ -221,13 +220,12 @@ class Cluster:
         log_file = None
         if self._log_folder is not None:
             log_file = str(self._log_folder.absolute() / f"worker-{number}.log")
-        worker = ray.remote(
-            num_cpus=1,
-            num_gpus=_gpus_per_worker(self._config),
-            # The calls of `num_tokens` and `close` come on top of the problems.
-            max_concurrency=self._config.cluster.problems_in_flight + 4,
-        )(RolloutWorker)
-        return worker.remote(self._config, self._verifier_actors, log_file)
+        worker = ray.remote(num_cpus=1, num_gpus=_gpus_per_worker(self._config))(RolloutWorker)
+        # The calls of `num_tokens` and `close` come on top of the problems.
+        concurrency = self._config.cluster.problems_in_flight + 4
+        return worker.options(max_concurrency=concurrency).remote(
+            self._config, self._verifier_actors, log_file
+        )
 
     async def _started(self, actor: Any) -> None:
         try:
@@ -310,9 +308,7 @@ async def _end(actor: Any) -> None:
 def _given_up(problem: Problem, config: RunConfig, reason: str) -> Trace:
     error = f"given up after {config.cluster.attempts} attempts, the last: {reason}"
     seed = derive_seed(config.seed, problem.id)
-    return Trace(
-        problem=problem, seed=seed, tree=Tree((), "", seed), trajectories=(), errors=(error,)
-    )
+    return Trace(problem=problem, seed=seed, tree=Tree((), "", seed), trajectories=(), errors=(error,))
 
 
 def _one_line(error: BaseException) -> str:

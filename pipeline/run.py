@@ -16,7 +16,7 @@ import importlib.metadata
 import platform
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NoReturn, Protocol
@@ -156,13 +156,12 @@ class _Run:
                     reporter.cancel()
                     with contextlib.suppress(asyncio.CancelledError):
                         await reporter
+                folder.append_metrics(self._metrics())
         self._parts.commit_last()
         folder.finish(self._final_facts(intake))
         folder.write_card(render_card(folder))
 
-    async def _lease_all(
-        self, cluster: Cluster, first: Lease, leases: Iterator[Lease]
-    ) -> None:
+    async def _lease_all(self, cluster: Cluster, first: Lease, leases: Iterator[Lease]) -> None:
         """Keeps the cluster busy until every problem is done; the first failure ends the run."""
         room = asyncio.Semaphore(cluster.capacity + _OPEN_PARTS * self._config.problems_per_part)
         self._parts.on_commit = room.release
@@ -228,7 +227,7 @@ class _Parts:
         """Open part -> ids of its problems, in order."""
         self._done: dict[int, dict[int, Explored]] = {}
         """Open part -> index -> finished problem."""
-        self.on_commit = lambda: None
+        self.on_commit: Callable[[], None] = lambda: None
         """Called for every problem whose part is committed."""
 
     def leases(self, intake: Intake) -> Iterator[Lease]:

@@ -10,6 +10,7 @@ import multiprocessing
 import resource
 from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
@@ -91,9 +92,7 @@ class ProcessWorkers(Generic[Item, Result]):
     async def _schedule(self, items: list[Item]) -> list[Result]:
         if self._pool is None:
             self._pool = self._start_pool()
-        future = self._pool.schedule(
-            _apply, args=(self._check, items), timeout=self._timeout_seconds
-        )
+        future = self._pool.schedule(_apply, args=(self._check, items), timeout=self._timeout_seconds)
         try:
             results: list[Result] = await asyncio.wrap_future(future)
         except FutureTimeout as e:
@@ -102,7 +101,7 @@ class ProcessWorkers(Generic[Item, Result]):
             raise CheckFailed("the checking process died") from e
         except MemoryError as e:
             raise CheckFailed(f"needed more than {self._memory_mb} MB") from e
-        except Exception as e:  # noqa: BLE001 - whatever a check raises is its failure, not ours
+        except Exception as e:
             raise CheckFailed(f"{type(e).__name__}: {e}"[:200]) from e
         return results
 
@@ -125,7 +124,6 @@ def _apply(check: Callable[[Item], Result], items: list[Item]) -> list[Result]:
 
 def _limit_memory(megabytes: int) -> None:
     """Limits this process to `megabytes` beyond what its imports have mapped already."""
-    with open("/proc/self/statm") as statm:
-        mapped = int(statm.read().split()[0]) * resource.getpagesize()
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     limit = mapped + megabytes * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

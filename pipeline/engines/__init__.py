@@ -103,8 +103,10 @@ class Engine(Protocol):
     Calls may overlap without bound; the engine batches them.
     """
 
-    model_version: str
-    """Names the weights; set once the engine has started."""
+    @property
+    def model_version(self) -> str:
+        """Names the weights; known once the engine has started."""
+        ...
 
     async def start(self) -> None:
         """Loads the model. Raises EngineStartError."""

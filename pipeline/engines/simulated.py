@@ -99,7 +99,7 @@ class SimulatedEngine:
 class _Task:
     """A prefix, understood: the problem's parameters and how far the response has come."""
 
-    def __init__(self, prompt: str, gold: str, response: str, config: SimulatedEngine.Config):
+    def __init__(self, prompt: str, gold: str, response: str, config: SimulatedEngine.Config) -> None:
         self._hash = zlib.crc32(prompt.encode())
         span = config.max_steps - config.min_steps + 1
         self.num_steps = config.min_steps + self._hash % span

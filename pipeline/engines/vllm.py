@@ -55,7 +55,7 @@ class VllmEngine:
         """On a CPU: memory for the key-value cache."""
         cpu_threads: str | None = None
         """On a CPU: the cores to compute on, such as `0-7`; all that this process may use."""
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = Field(default_factory=dict)
         """Further arguments of vLLM's AsyncEngineArgs."""
 
     def __init__(self, config: Config, prompt_format: PromptFormat, seed: int = 0) -> None:
@@ -64,6 +64,7 @@ class VllmEngine:
         self._format = prompt_format
         self._seed = seed
         self._llm: Any = None
+        self._tokenizer: Any = None
         self._request_ids = itertools.count()
 
     async def start(self) -> None:
@@ -74,8 +75,6 @@ class VllmEngine:
             raise EngineStartError(str(e)) from e
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
         os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
-        if Path(folder).is_dir():
-            os.environ.setdefault("HF_HUB_OFFLINE", "1")
         import torch
 
         arguments: dict[str, Any] = {
@@ -103,7 +102,7 @@ class VllmEngine:
         try:
             self._llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
             tokenizer = self._llm.get_tokenizer()
-        except Exception as e:  # noqa: BLE001 - vLLM raises anything here; all of it is the config's
+        except Exception as e:
             raise EngineStartError(
                 f"engine.model={self.config.model}: vLLM cannot start ({_first_line(e)})"
             ) from e

@@ -22,7 +22,7 @@ class ReasoningGymSource:
         """Problems to make."""
         seed: int | None = None
         """The run's seed if not given."""
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = Field(default_factory=dict)
         """The task's own options, such as `max_terms`."""
 
     def __init__(self, config: Config, seed: int = 0) -> None:

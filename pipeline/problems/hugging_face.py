@@ -42,7 +42,7 @@ class HuggingFaceSource:
                     streaming=True,
                 )
             )
-        except Exception as e:  # noqa: BLE001 - the Hub, the network, a script: all mean no dataset
+        except Exception as e:
             reason = " ".join(str(e).split())[:300]
             raise ProblemError(f"problems.dataset={config.dataset}: cannot load ({reason})") from e
         for number, row in enumerate(rows, start=1):
