@@ -39,7 +39,7 @@ async def verify_file(verifier: Verifier, source: Path, output: Path) -> Counter
                     "extracted": verdict.extracted,
                     "verifier": f"{verdict.verifier}/{verdict.version}",
                 }
-                verdicts.write(json.dumps(line, ensure_ascii=False) + "\n")
+                verdicts.write(json.dumps(line) + "\n")
 
             try:
                 for row_id, target, response in _questions(source):

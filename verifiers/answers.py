@@ -1,15 +1,15 @@
 """Reads the final answer out of a response, by one stated rule.
 
-In this order: the last balanced `\\boxed{...}` (or `\\fbox`); what follows the last `####`, to the end
-of its line; what follows the last "answer is" or "answer:". Only if asked for: the last number in
+In this order: the last balanced `\\boxed{...}` (or `\\fbox`); the line after the last `####`; the
+sentence after the last "answer is" or "answer:". Only if asked for: the last number in
 the text. An answer is never guessed: without any of these there is none.
 """
 
 import re
 
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{)")
-_HASHES = re.compile(r"####[ \t]*([^\n]+)")
-_PHRASE = re.compile(r"\banswer\s*(?:\*\*)?\s*(?:is|:|=)\s*(?:\*\*)?\s*:?[ \t]*([^\n]+)", re.IGNORECASE)
+_HASHES = re.compile(r"####")
+_PHRASE = re.compile(r"\banswer\s*(?:\*\*)?\s*(?:is|:|=)\s*(?:\*\*)?\s*:?", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?;](?:\s|$)|,\s")
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:/\d+)?")
 
@@ -17,10 +17,10 @@ _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:/\d+)?")
 def extract_answer(response: str, *, last_number: bool = False) -> str | None:
     """The answer as written, without surrounding white space; None where there is none."""
     answer = last_box(response)
-    if answer is None and (found := _HASHES.findall(response)):
-        answer = found[-1]
-    if answer is None and (found := _PHRASE.findall(response)):
-        answer = _first_sentence(found[-1])
+    if answer is None:
+        answer = _line_after_last(_HASHES, response)
+    if answer is None and (line := _line_after_last(_PHRASE, response)) is not None:
+        answer = _first_sentence(line)
     if answer is None and last_number and (found := _NUMBER.findall(response)):
         answer = found[-1]
     return (answer.strip() or None) if answer is not None else None
@@ -50,6 +50,13 @@ def _balanced(text: str, start: int) -> str | None:
                 return text[start + 1 : position]
         position += 1
     return None
+
+
+def _line_after_last(mark: re.Pattern[str], response: str) -> str | None:
+    """The first line with text after the last mark; None where there is none."""
+    ends = [match.end() for match in mark.finditer(response)]
+    lines = response[ends[-1] :].strip().splitlines() if ends else []
+    return lines[0] if lines else None
 
 
 def _first_sentence(text: str) -> str:

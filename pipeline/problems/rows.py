@@ -53,10 +53,12 @@ def to_problem(
     prompt = row.get(prompt_field)
     if not isinstance(prompt, str) or not prompt.strip():
         return _bad(where, prompt_field, "a text that is not empty", row)
+    if not _is_unicode(prompt):
+        return _bad(where, prompt_field, "a text without lone surrogates", row)
     answer = row.get(answer_field)
     if isinstance(answer, int | float) and not isinstance(answer, bool):
         answer = str(answer)
-    if not isinstance(answer, str):
+    if not isinstance(answer, str) or not _is_unicode(answer):
         return _bad(where, answer_field, "a text or a number", row)
     if after is not None:
         _, mark, answer = answer.rpartition(after)
@@ -80,6 +82,15 @@ def to_problem(
 def _bad(where: str, name: str, expected: str, row: Mapping[str, object]) -> BadRow:
     got = _kind(row[name]) if name in row else f"no such field, only {', '.join(map(str, row))}"
     return BadRow(where=where, reason=f"field {name!r}: expected {expected}, got {got}")
+
+
+def _is_unicode(text: str) -> bool:
+    """JSON can spell half a character, which no tokenizer and no dataset takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _kind(value: object) -> str:

@@ -1,0 +1,86 @@
+"""Shared fixtures: builders of records, and one real engine for the whole session."""
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from pipeline.engines import Completion, PromptFormat
+from pipeline.engines.vllm import VllmEngine
+from pipeline.records import Problem
+from pipeline.tree import Finish, Rollout, Step
+from verifiers import Outcome, Target, Verdict
+
+ROOT = Path(__file__).parent.parent
+REAL_MODEL = "SmolLM2-135M-Instruct"
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+Berry = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def gsm8k() -> Path:
+    """OpenAI's GSM8K training set, which is not part of this repository."""
+    path = SHARED_DATA / "gsm8k_train.jsonl"
+    if not path.is_file():
+        pytest.skip("the GSM8K file is not there: expected ../shared/data/gsm8k_train.jsonl")
+    return path
+
+
+@pytest.fixture
+def berry(tmp_path: Path) -> Berry:
+    """Runs the `berry` command in a process of its own, in an empty folder."""
+
+    def run(*arguments: object, timeout: float = 240) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [Path(sys.executable).parent / "berry", *map(str, arguments)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return run
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def real_engine() -> AsyncIterator[VllmEngine]:
+    """vLLM with SmolLM2-135M-Instruct, loaded once."""
+    config = VllmEngine.Config(model=REAL_MODEL, max_model_len=1024, cpu_kv_cache_gib=1)
+    engine = VllmEngine(config, PromptFormat(template="{problem}"), 0)
+    before = dict(os.environ)
+    await engine.start()
+    yield engine
+    await engine.close()
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def make_problem(prompt: str = "What is 2 + 3?", answer: str | None = "5") -> Problem:
+    return Problem.create(prompt=prompt, target=Target(kind="math", value=answer), source="test")
+
+
+def make_rollout(*texts: str, finish: Finish = Finish.STOP, logprob: float | None = None) -> Rollout:
+    """A rollout of these steps; every character is a token."""
+    steps = [Step(token_ids=tuple(map(ord, t)), text=t, logprob=logprob) for t in texts]
+    return Rollout(steps=tuple(steps), finish=finish, model_version="test-1")
+
+
+def make_completion(*token_texts: str, text: str | None = None) -> Completion:
+    """A completion of these tokens, numbered from 0."""
+    return Completion(
+        token_ids=tuple(range(len(token_texts))),
+        token_texts=token_texts,
+        text="".join(token_texts) if text is None else text,
+        logprobs=tuple(-0.5 for _ in token_texts),
+        finish=Finish.STOP,
+    )
+
+
+def make_verdict(outcome: Outcome = Outcome.PASS) -> Verdict:
+    return Verdict(outcome=outcome, reason="test", verifier="test", version="1")

@@ -1,0 +1,127 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.config import ConfigError, RunConfig, load_config
+from pipeline.engines.simulated import SimulatedEngine
+from pipeline.engines.vllm import VllmEngine
+from pipeline.problems.files import FileSource
+from tests.conftest import ROOT
+
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+MINIMAL: dict[str, Any] = {
+    "output": "out",
+    "problems": {"use": "reasoning_gym", "task": "chain_sum", "size": 3},
+    "engine": {"use": "simulated", "error_rate": 0.1},
+    "strategy": {"use": "best_of_n", "n": 2},
+    "verifier": {"use": "exact"},
+}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(MINIMAL))
+    return path
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_takes_the_keys_of_the_command_line(config: Path) -> None:
+    loaded = load_config(
+        config,
+        [
+            "problems.path=file.jsonl",
+            "problems.limit=7",
+            "strategy.use=branching",
+            "engine.use=vllm",
+            "engine.model=some/model",
+            "output=elsewhere",
+            "seed=3",
+        ],
+    )
+    problems, engine = loaded.problems.options, loaded.engine.options
+    assert isinstance(problems, FileSource.Config)
+    assert isinstance(engine, VllmEngine.Config)
+    assert (problems.path, problems.limit, problems.preset) == (Path("file.jsonl"), 7, "gsm8k")
+    assert (engine.model, loaded.strategy.use) == ("some/model", "branching")
+    assert (loaded.output, loaded.seed) == (Path("elsewhere"), 3)
+    assert load_config(config, ["engine.use=simulated"]).engine.cls is SimulatedEngine
+    assert load_config(config, ["strategy.use=best_of_n"]).strategy.use == "best_of_n"
+
+
+def test_a_key_that_only_another_part_has_switches_to_that_part(path: Path) -> None:
+    assert load_config(path, ["engine.model=m"]).engine.use == "vllm"
+    assert load_config(path, ["problems.path=f.jsonl"]).problems.use == "file"
+    assert load_config(path, ["strategy.points=3"]).strategy.use == "branching"
+
+
+def test_the_order_of_overrides_does_not_matter(path: Path) -> None:
+    given = ["strategy.n=5", "strategy.use=best_of_n", "engine.model=m", "engine.use=vllm"]
+    assert load_config(path, given) == load_config(path, given[::-1])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "complaint"),
+    [
+        (["problem.limit=3"], "problem: unknown key; did you mean problems?"),
+        (["strategy.m=3"], "strategy.m: unknown key"),
+        (["strategy.n=many"], "strategy.n: input should be a valid integer"),
+        (["strategy.n=0"], "strategy.n: input should be greater than or equal to 1, got 0"),
+        (["strategy.use=best_of_m"], "did you mean best_of_n?"),
+        (["strategy=best_of_n"], "strategy: expected `use: NAME` and options, got 'best_of_n'"),
+        (["verifier.use=nowhere:Verifier"], "verifier: 'nowhere:Verifier' cannot be imported"),
+        (["verifier.use=json:JSONDecoder"], "to be a class with a pydantic model `Config`"),
+        (["engine.use=simulated", "engine.model=m"], "engine.model: unknown key"),
+        (["steps.at=regex"], "`pattern` goes with `at: regex`"),
+        (["seed.x=1"], "seed: input should be a valid integer, got {'x': 1}"),
+        (["strategy.n.x=1"], "strategy.n.x: n is a value, it has no keys below it"),
+        (["seed"], "seed: expected key=value"),
+        (["seed=[1"], "the value is not YAML"),
+        (["seed=-1"], "seed: input should be greater than or equal to 0"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_the_key(
+    path: Path, overrides: list[str], complaint: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, overrides)
+    assert complaint in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("a: [", "is not YAML"),
+        ("- 1", "expected keys and values, got list"),
+        ("output: x", "problems: is missing"),
+    ],
+)
+def test_a_file_that_is_no_config_is_named(path: Path, content: str, complaint: str) -> None:
+    path.write_text(content)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert str(path) in str(caught.value)
+    assert complaint in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: cannot be read"):
+        load_config(tmp_path / "nowhere.yaml")
+
+
+def test_the_digest_is_of_what_determines_the_data(path: Path) -> None:
+    def digest(*overrides: str) -> str:
+        return load_config(path, overrides).digest()
+
+    assert digest("output=other", "cluster.workers=2") == digest()
+    assert digest("strategy.n=3") != digest()
+    assert digest("problems_per_part=3") != digest()
+
+
+def test_a_resolved_config_says_the_same_again(path: Path) -> None:
+    loaded = load_config(path)
+    again = RunConfig.model_validate({**loaded.resolved(), "output": loaded.output})
+    assert again.digest() == loaded.digest()

@@ -1,0 +1,167 @@
+import json
+from pathlib import Path
+
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.problems import Intake, ProblemError
+from pipeline.problems.files import FileSource
+from pipeline.problems.gym import ReasoningGymSource
+from pipeline.problems.hugging_face import HuggingFaceSource
+from pipeline.records import Problem
+
+GSM8K_ROW = {"question": "Two and two?", "answer": "2 + 2 = <<2+2=4>>4\n#### 4"}
+
+
+def write_jsonl(path: Path, *rows: object) -> Path:
+    lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def take(path: Path, **options: object) -> tuple[list[Problem], Intake]:
+    config = FileSource.Config.model_validate({"path": path, **options})
+    intake = Intake(FileSource(config))
+    return list(intake), intake
+
+
+def test_gsm8k_rows_are_read_by_default(tmp_path: Path) -> None:
+    (problem,), _ = take(write_jsonl(tmp_path / "p.jsonl", GSM8K_ROW))
+    assert (problem.prompt, problem.target.value, problem.source) == ("Two and two?", "4", "p.jsonl")
+
+
+def test_a_field_map_names_other_columns(tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "p.jsonl", {"q": "Half of 3?", "a": 1.5, "level": 2})
+    (problem,), _ = take(
+        path, preset="plain", prompt_field="q", answer_field="a", meta_fields=["level"]
+    )
+    assert (problem.target.value, problem.meta) == ("1.5", {"level": 2})
+
+
+def test_parquet_is_read_like_jsonl(tmp_path: Path) -> None:
+    jsonl = write_jsonl(tmp_path / "p.jsonl", GSM8K_ROW)
+    pq.write_table(pa.Table.from_pylist([GSM8K_ROW]), tmp_path / "p.parquet")
+    (of_jsonl,), _ = take(jsonl)
+    (of_parquet,), _ = take(tmp_path / "p.parquet")
+    assert of_parquet.id == of_jsonl.id
+
+
+def test_an_id_is_a_hash_of_the_content_alone(tmp_path: Path) -> None:
+    (one,), _ = take(write_jsonl(tmp_path / "one.jsonl", GSM8K_ROW))
+    (same,), _ = take(write_jsonl(tmp_path / "two.jsonl", {**GSM8K_ROW, "extra": 1}))
+    (other,), _ = take(write_jsonl(tmp_path / "three.jsonl", {**GSM8K_ROW, "question": "Else?"}))
+    assert one.id == same.id != other.id
+
+
+def test_duplicates_are_dropped_and_counted_and_the_limit_counts_what_is_left(tmp_path: Path) -> None:
+    rows = [{**GSM8K_ROW, "question": q} for q in ("a", "a", "b", "b", "c")]
+    problems, intake = take(write_jsonl(tmp_path / "p.jsonl", *rows), limit=2)
+    assert [problem.prompt for problem in problems] == ["a", "b"]
+    assert intake.num_duplicates == 1
+
+
+@pytest.mark.parametrize(
+    ("bad", "complaint"),
+    [
+        ("{not json", "p.jsonl, line 2: is not JSON"),
+        ("[1]", "line 2: expected a row of named fields"),
+        ({"answer": "#### 4"}, "line 2: field 'question': expected a text"),
+        ({"question": 7, "answer": "#### 4"}, "field 'question': expected a text that is not empty, got 7"),
+        ({"question": "x"}, "field 'answer': expected a text or a number, got no such field"),
+        ({"question": "x", "answer": "4"}, "field 'answer': expected an answer after '####', got '4'"),
+        ({"question": "x", "answer": "#### "}, "field 'answer': expected an answer that is not empty"),
+        ('{"question": "\\ud800", "answer": "#### 4"}', "line 2: field 'question': expected"),
+    ],
+)
+def test_a_bad_row_is_named_and_ends_the_run_or_is_skipped(
+    tmp_path: Path, bad: object, complaint: str
+) -> None:
+    path = write_jsonl(tmp_path / "p.jsonl", GSM8K_ROW, bad, {**GSM8K_ROW, "question": "Last?"})
+    with pytest.raises(ProblemError) as caught:
+        take(path)
+    assert complaint in str(caught.value)
+    problems, intake = take(path, on_error="skip")
+    assert (len(problems), intake.num_bad_rows) == (2, 1)
+
+
+def test_bytes_that_are_no_utf8_are_a_bad_row(tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_bytes(json.dumps(GSM8K_ROW).encode() + b'\n{"question": "\xff"}\n')
+    problems, intake = take(path, on_error="skip")
+    assert (len(problems), intake.num_bad_rows) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("p.txt", b"x", r"expected a .jsonl or .parquet file"),
+        ("p.jsonl", b"", "no problems"),
+        ("p.parquet", b"no parquet", "is not a parquet file"),
+    ],
+)
+def test_a_file_that_is_no_problem_set_is_refused(
+    tmp_path: Path, name: str, content: bytes, complaint: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ProblemError, match=complaint):
+        take(tmp_path / name)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ProblemError, match=r"there is no file .*nowhere\.jsonl"):
+        take(tmp_path / "nowhere.jsonl")
+
+
+def test_the_size_is_told_for_a_progress_display(tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "p.jsonl", GSM8K_ROW, GSM8K_ROW)
+    assert FileSource(FileSource.Config(path=path)).size() == 2
+    assert FileSource(FileSource.Config(path=path, limit=1)).size() == 1
+    assert FileSource(FileSource.Config(path=tmp_path / "nowhere.jsonl")).size() is None
+
+
+def test_reasoning_gym_makes_the_same_problems_from_the_same_seed() -> None:
+    def make(seed: int) -> list[Problem]:
+        config = ReasoningGymSource.Config(task="chain_sum", size=5)
+        return list(Intake(ReasoningGymSource(config, seed)))
+
+    assert make(1) == make(1) != make(2)
+    assert all(problem.target.value is not None for problem in make(1))
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"task": "chain_sums"}, r"no task 'chain_sums'; did you mean chain_sum"),
+        ({"task": "chain_sum", "options": {"depth": 1}}, "problems.options"),
+        ({"task": "chain_sum", "options": {"min_terms": 9, "max_terms": 2}}, "problems.options"),
+    ],
+)
+def test_reasoning_gym_says_what_it_does_not_have(options: dict[str, object], complaint: str) -> None:
+    with pytest.raises(ProblemError, match=complaint):
+        list(Intake(ReasoningGymSource(ReasoningGymSource.Config.model_validate(options))))
+
+
+def test_a_hugging_face_dataset_is_streamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    (tmp_path / "set").mkdir()
+    write_jsonl(tmp_path / "set" / "train.jsonl", GSM8K_ROW, {"question": "x", "answer": "no mark"})
+    config = HuggingFaceSource.Config(dataset=str(tmp_path / "set"), on_error="skip")
+    intake = Intake(HuggingFaceSource(config))
+    assert [problem.target.value for problem in intake] == ["4"]
+    assert intake.num_bad_rows == 1
+
+
+def test_a_dataset_that_is_not_there_is_named(tmp_path: Path) -> None:
+    config = HuggingFaceSource.Config(dataset=str(tmp_path / "nowhere"))
+    with pytest.raises(ProblemError, match=r"problems\.dataset=.*nowhere: cannot load"):
+        list(Intake(HuggingFaceSource(config)))
+
+
+def test_a_real_problem_set(gsm8k: Path) -> None:
+    problems, intake = take(gsm8k)
+    assert (len(problems), intake.num_duplicates) == (7473, 0)
+    assert problems[0].target.value == "72"
