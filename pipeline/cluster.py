@@ -140,6 +140,7 @@ class Cluster:
         self._seats: list[_Seat] = []
         self._verifier_actors: list[Any] = []
         self._places: asyncio.Queue[_Seat] = asyncio.Queue()
+        self._redirections = contextlib.ExitStack()
         self.num_restarts = 0
         """Actors that were replaced because they or their engines died."""
 
@@ -195,14 +196,21 @@ class Cluster:
     async def close(self) -> None:
         """Ends the actors, and Ray itself if it was started here; calling it twice is fine."""
         if not ray.is_initialized():
+            self._redirections.close()
             return
         await asyncio.gather(*(_end(seat.actor) for seat in self._seats))
         for actor in self._verifier_actors:
             ray.kill(actor)
         self._seats, self._verifier_actors = [], []
         ray.shutdown()
+        self._redirections.close()
 
     async def _start(self) -> None:
+        if self._log_folder is not None:
+            # Ray prints what befell its processes on the driver's standard output.
+            self._log_folder.mkdir(parents=True, exist_ok=True)
+            log = self._redirections.enter_context((self._log_folder / "ray.log").open("a"))
+            self._redirections.enter_context(contextlib.redirect_stdout(log))
         start_ray(self._config)
         verifier_actor = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=3)(VerifierActor)
         self._verifier_actors = [

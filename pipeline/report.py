@@ -39,6 +39,12 @@ def summary(folder: RunFolder) -> str:
             f"{facts['seconds']:.0f} s, after {facts['load_seconds']:.0f} s of loading, "
             f"{facts['restarts']} restarts"
         )
+    elif live := folder.last_metrics():
+        total = "" if live["total"] is None else f" of {live['total']}"
+        lines.append(
+            f"at {live['time']}: {live['problems']}{total} problems explored, "
+            f"{live['tokens_per_second'] or 0:.0f} tokens/s, {live['restarts']} restarts"
+        )
     return "\n".join(lines)
 
 

@@ -204,6 +204,7 @@ class _Run:
             "seconds": round(snapshot.seconds, 3),
             "tokens_per_second": snapshot.tokens_per_second,
             "restarts": snapshot.num_restarts,
+            "total": snapshot.total,
             **snapshot.counts,
         }
 

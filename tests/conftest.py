@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -54,7 +55,10 @@ async def real_engine() -> AsyncIterator[VllmEngine]:
     config = VllmEngine.Config(model=REAL_MODEL, max_model_len=1024, cpu_kv_cache_gib=1)
     engine = VllmEngine(config, PromptFormat(template="{problem}"), 0)
     before = dict(os.environ)
-    await engine.start()
+    with warnings.catch_warnings():
+        # Importing vLLM and torch warns of their own affairs.
+        warnings.simplefilter("ignore")
+        await engine.start()
     yield engine
     await engine.close()
     os.environ.clear()

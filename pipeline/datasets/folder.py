@@ -149,6 +149,15 @@ class RunFolder:
         with _explained(self.path), (self.path / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
 
+    def last_metrics(self) -> dict[str, Any] | None:
+        """The newest line of metrics.jsonl; None before the first. Raises FolderError."""
+        with _explained(self.path):
+            path = self.path / "metrics.jsonl"
+            lines = path.read_text().splitlines() if path.exists() else []
+            # A crash can leave half a line at the end.
+            whole = [line for line in lines[-2:] if line.endswith("}")]
+            return dict(json.loads(whole[-1])) if whole else None
+
     def state_digest(self) -> str:
         """A hash that changes whenever the folder's data do."""
         state = [self.run["digest"], self.run["created"]]

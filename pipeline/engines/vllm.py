@@ -140,8 +140,10 @@ class VllmEngine:
         from vllm.v1.engine.exceptions import EngineDeadError
 
         sampling = request.sampling
+        # Greedy rollouts are all the same, and vLLM refuses to sample several.
+        num_samples = request.num_rollouts if sampling.temperature > 0 else 1
         parameters = SamplingParams(
-            n=request.num_rollouts,
+            n=num_samples,
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             top_k=sampling.top_k,
@@ -164,10 +166,11 @@ class VllmEngine:
             raise EngineDied(f"vLLM's engine process ended ({_first_line(e)})") from e
         except (ValueError, VLLMError) as e:
             raise RequestRejected(_first_line(e)) from e
-        if len(outputs) != request.num_rollouts or not all(o.token_ids for o in outputs):
-            raise EngineDied(f"expected {request.num_rollouts} rollouts, got {len(outputs)}")
+        if len(outputs) != num_samples or not all(output.token_ids for output in outputs):
+            raise EngineDied(f"expected {num_samples} rollouts with tokens, got {len(outputs)}")
         outputs.sort(key=lambda output: output.index)
-        return [self._completion(request, output) for output in outputs]
+        completions = [self._completion(request, output) for output in outputs]
+        return completions if num_samples > 1 else completions * request.num_rollouts
 
     async def close(self) -> None:
         """Ends vLLM's processes."""

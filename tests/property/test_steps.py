@@ -19,7 +19,9 @@ configs = st.sampled_from(
         StepConfig(at="regex", pattern=r"x*"),
     ]
 )
-token_texts = st.lists(st.sampled_from(["", "a", "\n", "\n\n", " ", ".", ". ", "Step", "é", "b\nc", "x"]))
+token_texts = st.lists(
+    st.sampled_from(["", "a", "\n", "\n\n", " ", ".", ". ", "Step", "é", "b\nc", "x"])
+)
 
 
 @given(configs, token_texts, st.integers(0, 5))
@@ -75,7 +77,9 @@ def test_without_log_probabilities_a_step_has_none() -> None:
     assert StepSplitter(StepConfig()).split(completion)[0].logprob is None
 
 
-@pytest.mark.parametrize("options", [{"at": "regex"}, {"pattern": "x"}, {"at": "regex", "pattern": "("}])
+@pytest.mark.parametrize(
+    "options", [{"at": "regex"}, {"pattern": "x"}, {"at": "regex", "pattern": "("}]
+)
 def test_a_rule_that_cannot_work_is_refused(options: dict[str, str]) -> None:
     with pytest.raises(ValidationError, match="pattern"):
         StepConfig.model_validate(options)

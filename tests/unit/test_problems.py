@@ -68,7 +68,10 @@ def test_duplicates_are_dropped_and_counted_and_the_limit_counts_what_is_left(tm
         ("{not json", "p.jsonl, line 2: is not JSON"),
         ("[1]", "line 2: expected a row of named fields"),
         ({"answer": "#### 4"}, "line 2: field 'question': expected a text"),
-        ({"question": 7, "answer": "#### 4"}, "field 'question': expected a text that is not empty, got 7"),
+        (
+            {"question": 7, "answer": "#### 4"},
+            "field 'question': expected a text that is not empty, got 7",
+        ),
         ({"question": "x"}, "field 'answer': expected a text or a number, got no such field"),
         ({"question": "x", "answer": "4"}, "field 'answer': expected an answer after '####', got '4'"),
         ({"question": "x", "answer": "#### "}, "field 'answer': expected an answer that is not empty"),
@@ -143,9 +146,7 @@ def test_reasoning_gym_says_what_it_does_not_have(options: dict[str, object], co
         list(Intake(ReasoningGymSource(ReasoningGymSource.Config.model_validate(options))))
 
 
-def test_a_hugging_face_dataset_is_streamed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hugging_face_dataset_is_streamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     (tmp_path / "set").mkdir()
     write_jsonl(tmp_path / "set" / "train.jsonl", GSM8K_ROW, {"question": "x", "answer": "no mark"})

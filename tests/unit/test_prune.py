@@ -50,7 +50,9 @@ def test_only_a_complete_response_that_passed_is_kept() -> None:
 def test_duplicates_differ_in_white_space_at_most() -> None:
     decisions = prune(trajectory(1, "a  b"), trajectory(2, "a\nb "), trajectory(3, "ab"))
     assert [stage for stage, kept, _ in decisions if not kept] == ["duplicate"]
-    assert all(kept for _, kept, _ in prune(trajectory(1, "a"), trajectory(2, "a"), drop_duplicates=False))
+    assert all(
+        kept for _, kept, _ in prune(trajectory(1, "a"), trajectory(2, "a"), drop_duplicates=False)
+    )
 
 
 def test_a_wrong_response_does_not_make_a_right_one_its_duplicate() -> None:
@@ -68,7 +70,11 @@ def test_long_ones_go_and_the_first_of_the_rest_stay() -> None:
         max_tokens=10,
         max_per_problem=2,
     )
-    assert [stage for stage, kept, _ in decisions if not kept] == ["too_long", "unverified", "beyond_max"]
+    assert [stage for stage, kept, _ in decisions if not kept] == [
+        "too_long",
+        "unverified",
+        "beyond_max",
+    ]
     assert [kept for _, kept, _ in decisions] == [False, True, False, True, False]
 
 
