@@ -26,7 +26,7 @@ def berry() -> None:
 @berry.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--address", help="A Ray cluster to join, such as auto or ray://host:10001.")
+@click.option("--address", help="A Ray cluster to join, such as auto or host:6379.")
 def run(config: Path, overrides: tuple[str, ...], address: str | None) -> None:
     """Run CONFIG, or go on where its output folder holds an unfinished run.
 

@@ -15,6 +15,7 @@ goes back and is taken up again, `cluster.attempts` times at most.
 import asyncio
 import contextlib
 import os
+import socket
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -38,16 +39,22 @@ from pipeline.tree import Tree
 from verifiers import Verdict
 
 _CLOSE_SECONDS = 10.0
+_CONNECT_SECONDS = 5.0
 _OBJECT_STORE_BYTES = 256 * 2**20
 _QUIET_RAY = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_BACKEND_LOG_LEVEL": "error",
 }
 
 
 class ClusterError(Exception):
     """The cluster cannot do the run; the message is one line for the user."""
+
+
+class AddressError(ClusterError):
+    """There is no Ray to be had where the config says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,11 +270,13 @@ class Cluster:
 
 
 def start_ray(config: RunConfig) -> None:
-    """Joins the cluster of the config, or starts a Ray of its own. Raises ClusterError."""
+    """Joins the cluster of the config, or starts a Ray of its own. Raises AddressError."""
     os.environ.update({key: os.environ.get(key, value) for key, value in _QUIET_RAY.items()})
     settings: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    if config.cluster.address is not None:
-        settings["address"] = config.cluster.address
+    address = config.cluster.address
+    if address is not None:
+        _check_reachable(address)
+        settings["address"] = address
     else:
         needed = config.cluster.workers + config.cluster.verifier_actors
         settings |= {
@@ -279,7 +288,18 @@ def start_ray(config: RunConfig) -> None:
     try:
         ray.init(**settings)
     except (ConnectionError, RuntimeError, ValueError, OSError) as e:
-        raise ClusterError(f"Ray at {config.cluster.address or 'this machine'}: {_one_line(e)}") from e
+        raise AddressError(f"Ray at {address or 'this machine'}: {_one_line(e)}") from e
+
+
+def _check_reachable(address: str) -> None:
+    """Raises AddressError for a host and port that nobody answers at: Ray would wait for minutes."""
+    host, _, port = address.rpartition("://")[-1].rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
+    except OSError as e:
+        raise AddressError(f"Ray at {address}: cannot connect ({e.strerror or e})") from e
 
 
 def redirect_output(log_file: Path) -> None:

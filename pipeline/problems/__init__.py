@@ -52,7 +52,10 @@ class BadRow:
 class Source(Protocol):
     """Built with its own `Config`, a SourceConfig, and the run's seed."""
 
-    config: SourceConfig
+    @property
+    def config(self) -> SourceConfig:
+        """The options it was built with."""
+        ...
 
     def size(self) -> int | None:
         """About how many problems there are, for a progress display; None if that takes long."""

