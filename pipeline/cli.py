@@ -5,6 +5,7 @@ when it broke; 2 for bad input, with one line; 130 when it was interrupted.
 """
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -128,8 +129,16 @@ def doctor() -> None:
         raise SystemExit(1)
 
 
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+"""Ray reads these when it is imported; what the user has set stays."""
+
+
 def main() -> None:
     """The console script: turns what went wrong into one line and an exit status."""
+    os.environ.update({key: os.environ.get(key, value) for key, value in _QUIET.items()})
     from pipeline.errors import FAILURES, USER_MISTAKES
 
     _check_verifiers_package()

@@ -41,12 +41,6 @@ from verifiers import Verdict
 _CLOSE_SECONDS = 10.0
 _CONNECT_SECONDS = 5.0
 _OBJECT_STORE_BYTES = 256 * 2**20
-_QUIET_RAY = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    "RAY_BACKEND_LOG_LEVEL": "error",
-}
 
 
 class ClusterError(Exception):
@@ -271,7 +265,6 @@ class Cluster:
 
 def start_ray(config: RunConfig) -> None:
     """Joins the cluster of the config, or starts a Ray of its own. Raises AddressError."""
-    os.environ.update({key: os.environ.get(key, value) for key, value in _QUIET_RAY.items()})
     settings: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     address = config.cluster.address
     if address is not None:
@@ -288,7 +281,8 @@ def start_ray(config: RunConfig) -> None:
     try:
         ray.init(**settings)
     except (ConnectionError, RuntimeError, ValueError, OSError) as e:
-        raise AddressError(f"Ray at {address or 'this machine'}: {_one_line(e)}") from e
+        hint = "; a cluster that wants a token needs RAY_AUTH_MODE=token set here" if address else ""
+        raise AddressError(f"Ray at {address or 'this machine'}: {_one_line(e)}{hint}") from e
 
 
 def _check_reachable(address: str) -> None:

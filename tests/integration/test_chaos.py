@@ -215,7 +215,7 @@ def test_seeded_requests_are_safe_by_default(berry: Berry, tmp_path: Path) -> No
     assert json.loads((tmp_path / "out" / "journal" / "complete.json").read_text())["restarts"] == 0
 
 
-def test_a_run_joins_a_cluster(berry: Berry, tmp_path: Path) -> None:
+def test_a_run_joins_a_cluster(berry: Berry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Ray puts sockets there, and a socket's path has 107 bytes at most.
     temporary = tempfile.mkdtemp(prefix="berry-")
     with socket.socket() as free:
@@ -232,6 +232,9 @@ def test_a_run_joins_a_cluster(berry: Berry, tmp_path: Path) -> None:
     )
     try:
         wait_for(lambda: _listens(port), head, 60)
+        if (Path.home() / ".ray" / "auth_token").exists():
+            # With a token at hand `ray start` wants it from everybody.
+            monkeypatch.setenv("RAY_AUTH_MODE", "token")
         done = berry(
             "run", SIMULATED, "output=out", "problems.size=16", "--address", f"127.0.0.1:{port}"
         )
