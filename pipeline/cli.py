@@ -6,7 +6,6 @@ when it broke; 2 for bad input, with one line; 130 when it was interrupted.
 
 import asyncio
 import os
-import sys
 from pathlib import Path
 
 import click
@@ -139,9 +138,9 @@ _QUIET = {
 def main() -> None:
     """The console script: turns what went wrong into one line and an exit status."""
     os.environ.update({key: os.environ.get(key, value) for key, value in _QUIET.items()})
+    _check_verifiers_package()
     from pipeline.errors import FAILURES, USER_MISTAKES
 
-    _check_verifiers_package()
     try:
         berry(standalone_mode=False)
         status = 0
@@ -170,7 +169,8 @@ def _check_verifiers_package() -> None:
     import verifiers
 
     if not hasattr(verifiers, "Verdict"):
-        sys.exit(
-            f"berry: expected berry's own package `verifiers`, got {verifiers.__file__}; "
+        message = (
+            f"expected berry's own package `verifiers`, got {verifiers.__file__}; "
             "uninstall the package `verifiers` from this environment"
         )
+        raise SystemExit(_complain(message, 2))

@@ -52,13 +52,11 @@ def next_commands(folder: RunFolder) -> str:
     """What to try with a finished run."""
     out = folder.path
     problem = _first_survivor(folder)
+    load = f'from datasets import load_dataset; print(load_dataset("{out}", "traces")["train"][0])'
+    look = [f"  berry show {out} {problem}", f"  python -c '{load}'"]
     lines = [
         "next:",
-        f"  berry show {out}{f' {problem}' if problem else ''}",
-        f"  python -c 'from datasets import load_dataset; "
-        f'print(load_dataset("{out}", "traces")["train"][0])\''
-        if problem
-        else f"  berry show {out}  # no trace survived: see what was dropped, and why",
+        *(look if problem else [f"  berry show {out}  # no trace survived: see what was dropped"]),
         "  berry run configs/gsm8k.yaml problems.path=FILE.jsonl engine.model=MODEL output=OUT",
     ]
     return "\n".join(lines)

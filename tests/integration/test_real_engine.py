@@ -1,0 +1,104 @@
+"""The main job on real parts: a real model in vLLM, real problems, real checks, a real dataset."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pyarrow.parquet as pq
+import pytest
+from transformers import AutoTokenizer
+
+from pipeline.engines.models import prepare
+from tests.conftest import REAL_MODEL, ROOT, Berry
+from verifiers import Target
+from verifiers.math import MathVerifier
+
+RECORDED = [
+    json.loads(line)
+    for line in (ROOT / "tests" / "data" / "recorded_responses.jsonl").read_text().splitlines()
+]
+
+
+@pytest.mark.parametrize("recorded", RECORDED, ids=lambda recorded: recorded["why"])
+async def test_responses_recorded_from_the_model_are_judged_as_a_person_judges_them(
+    recorded: dict[str, Any],
+) -> None:
+    verifier = MathVerifier(MathVerifier.Config())
+    verdict = await verifier.verify(
+        "", recorded["response"], Target(kind="math", value=recorded["gold"])
+    )
+    await verifier.close()
+    assert (verdict.extracted, verdict.outcome.value) == (recorded["extracted"], recorded["outcome"])
+
+
+def rows_of(out: Path, view: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(out / "data" / view).to_pylist()
+    return rows
+
+
+@pytest.mark.engine
+@pytest.mark.ray
+def test_twenty_gsm8k_problems_with_four_rollouts(berry: Berry, tmp_path: Path, gsm8k: Path) -> None:
+    done = berry(
+        "run",
+        ROOT / "configs" / "gsm8k.yaml",
+        f"problems.path={gsm8k}",
+        "problems.limit=20",
+        "strategy.n=4",
+        "output=out",
+    )
+    assert done.returncode == 0, done.stderr
+    trees = rows_of(tmp_path / "out", "trees")
+    assert len(trees) == len({row["problem_id"] for row in trees}) == 20
+    tokenizer = AutoTokenizer.from_pretrained(prepare(REAL_MODEL))
+    for row in trees:
+        assert len(row["trajectories"]) == 4
+        root, *nodes = row["nodes"]
+        assert tokenizer.decode(root["token_ids"]).count("<|im_start|>user") == 1
+        texts = {0: ""}
+        ids: dict[int, list[int]] = {0: []}
+        for node in nodes:
+            assert node["token_ids"]
+            assert node["logprob"] <= 0
+            texts[node["id"]] = texts[node["parent"]] + node["text"]
+            ids[node["id"]] = ids[node["parent"]] + node["token_ids"]
+        for trajectory in row["trajectories"]:
+            leaf = trajectory["leaf"]
+            decoded = tokenizer.decode(ids[leaf], skip_special_tokens=True)
+            assert texts[leaf] == decoded.removesuffix("\ufffd")
+            assert len(ids[leaf]) == trajectory["num_tokens"] <= 320
+            assert (trajectory["status"] == "completed") == (ids[leaf][-1] == tokenizer.eos_token_id)
+            assert (trajectory["outcome"] is None) == (trajectory["status"] == "truncated")
+            assert trajectory["kept"] == (
+                trajectory["outcome"] == "pass" and not trajectory["decision"].startswith("dup")
+            )
+
+
+@pytest.mark.engine
+@pytest.mark.ray
+def test_the_quickstart_ends_with_survivors(
+    berry: Berry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = berry("run", ROOT / "configs" / "quickstart.yaml", "output=out")
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "INFO" not in done.stderr + done.stdout
+    assert "WARNING" not in done.stderr + done.stdout
+    out = tmp_path / "out"
+    assert "vllm" in (out / "logs" / "worker-0.log").read_text().lower()
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    traces = datasets.load_dataset(str(out), "traces")["train"]
+    assert len(traces) >= 1
+    for trace in traces:
+        assert trace["outcome"] == "pass"
+        assert trace["extracted"] is not None
+    branched = [
+        row for row in rows_of(out, "trees") if any(n["slot"] and n["step"] > 1 for n in row["nodes"])
+    ]
+    assert branched, "the strategy branches within rollouts"
+    for row in branched:
+        children = Counter(node["parent"] for node in row["nodes"][1:])
+        assert max(count for parent, count in children.items() if parent != 0) == 3
