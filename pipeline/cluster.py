@@ -22,12 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
 from pipeline.config import RunConfig
-from pipeline.datasets.views import count, tables
+from pipeline.datasets.views import count, encode
 from pipeline.engines import EngineDied, EngineStartError
 from pipeline.engines.metered import MeteredEngine
 from pipeline.engines.steps import StepSplitter
@@ -55,13 +54,14 @@ class AddressError(ClusterError):
 class Explored:
     """A finished problem, ready to be written."""
 
-    tables: dict[str, pa.Table]
+    rows: dict[str, bytes]
+    """View -> its rows, as `views.encode` makes them."""
     counts: Counter[str]
 
     @classmethod
     def of(cls, trace: Trace) -> "Explored":
         """The trace as rows and counts."""
-        return cls(tables=tables(trace), counts=count(trace))
+        return cls(rows=encode(trace), counts=count(trace))
 
 
 class VerifierActor:

@@ -21,12 +21,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NoReturn, Protocol
 
-import pyarrow as pa
-
 from pipeline.cluster import Cluster, Explored
 from pipeline.config import RunConfig
 from pipeline.datasets.card import render_card
 from pipeline.datasets.folder import FolderError, RunFolder, ids_digest
+from pipeline.datasets.views import SCHEMAS, decode
 from pipeline.problems import Intake, Source
 from pipeline.records import Problem
 
@@ -279,7 +278,7 @@ class _Parts:
         self._folder.commit(
             part,
             self._ids.pop(part),
-            {view: pa.concat_tables([e.tables[view] for e in done]) for view in done[0].tables},
+            {view: decode(view, (explored.rows[view] for explored in done)) for view in SCHEMAS},
             counts,
         )
         self._folder.write_card(render_card(self._folder))
