@@ -1,0 +1,51 @@
+"""`make bench`: measures everything, prints the table and writes it to benchmarks/README.md."""
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.measure import Measured, machine, table
+from benchmarks.simulated import peak_memory, rollouts_per_second
+from benchmarks.throughput import against_offline_generate
+
+_BENCHMARKS: dict[str, Callable[[], Measured]] = {
+    "throughput": against_offline_generate,
+    "rollouts": rollouts_per_second,
+    "memory": peak_memory,
+}
+_TEXT = """# Benchmarks
+`make bench` measures these and writes this page; `python -m benchmarks NAME ...` measures only some
+({names}) and prints them. What is compared runs in turn on the same machine in the same session.
+Figures are medians with their range.
+
+{machine}, {date}.
+
+{table}
+"""
+
+
+def main(names: list[str]) -> None:
+    """Measures the named benchmarks, or all, which also writes the page."""
+    unknown = [name for name in names if name not in _BENCHMARKS]
+    if unknown:
+        sys.exit(f"benchmarks: expected some of {', '.join(_BENCHMARKS)}, got {unknown[0]}")
+    rows = []
+    for name in names or _BENCHMARKS:
+        print(f"measuring {name} ...", file=sys.stderr, flush=True)
+        rows.append(_BENCHMARKS[name]())
+    print(table(rows))
+    if not names:
+        page = _TEXT.format(
+            names=", ".join(_BENCHMARKS),
+            machine=machine(),
+            date=datetime.now(UTC).date(),
+            table=table(rows),
+        )
+        (Path(__file__).parent / "README.md").write_text(page)
+    if not all(row.met for row in rows):
+        sys.exit("benchmarks: a goal was missed")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
