@@ -9,7 +9,8 @@ a lease takes a free place, so idle workers get the next problems and nothing wa
     PooledJudge senders       responses, then verdicts       explore; a verifier actor
 
 When an engine or its actor dies, the first lease that notices replaces the actor; every lease it held
-goes back and is taken up again, `cluster.attempts` times at most.
+goes back and is taken up again, `cluster.attempts` times at most. The last attempts are made one at a
+time: a problem that kills engines is given up, those that were explored beside it are not.
 """
 
 import asyncio
@@ -141,6 +142,9 @@ class Cluster:
         self._seats: list[_Seat] = []
         self._verifier_actors: list[Any] = []
         self._places: asyncio.Queue[_Seat] = asyncio.Queue()
+        self._last_attempt = asyncio.Lock()
+        """Held by a problem on its last attempt: there is one such at a time, so that an engine's
+        death then tells which problem it dies of."""
         self._redirections = contextlib.ExitStack()
         self.num_restarts = 0
         """Actors that were replaced because they or their engines died."""
@@ -167,23 +171,27 @@ class Cluster:
         Raises ClusterError if the work itself fails, EngineStartError if a dead engine cannot be
         started again.
         """
+        attempts = self._config.cluster.attempts
         reason = ""
-        for _ in range(self._config.cluster.attempts):
-            seat = await self._places.get()
-            actor = seat.actor
-            try:
-                explored: Explored = await actor.explore.remote(problem)
-            except (EngineDied, RayActorError) as e:
-                reason = _one_line(e)
-                await self._replace(seat, actor)
-            except RayTaskError as e:
-                raise ClusterError(
-                    f"exploring problem {problem.id} failed: {_one_line(e.cause)}{self._see_logs()}"
-                ) from e
-            else:
-                return explored
-            finally:
-                self._places.put_nowait(seat)
+        for attempt in range(1, attempts + 1):
+            # Whoever is on the last attempt may be what kills engines, or may have been beside it.
+            last = self._last_attempt if 1 < attempt == attempts else contextlib.nullcontext()
+            async with last:
+                seat = await self._places.get()
+                actor = seat.actor
+                try:
+                    explored: Explored = await actor.explore.remote(problem)
+                except (EngineDied, RayActorError) as e:
+                    reason = _one_line(e)
+                    await self._replace(seat, actor)
+                except RayTaskError as e:
+                    raise ClusterError(
+                        f"exploring problem {problem.id} failed: {_one_line(e.cause)}{self._see_logs()}"
+                    ) from e
+                else:
+                    return explored
+                finally:
+                    self._places.put_nowait(seat)
         return Explored.of(_given_up(problem, self._config, reason))
 
     async def num_tokens(self) -> int:

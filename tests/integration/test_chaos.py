@@ -153,34 +153,36 @@ def test_an_engine_process_that_is_killed_is_replaced(tmp_path: Path) -> None:
     assert facts["problems_failed"] == 0
 
 
+def write_questions(path: Path, *num_repetitions: int) -> None:
+    """Sums with long-winded questions."""
+    rows = [
+        {"question": f"What is {n} + {n}? {'Think well. ' * length}", "answer": f"#### {2 * n}"}
+        for n, length in enumerate(num_repetitions, start=1)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
 @pytest.mark.engine
 @pytest.mark.timeout(600)
 def test_an_engine_that_dies_of_a_request_costs_only_that_problem(berry: Berry, tmp_path: Path) -> None:
     """vLLM 0.32's CPU engine dies of a seeded request whose prefill is cut into chunks."""
-    (tmp_path / "p.jsonl").write_text(
-        "".join(
-            json.dumps(
-                {"question": f"What is {n} + {n}? {'Think well. ' * length}", "answer": f"#### {2 * n}"}
-            )
-            + "\n"
-            for n, length in ((1, 1), (2, 1), (3, 90), (4, 1))
-        )
-    )
+    write_questions(tmp_path / "p.jsonl", 1, 1, 90, 1, 1)
     done = berry(
         "run",
         QUICKSTART,
         "problems.path=p.jsonl",
         "output=out",
+        "strategy.use=best_of_n",
+        "strategy.n=1",
         "engine.request_seeds=true",
         "engine.options={enable_chunked_prefill: true, max_num_batched_tokens: 160, max_num_seqs: 8}",
-        "cluster.problems_in_flight=1",
         "cluster.attempts=2",
         timeout=500,
     )
     out = tmp_path / "out"
     facts = json.loads((out / "journal" / "complete.json").read_text())
     assert facts["restarts"] == 2
-    assert facts["problems"] == 4
+    assert facts["problems"] == 5
     assert facts["problems_failed"] == 1
     rows = pq.read_table(out / "data" / "trees", columns=["prompt", "errors"]).to_pylist()
     (failed,) = [row for row in rows if row["errors"]]
@@ -193,15 +195,7 @@ def test_an_engine_that_dies_of_a_request_costs_only_that_problem(berry: Berry, 
 @pytest.mark.engine
 def test_seeded_requests_are_safe_by_default(berry: Berry, tmp_path: Path) -> None:
     """The same long prompts and seeds without the options that make vLLM cut prefills."""
-    (tmp_path / "p.jsonl").write_text(
-        "".join(
-            json.dumps(
-                {"question": f"What is {n} + {n}? {'Think well. ' * 300}", "answer": f"#### {2 * n}"}
-            )
-            + "\n"
-            for n in range(6)
-        )
-    )
+    write_questions(tmp_path / "p.jsonl", *[300] * 6)
     done = berry(
         "run",
         QUICKSTART,
