@@ -6,9 +6,12 @@ when it broke; 2 for bad input, with one line; 130 when it was interrupted.
 
 import asyncio
 import os
+import sys
 from pathlib import Path
 
 import click
+
+from pipeline.errors import RunFailure, UserMistake
 
 
 class _InOrder(click.Group):
@@ -139,8 +142,8 @@ def main() -> None:
     """The console script: turns what went wrong into one line and an exit status."""
     os.environ.update({key: os.environ.get(key, value) for key, value in _QUIET.items()})
     _check_verifiers_package()
-    from pipeline.errors import FAILURES, USER_MISTAKES
-
+    # Modules that a config names lie where the command is called; installed packages come first.
+    sys.path.append(str(Path.cwd()))
     try:
         berry(standalone_mode=False)
         status = 0
@@ -149,9 +152,9 @@ def main() -> None:
         status = 2
     except click.ClickException as e:
         status = _complain(e.format_message(), 2)
-    except USER_MISTAKES as e:
+    except UserMistake as e:
         status = _complain(str(e), 2)
-    except FAILURES as e:
+    except RunFailure as e:
         status = _complain(str(e), 1)
     except (KeyboardInterrupt, click.exceptions.Abort):
         status = _complain("interrupted; the same command goes on with the run", 130)

@@ -18,8 +18,7 @@ import contextlib
 import os
 import socket
 import sys
-from collections import Counter
-from dataclasses import dataclass
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +26,11 @@ import ray
 from ray.exceptions import RayActorError, RayTaskError
 
 from pipeline.config import RunConfig
-from pipeline.datasets.views import count, encode
+from pipeline.datasets.views import EncodedTrace
 from pipeline.engines import EngineDied, EngineStartError
 from pipeline.engines.metered import MeteredEngine
 from pipeline.engines.steps import StepSplitter
+from pipeline.errors import RunFailure, UserMistake
 from pipeline.explore import Explorer, derive_seed
 from pipeline.judging import LocalJudge, PooledJudge, Response
 from pipeline.prune import Pruner
@@ -43,26 +43,12 @@ _CONNECT_SECONDS = 5.0
 _OBJECT_STORE_BYTES = 256 * 2**20
 
 
-class ClusterError(Exception):
+class ClusterError(RunFailure):
     """The cluster cannot do the run; the message is one line for the user."""
 
 
-class AddressError(ClusterError):
+class AddressError(UserMistake):
     """There is no Ray to be had where the config says."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explored:
-    """A finished problem, ready to be written."""
-
-    rows: dict[str, bytes]
-    """View -> its rows, as `views.encode` makes them."""
-    counts: Counter[str]
-
-    @classmethod
-    def of(cls, trace: Trace) -> "Explored":
-        """The trace as rows and counts."""
-        return cls(rows=encode(trace), counts=count(trace))
 
 
 class VerifierActor:
@@ -107,9 +93,16 @@ class RolloutWorker:
         )
         return self._engine.model_version
 
-    async def explore(self, problem: Problem) -> Explored:
-        """Everything about one problem. Raises EngineDied."""
-        return Explored.of(await self._explorer.explore(problem))
+    async def explore(self, problem: Problem) -> EncodedTrace:
+        """Everything about one problem. Raises EngineDied, and what a part of somebody's raises."""
+        try:
+            return EncodedTrace.of(await self._explorer.explore(problem))
+        except EngineDied:
+            raise
+        except Exception:
+            # The driver tells the user in one line; the rest belongs into the log.
+            traceback.print_exc()
+            raise
 
     async def num_tokens(self) -> int:
         """Tokens sampled so far, those of unfinished problems included."""
@@ -146,8 +139,7 @@ class Cluster:
         """Held by a problem on its last attempt: there is one such at a time, so that an engine's
         death then tells which problem it dies of."""
         self._redirections = contextlib.ExitStack()
-        self.num_restarts = 0
-        """Actors that were replaced because they or their engines died."""
+        self._num_restarts = 0
 
     @property
     def capacity(self) -> int:
@@ -165,7 +157,7 @@ class Cluster:
     async def __aexit__(self, *exception: object) -> None:
         await self.close()
 
-    async def explore(self, problem: Problem) -> Explored:
+    async def explore(self, problem: Problem) -> EncodedTrace:
         """Leases a problem to a free worker until it is done or its attempts are used up.
 
         Raises ClusterError if the work itself fails, EngineStartError if a dead engine cannot be
@@ -180,7 +172,7 @@ class Cluster:
                 seat = await self._places.get()
                 actor = seat.actor
                 try:
-                    explored: Explored = await actor.explore.remote(problem)
+                    encoded: EncodedTrace = await actor.explore.remote(problem)
                 except (EngineDied, RayActorError) as e:
                     reason = _one_line(e)
                     await self._replace(seat, actor)
@@ -189,10 +181,15 @@ class Cluster:
                         f"exploring problem {problem.id} failed: {_one_line(e.cause)}{self._see_logs()}"
                     ) from e
                 else:
-                    return explored
+                    return encoded
                 finally:
                     self._places.put_nowait(seat)
-        return Explored.of(_given_up(problem, self._config, reason))
+        return EncodedTrace.of(_given_up(problem, self._config, reason))
+
+    def take_restarts(self) -> int:
+        """Workers that were replaced, because they or their engines died, since the last call."""
+        taken, self._num_restarts = self._num_restarts, 0
+        return taken
 
     async def num_tokens(self) -> int:
         """Tokens sampled so far by all workers."""
@@ -259,7 +256,7 @@ class Cluster:
         async with seat.replacing:
             if seat.actor is not dead:
                 return
-            self.num_restarts += 1
+            self._num_restarts += 1
             seat.tokens_before += seat.tokens_now
             seat.tokens_now = 0
             await _end(dead)

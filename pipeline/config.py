@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.engines import ENGINES, PromptFormat, Sampling
 from pipeline.engines.steps import StepConfig
+from pipeline.errors import UserMistake
 from pipeline.plugins import Kind, Part, PartOf
 from pipeline.problems import SOURCES
 from pipeline.prune import PruneConfig
@@ -39,7 +40,7 @@ KINDS = {
 """Config section -> what its `use` can name."""
 
 
-class ConfigError(Exception):
+class ConfigError(UserMistake):
     """The user's config is wrong; the message is one line for the user."""
 
 

@@ -1,13 +1,12 @@
-"""Which errors are the user's to mend, and which are the machine's."""
+"""The two kinds of errors that end a command with one line instead of a traceback.
 
-from pipeline.cluster import AddressError, ClusterError
-from pipeline.config import ConfigError
-from pipeline.datasets.folder import FolderError
-from pipeline.engines import EngineStartError
-from pipeline.problems import ProblemError
-from pipeline.verify_file import RowError
+Each part has its own types, which say more; `cli.py` only needs to know whose affair it is.
+"""
 
-USER_MISTAKES = (AddressError, ConfigError, EngineStartError, FolderError, ProblemError, RowError)
-"""Bad input: one line, exit status 2."""
-FAILURES = (ClusterError,)
-"""What broke on the way: one line, exit status 1."""
+
+class UserMistake(Exception):
+    """Bad input: the message says what was expected, what was got and what to do. Exit status 2."""
+
+
+class RunFailure(Exception):
+    """What broke on the way, through no mistake of the user's. Exit status 1."""

@@ -58,7 +58,7 @@ def figures(snapshot: Snapshot) -> dict[str, str]:
         "pass rate": "-" if not trials else f"{counts['verdict.pass'] / trials:.1%}",
         "kept": f"{counts['kept']}",
         "errors": f"{counts['problems_failed'] + counts['verdict.error']}",
-        "restarts": f"{snapshot.num_restarts}",
+        "restarts": f"{counts['restarts']}",
         "left": "-" if eta is None else duration(eta),
     }
 

@@ -11,23 +11,21 @@ bounded number of problems, whatever the size of the set.
 """
 
 import asyncio
-import contextlib
 import importlib.metadata
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
-from pipeline.cluster import Cluster, Explored
+from pipeline.cluster import Cluster
 from pipeline.config import RunConfig
 from pipeline.datasets.card import render_card
-from pipeline.datasets.folder import FolderError, RunFolder, ids_digest
-from pipeline.datasets.views import SCHEMAS, decode
+from pipeline.datasets.folder import RunFolder
+from pipeline.datasets.parts import Lease, Parts
 from pipeline.problems import Intake, Source
-from pipeline.records import Problem
 
 _TICK_SECONDS = 0.5
 _OPEN_PARTS = 8
@@ -50,7 +48,6 @@ class Snapshot:
     """Until the engines were ready."""
     new_problems: int = 0
     """Finished in this process."""
-    num_restarts: int = 0
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -114,14 +111,6 @@ def version(package: str) -> str | None:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
-    """A problem to explore, and its place in the problem set."""
-
-    index: int
-    problem: Problem
-
-
 class _Run:
     """One process's share of a run."""
 
@@ -129,7 +118,7 @@ class _Run:
         self._config = config
         self._folder = folder
         self._progress = progress
-        self._parts = _Parts(folder, config.problems_per_part)
+        self._parts = Parts(folder, config.problems_per_part)
         self._snapshot = Snapshot(counts=Counter(folder.counts))
         self._started = time.monotonic()
 
@@ -147,38 +136,40 @@ class _Run:
             async with Cluster(config, config.output / "logs") as cluster:
                 self._started = time.monotonic()
                 snapshot.load_seconds = self._started - began
-                reporter = asyncio.create_task(self._report(cluster))
-                try:
-                    await self._lease_all(cluster, first, leases)
-                    await self._take_stock(cluster)
-                finally:
-                    reporter.cancel()
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await reporter
+                await self._explore_all(cluster, first, leases)
+                await self._take_stock(cluster)
                 folder.append_metrics(self._metrics())
         self._parts.commit_last()
         folder.finish(self._final_facts(intake))
         folder.write_card(render_card(folder))
 
-    async def _lease_all(self, cluster: Cluster, first: Lease, leases: Iterator[Lease]) -> None:
-        """Keeps the cluster busy until every problem is done; the first failure ends the run."""
+    async def _explore_all(self, cluster: Cluster, first: Lease, leases: Iterator[Lease]) -> None:
+        """Keeps the cluster busy until every problem is done; the first failure ends the run.
+
+        Waits for room, which a committed part makes, for the next lease, and at the end for the
+        problems that are under way.
+        """
         room = asyncio.Semaphore(cluster.capacity + _OPEN_PARTS * self._config.problems_per_part)
         self._parts.on_commit = room.release
         try:
-            async with asyncio.TaskGroup() as group:
-                lease: Lease | None = first
-                while lease is not None:
-                    await room.acquire()
-                    group.create_task(self._explore(cluster, lease))
-                    lease = await asyncio.to_thread(next, leases, None)
+            async with asyncio.TaskGroup() as watch:
+                reporter = watch.create_task(self._report(cluster))
+                async with asyncio.TaskGroup() as work:
+                    lease: Lease | None = first
+                    while lease is not None:
+                        await room.acquire()
+                        work.create_task(self._explore(cluster, lease))
+                        lease = await asyncio.to_thread(next, leases, None)
+                reporter.cancel()
         except BaseExceptionGroup as failures:
-            raise failures.exceptions[0] from None
+            raise _first(failures) from None
 
     async def _explore(self, cluster: Cluster, lease: Lease) -> None:
-        explored = await cluster.explore(lease.problem)
-        self._snapshot.counts.update(explored.counts)
+        encoded = await cluster.explore(lease.problem)
+        encoded.counts["restarts"] = cluster.take_restarts()
+        self._snapshot.counts.update(encoded.counts)
         self._snapshot.new_problems += 1
-        self._parts.put(lease.index, explored)
+        self._parts.put(lease.index, encoded)
 
     async def _report(self, cluster: Cluster) -> None:
         """Waits for the clock, then shows and, less often, records where the run stands."""
@@ -193,7 +184,6 @@ class _Run:
     async def _take_stock(self, cluster: Cluster) -> None:
         self._snapshot.new_tokens = await cluster.num_tokens()
         self._snapshot.seconds = time.monotonic() - self._started
-        self._snapshot.num_restarts = cluster.num_restarts
         self._progress.update(self._snapshot)
 
     def _metrics(self) -> dict[str, Any]:
@@ -202,8 +192,8 @@ class _Run:
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(snapshot.seconds, 3),
             "tokens_per_second": snapshot.tokens_per_second,
-            "restarts": snapshot.num_restarts,
             "total": snapshot.total,
+            "restarts": 0,
             **snapshot.counts,
         }
 
@@ -217,73 +207,12 @@ class _Run:
         }
 
 
-class _Parts:
-    """Gathers finished problems into parts of consecutive ones, and commits those that are full."""
-
-    def __init__(self, folder: RunFolder, problems_per_part: int) -> None:
-        self._folder = folder
-        self._size = problems_per_part
-        self._ids: dict[int, list[str]] = {}
-        """Open part -> ids of its problems, in order."""
-        self._done: dict[int, dict[int, Explored]] = {}
-        """Open part -> index -> finished problem."""
-        self.on_commit: Callable[[], None] = lambda: None
-        """Called for every problem whose part is committed."""
-
-    def leases(self, intake: Intake) -> Iterator[Lease]:
-        """The problems that are in no committed part.
-
-        Raises FolderError if the committed parts were made from other problems.
-        """
-        passed: list[str] = []
-        for index, problem in enumerate(intake):
-            number, position = divmod(index, self._size)
-            part = self._folder.parts.get(number)
-            if part is None:
-                self._ids.setdefault(number, []).append(problem.id)
-                yield Lease(index=index, problem=problem)
-                continue
-            passed = [*passed, problem.id] if position else [problem.id]
-            if position + 1 == part.num_problems and ids_digest(passed) == part.problems_digest:
-                passed = []
-            elif position + 1 >= part.num_problems:
-                self._refuse_change()
-        if passed:
-            self._refuse_change()
-
-    def _refuse_change(self) -> NoReturn:
-        raise FolderError(
-            f"{self._folder.path}: the problem set has changed since this run began; "
-            "name another output, or bring the old problem set back"
-        )
-
-    def put(self, index: int, explored: Explored) -> None:
-        """Adds a finished problem; commits its part if that is full now."""
-        part = index // self._size
-        done = self._done.setdefault(part, {})
-        done[index] = explored
-        if len(done) == self._size:
-            self._commit(part)
-
-    def commit_last(self) -> None:
-        """Commits the part that the end of the problem set left unfilled."""
-        for part in sorted(self._done):
-            self._commit(part)
-
-    def _commit(self, part: int) -> None:
-        done = [explored for _, explored in sorted(self._done.pop(part).items())]
-        counts: Counter[str] = Counter()
-        for explored in done:
-            counts.update(explored.counts)
-        self._folder.commit(
-            part,
-            self._ids.pop(part),
-            {view: decode(view, (explored.rows[view] for explored in done)) for view in SCHEMAS},
-            counts,
-        )
-        self._folder.write_card(render_card(self._folder))
-        for _ in done:
-            self.on_commit()
+def _first(failures: BaseExceptionGroup) -> BaseException:
+    """The first of nested failures."""
+    first: BaseException = failures
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first
 
 
 def _plural(count: int) -> str:

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import UserMistake
 from pipeline.judging import LocalJudge
 from verifiers import Target, Verdict, Verifier
 
 _IN_FLIGHT = 2048
 
 
-class RowError(Exception):
+class RowError(UserMistake):
     """A row, or a file, that cannot be judged; the message names it for the user."""
 
 

@@ -28,9 +28,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.datasets.views import SCHEMAS
+from pipeline.errors import UserMistake
 
 
-class FolderError(Exception):
+class FolderError(UserMistake):
     """The run folder cannot be used; the message is one line for the user."""
 
 
@@ -121,7 +122,7 @@ class RunFolder:
         counts: Mapping[str, int],
     ) -> None:
         """Makes a part durable: when this returns, a crash cannot undo it. Raises FolderError."""
-        with _explained(self.path):
+        with _explained(self.path, "; what is committed stays, the same command goes on from there"):
             for view, table in tables.items():
                 _publish_table(self.path / "data" / view / f"part-{index:05d}.parquet", table)
             entry = {
@@ -235,13 +236,12 @@ def _visible(path: Path) -> list[str]:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explained(path: Path, advice: str = "") -> Iterator[None]:
     """Turns what the file system or a damaged file raises into a FolderError."""
     try:
         yield
     except OSError as e:
-        reason = e.strerror or str(e)
-        raise FolderError(f"{path}: cannot be used ({reason}); what is committed is kept") from e
+        raise FolderError(f"{path}: cannot be used ({e.strerror or e}){advice}") from e
     except (ValueError, KeyError) as e:
         raise FolderError(f"{path}: a file of the run is damaged ({e})") from e
 

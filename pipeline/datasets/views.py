@@ -8,6 +8,7 @@ the same tree is the same bytes.
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -87,23 +88,29 @@ SCHEMAS = {"trees": TREES, "traces": TRACES}
 """View -> columns."""
 
 
-def encode(trace: Trace) -> dict[str, bytes]:
-    """The trace's rows in each view, as an Arrow record batch without its schema.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedTrace:
+    """A finished problem, ready to be sent and written."""
 
-    Bytes, because they are sent between processes: Ray's own way with tables takes five times as
-    long as making them.
-    """
-    rows = {"trees": [_tree_row(trace)], "traces": [_trace_row(trace, t) for t in trace.kept]}
-    return {
-        view: pa.RecordBatch.from_pylist(rows[view], schema=SCHEMAS[view]).serialize().to_pybytes()
-        for view in rows
-    }
+    rows: dict[str, bytes]
+    """View -> its rows, as an Arrow record batch without its schema. Bytes, because Ray's own way
+    with tables takes five times as long as making them."""
+    counts: Counter[str]
+    """As `count` has them."""
+
+    @classmethod
+    def of(cls, trace: Trace) -> "EncodedTrace":
+        """The trace's rows in every view."""
+        rows = {"trees": [_tree_row(trace)], "traces": [_trace_row(trace, t) for t in trace.kept]}
+        batches = {view: pa.RecordBatch.from_pylist(rows[view], schema=SCHEMAS[view]) for view in rows}
+        encoded = {view: batch.serialize().to_pybytes() for view, batch in batches.items()}
+        return cls(rows=encoded, counts=count(trace))
 
 
-def decode(view: str, encoded: Iterable[bytes]) -> pa.Table:
-    """One table of a view's encoded batches, in order."""
+def decode(view: str, traces: Iterable[EncodedTrace]) -> pa.Table:
+    """One table of the traces' rows in a view, in order."""
     schema = SCHEMAS[view]
-    batches = [pa.ipc.read_record_batch(pa.py_buffer(batch), schema) for batch in encoded]
+    batches = [pa.ipc.read_record_batch(pa.py_buffer(t.rows[view]), schema) for t in traces]
     return pa.Table.from_batches(batches, schema)
 
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.errors import UserMistake
 from pipeline.records import Problem
 from pipeline.tree import Finish
 
@@ -89,7 +90,7 @@ class EngineDied(Exception):
     """The engine is gone. The request may be sent again to a new one."""
 
 
-class EngineStartError(Exception):
+class EngineStartError(UserMistake):
     """The engine cannot be started with this config; the message is for the user."""
 
 

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.errors import UserMistake
 from pipeline.records import Problem
 
 SOURCES = {
@@ -32,7 +33,7 @@ class SourceConfig(BaseModel):
     """What a bad row does: end the run, or be counted and passed over."""
 
 
-class ProblemError(Exception):
+class ProblemError(UserMistake):
     """The problem set cannot be used; the message names file, line and field for the user."""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from pipeline.datasets.views import SCHEMAS, count, decode, encode
+from pipeline.datasets.views import SCHEMAS, EncodedTrace, count, decode
 from pipeline.engines import (
     Completion,
     EngineDied,
@@ -100,7 +100,7 @@ async def test_a_request_that_is_refused_is_a_trace_that_says_why() -> None:
     assert trace.errors == ("the prompt is too long",)
     assert trace.trajectories == ()
     assert count(trace)["problems_failed"] == 1
-    assert decode("trees", [encode(trace)["trees"]]).to_pylist()[0]["errors"] == [
+    assert decode("trees", [EncodedTrace.of(trace)]).to_pylist()[0]["errors"] == [
         "the prompt is too long"
     ]
 
@@ -123,7 +123,7 @@ async def test_a_strategy_that_fails_ends_what_is_under_way() -> None:
 
 async def test_rows_hold_all_of_a_trace() -> None:
     trace = await explore(RecordingEngine())
-    rows = {view: decode(view, [encoded]) for view, encoded in encode(trace).items()}
+    rows = {view: decode(view, [EncodedTrace.of(trace)]) for view in SCHEMAS}
     assert {view: table.schema for view, table in rows.items()} == SCHEMAS
     (tree,) = rows["trees"].to_pylist()
     assert [node["token_ids"] for node in tree["nodes"]] == [
