@@ -40,6 +40,7 @@ from verifiers import Verdict
 
 _CLOSE_SECONDS = 10.0
 _CONNECT_SECONDS = 5.0
+_STATS_SECONDS = 1.0
 _OBJECT_STORE_BYTES = 256 * 2**20
 
 
@@ -196,7 +197,8 @@ class Cluster:
         for seat in self._seats:
             # A worker that is being replaced keeps its last figure.
             with contextlib.suppress(RayActorError, TimeoutError):
-                seat.tokens_now = await asyncio.wait_for(seat.actor.num_tokens.remote(), 1.0)
+                async with asyncio.timeout(_STATS_SECONDS):
+                    seat.tokens_now = await seat.actor.num_tokens.remote()
         return sum(seat.tokens_before + seat.tokens_now for seat in self._seats)
 
     async def close(self) -> None:

@@ -11,6 +11,7 @@ bounded number of problems, whatever the size of the set.
 """
 
 import asyncio
+import contextlib
 import importlib.metadata
 import platform
 import time
@@ -151,16 +152,19 @@ class _Run:
         """
         room = asyncio.Semaphore(cluster.capacity + _OPEN_PARTS * self._config.problems_per_part)
         self._parts.on_commit = room.release
+        done = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as watch:
-                reporter = watch.create_task(self._report(cluster))
-                async with asyncio.TaskGroup() as work:
-                    lease: Lease | None = first
-                    while lease is not None:
-                        await room.acquire()
-                        work.create_task(self._explore(cluster, lease))
-                        lease = await asyncio.to_thread(next, leases, None)
-                reporter.cancel()
+                watch.create_task(self._report(cluster, done))
+                try:
+                    async with asyncio.TaskGroup() as work:
+                        lease: Lease | None = first
+                        while lease is not None:
+                            await room.acquire()
+                            work.create_task(self._explore(cluster, lease))
+                            lease = await asyncio.to_thread(next, leases, None)
+                finally:
+                    done.set()
         except BaseExceptionGroup as failures:
             raise _first(failures) from None
 
@@ -171,11 +175,17 @@ class _Run:
         self._snapshot.new_problems += 1
         self._parts.put(lease.index, encoded)
 
-    async def _report(self, cluster: Cluster) -> None:
-        """Waits for the clock, then shows and, less often, records where the run stands."""
+    async def _report(self, cluster: Cluster, done: asyncio.Event) -> None:
+        """Waits for the clock, then shows and, less often, records where the run stands.
+
+        Ends when `done` is set. It is not cancelled, because a call to an actor that has just been
+        answered can swallow the cancellation.
+        """
         next_line = time.monotonic() + self._config.cluster.report_seconds
-        while True:
-            await asyncio.sleep(_TICK_SECONDS)
+        while not done.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TICK_SECONDS):
+                    await done.wait()
             await self._take_stock(cluster)
             if time.monotonic() >= next_line:
                 next_line += self._config.cluster.report_seconds
