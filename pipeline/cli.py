@@ -131,7 +131,9 @@ def doctor() -> None:
         raise SystemExit(1)
 
 
-_QUIET = {
+_RAY = {
+    # The engine is the job itself, it need not yield to anything: 2% more tokens/s on two cores.
+    "RAY_worker_niceness": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
@@ -140,7 +142,7 @@ _QUIET = {
 
 def main() -> None:
     """The console script: turns what went wrong into one line and an exit status."""
-    os.environ.update({key: os.environ.get(key, value) for key, value in _QUIET.items()})
+    os.environ.update({key: os.environ.get(key, value) for key, value in _RAY.items()})
     _check_verifiers_package()
     # Modules that a config names lie where the command is called; installed packages come first.
     sys.path.append(str(Path.cwd()))

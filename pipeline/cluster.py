@@ -58,6 +58,10 @@ class VerifierActor:
     def __init__(self, config: RunConfig) -> None:
         self._judge = LocalJudge(config.verifier.build())
 
+    async def start(self) -> None:
+        """Gets the verifier ready. Raises what the verifier does."""
+        await self._judge.start()
+
     async def verify_batch(self, batch: list[Response]) -> list[Verdict]:
         """A verdict for each response, in order."""
         return await self._judge.verify_batch(batch)
@@ -78,11 +82,12 @@ class RolloutWorker:
         await self._engine.start()
         config = self._config
         verifier = config.verifier.build()
-        self._judge = (
-            PooledJudge(verifier, [actor.verify_batch.remote for actor in self._verifier_actors])
-            if self._verifier_actors
-            else LocalJudge(verifier)
-        )
+        if self._verifier_actors:
+            pool = [actor.verify_batch.remote for actor in self._verifier_actors]
+            self._judge: LocalJudge | PooledJudge = PooledJudge(verifier, pool)
+        else:
+            self._judge = LocalJudge(verifier)
+            await self._judge.start()
         self._explorer = Explorer(
             engine=self._engine,
             splitter=StepSplitter(config.steps),
@@ -227,7 +232,8 @@ class Cluster:
         self._seats = [
             _Seat(number, self._new_worker(number)) for number in range(self._config.cluster.workers)
         ]
-        await asyncio.gather(*(self._started(seat.actor) for seat in self._seats))
+        actors = [*self._verifier_actors, *(seat.actor for seat in self._seats)]
+        await asyncio.gather(*(self._started(actor) for actor in actors))
         for _ in range(self._config.cluster.problems_in_flight):
             for seat in self._seats:
                 self._places.put_nowait(seat)
@@ -250,7 +256,7 @@ class Cluster:
             raise EngineStartError(f"{_one_line(e)}{self._see_logs()}") from e
         except (RayActorError, RayTaskError) as e:
             raise EngineStartError(
-                f"a rollout worker could not start: {_one_line(e)}{self._see_logs()}"
+                f"a worker or verifier could not start: {_one_line(e)}{self._see_logs()}"
             ) from e
 
     async def _replace(self, seat: _Seat, dead: Any) -> None:

@@ -31,6 +31,11 @@ class LocalJudge:
     def __init__(self, verifier: Verifier) -> None:
         self._verifier = verifier
 
+    async def start(self) -> None:
+        """Lets the verifier get ready, if it has anything to do."""
+        if start := getattr(self._verifier, "start", None):
+            await start()
+
     async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
         """The verifier's verdict; ERROR if it raises."""
         try:

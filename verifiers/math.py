@@ -69,6 +69,10 @@ class MathVerifier:
             seconds=time.perf_counter() - start,
         )
 
+    async def start(self) -> None:
+        """Starts the checking processes, so that the first comparison need not wait for them."""
+        await self._workers.start()
+
     async def close(self) -> None:
         """Ends the checking processes."""
         await self._workers.close()

@@ -56,7 +56,8 @@ class Verdict:
 class Verifier(Protocol):
     """Judges responses. An implementation never raises for a bad response: it returns a verdict.
 
-    The class also has a pydantic model `Config` of its options, and is built with one.
+    The class also has a pydantic model `Config` of its options, and is built with one. If it has an
+    `async def start(self)`, that is awaited before the first response, while engines load.
     """
 
     name: str

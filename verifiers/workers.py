@@ -8,6 +8,7 @@ over or its process dies, the items go again one by one, so that only the guilty
 import asyncio
 import multiprocessing
 import resource
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
@@ -49,6 +50,14 @@ class ProcessWorkers(Generic[Item, Result]):
         self._pool: Any = None
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Starts the processes and their imports, so that the first item need not wait for them."""
+        if self._pool is None:
+            self._pool = self._start_pool()
+        await asyncio.gather(
+            *(asyncio.wrap_future(self._pool.schedule(_idle)) for _ in range(self._max_workers))
+        )
 
     async def run(self, item: Item) -> Result:
         """The check's result. Raises CheckFailed."""
@@ -120,6 +129,11 @@ class ProcessWorkers(Generic[Item, Result]):
 
 def _apply(check: Callable[[Item], Result], items: list[Item]) -> list[Result]:
     return [check(item) for item in items]
+
+
+def _idle() -> None:
+    """Keeps a process for a moment, so that each of the pool's gets one of these."""
+    time.sleep(0.05)
 
 
 def _limit_memory(megabytes: int) -> None:
