@@ -10,7 +10,8 @@ a lease takes a free place, so idle workers get the next problems and nothing wa
 
 When an engine or its actor dies, the first lease that notices replaces the actor; every lease it held
 goes back and is taken up again, `cluster.attempts` times at most. The last attempts are made one at a
-time: a problem that kills engines is given up, those that were explored beside it are not.
+time: a problem that kills engines is given up, those that were explored beside it are not, unless
+another killer comes just then.
 """
 
 import asyncio
@@ -41,6 +42,7 @@ from verifiers import Verdict
 _CLOSE_SECONDS = 10.0
 _CONNECT_SECONDS = 5.0
 _STATS_SECONDS = 1.0
+_REPLACE_SECONDS = 1800.0
 _OBJECT_STORE_BYTES = 256 * 2**20
 
 
@@ -76,6 +78,7 @@ class RolloutWorker:
         self._config = config
         self._verifier_actors = verifier_actors
         self._engine = MeteredEngine(config.engine.build(config.prompt, config.seed))
+        self._judge: LocalJudge | PooledJudge | None = None
 
     async def start(self) -> str:
         """Loads the model; returns its version. Raises EngineStartError."""
@@ -84,15 +87,16 @@ class RolloutWorker:
         verifier = config.verifier.build()
         if self._verifier_actors:
             pool = [actor.verify_batch.remote for actor in self._verifier_actors]
-            self._judge: LocalJudge | PooledJudge = PooledJudge(verifier, pool)
+            judge: LocalJudge | PooledJudge = PooledJudge(verifier, pool)
         else:
-            self._judge = LocalJudge(verifier)
-            await self._judge.start()
+            judge = LocalJudge(verifier)
+            await judge.start()
+        self._judge = judge
         self._explorer = Explorer(
             engine=self._engine,
             splitter=StepSplitter(config.steps),
             strategy=config.strategy.build(),
-            judge=self._judge,
+            judge=judge,
             pruner=Pruner(config.prune),
             sampling=config.sampling,
             seed=config.seed,
@@ -116,8 +120,11 @@ class RolloutWorker:
 
     async def close(self) -> None:
         """Ends the engine's and the verifier's processes."""
-        await self._judge.close()
-        await self._engine.close()
+        try:
+            if self._judge is not None:
+                await self._judge.close()
+        finally:
+            await self._engine.close()
 
 
 class _Seat:
@@ -176,7 +183,9 @@ class Cluster:
             last = self._last_attempt if 1 < attempt == attempts else contextlib.nullcontext()
             async with last:
                 seat = await self._places.get()
-                actor = seat.actor
+                async with seat.replacing:
+                    # A dead actor's free places must not cost the next leases an attempt.
+                    actor = seat.actor
                 try:
                     encoded: EncodedTrace = await actor.explore.remote(problem)
                 except (EngineDied, RayActorError) as e:
@@ -221,10 +230,14 @@ class Cluster:
     async def _start(self) -> None:
         if self._log_folder is not None:
             # Ray prints what befell its processes on the driver's standard output.
-            self._log_folder.mkdir(parents=True, exist_ok=True)
-            log = self._redirections.enter_context((self._log_folder / "ray.log").open("a"))
+            try:
+                self._log_folder.mkdir(parents=True, exist_ok=True)
+                log = self._redirections.enter_context((self._log_folder / "ray.log").open("a"))
+            except OSError as e:
+                raise ClusterError(f"{self._log_folder}: cannot be written ({e.strerror})") from e
             self._redirections.enter_context(contextlib.redirect_stdout(log))
         start_ray(self._config)
+        _check_resources(self._config)
         verifier_actor = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=3)(VerifierActor)
         self._verifier_actors = [
             verifier_actor.remote(self._config) for _ in range(self._config.cluster.verifier_actors)
@@ -269,7 +282,14 @@ class Cluster:
             seat.tokens_now = 0
             await _end(dead)
             actor = self._new_worker(seat.number)
-            await self._started(actor)
+            try:
+                async with asyncio.timeout(_REPLACE_SECONDS):
+                    await self._started(actor)
+            except TimeoutError as e:
+                raise ClusterError(
+                    f"worker {seat.number} died and a new one did not start within "
+                    f"{_REPLACE_SECONDS:.0f} seconds; has the cluster lost a node?{self._see_logs()}"
+                ) from e
             seat.actor = actor
 
     def _see_logs(self) -> str:
@@ -307,6 +327,23 @@ def _check_reachable(address: str) -> None:
         socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
     except OSError as e:
         raise AddressError(f"Ray at {address}: cannot connect ({e.strerror or e})") from e
+
+
+def _check_resources(config: RunConfig) -> None:
+    """Raises AddressError for a cluster that is too small: actors would wait there for ever."""
+    cluster = config.cluster
+    needed = {
+        "CPU": float(cluster.workers + cluster.verifier_actors),
+        "GPU": cluster.workers * _gpus_per_worker(config),
+    }
+    there = ray.cluster_resources()
+    for resource, amount in needed.items():
+        if there.get(resource, 0) < amount:
+            raise AddressError(
+                f"expected a cluster with {amount:g} {resource}s for {cluster.workers} workers and "
+                f"{cluster.verifier_actors} verifier actors, got {there.get(resource, 0):g}; lower "
+                "cluster.workers, cluster.verifier_actors or cluster.gpus_per_worker"
+            )
 
 
 def redirect_output(log_file: Path) -> None:

@@ -87,7 +87,10 @@ class RunConfig(BaseModel):
 
     def resolved(self) -> dict[str, Any]:
         """What determines the run's data, defaults included, as JSON values."""
-        return self.model_dump(mode="json", exclude={"output", "cluster"})
+        resolved = self.model_dump(mode="json", exclude={"output", "cluster"})
+        # So that a run which a bad row has ended can go on without it.
+        resolved["problems"].pop("on_error", None)
+        return resolved
 
     def digest(self) -> str:
         """A hash of `resolved()`."""

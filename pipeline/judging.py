@@ -30,11 +30,15 @@ class LocalJudge:
 
     def __init__(self, verifier: Verifier) -> None:
         self._verifier = verifier
+        self._starting = asyncio.Lock()
+        self._started = False
 
     async def start(self) -> None:
-        """Lets the verifier get ready, if it has anything to do."""
-        if start := getattr(self._verifier, "start", None):
-            await start()
+        """Lets the verifier get ready, once, if it has anything to do."""
+        async with self._starting:
+            if not self._started and (start := getattr(self._verifier, "start", None)):
+                await start()
+            self._started = True
 
     async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
         """The verifier's verdict; ERROR if it raises."""
@@ -45,11 +49,14 @@ class LocalJudge:
 
     async def verify_batch(self, batch: Sequence[Response]) -> list[Verdict]:
         """A verdict for each response, in order."""
+        # An actor that Ray has restarted was built anew, but nobody else starts it.
+        await self.start()
         return await asyncio.gather(*(self.verify(r.prompt, r.text, r.target) for r in batch))
 
     async def close(self) -> None:
-        """Closes the verifier."""
-        await self._verifier.close()
+        """Closes the verifier, if it has anything to close."""
+        if close := getattr(self._verifier, "close", None):
+            await close()
 
 
 VerifyBatch = Callable[[list[Response]], Awaitable[list[Verdict]]]

@@ -1,8 +1,8 @@
 """Reads the final answer out of a response, by one stated rule.
 
-In this order: the last balanced `\\boxed{...}` (or `\\fbox`); the line after the last `####`; the
-sentence after the last "answer is" or "answer:". Only if asked for: the last number in
-the text. An answer is never guessed: without any of these there is none.
+In this order: the last balanced `\\boxed{...}` (or `\\fbox`); what follows the last of the marks
+`####` (to the end of the line), "answer is" and "answer:" (to the end of the sentence). Only if asked
+for: the last number in the text. An answer is never guessed: without any of these there is none.
 """
 
 import re
@@ -10,7 +10,7 @@ import re
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{)")
 _HASHES = re.compile(r"####")
 _PHRASE = re.compile(r"\banswer\s*(?:\*\*)?\s*(?:is|:|=)\s*(?:\*\*)?\s*:?", re.IGNORECASE)
-_SENTENCE_END = re.compile(r"[.!?;](?:\s|$)|,\s")
+_SENTENCE_END = re.compile(r"[.!?;](?:\s|$)|,\s(?!and\b|or\b)(?=[A-Za-z]{2})")
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:/\d+)?")
 
 
@@ -18,9 +18,7 @@ def extract_answer(response: str, *, last_number: bool = False) -> str | None:
     """The answer as written, without surrounding white space; None where there is none."""
     answer = last_box(response)
     if answer is None:
-        answer = _line_after_last(_HASHES, response)
-    if answer is None and (line := _line_after_last(_PHRASE, response)) is not None:
-        answer = _first_sentence(line)
+        answer = _stated(response)
     if answer is None and last_number and (found := _NUMBER.findall(response)):
         answer = found[-1]
     return (answer.strip() or None) if answer is not None else None
@@ -52,11 +50,16 @@ def _balanced(text: str, start: int) -> str | None:
     return None
 
 
-def _line_after_last(mark: re.Pattern[str], response: str) -> str | None:
-    """The first line with text after the last mark; None where there is none."""
-    ends = [match.end() for match in mark.finditer(response)]
-    lines = response[ends[-1] :].strip().splitlines() if ends else []
-    return lines[0] if lines else None
+def _stated(response: str) -> str | None:
+    """What the first line with text after the last mark says; None where there is none."""
+    marks = [*_HASHES.finditer(response), *_PHRASE.finditer(response)]
+    if not marks:
+        return None
+    last = max(marks, key=lambda mark: mark.end())
+    lines = response[last.end() :].strip().splitlines()
+    if not lines:
+        return None
+    return lines[0] if last.re is _HASHES else _first_sentence(lines[0])
 
 
 def _first_sentence(text: str) -> str:

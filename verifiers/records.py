@@ -57,7 +57,8 @@ class Verifier(Protocol):
     """Judges responses. An implementation never raises for a bad response: it returns a verdict.
 
     The class also has a pydantic model `Config` of its options, and is built with one. If it has an
-    `async def start(self)`, that is awaited before the first response, while engines load.
+    `async def start(self)`, that is awaited before the first response, while engines load; if it has
+    an `async def close(self)`, that ends what it started, and calling it twice is fine.
     """
 
     name: str
@@ -66,8 +67,4 @@ class Verifier(Protocol):
 
     async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
         """The verdict on one response."""
-        ...
-
-    async def close(self) -> None:
-        """Ends what the verifier started; calling it twice is fine."""
         ...

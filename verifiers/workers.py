@@ -99,9 +99,15 @@ class ProcessWorkers(Generic[Item, Result]):
                 future.set_result(result)
 
     async def _schedule(self, items: list[Item]) -> list[Result]:
-        if self._pool is None:
-            self._pool = self._start_pool()
-        future = self._pool.schedule(_apply, args=(self._check, items), timeout=self._timeout_seconds)
+        try:
+            if self._pool is None:
+                self._pool = self._start_pool()
+            pool = self._pool
+            future = pool.schedule(_apply, args=(self._check, items), timeout=self._timeout_seconds)
+        except (RuntimeError, OSError) as e:
+            # A pool that could not replace a killed process is broken; the next item gets a new one.
+            await self.close()
+            raise CheckFailed(f"the checking processes could not be started ({e})") from e
         try:
             results: list[Result] = await asyncio.wrap_future(future)
         except FutureTimeout as e:

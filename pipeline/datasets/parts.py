@@ -38,6 +38,7 @@ class Parts:
         Raises FolderError if the committed parts were made from other problems.
         """
         passed: list[str] = []
+        number = -1
         for index, problem in enumerate(problems):
             number, position = divmod(index, self._size)
             part = self._folder.parts.get(number)
@@ -50,7 +51,7 @@ class Parts:
                 passed = []
             elif position + 1 >= part.num_problems:
                 self._refuse_change()
-        if passed:
+        if passed or any(committed > number for committed in self._folder.parts):
             self._refuse_change()
 
     def _refuse_change(self) -> NoReturn:

@@ -32,5 +32,7 @@ class MeteredEngine:
     async def generate(self, request: Request) -> list[Completion]:
         """As the inner engine does, counted."""
         completions = await self._engine.generate(request)
-        self.num_tokens += sum(len(completion.token_ids) for completion in completions)
+        # A greedy rollout that is asked for several times is sampled once and is one object.
+        sampled = {id(completion): completion for completion in completions}.values()
+        self.num_tokens += sum(len(completion.token_ids) for completion in sampled)
         return completions

@@ -134,10 +134,9 @@ class VllmEngine:
     async def generate(self, request: Request) -> list[Completion]:
         """The request's completions, all at once when the last is finished."""
         from vllm import SamplingParams
-        from vllm.exceptions import VLLMError
+        from vllm.exceptions import VLLMClientError, VLLMServerError
         from vllm.inputs import TokensPrompt
         from vllm.sampling_params import RequestOutputKind
-        from vllm.v1.engine.exceptions import EngineDeadError
 
         sampling = request.sampling
         # Greedy rollouts are all the same, and vLLM refuses to sample several.
@@ -162,9 +161,9 @@ class VllmEngine:
                 prompt, parameters, request_id=str(next(self._request_ids))
             ):
                 outputs.extend(result.outputs)
-        except EngineDeadError as e:
-            raise EngineDied(f"vLLM's engine process ended ({_first_line(e)})") from e
-        except (ValueError, VLLMError) as e:
+        except VLLMServerError as e:
+            raise EngineDied(f"vLLM's engine failed ({_first_line(e)})") from e
+        except (ValueError, VLLMClientError) as e:
             raise RequestRejected(_first_line(e)) from e
         if len(outputs) != num_samples or not all(output.token_ids for output in outputs):
             raise EngineDied(f"expected {num_samples} rollouts with tokens, got {len(outputs)}")

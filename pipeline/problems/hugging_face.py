@@ -29,23 +29,8 @@ class HuggingFaceSource:
 
     def rows(self) -> Iterator[Problem | BadRow]:
         """A problem for each row. Raises ProblemError for a dataset that cannot be read."""
-        import datasets
-
         config = self.config
-        try:
-            rows = iter(
-                datasets.load_dataset(
-                    config.dataset,
-                    config.name,
-                    split=config.split,
-                    revision=config.revision,
-                    streaming=True,
-                )
-            )
-        except Exception as e:
-            reason = " ".join(str(e).split())[:300]
-            raise ProblemError(f"problems.dataset={config.dataset}: cannot load ({reason})") from e
-        for number, row in enumerate(rows, start=1):
+        for number, row in enumerate(self._stream(), start=1):
             yield to_problem(
                 row,
                 config,
@@ -53,3 +38,20 @@ class HuggingFaceSource:
                 source=config.dataset,
                 split=config.split,
             )
+
+    def _stream(self) -> Iterator[object]:
+        import datasets
+
+        config = self.config
+        try:
+            yield from datasets.load_dataset(
+                config.dataset,
+                config.name,
+                split=config.split,
+                revision=config.revision,
+                streaming=True,
+            )
+        except Exception as e:
+            # The Hub, the network, a damaged file: all mean that there is no dataset, or no more.
+            reason = " ".join(str(e).split())[:300]
+            raise ProblemError(f"problems.dataset={config.dataset}: cannot load ({reason})") from e

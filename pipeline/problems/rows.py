@@ -19,8 +19,9 @@ _PRESETS: dict[str, dict[str, str | None]] = {
 class RowConfig(SourceConfig):
     """Which columns a problem is made of."""
 
-    preset: Literal["gsm8k", "plain"] = "gsm8k"
-    """`gsm8k`: `question`, and `answer` with the gold after `####`; `plain`: `prompt`, `answer`."""
+    preset: Literal["gsm8k", "plain"] | None = None
+    """`gsm8k`: `question`, and `answer` with the gold after `####`; `plain`: `prompt`, `answer`. If
+    not given: `plain` where a column is named below, else `gsm8k`."""
     prompt_field: str | None = None
     """The column with the problem's text, if not the preset's."""
     answer_field: str | None = None
@@ -35,7 +36,8 @@ class RowConfig(SourceConfig):
 
     def field_map(self) -> tuple[str, str, str | None]:
         """Prompt column, answer column, and the mark before the answer if there is one."""
-        preset = _PRESETS[self.preset]
+        named = self.prompt_field is not None or self.answer_field is not None
+        preset = _PRESETS[self.preset or ("plain" if named else "gsm8k")]
         after = preset["answer_after"] if self.answer_after is None else self.answer_after
         prompt, answer = preset["prompt"], preset["answer"]
         assert prompt is not None

@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from pipeline.config import KINDS, VERIFIERS
+from pipeline.judging import LocalJudge
 from verifiers import Outcome, Target, Verdict, Verifier
 
 RIGHT, WRONG = r"So it is \boxed{42}.", r"So it is \boxed{41}."
@@ -28,8 +29,9 @@ STRANGE = [
 async def verifier(request: pytest.FixtureRequest) -> AsyncIterator[Verifier]:
     built: Verifier = KINDS["verifier"].part({"use": request.param}).build()
     yield built
-    await built.close()
-    await built.close()
+    judge = LocalJudge(built)
+    await judge.close()
+    await judge.close()
 
 
 async def judge(verifier: Verifier, response: str, value: str | None = "42") -> Verdict:

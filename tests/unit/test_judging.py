@@ -21,6 +21,21 @@ async def test_a_verifier_that_raises_is_an_error_not_a_fail() -> None:
     assert "somebody's verifier" in verdict.reason
 
 
+async def test_a_verifier_is_started_once_before_its_first_batch() -> None:
+    class Starting(ExactVerifier):
+        starts = 0
+
+        async def start(self) -> None:
+            self.starts += 1
+
+    verifier = Starting(Starting.Config())
+    judge = LocalJudge(verifier)
+    batch = [Response(prompt="", text=r"\boxed{1}", target=TARGET)]
+    await asyncio.gather(*(judge.verify_batch(batch) for _ in range(5)))
+    await judge.start()
+    assert verifier.starts == 1
+
+
 async def test_a_pool_gives_every_response_its_own_verdict() -> None:
     judge = PooledJudge(EXACT, [LocalJudge(EXACT).verify_batch] * 3)
     responses = [rf"\boxed{{{number}}}" for number in range(500)]

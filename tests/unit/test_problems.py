@@ -40,6 +40,25 @@ def test_a_field_map_names_other_columns(tmp_path: Path) -> None:
     assert (problem.target.value, problem.meta) == ("1.5", {"level": 2})
 
 
+def test_naming_columns_means_that_the_whole_answer_counts(tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "p.jsonl", {"q": "Half of 4?", "a": "2"})
+    (problem,), _ = take(path, prompt_field="q", answer_field="a")
+    assert problem.target.value == "2"
+
+
+def test_a_task_without_one_answer_has_no_gold() -> None:
+    config = ReasoningGymSource.Config(task="graph_color", size=2)
+    assert [p.target.value for p in Intake(ReasoningGymSource(config))] == [None, None]
+
+
+def test_a_dataset_that_breaks_in_mid_stream_is_named(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "train.jsonl").write_text(json.dumps(GSM8K_ROW) + "\n{broken\n" * 3)
+    config = HuggingFaceSource.Config(dataset=str(tmp_path / "set"))
+    with pytest.raises(ProblemError, match=r"set: cannot load"):
+        list(Intake(HuggingFaceSource(config)))
+
+
 def test_parquet_is_read_like_jsonl(tmp_path: Path) -> None:
     jsonl = write_jsonl(tmp_path / "p.jsonl", GSM8K_ROW)
     pq.write_table(pa.Table.from_pylist([GSM8K_ROW]), tmp_path / "p.parquet")

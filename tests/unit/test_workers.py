@@ -59,6 +59,14 @@ async def test_many_items_come_back_in_order(workers: ProcessWorkers[str, str]) 
     assert await asyncio.gather(*map(workers.run, items)) == [item.upper() for item in items]
 
 
+async def test_a_broken_pool_is_replaced(workers: ProcessWorkers[str, str]) -> None:
+    assert await workers.run("a") == "A"
+    workers._pool.stop()
+    with pytest.raises(CheckFailed, match="could not be started"):
+        await workers.run("b")
+    assert await workers.run("c") == "C"
+
+
 async def test_closing_twice_is_fine_and_a_closed_pool_opens_again(
     workers: ProcessWorkers[str, str],
 ) -> None:
