@@ -29,6 +29,9 @@ install_torch() {
     "${pip[@]}" --no-index "torch==$TORCH" 2>/dev/null ||
         "${pip[@]}" --index-url "$TORCH_CPU_INDEX" --timeout 15 --retries 0 "torch==$TORCH" 2>/dev/null ||
         "${pip[@]}" "torch==$TORCH"
+}
+
+check_torch() {
     if ! .venv/bin/python -c 'import torch' 2>/dev/null; then
         echo "setup: expected a CPU build of torch $TORCH, got one that cannot be imported;" \
             "install it by hand from $TORCH_CPU_INDEX into .venv, then run this again" >&2
@@ -56,5 +59,6 @@ echo "setup: installing pinned packages into .venv (about 4.5 GB, one to three m
 install_system_library
 install_torch
 .venv/bin/pip install --quiet --no-deps --disable-pip-version-check -r requirements/cpu.lock
+check_torch
 .venv/bin/pip install --quiet --no-deps --no-build-isolation --disable-pip-version-check -e .
 .venv/bin/berry doctor
