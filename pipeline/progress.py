@@ -27,7 +27,13 @@ class TerminalProgress:
         """Redraws the live line, or prints a plain one every ten seconds."""
         if self._console.is_terminal:
             if self._live is None:
-                self._live = Live(console=self._console, auto_refresh=False)
+                # Standard output is a log file during a run; rich would bring it back wrongly.
+                self._live = Live(
+                    console=self._console,
+                    auto_refresh=False,
+                    redirect_stdout=False,
+                    redirect_stderr=False,
+                )
                 self._live.start()
             self._live.update(_table(snapshot), refresh=True)
         elif time.monotonic() >= self._next_line:

@@ -1,7 +1,10 @@
 """Whole runs of the `berry` command with the simulated engine, on a real local Ray."""
 
+import contextlib
 import hashlib
 import json
+import os
+import pty
 import subprocess
 import sys
 import time
@@ -196,6 +199,25 @@ def test_no_disk_left_is_one_line_and_keeps_what_was_written(tmp_path: Path) -> 
     assert "No space left on device" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert "(unfinished)" in done.stdout
+
+
+def test_a_run_on_a_terminal(tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).parent / "berry"), "run", str(SIMULATED), "output=out"]
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [*command, "engine.token_seconds=0.005"], cwd=tmp_path, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # a terminal that everybody has left raises
+            while read := os.read(ours, 4096):
+                shown += read
+        os.close(ours)
+    assert process.returncode == 0, shown.decode()
+    text = shown.decode()
+    assert "\x1b[" in text
+    assert text.index("pass rate") < text.index("(complete)") < text.index("next:")
+    assert "Traceback" not in text
 
 
 def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
