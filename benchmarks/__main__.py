@@ -16,7 +16,7 @@ _BENCHMARKS: dict[str, Callable[[], Measured]] = {
 }
 _TEXT = """# Benchmarks
 `make bench` measures these and writes this page; `python -m benchmarks NAME ...` measures only some
-({names}) and prints them. What is compared runs in turn on the same machine in the same session.
+({names}) and prints them. What is compared runs in turn on the same machine in the same hour.
 Figures are medians with their range.
 
 {machine}, {date}.
