@@ -132,7 +132,7 @@ def doctor() -> None:
 
 
 _RAY = {
-    # The engine is the job itself, it need not yield to anything: 2% more tokens/s on two cores.
+    # The engine is the job itself, it need not yield to anything else.
     "RAY_worker_niceness": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",

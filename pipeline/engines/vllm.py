@@ -50,7 +50,7 @@ class VllmEngine:
         logprobs: bool = True
         """Keep the log-probability of every sampled token."""
         request_seeds: bool = False
-        """Seed every request on its own. Slower, and exact repeats need batch-invariant kernels."""
+        """Seed every request on its own; exact repeats need batch-invariant kernels too."""
         cpu_kv_cache_gib: int = Field(default=4, ge=1)
         """On a CPU: memory for the key-value cache."""
         cpu_threads: str | None = None

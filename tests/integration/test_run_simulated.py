@@ -113,6 +113,11 @@ def test_the_dataset_cache_never_serves_an_earlier_run(
         ([SIMULATED, "output=/proc/berry"], "/proc/berry: cannot be used"),
         ([SIMULATED, "problems.task=chain_sums"], "did you mean chain_sum"),
         ([SIMULATED, "--address", "127.0.0.1:1"], "Ray at 127.0.0.1:1"),
+        # Without the check Ray would wait for ever for a GPU that nobody has.
+        (
+            [SIMULATED, "cluster.gpus_per_worker=1000"],
+            "expected a cluster with 1000 GPUs for 1 workers",
+        ),
         ([], "Missing argument 'CONFIG'"),
     ],
 )
