@@ -1,0 +1,106 @@
+"""Finds out what this machine can enforce, by trying: canary attacks are run behind each sort of wall."""
+
+from dataclasses import dataclass, field
+
+from sandbox import lock
+from sandbox.attacks import ATTACKS, ESCAPED, HELD, Attack
+from sandbox.records import Level, Program, SandboxUnavailable, Status
+from sandbox.worker import Walls, Worker, WorkerLost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protection:
+    """The strongest walls that held."""
+
+    walls: Walls
+    not_covered: tuple[str, ...]
+    """What a program can still do, each with what would prevent it."""
+    passed_over: tuple[str, ...] = field(default=())
+    """Stronger walls that this machine cannot give, each with the reason."""
+
+    @property
+    def level(self) -> Level:
+        """The name of the walls."""
+        return self.walls.level
+
+
+def candidates() -> list[Walls]:
+    """Every sort of wall, the strongest first."""
+    landlock, seccomp = lock.SUPPORTED and lock.landlock_version() > 0, lock.SUPPORTED
+    walls = [
+        Walls(namespaces=True, landlock=landlock, seccomp=seccomp),
+        Walls(namespaces=False, landlock=landlock, seccomp=seccomp),
+        Walls(namespaces=False, landlock=False, seccomp=seccomp),
+        Walls(namespaces=False, landlock=False, seccomp=False),
+    ]
+    return list(dict.fromkeys(walls))
+
+
+async def find_protection(minimum: Level = Level.WEAK) -> Protection:
+    """Tries walls from the strongest down to `minimum`. Raises SandboxUnavailable if none holds."""
+    passed_over: list[str] = []
+    for walls in candidates():
+        if walls.level < minimum:
+            break
+        try:
+            escaped = await self_test(walls)
+        except SandboxUnavailable as e:
+            passed_over.append(str(e))
+            continue
+        if escaped and walls.level > Level.WEAK:
+            passed_over.append(f"{walls.level.name.lower()}: not held against {', '.join(escaped)}")
+            continue
+        return Protection(
+            walls=walls,
+            not_covered=tuple(_not_covered(walls, escaped)),
+            passed_over=tuple(passed_over),
+        )
+    raise SandboxUnavailable(
+        f"expected a sandbox of level {minimum.name.lower()} or better, this machine gives none: "
+        f"{'; '.join(passed_over)}. Install bubblewrap, or allow user namespaces, or use a kernel with "
+        "Landlock (5.13 or later); sandbox.allow_weak=true runs untrusted code all the same"
+    )
+
+
+async def self_test(walls: Walls) -> list[str]:
+    """Names of the canaries that got through. Raises SandboxUnavailable if nothing runs at all."""
+    worker = Worker(walls)
+    await worker.start()
+    try:
+        probe = await worker.run(Program(code="import json, decimal; print(json.dumps(6 * 7))"))
+        if probe.status is not Status.OK or probe.stdout != b"42\n":
+            raise SandboxUnavailable(
+                f"{walls.level.name.lower()}: a harmless program ended with {probe.status.value}: "
+                f"{probe.stderr.decode(errors='replace')[-300:]}"
+            )
+        return [
+            attack.name for attack in ATTACKS if attack.canary and await got_through(worker, attack)
+        ]
+    except WorkerLost as e:
+        raise SandboxUnavailable(f"{walls.level.name.lower()}: {e}") from e
+    finally:
+        await worker.close()
+
+
+async def got_through(worker: Worker, attack: Attack) -> bool:
+    """Whether the attack did what it set out to do. Raises WorkerLost.
+
+    An attack that broke before it could tell counts as one that got through: nothing is known.
+    """
+    result = await worker.run(attack.program())
+    if attack.must_end_as is not None:
+        return result.status not in attack.must_end_as or ESCAPED in result.stdout
+    return not result.stdout.startswith(HELD)
+
+
+def _not_covered(walls: Walls, escaped: list[str]) -> list[str]:
+    gaps = []
+    if walls.level is Level.LANDLOCK:
+        gaps.append(
+            "without namespaces a program can learn that a file or process exists, cannot write "
+            "files, and commands are refused: install bubblewrap, or allow user namespaces"
+        )
+    if walls.namespaces and not walls.landlock:
+        gaps.append("Landlock as a second wall: Linux 5.13 or later, `landlock` in the kernel's `lsm=`")
+    gaps.extend(f"attack: {name}" for name in escaped)
+    return gaps

@@ -1,0 +1,178 @@
+"""The sandbox: finds the strongest walls of this machine, and runs programs behind them.
+
+    async with Sandbox() as sandbox:
+        result = await sandbox.run(Program(code="print(6 * 7)"))
+
+It keeps one worker for each core. A worker that was killed, stopped or has done its share is
+replaced; a program whose worker was lost is run once more, then SandboxUnavailable is raised.
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Protocol, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sandbox.levels import Protection, find_protection
+from sandbox.records import Level, Program, Result, SandboxUnavailable, Status
+from sandbox.worker import Worker, WorkerLost
+
+USUAL_MODULES = (
+    "bisect", "collections", "copy", "dataclasses", "datetime", "decimal", "enum", "fractions",
+    "functools", "hashlib", "heapq", "io", "itertools", "json", "math", "operator", "queue", "random",
+    "re", "statistics", "string", "sys", "threading", "time", "traceback", "typing",
+)  # fmt: skip
+"""What programs import most; one that was imported beforehand costs a program nothing."""
+_ATTEMPTS = 2
+
+
+class SandboxConfig(BaseModel):
+    """How untrusted code is run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    allow_weak: bool = False
+    """Go on where code cannot be kept from reading this machine's files."""
+    minimum_level: Level = Level.LANDLOCK
+    """Refuse to go on below: `landlock`, or `namespaces` to insist on bubblewrap."""
+    workers: int | None = Field(default=None, ge=1)
+    """Programs that run at the same time; one for each core if not given."""
+    preload: tuple[str, ...] = ()
+    """Modules that programs may need and that are slow to import, such as numpy."""
+    recycle_after: int = Field(default=10_000, ge=1)
+    """Programs after which a worker is replaced by a fresh one."""
+
+
+class CodeRunner(Protocol):
+    """Runs untrusted programs: what verifiers need of a sandbox."""
+
+    async def run(self, program: Program) -> Result:
+        """What the program did. Raises SandboxUnavailable when nothing is known of it."""
+        ...
+
+
+class Sandbox:
+    """A pool of workers, for one event loop at a time."""
+
+    def __init__(
+        self, config: SandboxConfig | None = None, *, modules: Mapping[str, str] | None = None
+    ) -> None:
+        """`modules` can be imported by every program: name -> trusted source."""
+        self.config = config or SandboxConfig()
+        self.protection: Protection | None = None
+        self._modules = dict(modules or {})
+        self._slots: asyncio.Queue[Worker | None] = asyncio.Queue()
+        self._workers: set[Worker] = set()
+        self._starting = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Finds the level and starts the workers; twice is fine. Raises SandboxUnavailable."""
+        async with self._starting:
+            if self.protection is not None:
+                return
+            config = self.config
+            minimum = Level.WEAK if config.allow_weak else config.minimum_level
+            protection = await find_protection(minimum)
+            num_workers = config.workers or len(os.sched_getaffinity(0))
+            # A slot's worker is started by the first program that gets the slot, all but one's:
+            # that one tells now whether it can be done.
+            self._protection_found(protection, num_workers)
+            worker = await self._start_worker()
+            self._slots.get_nowait()
+            self._slots.put_nowait(worker)
+
+    async def run(self, program: Program) -> Result:
+        """What the program did; waits for a free worker. Raises SandboxUnavailable."""
+        await self.start()
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                result = await self._run_once(program)
+            except WorkerLost as e:
+                if attempt == _ATTEMPTS:
+                    raise SandboxUnavailable(f"{e}, {attempt} times") from e
+            else:
+                if result.status is not Status.KILLED or attempt == _ATTEMPTS:
+                    return result
+        raise AssertionError("the loop returns or raises")
+
+    async def close(self) -> None:
+        """Kills all workers; calling it twice is fine."""
+        await asyncio.gather(*(worker.close() for worker in self._workers))
+        self._workers.clear()
+        self._slots = asyncio.Queue()
+        self.protection = None
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """Outermost process of each worker."""
+        return [worker.pid for worker in self._workers if worker.pid is not None]
+
+    def _protection_found(self, protection: Protection, num_workers: int) -> None:
+        self.protection = protection
+        for _ in range(num_workers):
+            self._slots.put_nowait(None)
+
+    async def _run_once(self, program: Program) -> Result:
+        """Runs the program in the next free slot, which is free again afterwards in any case."""
+        slots = self._slots
+        worker = await slots.get()
+        healthy = False
+        try:
+            if program.needs_own_sandbox:
+                return await self._run_alone(program)
+            if worker is None:
+                worker = await self._start_worker()
+            result = await worker.run(program)
+            healthy = worker.num_runs < self.config.recycle_after
+            return result
+        finally:
+            # A worker whose answer nobody waits for any longer would answer the next program with it.
+            if not healthy and not program.needs_own_sandbox and worker is not None:
+                await self._end(worker)
+                worker = None
+            slots.put_nowait(worker)
+
+    async def _run_alone(self, program: Program) -> Result:
+        """In a sandbox that ends with the program, and with every process it has left behind."""
+        assert self.protection is not None
+        if self.protection.level < Level.NAMESPACES:
+            raise SandboxUnavailable(
+                "commands and programs that start processes need namespaces of their own: "
+                "install bubblewrap, or allow user namespaces"
+            )
+        worker = Worker(self.protection.walls, modules=self._modules)
+        try:
+            await worker.start()
+            return await worker.run(program)
+        finally:
+            await worker.close()
+
+    async def _start_worker(self) -> Worker:
+        assert self.protection is not None
+        worker = Worker(
+            self.protection.walls,
+            preload=[*USUAL_MODULES, *self.config.preload],
+            modules=self._modules,
+        )
+        self._workers.add(worker)
+        try:
+            await worker.start()
+        except BaseException:
+            await self._end(worker)
+            raise
+        return worker
+
+    async def _end(self, worker: Worker) -> None:
+        self._workers.discard(worker)
+        await worker.close()

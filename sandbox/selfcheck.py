@@ -1,0 +1,131 @@
+"""`python -m sandbox.selfcheck`: runs every attack at every level that this machine can give.
+
+    python -m sandbox.selfcheck                     all levels but the weak ones
+    python -m sandbox.selfcheck --level landlock    one level
+
+Exit status 0 only if every attack was held at each level that was tried, and at least one was tried.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from sandbox.attacks import ATTACKS, SECRET
+from sandbox.levels import candidates, got_through
+from sandbox.records import Level, Limits, Program, SandboxUnavailable
+from sandbox.worker import Walls, Worker, WorkerLost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What became of one attack."""
+
+    level: Level
+    attack: str
+    held: bool
+
+
+async def check(walls: Walls) -> AsyncIterator[Check]:
+    """Runs every attack. Raises SandboxUnavailable where this machine cannot give these walls."""
+    os.environ.setdefault(SECRET, f"{SECRET} of the process that runs the check")
+    worker = Worker(walls)
+    await worker.start()
+    try:
+        for attack in ATTACKS:
+            try:
+                held = not await got_through(worker, attack)
+            except WorkerLost:
+                # It brought down what was to hold it.
+                held = False
+                await worker.close()
+                worker = Worker(walls)
+                await worker.start()
+            yield Check(level=walls.level, attack=attack.name, held=held)
+    finally:
+        await worker.close()
+    for name, signal_number in (("dead", signal.SIGKILL), ("stopped", signal.SIGSTOP)):
+        held = await _is_missed(walls, signal_number)
+        yield Check(level=walls.level, attack=f"a {name} worker", held=held)
+    if walls.namespaces:
+        held = not await _outlives_its_turn(walls)
+        yield Check(level=walls.level, attack="a command's daemon outlives its turn", held=held)
+
+
+async def _is_missed(walls: Walls, signal_number: int) -> bool:
+    """Whether a worker that gets the signal in mid-run is found out, rather than waited for."""
+    worker = Worker(walls)
+    await worker.start()
+    try:
+        running = asyncio.create_task(worker.run(Program(code="import time; time.sleep(30)")))
+        await asyncio.sleep(0.2)
+        os.kill(worker.zygote_pid, signal_number)
+        async with asyncio.timeout(25):
+            await running
+    except WorkerLost:
+        return True
+    except TimeoutError:
+        pass
+    finally:
+        await worker.close()
+    return False
+
+
+async def _outlives_its_turn(walls: Walls) -> bool:
+    worker = Worker(walls)
+    await worker.start()
+    mark = f"123456.{os.getpid()}"
+    command = ("/bin/sh", "-c", f"(setsid sleep {mark} >/dev/null 2>&1 &) ; exit 0")
+    await worker.run(Program(command=command, limits=Limits(processes=8)))
+    await worker.close()
+    return any(mark in line for line in _command_lines())
+
+
+def _command_lines() -> list[str]:
+    lines = []
+    for name in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{name}/cmdline", "rb") as file:  # noqa: PTH123
+                lines.append(file.read().decode(errors="replace"))
+        except OSError:
+            continue
+    return lines
+
+
+async def _main(levels: list[Level]) -> int:
+    tried, failed = 0, 0
+    for walls in candidates():
+        if walls.level not in levels:
+            continue
+        print(f"{walls.level.name.lower()}:", flush=True)
+        count = 0
+        try:
+            async for one in check(walls):
+                count += 1
+                if not one.held:
+                    failed += 1
+                    print(f"  GOT THROUGH  {one.attack}", flush=True)
+        except SandboxUnavailable as e:
+            print(f"  not on this machine: {e}")
+            continue
+        tried += 1
+        print(f"  {count} attacks tried", flush=True)
+    if not tried:
+        print("no level could be tried; `berry doctor` says what to install", file=sys.stderr)
+    return 1 if failed or not tried else 0
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox.selfcheck", description=__doc__)
+    names = [level.name.lower() for level in Level]
+    parser.add_argument("--level", choices=names, action="append", help="may be given several times")
+    chosen = parser.parse_args().level or ["namespaces", "landlock"]
+    raise SystemExit(asyncio.run(_main([Level[name.upper()] for name in chosen])))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,309 @@
+"""Starts a zygote behind walls, and talks to it.
+
+as root       bubblewrap makes the namespaces, each child becomes a user of its own
+as a user     bubblewrap makes a user namespace first
+no bubblewrap the zygote runs without namespaces, its children rely on Landlock and seccomp
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import pickle
+import shutil
+import socket
+import struct
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox import lock
+from sandbox.records import Level, Program, Result, SandboxUnavailable, Status
+
+_START_SECONDS = 120.0
+_SILENCE_SECONDS = 10.0
+"""A zygote says every second that it is alive; after this much silence it is dead or stopped."""
+_FIRST_USER_ID, _USER_IDS = 20_000, 40_000
+_SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin")
+_SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives")
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+_BOOTSTRAP = """\
+import socket, struct, sys, types
+connection = socket.socket(fileno={descriptor})
+size = struct.unpack(">Q", connection.recv(8, socket.MSG_WAITALL))[0]
+import json
+sources = json.loads(connection.recv(size, socket.MSG_WAITALL))
+sys.modules["sandbox"] = package = types.ModuleType("sandbox")
+package.__path__ = []
+for name, source in sources.items():
+    module = types.ModuleType("sandbox." + name)
+    sys.modules["sandbox." + name] = module
+    setattr(package, name, module)
+    exec(compile(source, "sandbox/" + name + ".py", "exec"), module.__dict__)
+package.zygote.main(connection)
+"""
+"""The zygote's own modules come through the connection: no folder of ours has to be visible inside."""
+
+
+class WorkerLost(Exception):
+    """The zygote died, hung or could not do its work: nothing is known of the program."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walls:
+    """What a worker puts around its programs."""
+
+    namespaces: bool
+    landlock: bool
+    seccomp: bool
+
+    @property
+    def level(self) -> Level:
+        """The name for it."""
+        if self.namespaces and self.seccomp:
+            return Level.NAMESPACES
+        return Level.LANDLOCK if self.landlock and self.seccomp else Level.WEAK
+
+
+class Worker:
+    """One zygote; runs one program at a time."""
+
+    def __init__(
+        self, walls: Walls, *, preload: Sequence[str] = (), modules: Mapping[str, str] | None = None
+    ) -> None:
+        """`preload` names modules to import; `modules` are further ones, name -> trusted source."""
+        self.walls = walls
+        self.num_runs = 0
+        self._preload = preload
+        self._modules = modules or {}
+        self._process: asyncio.subprocess.Process | None = None
+        self._scratch: str | None = None
+        self._reader: asyncio.StreamReader
+        self._writer: asyncio.StreamWriter
+
+    async def start(self) -> None:
+        """Starts the zygote and its imports. Raises SandboxUnavailable."""
+        ours, theirs = socket.socketpair()
+        self._scratch = tempfile.mkdtemp(prefix="berry-sandbox-")
+        Path(self._scratch).chmod(0o755)
+        with tempfile.TemporaryFile() as complaints, theirs:
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *(self._bubblewrap() if self.walls.namespaces else ()),
+                    *_python(theirs.fileno()),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=complaints,
+                    env=_ENVIRONMENT,
+                    pass_fds=(theirs.fileno(),),
+                    start_new_session=True,
+                )
+                theirs.close()
+                self._reader, self._writer = await asyncio.open_connection(sock=ours)
+                async with asyncio.timeout(_START_SECONDS):
+                    self._write(json.dumps(_own_modules()).encode())
+                    self._write(pickle.dumps(self._settings()))
+                    await self._answer()
+            except (OSError, TimeoutError, WorkerLost) as e:
+                await self.close()
+                complaints.seek(0)
+                said = complaints.read()[-400:].decode(errors="replace").strip() or str(e)
+                raise SandboxUnavailable(
+                    f"a sandbox of level {self.walls.level.name.lower()} did not start: {said}"
+                ) from e
+
+    async def run(self, program: Program) -> Result:
+        """Runs one program. Raises WorkerLost, after which this worker can only be closed."""
+        self.num_runs += 1
+        try:
+            self._write(pickle.dumps(_request(program)))
+            header, blobs = await self._answer()
+        except OSError as e:
+            raise WorkerLost(f"the sandbox's process died ({e})") from e
+        if "failed" in header:
+            raise WorkerLost(f"the sandbox could not run the program: {header['failed']}")
+        return Result(
+            status=Status(header["status"]),
+            stdout=blobs[0],
+            stderr=blobs[1],
+            exit_code=header["exit_code"],
+            cpu_seconds=header["cpu_seconds"],
+            wall_seconds=header["wall_seconds"],
+            peak_memory_mb=header["peak_memory_mb"],
+            level=self.walls.level,
+        )
+
+    async def close(self) -> None:
+        """Kills the zygote and all in it; calling it twice is fine."""
+        process, self._process = self._process, None
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+            if hasattr(self, "_writer"):
+                self._writer.close()
+        if self._scratch is not None:
+            await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
+            self._scratch = None
+
+    @property
+    def pid(self) -> int | None:
+        """Of the outermost process; None unless it was started."""
+        return self._process.pid if self._process else None
+
+    @property
+    def zygote_pid(self) -> int:
+        """Of the process that forks; the outermost one if there are no namespaces around it."""
+        assert self._process is not None
+        pid = self._process.pid
+        while not _is_python(pid):
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            pid = int(children[0])
+        return pid
+
+    # ------------------------------------------------------------------------------- conversation
+
+    def _write(self, content: bytes) -> None:
+        self._writer.write(struct.pack(">Q", len(content)) + content)
+
+    async def _answer(self) -> tuple[dict[str, Any], list[bytes]]:
+        """Waits for the answer, or for silence that is too long for a process that lives."""
+        try:
+            while True:
+                async with asyncio.timeout(_SILENCE_SECONDS if self.num_runs else None):
+                    await self._writer.drain()
+                    length = struct.unpack(">I", await self._reader.readexactly(4))[0]
+                    if length:
+                        header = json.loads(await self._reader.readexactly(length))
+                        blobs = [await self._reader.readexactly(size) for size in header["blobs"]]
+                        return header, blobs
+        except TimeoutError as e:
+            if not self.num_runs:
+                raise
+            raise WorkerLost(f"the sandbox was silent for {_SILENCE_SECONDS:g} seconds") from e
+        except asyncio.IncompleteReadError as e:
+            raise WorkerLost("the sandbox's process died") from e
+
+    # --------------------------------------------------------------------------------- the walls
+
+    def _settings(self) -> dict[str, Any]:
+        features = {name for name in ("landlock", "seccomp") if getattr(self.walls, name)}
+        is_root = os.geteuid() == 0
+        return {
+            "modules": dict(self._modules),
+            "preload": list(self._preload),
+            "features": features | ({"mounts"} if self.walls.namespaces else set()),
+            # As root each worker's children get a user that nobody else has: rlimits bind them.
+            "user_id": _FIRST_USER_ID + (self.pid or 0) % _USER_IDS if is_root else None,
+            # Without a mount of its own the interpreter can lie in a folder that is closed to others,
+            # such as root's home. Landlock then still says what can be read.
+            "reads_as_root": is_root and not self.walls.namespaces and self.walls.landlock,
+            "readable": [*_SYSTEM_FOLDERS, *_SYSTEM_FILES, *_python_folders(), *_DEVICES],
+            "scratch": "/tmp" if self.walls.namespaces else self._scratch,
+            # Outside a namespace the kernel counts all processes of the user against a limit.
+            "other_processes": 0 if is_root or self.walls.namespaces else _num_tasks() + 256,
+        }
+
+    def _bubblewrap(self) -> list[str]:
+        arguments = [_find_bubblewrap(), "--die-with-parent", "--new-session"]
+        arguments += ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
+        arguments += ["--unshare-cgroup-try", "--hostname", "sandbox", "--cap-drop", "ALL"]
+        if os.geteuid() == 0:
+            capabilities = ["SYS_ADMIN", "SETUID", "SETGID", "KILL"]
+        else:
+            arguments += ["--unshare-user", "--uid", "0", "--gid", "0"]
+            capabilities = ["SYS_ADMIN"]
+        for capability in capabilities:
+            arguments += ["--cap-add", f"CAP_{capability}"]
+        for folder in _SYSTEM_FOLDERS:
+            if Path(folder).is_symlink():
+                arguments += ["--symlink", str(Path(folder).readlink()), folder]
+            else:
+                arguments += ["--ro-bind-try", folder, folder]
+        for path in (*_SYSTEM_FILES, *_python_folders()):
+            for parent in [*reversed(Path(path).parents)][1:]:
+                # Made by itself bubblewrap would let only their owner in.
+                arguments += ["--perms", "0755", "--dir", str(parent)]
+            arguments += ["--ro-bind-try", path, path]
+        arguments += ["--proc", "/proc", "--dev", "/dev", "--dir", "/tmp"]
+        arguments += ["--remount-ro", "/", "--chdir", "/", "--"]
+        return arguments
+
+
+_ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "HOME": "/",
+    "LANG": "C.UTF-8",
+    # The same program has to do the same thing again.
+    "PYTHONHASHSEED": "0",
+    # Threads of BLAS would outlive the fork only in name.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
+
+
+def _python(descriptor: int) -> list[str]:
+    # Neither the folder it is started in nor the user's own packages come in.
+    flags = ["-P", "-s", "-B", "-X", "utf8"]
+    return [sys.executable, *flags, "-c", _BOOTSTRAP.format(descriptor=descriptor)]
+
+
+def _python_folders() -> list[str]:
+    """Where this interpreter and its packages lie, apart from the system's folders."""
+    folders = {sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parent.parent)}
+    return sorted(folder for folder in folders if not folder.startswith("/usr"))
+
+
+def _is_python(pid: int) -> bool:
+    return b"python" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
+
+
+def _find_bubblewrap() -> str:
+    found = shutil.which("bwrap")
+    if found is None:
+        raise SandboxUnavailable("bubblewrap is not installed: apt-get install bubblewrap")
+    return found
+
+
+def _own_modules() -> dict[str, str]:
+    folder = Path(lock.__file__).parent
+    return {name: (folder / f"{name}.py").read_text() for name in ("lock", "zygote")}
+
+
+def _num_tasks() -> int:
+    """Threads of all processes of this user."""
+    own = os.geteuid()
+    count = 0
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):
+                if folder.stat().st_uid == own:
+                    count += len(os.listdir(folder / "task"))
+    return count
+
+
+def _request(program: Program) -> dict[str, Any]:
+    limits = program.limits
+    if program.command is not None and not limits.processes:
+        processes = 1
+    else:
+        processes = limits.processes
+    return {
+        "code": program.code,
+        "command": list(program.command) if program.command is not None else None,
+        "arguments": list(program.arguments),
+        "stdin": program.stdin,
+        "files": dict(program.files),
+        "cpu_seconds": limits.cpu_seconds,
+        "wall_seconds": limits.wall_seconds,
+        "memory_mb": limits.memory_mb,
+        "output_bytes": limits.output_bytes,
+        "threads": limits.threads,
+        "file_limit": limits.files,
+        "file_bytes": limits.file_bytes,
+        "processes": processes,
+    }
