@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.measure import Measured, machine, table
+from benchmarks.sandbox import against_other_ways
 from benchmarks.simulated import peak_memory, rollouts_per_second
 from benchmarks.throughput import against_offline_generate
 
@@ -14,6 +15,9 @@ _BENCHMARKS: dict[str, Callable[[], Measured]] = {
     "rollouts": rollouts_per_second,
     "memory": peak_memory,
 }
+_SECTIONS: dict[str, Callable[[], tuple[list[Measured], str]]] = {"sandbox": against_other_ways}
+"""Those with several rows, and a section of the page for the rest."""
+_NAMES = [*_BENCHMARKS, *_SECTIONS]
 _TEXT = """# Benchmarks
 `make bench` measures these and writes this page; `python -m benchmarks NAME ...` measures only some
 ({names}) and prints them. What is compared runs in turn on the same machine in the same hour.
@@ -22,25 +26,33 @@ Figures are medians with their range.
 {machine}, {date}.
 
 {table}
+
+{sections}
 """
 
 
 def main(names: list[str]) -> None:
     """Measures the named benchmarks, or all, which also writes the page."""
-    unknown = [name for name in names if name not in _BENCHMARKS]
+    unknown = [name for name in names if name not in _NAMES]
     if unknown:
-        sys.exit(f"benchmarks: expected some of {', '.join(_BENCHMARKS)}, got {unknown[0]}")
-    rows = []
-    for name in names or _BENCHMARKS:
+        sys.exit(f"benchmarks: expected some of {', '.join(_NAMES)}, got {unknown[0]}")
+    rows, sections = [], []
+    for name in names or _NAMES:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
-        rows.append(_BENCHMARKS[name]())
-    print(table(rows))
+        if name in _BENCHMARKS:
+            rows.append(_BENCHMARKS[name]())
+        else:
+            measured, section = _SECTIONS[name]()
+            rows += measured
+            sections.append(section)
+    print(table(rows), *sections, sep="\n\n")
     if not names:
         page = _TEXT.format(
-            names=", ".join(_BENCHMARKS),
+            names=", ".join(_NAMES),
             machine=machine(),
             date=datetime.now(UTC).date(),
             table=table(rows),
+            sections="\n\n".join(sections),
         )
         (Path(__file__).parent / "README.md").write_text(page)
     if not all(row.met for row in rows):

@@ -22,7 +22,7 @@ class VerifierActor:
     """Judges batches of responses on a CPU of the cluster."""
 
     def __init__(self, config: RunConfig) -> None:
-        self._judge = LocalJudge(config.verifier.build())
+        self._judge = LocalJudge(config.build_verifier())
 
     async def start(self) -> None:
         """Gets the verifier ready. Raises what the verifier does."""
@@ -48,7 +48,7 @@ class RolloutWorker:
         """Loads the model; returns its version. Raises EngineStartError."""
         await self._engine.start()
         config = self._config
-        verifier = config.verifier.build()
+        verifier = config.build_verifier()
         if self._verifier_actors:
             pool = [actor.verify_batch.remote for actor in self._verifier_actors]
             judge: LocalJudge | PooledJudge = PooledJudge(verifier, pool)

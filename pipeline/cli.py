@@ -7,11 +7,19 @@ when it broke; 2 for bad input, with one line; 130 when it was interrupted.
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from pipeline.errors import RunFailure, UserMistake
+
+if TYPE_CHECKING:
+    from pipeline.verify_file import Columns
+    from verifiers import Verifier
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class _InOrder(click.Group):
@@ -90,31 +98,61 @@ def verify() -> None:
     """Judge a jsonl file of responses."""
 
 
+def _file_options(rows: str, verdicts: str) -> Callable[[_Command], _Command]:
+    """The options that every kind of check has."""
+    file = click.Path(path_type=Path)
+    options = (
+        click.option("--input", "source", required=True, type=file, help=f"Rows of {rows}."),
+        click.option(
+            "--output", required=True, type=file, help=f"Rows of {verdicts}, in the same order."
+        ),
+        click.option("--workers", type=click.IntRange(1), help="Checks at the same time."),
+    )
+
+    def decorate(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
 @verify.command("math")
-@click.option(
-    "--input",
-    "source",
-    required=True,
-    type=click.Path(path_type=Path),
-    help='Rows of {"id", "gold", "response"}.',
-)
-@click.option(
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path),
-    help='Rows of {"id", "outcome", "reason", "extracted", "verifier"}, in the same order.',
-)
-@click.option(
-    "--workers", default=1, show_default=True, type=click.IntRange(1), help="Checking processes."
-)
+@_file_options('{"id", "gold", "response"}', '{"id", "outcome", "reason", "extracted", "verifier"}')
 @click.option("--last-number", is_flag=True, help="Take the last number where no answer is stated.")
-def verify_math(source: Path, output: Path, workers: int, last_number: bool) -> None:
+def verify_math(source: Path, output: Path, workers: int | None, last_number: bool) -> None:
     """Judge final answers of mathematics problems."""
-    from pipeline.verify_file import verify_file
+    from pipeline.verify_file import MATH
     from verifiers.math import MathVerifier
 
-    options = MathVerifier.Config(workers=workers, last_number=last_number)
-    outcomes = asyncio.run(verify_file(MathVerifier(options), source, output))
+    options = MathVerifier.Config(workers=workers or 1, last_number=last_number)
+    _verify(MathVerifier(options), source, output, MATH)
+
+
+@verify.command("code")
+@_file_options('{"id", "target", "response"}', '{"id", "outcome", "reason", "evidence"}')
+@click.option("--allow-weak", is_flag=True, help="Go on where code cannot be kept from reading files.")
+def verify_code(source: Path, output: Path, workers: int | None, allow_weak: bool) -> None:
+    """Judge programs by running them, in the sandbox.
+
+    A target is {"kind": "stdin_stdout", "cases": [{"input", "output"}]}, {"kind": "calls",
+    "entry_point", "cases": [{"args", "kwargs", "expected"}]} or {"kind": "asserts", "prompt",
+    "tests", "entry_point"}. docs/code.md has the rest.
+    """
+    from pipeline.verify_file import CODE
+    from sandbox import SandboxConfig
+    from verifiers.code import CodeVerifier
+
+    sandbox = SandboxConfig(workers=workers, allow_weak=allow_weak)
+    _verify(CodeVerifier(CodeVerifier.Config(), sandbox), source, output, CODE)
+
+
+def _verify(verifier: "Verifier", source: Path, output: Path, columns: "Columns") -> None:
+    from pipeline.progress import counter
+    from pipeline.verify_file import verify_file
+
+    with counter("rows judged") as advance:
+        outcomes = asyncio.run(verify_file(verifier, source, output, columns, advance))
     click.echo(", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()), err=True)
 
 
@@ -126,7 +164,7 @@ def doctor() -> None:
     findings = examine()
     for finding in findings:
         mark = {True: "ok", False: "missing", None: ""}[finding.ok]
-        click.echo(f"{mark:<8}{finding.name:<10}{finding.text}")
+        click.echo(f"{mark:<8}{finding.name:<10} {finding.text}")
     if any(finding.ok is False and finding.needed for finding in findings):
         raise SystemExit(1)
 

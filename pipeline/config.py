@@ -26,10 +26,13 @@ from pipeline.plugins import Kind, Part, PartOf
 from pipeline.problems import SOURCES
 from pipeline.prune import PruneConfig
 from pipeline.search import STRATEGIES
+from sandbox import SandboxConfig
+from verifiers import Verifier
 
 VERIFIERS = {
     "math": "verifiers.math:MathVerifier",
     "exact": "verifiers.exact:ExactVerifier",
+    "code": "verifiers.code:CodeVerifier",
 }
 KINDS = {
     "problems": Kind("berry.problems", SOURCES),
@@ -80,6 +83,8 @@ class RunConfig(BaseModel):
     steps: StepConfig = StepConfig()
     strategy: Annotated[Part, PartOf(KINDS["strategy"])]
     verifier: Annotated[Part, PartOf(KINDS["verifier"])]
+    sandbox: SandboxConfig = SandboxConfig()
+    """How verifiers run untrusted code. Nothing here changes what a run produces."""
     prune: PruneConfig = PruneConfig()
     problems_per_part: int = Field(default=64, ge=1)
     """Problems that are written, and after a crash kept, together."""
@@ -87,10 +92,17 @@ class RunConfig(BaseModel):
 
     def resolved(self) -> dict[str, Any]:
         """What determines the run's data, defaults included, as JSON values."""
-        resolved = self.model_dump(mode="json", exclude={"output", "cluster"})
+        resolved = self.model_dump(mode="json", exclude={"output", "cluster", "sandbox"})
         # So that a run which a bad row has ended can go on without it.
         resolved["problems"].pop("on_error", None)
         return resolved
+
+    def build_verifier(self) -> Verifier:
+        """The verifier; one that says `uses_sandbox = True` also gets the sandbox settings."""
+        cls = self.verifier.cls
+        arguments = (self.sandbox,) if getattr(cls, "uses_sandbox", False) else ()
+        verifier: Verifier = self.verifier.build(*arguments)
+        return verifier
 
     def digest(self) -> str:
         """A hash of `resolved()`."""

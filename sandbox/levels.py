@@ -1,4 +1,4 @@
-"""Finds out what this machine can enforce, by trying: canary attacks are run behind each sort of wall."""
+"""Finds out what this machine can enforce, by running canary attacks behind each sort of wall."""
 
 from dataclasses import dataclass, field
 

@@ -11,9 +11,9 @@ import asyncio
 import os
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
 
 from sandbox.levels import Protection, find_protection
 from sandbox.records import Level, Program, Result, SandboxUnavailable, Status
@@ -43,6 +43,19 @@ class SandboxConfig(BaseModel):
     """Modules that programs may need and that are slow to import, such as numpy."""
     recycle_after: int = Field(default=10_000, ge=1)
     """Programs after which a worker is replaced by a fresh one."""
+
+    @field_validator("minimum_level", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        """Levels are written by name."""
+        names = {level.name.lower(): level for level in Level}
+        if isinstance(value, str) and value not in names:
+            raise ValueError(f"expected one of {', '.join(names)}, got {value!r}")
+        return names[value] if isinstance(value, str) else value
+
+    @field_serializer("minimum_level")
+    def _name(self, value: Level) -> str:
+        return value.name.lower()
 
 
 class CodeRunner(Protocol):

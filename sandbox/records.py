@@ -31,7 +31,7 @@ class Level(IntEnum):
     """How well a program is locked in, from the weakest to the strongest."""
 
     WEAK = 1
-    """Limits of time and memory, and seccomp where there is seccomp. It can read the machine's files."""
+    """Limits of time and memory, seccomp where there is any. It can read the machine's files."""
     LANDLOCK = 2
     """Landlock and seccomp: no file, network or process outside its own can be reached."""
     NAMESPACES = 3

@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from sandbox.attacks import ATTACKS, SECRET
 from sandbox.levels import candidates, got_through
@@ -86,10 +87,9 @@ async def _outlives_its_turn(walls: Walls) -> bool:
 
 def _command_lines() -> list[str]:
     lines = []
-    for name in os.listdir("/proc"):
+    for process in Path("/proc").iterdir():
         try:
-            with open(f"/proc/{name}/cmdline", "rb") as file:  # noqa: PTH123
-                lines.append(file.read().decode(errors="replace"))
+            lines.append((process / "cmdline").read_text(errors="replace"))
         except OSError:
             continue
     return lines

@@ -43,9 +43,7 @@ def main(connection: socket.socket) -> None:
     """Serves until the other side hangs up."""
     settings = receive(connection)
     for name, source in settings["modules"].items():
-        module = types.ModuleType(name)
-        sys.modules[name] = module
-        exec(compile(source, name, "exec"), module.__dict__)
+        _add_module(name, source)
     for name in settings["preload"]:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
@@ -58,6 +56,18 @@ def main(connection: socket.socket) -> None:
     while (request := receive(connection)) is not None:
         answer, *blobs = zygote.run(request)
         send(connection, answer, *blobs)
+
+
+def _add_module(name: str, source: str) -> None:
+    """Makes a module that can be imported by name, and packages around it that have nothing else."""
+    package, _, last = name.rpartition(".")
+    if package and package not in sys.modules:
+        _add_module(package, "")
+        sys.modules[package].__path__ = []
+    module = sys.modules[name] = types.ModuleType(name)
+    if package:
+        setattr(sys.modules[package], last, module)
+    exec(compile(source, f"{name}.py", "exec"), module.__dict__)
 
 
 def send(connection: socket.socket, header: dict[str, Any], *blobs: bytes) -> None:
@@ -387,7 +397,7 @@ def _exit_code(code: object) -> int:
 
 def _report() -> None:
     with contextlib.suppress(BaseException):
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.excepthook(*sys.exc_info())
 
 
 def _finish() -> int:
@@ -395,7 +405,7 @@ def _finish() -> int:
     import atexit
 
     try:
-        threading._shutdown()  # type: ignore[attr-defined]
+        getattr(threading, "_shutdown")()  # noqa: B009 - typeshed does not know it
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()

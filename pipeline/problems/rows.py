@@ -8,6 +8,7 @@ from pydantic import Field
 from pipeline.problems import BadRow, SourceConfig
 from pipeline.records import Problem
 from verifiers import Target
+from verifiers.code import check_target
 
 _PRESETS: dict[str, dict[str, str | None]] = {
     # openai/gsm8k: the worked solution ends with "#### " and the answer.
@@ -19,9 +20,10 @@ _PRESETS: dict[str, dict[str, str | None]] = {
 class RowConfig(SourceConfig):
     """Which columns a problem is made of."""
 
-    preset: Literal["gsm8k", "plain"] | None = None
-    """`gsm8k`: `question`, and `answer` with the gold after `####`; `plain`: `prompt`, `answer`. If
-    not given: `plain` where a column is named below, else `gsm8k`."""
+    preset: Literal["gsm8k", "plain", "humaneval", "code"] | None = None
+    """`gsm8k`: `question`, and `answer` with the gold after `####`; `plain`: `prompt`, `answer`;
+    `humaneval`: `prompt`, `test`, `entry_point`; `code`: `prompt`, and `target` with what the
+    verifier `code` takes. If not given: `plain` where a column is named below, else `gsm8k`."""
     prompt_field: str | None = None
     """The column with the problem's text, if not the preset's."""
     answer_field: str | None = None
@@ -32,7 +34,8 @@ class RowConfig(SourceConfig):
     """Columns to keep with the problem."""
     target_kind: str = Field(default="math", min_length=1)
     """Names the sort of check."""
-    domain: str = "math"
+    domain: str | None = None
+    """If not given: `code` for the presets of code, else `math`."""
 
     def field_map(self) -> tuple[str, str, str | None]:
         """Prompt column, answer column, and the mark before the answer if there is one."""
@@ -44,6 +47,11 @@ class RowConfig(SourceConfig):
         assert answer is not None
         return self.prompt_field or prompt, self.answer_field or answer, after or None
 
+    @property
+    def is_code(self) -> bool:
+        """Whether a problem's target is made of test code or cases."""
+        return self.preset in ("humaneval", "code")
+
 
 def to_problem(
     row: object, config: RowConfig, *, where: str, source: str, split: str | None = None
@@ -51,6 +59,8 @@ def to_problem(
     """The row's problem, or what is wrong with it."""
     if not isinstance(row, Mapping):
         return BadRow(where=where, reason=f"expected a row of named fields, got {_kind(row)}")
+    if config.is_code:
+        return _to_code_problem(row, config, where=where, source=source, split=split)
     prompt_field, answer_field, after = config.field_map()
     prompt = row.get(prompt_field)
     if not isinstance(prompt, str) or not prompt.strip():
@@ -68,14 +78,53 @@ def to_problem(
             return _bad(where, answer_field, f"an answer after {after!r}", row)
     if not answer.strip():
         return _bad(where, answer_field, "an answer that is not empty", row)
+    target = Target(kind=config.target_kind, value=answer.strip())
+    return _create(row, config, prompt, target, where=where, source=source, split=split)
+
+
+def _to_code_problem(
+    row: Mapping[str, object], config: RowConfig, *, where: str, source: str, split: str | None
+) -> Problem | BadRow:
+    """HumanEval's columns, or `prompt` and `target`."""
+    names = ("test", "entry_point") if config.preset == "humaneval" else ("target",)
+    prompt_field = config.prompt_field or "prompt"
+    for name in (prompt_field, *names):
+        value = row.get(name)
+        wanted = dict if name == "target" else str
+        if not isinstance(value, wanted) or not value or not _is_unicode(str(value)):
+            return _bad(where, name, f"{wanted.__name__} that is not empty", row)
+    prompt = str(row[prompt_field])
+    if config.preset == "humaneval":
+        tests = {"prompt": prompt, "tests": row["test"], "entry_point": row["entry_point"]}
+        target = Target(kind="asserts", tests=tests)
+    else:
+        content = dict(row["target"])  # type: ignore[call-overload]
+        target = Target(kind=str(content.pop("kind", "")), tests=content)
+    try:
+        check_target(target)
+    except ValueError as e:
+        return BadRow(where=where, reason=str(e))
+    return _create(row, config, prompt, target, where=where, source=source, split=split)
+
+
+def _create(
+    row: Mapping[str, object],
+    config: RowConfig,
+    prompt: str,
+    target: Target,
+    *,
+    where: str,
+    source: str,
+    split: str | None,
+) -> Problem | BadRow:
     missing = [name for name in config.meta_fields if name not in row]
     if missing:
         return _bad(where, missing[0], "a value", row)
     return Problem.create(
         prompt=prompt.strip(),
-        target=Target(kind=config.target_kind, value=answer.strip()),
+        target=target,
         source=source,
-        domain=config.domain,
+        domain=config.domain or ("code" if config.is_code else "math"),
         split=split,
         meta={name: row[name] for name in config.meta_fields},
     )

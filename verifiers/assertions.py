@@ -1,0 +1,377 @@
+"""Test code, read outside the sandbox: what it calls, and whether what came back satisfies it.
+
+HumanEval's `check(candidate)` and MBPP's list of asserts mostly compare calls with literals. This is a
+small interpreter for such tests. In a first pass it collects the candidate's calls, whose arguments
+must not depend on a result; then those calls, and nothing else of the tests, go into the sandbox; in a
+second pass each call is answered with what came back. So the tests are never where the code could
+read, patch or satisfy them by other means. Tests that do more raise NotReadable.
+"""
+
+import ast
+import math
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+_MOST_STEPS = 100_000
+_MOST_ITEMS = 1_000_000
+_MOST_BITS = 100_000
+
+
+class NotReadable(Exception):
+    """These tests do what only Python itself can; the message says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of the candidate."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """In place of a value: the call gave none."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """What became of one assert that calls the candidate."""
+
+    source: str
+    held: bool
+    reason: str = ""
+    """Why not; empty if it held."""
+
+
+def entry_point_of(tests: str) -> str | None:
+    """The function that the asserts call, for tests that do not name it."""
+    try:
+        tree = ast.parse(tests)
+    except (SyntaxError, ValueError):
+        return None
+    for node in ast.walk(tree):
+        for call in ast.walk(node.test) if isinstance(node, ast.Assert) else ():
+            match call:
+                case ast.Call(func=ast.Name(id=name)) if name not in _FUNCTIONS:
+                    return name
+    return None
+
+
+def collect_calls(tests: str, entry_point: str) -> list[Call]:
+    """The calls that the tests make, in order. Raises NotReadable."""
+    reader = _Reader(tests, entry_point, results=None)
+    reader.run()
+    if not reader.calls:
+        raise NotReadable("no assert calls the function")
+    return reader.calls
+
+
+def judge(tests: str, entry_point: str, results: Sequence[Any]) -> list[Assertion]:
+    """Each assert, given the value, or Raised, of each of `collect_calls`."""
+    reader = _Reader(tests, entry_point, results=results)
+    reader.run()
+    return reader.assertions
+
+
+class _Unknown:
+    """A result, in the pass that only collects calls."""
+
+
+_UNKNOWN = _Unknown()
+
+
+@dataclass
+class _Reader:
+    tests: str
+    entry_point: str
+    results: Sequence[Any] | None
+    calls: list[Call] = field(default_factory=list)
+    assertions: list[Assertion] = field(default_factory=list)
+    _steps: int = 0
+    _names: set[str] = field(default_factory=set)
+    _values: dict[str, Any] = field(default_factory=dict)
+
+    def run(self) -> None:
+        try:
+            body = ast.parse(self.tests).body
+        except (SyntaxError, ValueError, RecursionError) as e:
+            raise NotReadable(f"the tests do not parse: {e}") from e
+        self._names = {self.entry_point}
+        check = [s for s in body if isinstance(s, ast.FunctionDef) and s.name == "check"]
+        for statement in body:
+            if statement not in check and not _is_call_of(statement, "check"):
+                self._execute(statement)
+        for function in check:
+            if len(function.args.args) != 1:
+                raise NotReadable("`check` does not take one argument")
+            self._names = {self.entry_point, function.args.args[0].arg}
+            for statement in function.body:
+                self._execute(statement)
+
+    # ------------------------------------------------------------------------------- statements
+
+    def _execute(self, statement: ast.stmt) -> None:
+        self._count()
+        match statement:
+            case ast.Assert(test=test):
+                self._assert(statement, test)
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                self._values[name] = self._evaluate(value)
+            case ast.For(target=ast.Name(id=name), iter=over, body=body, orelse=[]):
+                items = self._known(self._evaluate(over))
+                for item in self._apply(list, items):
+                    self._values[name] = item
+                    for inner in body:
+                        self._execute(inner)
+            case ast.Pass() | ast.Expr(value=ast.Constant()):
+                pass
+            case ast.Expr(value=ast.Call(func=ast.Name(id="print"))):
+                pass
+            case ast.Import(names=[ast.alias(name="math", asname=None)]):
+                pass
+            case _:
+                raise NotReadable(f"line {statement.lineno} is more than an assert")
+
+    def _assert(self, statement: ast.stmt, test: ast.expr) -> None:
+        before = len(self.calls)
+        value = self._evaluate(test)
+        if self.results is None:
+            return
+        reason = ""
+        if isinstance(truth := self._apply(bool, value), Raised):
+            reason = truth.reason
+        elif not truth:
+            got = [repr(result)[:100] for result in self.results[before : len(self.calls)]]
+            reason = "it does not hold" + (f"; returned: {', '.join(got)}" if got else "")
+        if len(self.calls) > before or reason or self._mentions_result(test):
+            source = ast.unparse(statement)[:300]
+            self.assertions.append(Assertion(source=source, held=not reason, reason=reason))
+
+    def _mentions_result(self, test: ast.expr) -> bool:
+        return any(isinstance(node, ast.Name) and node.id in self._values for node in ast.walk(test))
+
+    # ------------------------------------------------------------------------------ expressions
+
+    def _evaluate(self, node: ast.expr) -> Any:
+        self._count()
+        match node:
+            case ast.Constant(value=value):
+                return value
+            case ast.Name(id=name):
+                return self._name(name)
+            case ast.List(elts=items):
+                return self._built(list, items)
+            case ast.Tuple(elts=items):
+                return self._built(tuple, items)
+            case ast.Set(elts=items):
+                return self._built(set, items)
+            case ast.Dict(keys=keys, values=values) if None not in keys:
+                pairs = [self._evaluate(k) for k in keys if k], [self._evaluate(v) for v in values]
+                return self._apply(lambda *both: dict(zip(*both, strict=True)), *pairs)
+            case ast.UnaryOp(op=op, operand=operand):
+                return self._apply(_UNARY[type(op)], self._evaluate(operand))
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
+                return self._apply(_BINARY[type(op)], self._evaluate(left), self._evaluate(right))
+            case ast.BoolOp(op=op, values=values):
+                return self._bool(isinstance(op, ast.And), values)
+            case ast.Compare(left=left, ops=ops, comparators=comparators):
+                operands = [self._evaluate(one) for one in (left, *comparators)]
+                return self._apply(lambda *values: _compare(values, ops), *operands)
+            case ast.Subscript(value=value, slice=ast.Slice(lower=lower, upper=upper, step=step)):
+                parts = [self._evaluate(part) if part else None for part in (lower, upper, step)]
+                return self._apply(lambda v, *p: v[slice(*p)], self._evaluate(value), *parts)
+            case ast.Subscript(value=value, slice=index):
+                return self._apply(operator.getitem, self._evaluate(value), self._evaluate(index))
+            case ast.Call(func=function, args=args, keywords=keywords):
+                return self._call(function, args, keywords)
+        raise NotReadable(f"line {node.lineno}: {ast.unparse(node)[:80]} cannot be read")
+
+    def _name(self, name: str) -> Any:
+        if name in self._values:
+            return self._values[name]
+        if name in _TYPES:
+            return _TYPES[name]
+        raise NotReadable(f"`{name}` is not known outside the sandbox")
+
+    def _built(self, kind: Callable[[list[Any]], Any], items: Sequence[ast.expr]) -> Any:
+        return self._apply(lambda *values: kind(list(values)), *map(self._evaluate, items))
+
+    def _bool(self, is_and: bool, values: Sequence[ast.expr]) -> Any:
+        # All operands are evaluated, so that both passes make the same calls.
+        operands = [self._evaluate(value) for value in values]
+        for operand in operands:
+            truth = self._apply(bool, operand)
+            if not isinstance(truth, bool) or truth != is_and:
+                return operand
+        return operands[-1]
+
+    def _call(
+        self, function: ast.expr, args: Sequence[ast.expr], keywords: Sequence[ast.keyword]
+    ) -> Any:
+        if any(isinstance(arg, ast.Starred) for arg in args) or any(k.arg is None for k in keywords):
+            raise NotReadable("arguments by * or ** cannot be read")
+        name = ast.unparse(function)
+        values = [self._evaluate(arg) for arg in args]
+        named = {str(k.arg): self._evaluate(k.value) for k in keywords}
+        if name in self._names:
+            return self._candidate(values, named)
+        known = _FUNCTIONS.get(name)
+        if known is None:
+            raise NotReadable(f"`{name}` is not known outside the sandbox")
+        return self._apply(lambda *all_: known(*all_, **named), *values)
+
+    def _candidate(self, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        for value in (*args, *kwargs.values()):
+            self._known(value)
+        self.calls.append(Call(tuple(args), kwargs))
+        if self.results is None:
+            return _UNKNOWN
+        return self.results[len(self.calls) - 1]
+
+    # ------------------------------------------------------------------------------------ rules
+
+    def _apply(self, function: Callable[..., Any], *values: Any) -> Any:
+        """The function's value; an unknown or failed operand makes the whole unknown or failed."""
+        if any(isinstance(value, _Unknown) for value in values):
+            return _UNKNOWN
+        for value in values:
+            if isinstance(value, Raised):
+                return value
+        try:
+            return function(*values)
+        except Exception as e:
+            if self.results is None:
+                raise NotReadable(f"{type(e).__name__}: {e}") from e
+            return Raised(f"{type(e).__name__}: {e}"[:200])
+
+    def _known(self, value: Any) -> Any:
+        if isinstance(value, _Unknown):
+            raise NotReadable("a call depends on the result of another")
+        return value
+
+    def _count(self) -> None:
+        self._steps += 1
+        if self._steps > _MOST_STEPS:
+            raise NotReadable("the tests take too many steps")
+
+
+def _is_call_of(statement: ast.stmt, name: str) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Call)
+        and isinstance(statement.value.func, ast.Name)
+        and statement.value.func.id == name
+    )
+
+
+# --------------------------------------------------------------------- what Python does, with bounds
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    both = isinstance(base, int) and isinstance(exponent, int)
+    if both and exponent > 0 and base.bit_length() * exponent > _MOST_BITS:
+        raise NotReadable("a number is too large")
+    return base**exponent
+
+
+def _times(left: Any, right: Any) -> Any:
+    for sequence, count in ((left, right), (right, left)):
+        repeats = isinstance(sequence, str | bytes | list | tuple) and isinstance(count, int)
+        if repeats and len(sequence) * count > _MOST_ITEMS:
+            raise NotReadable("a sequence is too long")
+    return left * right
+
+
+def _format(left: Any, right: Any) -> Any:
+    if isinstance(left, str | bytes):
+        raise NotReadable("formatting cannot be read")
+    return left % right
+
+
+def _range(*bounds: int) -> range:
+    numbers = range(*bounds)
+    if len(numbers) > _MOST_ITEMS:
+        raise NotReadable("a range is too long")
+    return numbers
+
+
+def _compare(values: Sequence[Any], ops: Sequence[ast.cmpop]) -> bool:
+    return all(
+        _COMPARE[type(op)](left, right)
+        for left, op, right in zip(values, ops, values[1:], strict=False)
+    )
+
+
+def _is(left: Any, right: Any) -> bool:
+    """Identity means something for the singletons only: values have left the process they were in."""
+    if left is None or right is None or isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    return type(left) is type(right) and bool(left == right)
+
+
+_UNARY: dict[type, Callable[[Any], Any]] = {
+    ast.Not: operator.not_,
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.Invert: operator.invert,
+}
+_BINARY: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: _times,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: _format,
+    ast.Pow: _power,
+    ast.BitAnd: operator.and_,
+    ast.BitOr: operator.or_,
+    ast.BitXor: operator.xor,
+}
+_COMPARE: dict[type, Callable[[Any, Any], bool]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.In: lambda left, right: left in right,
+    ast.NotIn: lambda left, right: left not in right,
+    ast.Is: _is,
+    ast.IsNot: lambda left, right: not _is(left, right),
+}
+_TYPES: dict[str, Any] = {
+    kind.__name__: kind
+    for kind in (bool, int, float, complex, str, bytes, list, tuple, set, frozenset, dict)
+}
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    **{
+        f.__name__: f
+        for f in (
+            abs,
+            all,
+            any,
+            len,
+            max,
+            min,
+            round,
+            sorted,
+            sum,
+            isinstance,
+            enumerate,
+            zip,
+            reversed,
+        )
+    },
+    **_TYPES,
+    "range": _range,
+    "math.isclose": math.isclose,
+    "math.fabs": math.fabs,
+    "math.sqrt": math.sqrt,
+    "math.isnan": math.isnan,
+    "math.isinf": math.isinf,
+}

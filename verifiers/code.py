@@ -1,0 +1,392 @@
+"""`code`: does the program do what its tests ask for?
+
+    1. take the program from the response (`code_blocks.py`)
+    2. run it in the sandbox; what it should print or return never goes in there
+    3. compare what came out here, outside
+
+A verdict that the program's own process gave about itself could be forged. It is taken only for test
+code that cannot be read outside (`assertions.py`), and its evidence says `forgeable`.
+"""
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from sandbox import Limits, Program, Result, Sandbox, SandboxConfig, SandboxUnavailable, Status
+from verifiers.assertions import Call, NotReadable, Raised, collect_calls, entry_point_of, judge
+from verifiers.code_blocks import extract_code
+from verifiers.printed import PRINTED_RULES
+from verifiers.records import Outcome, Target, Verdict
+from verifiers.values import NoValue, decode, encode, same
+
+_HARNESS_MODULES = ("values", "harness")
+_CRASHES_FORGIVEN = 3
+"""Calls that may end the process before the rest of the calls counts as failed, untried."""
+
+
+class _Checked(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CodeLimits(_Checked):
+    """What a run of the program may use; what is not given comes from the verifier's config."""
+
+    cpu_seconds: float | None = Field(default=None, gt=0)
+    wall_seconds: float | None = Field(default=None, gt=0)
+    memory_mb: int | None = Field(default=None, gt=0)
+
+
+class PrintedCase(_Checked):
+    """What the program reads, and has to print."""
+
+    input: str
+    output: str
+
+
+class StdinStdout(_Checked):
+    """A program that reads standard input and prints; each case is a run of its own."""
+
+    kind: Literal["stdin_stdout"]
+    cases: tuple[PrintedCase, ...] = Field(min_length=1)
+    rule: Literal["exact", "whitespace", "numbers"] = "whitespace"
+    """How printed text is compared: `printed.py` has the rules."""
+    tolerance: float = Field(default=1e-6, ge=0)
+    """For the rule `numbers`, absolute or relative."""
+    checker: str | None = None
+    """Python source with `check(input, output, expected) -> bool`, in place of a rule."""
+    limits: CodeLimits = CodeLimits()
+
+
+class CallCase(_Checked):
+    """A call and the value that it has to return, in the encoding of `values.py`."""
+
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+    expected: Any
+    tolerance: float = Field(default=0.0, ge=0)
+    """For floats, absolute or relative."""
+
+
+class Calls(_Checked):
+    """A function; all cases are called in one process, one after the other."""
+
+    kind: Literal["calls"]
+    entry_point: str = Field(min_length=1)
+    cases: tuple[CallCase, ...] = Field(min_length=1)
+    prompt: str = ""
+    """What the response may continue, or take imports and helpers from."""
+    limits: CodeLimits = CodeLimits()
+
+
+class Asserts(_Checked):
+    """Test code in the manner of HumanEval (`check(candidate)`) or MBPP (asserts)."""
+
+    kind: Literal["asserts"]
+    tests: str | tuple[str, ...]
+    entry_point: str | None = None
+    """If not given, the function that the asserts call."""
+    prompt: str = ""
+    limits: CodeLimits = CodeLimits()
+
+
+CodeTarget = Annotated[StdinStdout | Calls | Asserts, Field(discriminator="kind")]
+_TARGET: TypeAdapter[StdinStdout | Calls | Asserts] = TypeAdapter(CodeTarget)
+KINDS = ("stdin_stdout", "calls", "asserts")
+
+
+def check_target(target: Target) -> StdinStdout | Calls | Asserts:
+    """The target's checked content. Raises ValueError, which says in one line what is wrong."""
+    try:
+        return _TARGET.validate_python({"kind": target.kind, **target.tests})
+    except ValidationError as e:
+        first = e.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "kind"
+        raise ValueError(f"target: {where}: {first['msg']}, got {str(first['input'])[:100]!r}") from e
+
+
+class CodeVerifier:
+    """Judges programs by their tests."""
+
+    class Config(BaseModel):
+        """Limits of a run, where a target does not state its own."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        cpu_seconds: float = Field(default=10.0, gt=0)
+        """Decides a timeout, whatever the load of the machine."""
+        wall_seconds: float = Field(default=20.0, gt=0)
+        """For programs that sleep; time spent waiting for a core does not count."""
+        memory_mb: int = Field(default=1024, ge=16)
+        output_bytes: int = Field(default=4_000_000, ge=1000)
+
+    name = "code"
+    version = "1"
+    uses_sandbox = True
+    """It is built with the run's sandbox settings, beside its own options."""
+
+    def __init__(self, config: Config, sandbox: SandboxConfig | None = None) -> None:
+        self.config = config
+        self._sandbox = Sandbox(sandbox, modules=_harness_modules())
+
+    async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
+        """PASS or FAIL; ABSTAIN without code; ERROR when the sandbox, or the target, is broken."""
+        start = time.perf_counter()
+        code: str | None = None
+        evidence: dict[str, object] = {}
+        try:
+            checked = check_target(target)
+            entry_point, given = _entry_point(checked), getattr(checked, "prompt", "")
+            code = extract_code(response, prompt=given, entry_point=entry_point)
+            if code is None:
+                outcome, reason = Outcome.ABSTAIN, "the response gives no code"
+            else:
+                outcome, reason, evidence = await self._judge(checked, code, entry_point)
+        except (SandboxUnavailable, _NothingKnown) as e:
+            outcome, reason = Outcome.ERROR, str(e)
+        except ValueError as e:
+            outcome, reason = Outcome.ERROR, str(e)
+        if self._sandbox.protection is not None:
+            evidence["level"] = self._sandbox.protection.level.name.lower()
+        return Verdict(
+            outcome=outcome,
+            reason=reason,
+            extracted=code,
+            evidence=evidence,
+            verifier=self.name,
+            version=self.version,
+            seconds=time.perf_counter() - start,
+        )
+
+    async def start(self) -> None:
+        """Starts the sandbox. Raises SandboxUnavailable."""
+        await self._sandbox.start()
+
+    async def close(self) -> None:
+        """Ends the sandbox."""
+        await self._sandbox.close()
+
+    # ------------------------------------------------------------------------------ target kinds
+
+    async def _judge(
+        self, target: StdinStdout | Calls | Asserts, code: str, entry_point: str | None
+    ) -> tuple[Outcome, str, dict[str, object]]:
+        limits = self._limits(target.limits)
+        if isinstance(target, StdinStdout):
+            failures = await self._judge_printed(target, code, limits)
+            return _summary(failures)
+        if isinstance(target, Calls):
+            return _summary(await self._judge_calls(target, code, limits))
+        if entry_point is None:
+            raise ValueError("target: entry_point: expected a name, since no assert calls a function")
+        return await self._judge_asserts(target, code, entry_point, limits)
+
+    async def _judge_printed(self, target: StdinStdout, code: str, limits: Limits) -> list[str | None]:
+        async def judge_case(case: PrintedCase) -> str | None:
+            program = Program(code=code, stdin=case.input.encode(), limits=limits)
+            result = await self._run(program)
+            if result.status is not Status.OK:
+                return _how_it_ended(result)
+            printed = result.stdout.decode(errors="replace")
+            if target.checker is None:
+                return PRINTED_RULES[target.rule](printed, case.output, target.tolerance)
+            return await self._ask_checker(target.checker, case, printed, limits)
+
+        return list(await asyncio.gather(*(judge_case(case) for case in target.cases)))
+
+    async def _judge_calls(self, target: Calls, code: str, limits: Limits) -> list[str | None]:
+        try:
+            cases = [
+                Call(tuple(map(decode, case.args)), {k: decode(v) for k, v in case.kwargs.items()})
+                for case in target.cases
+            ]
+            expected = [decode(case.expected) for case in target.cases]
+        except NoValue as e:
+            raise ValueError(f"target: cases: {e}") from e
+        results = await self._call(code, target.entry_point, cases, limits)
+        return [
+            _compare(result, wanted, case.tolerance)
+            for result, wanted, case in zip(results, expected, target.cases, strict=True)
+        ]
+
+    async def _judge_asserts(
+        self, target: Asserts, code: str, entry_point: str, limits: Limits
+    ) -> tuple[Outcome, str, dict[str, object]]:
+        tests = target.tests if isinstance(target.tests, str) else "\n".join(target.tests)
+        try:
+            calls = collect_calls(tests, entry_point)
+            results = await self._call(code, entry_point, calls, limits)
+            assertions = judge(tests, entry_point, results)
+        except (NotReadable, NoValue) as e:
+            failure = await self._run_tests(code, entry_point, tests, limits)
+            outcome, reason, evidence = _summary([failure])
+            return outcome, reason, {**evidence, "forgeable": True, "not_readable": str(e)}
+        return _summary([None if a.held else f"{a.source}: {a.reason}" for a in assertions])
+
+    # --------------------------------------------------------------------------------- the sandbox
+
+    async def _run(self, program: Program) -> Result:
+        result = await self._sandbox.run(program)
+        if result.status is Status.KILLED:
+            raise _NothingKnown("the program was killed from outside, twice")
+        return result
+
+    async def _call(
+        self, code: str, entry_point: str, calls: Sequence[Call], limits: Limits
+    ) -> list[Any]:
+        """What each call returned, or Raised.
+
+        All calls go into one process. A call that ended it is tried again as the first of a new
+        one, with all of the limits to itself, and then the calls behind it.
+        """
+        encoded = [
+            {"args": [encode(a) for a in c.args], "kwargs": {k: encode(v) for k, v in c.kwargs.items()}}
+            for c in calls
+        ]
+        results: list[Any] = []
+        crashes = 0
+        while len(results) < len(calls) and crashes < _CRASHES_FORGIVEN:
+            request = {"code": code, "entry_point": entry_point, "calls": encoded[len(results) :]}
+            result = await self._run(_harness("run_calls", request, limits))
+            answers = _answers(result, most=len(calls) - len(results))
+            results.extend(map(_value, answers))
+            if not answers:
+                results.append(Raised(_how_it_ended(result)))
+                crashes += 1
+        untried = Raised("not tried, too many calls before it ended the process")
+        return results + [untried] * (len(calls) - len(results))
+
+    async def _run_tests(self, code: str, entry_point: str, tests: str, limits: Limits) -> str | None:
+        token = secrets.token_hex(16)
+        request = {"code": code, "entry_point": entry_point, "tests": tests, "token": token}
+        result = await self._run(_harness("run_tests", request, limits))
+        if result.status is not Status.OK:
+            return _how_it_ended(result)
+        if _answers(result, most=1) != [{"token": token}]:
+            return "the process ended before its tests did"
+        return None
+
+    async def _ask_checker(
+        self, checker: str, case: PrintedCase, printed: str, limits: Limits
+    ) -> str | None:
+        request = {
+            "checker": checker,
+            "input": case.input,
+            "output": printed,
+            "expected": case.output,
+        }
+        result = await self._run(_harness("run_checker", request, limits))
+        answers = _answers(result, most=1)
+        if result.status is not Status.OK or not answers:
+            raise _NothingKnown(f"the checker broke: {_how_it_ended(result)}")
+        return None if answers[0].get("right") is True else "the checker says no"
+
+    def _limits(self, given: CodeLimits) -> Limits:
+        return Limits(
+            cpu_seconds=given.cpu_seconds or self.config.cpu_seconds,
+            # A stated limit of CPU time must not be cut short by the default limit of wall time.
+            wall_seconds=given.wall_seconds
+            or max(self.config.wall_seconds, 2 * (given.cpu_seconds or 0)),
+            memory_mb=given.memory_mb or self.config.memory_mb,
+            output_bytes=self.config.output_bytes,
+        )
+
+
+class _NothingKnown(Exception):
+    """Something of ours broke: no verdict on the program."""
+
+
+def _entry_point(target: StdinStdout | Calls | Asserts) -> str | None:
+    if isinstance(target, StdinStdout):
+        return None
+    if isinstance(target, Calls) or target.entry_point:
+        return target.entry_point
+    tests = target.tests if isinstance(target.tests, str) else "\n".join(target.tests)
+    return entry_point_of(tests)
+
+
+def _harness_modules() -> dict[str, str]:
+    folder = files("verifiers")
+    return {f"verifiers.{name}": folder.joinpath(f"{name}.py").read_text() for name in _HARNESS_MODULES}
+
+
+def _harness(function: str, request: dict[str, Any], limits: Limits) -> Program:
+    code = f"from verifiers.harness import {function}; {function}()"
+    return Program(code=code, stdin=json.dumps(request).encode(), limits=limits)
+
+
+def _answers(result: Result, most: int) -> list[dict[str, Any]]:
+    """Whole lines of the harness; an untrusted process may have written anything."""
+    answers: list[dict[str, Any]] = []
+    for line in result.stdout.split(b"\n")[:-1][:most]:
+        try:
+            answer = json.loads(line)
+        except (ValueError, RecursionError):
+            break
+        if not isinstance(answer, dict):
+            break
+        answers.append(answer)
+    return answers
+
+
+def _value(answer: dict[str, Any]) -> Any:
+    if "value" in answer:
+        try:
+            return decode(answer["value"])
+        except (NoValue, RecursionError) as e:
+            return Raised(f"returned what cannot be read: {e}")
+    if "no_value" in answer:
+        return Raised(f"returned what cannot be compared: {answer['no_value']}")
+    return Raised(f"raised {answer.get('raised')}"[:250])
+
+
+def _compare(result: Any, wanted: Any, tolerance: float) -> str | None:
+    if isinstance(result, Raised):
+        return result.reason
+    try:
+        if same(result, wanted, tolerance):
+            return None
+    except RecursionError:
+        pass
+    return f"expected {_short(wanted)}, got {_short(result)}"
+
+
+def _short(value: Any) -> str:
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of too many digits to be written
+        return f"a very long {type(value).__name__}"
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def _how_it_ended(result: Result) -> str:
+    lines = result.stderr.decode(errors="replace").strip().splitlines()
+    what = {
+        Status.OK: "the process ended before it had answered",
+        Status.RUNTIME_ERROR: lines[-1][:200] if lines else f"exit code {result.exit_code}",
+        Status.TIMEOUT: "over the time limit",
+        Status.MEMORY_LIMIT: "over the memory limit",
+        Status.OUTPUT_LIMIT: "printed more than is allowed",
+        Status.KILLED: "killed from outside",
+    }
+    return what[result.status]
+
+
+def _summary(failures: Sequence[str | None]) -> tuple[Outcome, str, dict[str, object]]:
+    """Outcome, reason and evidence, given for each case why it failed."""
+    passed = sum(failure is None for failure in failures)
+    evidence: dict[str, object] = {
+        "passed": passed,
+        "cases": len(failures),
+        "share": passed / len(failures),
+    }
+    for index, failure in enumerate(failures):
+        if failure is not None:
+            evidence["first_failure"] = {"case": index, "reason": failure}
+            return Outcome.FAIL, f"case {index + 1} of {len(failures)}: {failure}", evidence
+    return Outcome.PASS, f"all {len(failures)} cases", evidence

@@ -1,0 +1,96 @@
+"""Which code a response gives.
+
+    1. the last fenced block in Python (or without a language) that defines the entry point
+    2. else, if there are fenced blocks, the last of those
+    3. without fences, the response itself if it reads as code
+
+Code that does not define the entry point is what the prompt's beginning asks to be continued, and is
+joined to it. Code that does gets what the prompt has above the entry point: imports and helpers.
+"""
+
+import ast
+import re
+import textwrap
+
+_FENCE = re.compile(
+    r"^[ \t]*(```+|~~~+)[ \t]*([\w+#.-]*)[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.M | re.S
+)
+_PYTHON = {"", "python", "python3", "py", "py3"}
+_STARTS_CODE = re.compile(r"(?:def|class|import|from|async def|@\w|if __name__)\b|[ \t]+\S")
+
+
+def extract_code(response: str, *, prompt: str = "", entry_point: str | None = None) -> str | None:
+    """The program to judge; None if the response gives no code."""
+    blocks = [
+        textwrap.dedent(body) if not prompt else body
+        for _, language, body in _FENCE.findall(response)
+        if language.lower() in _PYTHON and body.strip()
+    ]
+    if entry_point is None:
+        return blocks[-1] if blocks else _plain_code(response)
+    name = entry_point.split(".")[0]
+    for block in reversed(blocks):
+        if defines(block, name):
+            return _with_preamble(textwrap.dedent(block), prompt, name)
+    if blocks:
+        return _continue(prompt, blocks[-1], name)
+    if defines(response, name) and (code := _plain_code(response)) is not None:
+        return _with_preamble(code, prompt, name)
+    if prompt and (_compiles(prompt + response) or _STARTS_CODE.match(response)):
+        return prompt + response if response.strip() else None
+    return _plain_code(response)
+
+
+def defines(code: str, name: str) -> bool:
+    """Whether the code gives `name` a meaning, be it by `def`, `class` or assignment."""
+    pattern = (
+        rf"^[ \t]*(?:(?:async[ \t]+)?def|class)[ \t]+{re.escape(name)}\b|^{re.escape(name)}[ \t]*="
+    )
+    return re.search(pattern, code, re.M) is not None
+
+
+def _plain_code(response: str) -> str | None:
+    if not response.strip():
+        return None
+    code = textwrap.dedent(response)
+    if _compiles(code):
+        return code if _does_something(code) else None
+    return response if _STARTS_CODE.match(response.lstrip("\n")) else None
+
+
+def _does_something(code: str) -> bool:
+    """Prose can parse, such as one word; code has a statement that is more than a name or number."""
+    plain = (ast.Name, ast.Constant, ast.BinOp, ast.Attribute, ast.Tuple, ast.UnaryOp, ast.Compare)
+    return any(
+        not (isinstance(statement, ast.Expr) and isinstance(statement.value, plain))
+        and not isinstance(statement, ast.AnnAssign)
+        for statement in ast.parse(code).body
+    )
+
+
+def _compiles(code: str) -> bool:
+    try:
+        ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def _continue(prompt: str, block: str, name: str) -> str:
+    """The block as the rest of the prompt, indented if it was written without."""
+    if not prompt:
+        return textwrap.dedent(block)
+    joined = prompt + block
+    if defines(prompt, name) and not _compiles(joined):
+        indented = prompt + textwrap.indent(textwrap.dedent(block), "    ")
+        if _compiles(indented):
+            return indented
+    return joined
+
+
+def _with_preamble(code: str, prompt: str, name: str) -> str:
+    match = re.search(rf"^(?:async[ \t]+)?(?:def|class)[ \t]+{re.escape(name)}\b", prompt, re.M)
+    preamble = prompt[: match.start()] if match else ""
+    if not preamble.strip() or not _compiles(preamble) or "from __future__" in code:
+        return code
+    return f"{preamble.rstrip()}\n\n\n{code}"

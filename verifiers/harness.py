@@ -1,0 +1,93 @@
+"""Runs inside the sandbox: calls a function of untrusted code and sends back what it returned.
+
+It knows no expected value. The untrusted code shares its process and could write any answer in its
+place, but only by finding the right values, which is what it was asked for. `run_tests` is the
+exception: there the code's own process says whether it is right, so its word can be forged.
+"""
+
+import json
+import os
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+from verifiers.values import NoValue, decode, encode
+
+
+def run_calls() -> None:
+    """Standard input: {"code", "entry_point", "calls": [{"args", "kwargs"}]}. One line an answer."""
+    request, answers = _begin()
+    solution = _load(request["code"])
+    function = _find(solution, request["entry_point"])
+    for call in request["calls"]:
+        args = [decode(value) for value in call["args"]]
+        kwargs = {name: decode(value) for name, value in call["kwargs"].items()}
+        _write(answers, _answer(function, args, kwargs))
+
+
+def run_tests() -> None:
+    """Standard input: {"code", "entry_point", "tests", "token"}. The token, if the tests passed."""
+    request, answers = _begin()
+    solution = _load(request["code"])
+    namespace = dict(solution.__dict__)
+    exec(compile(request["tests"], "tests.py", "exec"), namespace)
+    if "check" in namespace and request["entry_point"]:
+        namespace["check"](_find(solution, request["entry_point"]))
+    _write(answers, {"token": request["token"]})
+
+
+def run_checker() -> None:
+    """Standard input: {"checker", "input", "output", "expected"}. Whether its `check` says so."""
+    request, answers = _begin()
+    check = _find(_load(request["checker"]), "check")
+    verdict = check(request["input"], request["output"], request["expected"])
+    _write(answers, {"right": verdict is True})
+
+
+def _begin() -> tuple[dict[str, Any], int]:
+    """The request, and where answers go; what the code prints goes nowhere."""
+    request: dict[str, Any] = json.loads(sys.stdin.buffer.read())
+    answers = os.dup(1)
+    nowhere = os.open("/dev/null", os.O_RDWR)
+    for stream in (0, 1):
+        os.dup2(nowhere, stream)
+    return request, answers
+
+
+def _write(answers: int, answer: dict[str, Any]) -> None:
+    content = memoryview(json.dumps(answer).encode() + b"\n")
+    while content:
+        content = content[os.write(answers, content) :]
+
+
+def _load(code: str) -> types.ModuleType:
+    module = types.ModuleType("solution")
+    sys.modules["solution"] = module
+    exec(compile(code, "solution.py", "exec"), module.__dict__)
+    return module
+
+
+def _find(module: types.ModuleType, entry_point: str) -> Callable[..., Any]:
+    """A function, or `Class.method` of an object that takes no arguments."""
+    found: Any = module
+    for name in entry_point.split("."):
+        if isinstance(found, type):
+            found = found()
+        found = getattr(found, name)
+    return found  # type: ignore[no-any-return]
+
+
+def _answer(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    try:
+        value = function(*args, **kwargs)
+    except MemoryError:
+        raise
+    except Exception as e:  # noqa: BLE001 - anybody's code
+        return {"raised": f"{type(e).__name__}: {e}"[:200]}
+    try:
+        return {"value": encode(value)}
+    except NoValue as e:
+        return {"no_value": str(e)}
+    except (AttributeError, TypeError, ValueError, RuntimeError) as e:
+        return {"no_value": f"it cannot be read ({type(e).__name__})"}

@@ -1,0 +1,183 @@
+"""Python values as JSON, with their types, so that nothing has to be unpickled.
+
+What JSON has stands for itself: null, true, "text", 5, 0.5, [1, 2], {"key": 1}. Everything else is an
+object with one key that begins with `$`:
+
+    {"$tuple": [1, 2]}   {"$set": [1]}   {"$frozenset": [1]}   {"$dict": [[1, "one"]]}
+    {"$int": "0x1f"}     {"$float": "nan"}     {"$bytes": "00ff"}     {"$complex": ["0x1p+0", "0x0p+0"]}
+    {"$fraction": ["0x1", "0x2"]}     {"$decimal": "0.10"}
+
+Only the standard library: this module also runs inside the sandbox. `encode` judges values by their
+real types and takes the plain value out of subclasses, so no method of theirs is asked.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+_DEEPEST = 200
+_SAFE_INTEGER = 2**53
+_MOST_COLLISIONS = 1000
+
+
+class NoValue(ValueError):
+    """Not a value that can be compared, or not one in this encoding; the message says why."""
+
+
+def encode(value: object, depth: int = 0) -> Any:
+    """The value as JSON. Raises NoValue."""
+    if depth > _DEEPEST:
+        raise NoValue(f"it is nested more than {_DEEPEST} deep")
+    kind = type(value)
+    if value is None or kind is bool:
+        return value
+    for base, write in _SCALARS:
+        if issubclass(kind, base):
+            return write(value)
+    for base, tag in _SEQUENCES:
+        if issubclass(kind, base):
+            items = [encode(item, depth + 1) for item in base.__iter__(value)]
+            return items if tag is None else {tag: items}
+    if issubclass(kind, dict):
+        content: Any = value
+        pairs = [(k, encode(v, depth + 1)) for k, v in dict.items(content)]
+        if all(type(k) is str and not k.startswith("$") for k, _ in pairs):
+            return dict(pairs)
+        return {"$dict": [[encode(k, depth + 1), v] for k, v in pairs]}
+    return _encode_others(value, kind, depth)
+
+
+def _integer(value: Any) -> Any:
+    plain = int.__int__(value)
+    return plain if -_SAFE_INTEGER < plain < _SAFE_INTEGER else {"$int": hex(plain)}
+
+
+def _float(value: Any) -> Any:
+    plain = float.__float__(value)
+    finite = plain - plain == 0
+    return plain if finite else {"$float": float.__repr__(plain)}
+
+
+_SCALARS: tuple[tuple[type, Any], ...] = (
+    (int, _integer),
+    (float, _float),
+    (str, lambda value: str.__str__(value)),
+    (bytes, lambda value: {"$bytes": bytes.hex(value)}),
+    (bytearray, lambda value: {"$bytes": bytearray.hex(value)}),
+    (complex, lambda value: {"$complex": [value.real.hex(), value.imag.hex()]}),
+)
+_SEQUENCES: tuple[tuple[Any, str | None], ...] = (
+    (list, None),
+    (tuple, "$tuple"),
+    (set, "$set"),
+    (frozenset, "$frozenset"),
+)
+
+
+def _encode_others(value: Any, kind: type, depth: int) -> Any:
+    """Values of libraries, known by name so that none has to be imported."""
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    if name == "fractions.Fraction":
+        return {"$fraction": [hex(value.numerator), hex(value.denominator)]}
+    if name == "decimal.Decimal":
+        return {"$decimal": str(value)}
+    if kind.__module__ == "numpy" and hasattr(value, "tolist"):
+        return encode(value.tolist(), depth + 1)
+    if name == "collections.deque":
+        return encode(list(value), depth + 1)
+    raise NoValue(f"a {name} cannot be compared")
+
+
+def decode(encoded: Any, depth: int = 0) -> Any:
+    """The value of its encoding. Raises NoValue."""
+    if depth > 2 * _DEEPEST:
+        raise NoValue("it is nested too deep")
+    if isinstance(encoded, list):
+        return [decode(item, depth + 1) for item in encoded]
+    if not isinstance(encoded, Mapping):
+        return encoded
+    if len(encoded) == 1 and (tag := next(iter(encoded))).startswith("$"):
+        try:
+            return _decode_tagged(tag, encoded[tag], depth)
+        except NoValue:
+            raise
+        except (TypeError, ValueError, ArithmeticError) as e:
+            raise NoValue(f"{tag} cannot be read: {e}"[:200]) from e
+    return {key: decode(value, depth + 1) for key, value in encoded.items()}
+
+
+def _decode_tagged(tag: str, content: Any, depth: int) -> Any:
+    if tag in ("$tuple", "$set", "$frozenset"):
+        items = [decode(item, depth + 1) for item in content]
+        if tag == "$tuple":
+            return tuple(items)
+        _check_hashes(items)
+        return set(items) if tag == "$set" else frozenset(items)
+    if tag == "$dict":
+        pairs = [(decode(key, depth + 1), decode(value, depth + 1)) for key, value in content]
+        _check_hashes([key for key, _ in pairs])
+        return dict(pairs)
+    read = _READERS.get(tag)
+    if read is None:
+        raise NoValue(f"expected one of {', '.join(sorted(_READERS))}, $tuple, $set, $dict, got {tag}")
+    return read(content)
+
+
+def _fraction(content: Any) -> Any:
+    from fractions import Fraction
+
+    return Fraction(int(content[0], 0), int(content[1], 0))
+
+
+def _decimal(content: Any) -> Any:
+    from decimal import Decimal
+
+    return Decimal(content)
+
+
+_READERS: dict[str, Any] = {
+    "$int": lambda content: int(content, 0),
+    "$float": float,
+    "$bytes": bytes.fromhex,
+    "$complex": lambda content: complex(float.fromhex(content[0]), float.fromhex(content[1])),
+    "$fraction": _fraction,
+    "$decimal": _decimal,
+}
+
+
+def _check_hashes(items: list[Any]) -> None:
+    """Refuses keys chosen to collide: a set of them takes time that grows with the square."""
+    counts: dict[int, int] = {}
+    for item in items:
+        counts[hash(item)] = count = counts.get(hash(item), 0) + 1
+        if count > _MOST_COLLISIONS:
+            raise NoValue("its keys collide")
+
+
+def same(left: Any, right: Any, tolerance: float = 0.0) -> bool:
+    """Whether two decoded values are equal as in Python, except that nan equals nan.
+
+    Within `tolerance`, absolute or relative to the larger one, where a float is compared with a number.
+    """
+    if isinstance(left, float) or isinstance(right, float):
+        return _same_numbers(left, right, tolerance)
+    if isinstance(left, list | tuple):
+        return (
+            type(left) is type(right)
+            and len(left) == len(right)
+            and all(same(a, b, tolerance) for a, b in zip(left, right, strict=True))
+        )
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(same(left[k], right[k], tolerance) for k in left)
+    return bool(left == right)
+
+
+def _same_numbers(left: Any, right: Any, tolerance: float) -> bool:
+    if not isinstance(left, int | float) or not isinstance(right, int | float):
+        return bool(left == right)
+    if left == right or (left != left and right != right):
+        return True
+    try:
+        distance, scale = abs(left - right), max(1.0, abs(left), abs(right))
+    except OverflowError:
+        return False
+    return distance <= tolerance * scale < float("inf")
