@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from verifiers.values import shown
+
 _MOST_STEPS = 100_000
 _MOST_ITEMS = 1_000_000
 _MOST_BITS = 100_000
@@ -146,7 +148,7 @@ class _Reader:
         if isinstance(truth := self._apply(bool, value), Raised):
             reason = truth.reason
         elif not truth:
-            got = [repr(result)[:100] for result in self.results[before : len(self.calls)]]
+            got = [shown(result) for result in self.results[before : len(self.calls)]]
             reason = "it does not hold" + (f"; returned: {', '.join(got)}" if got else "")
         if len(self.calls) > before or reason or self._mentions_result(test):
             source = ast.unparse(statement)[:300]

@@ -23,7 +23,7 @@ from verifiers.assertions import Call, NotReadable, Raised, collect_calls, entry
 from verifiers.code_blocks import extract_code
 from verifiers.printed import PRINTED_RULES
 from verifiers.records import Outcome, Target, Verdict
-from verifiers.values import NoValue, decode, encode, same
+from verifiers.values import NoValue, decode, encode, same, shown
 
 _HARNESS_MODULES = ("values", "harness")
 _CRASHES_FORGIVEN = 3
@@ -100,14 +100,18 @@ _TARGET: TypeAdapter[StdinStdout | Calls | Asserts] = TypeAdapter(CodeTarget)
 KINDS = ("stdin_stdout", "calls", "asserts")
 
 
+class BadTarget(ValueError):
+    """The target is none that this verifier knows; the message says in one line what is wrong."""
+
+
 def check_target(target: Target) -> StdinStdout | Calls | Asserts:
-    """The target's checked content. Raises ValueError, which says in one line what is wrong."""
+    """The target's checked content. Raises BadTarget."""
     try:
         return _TARGET.validate_python({"kind": target.kind, **target.tests})
     except ValidationError as e:
         first = e.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "kind"
-        raise ValueError(f"target: {where}: {first['msg']}, got {str(first['input'])[:100]!r}") from e
+        raise BadTarget(f"target: {where}: {first['msg']}, got {str(first['input'])[:100]!r}") from e
 
 
 class CodeVerifier:
@@ -147,9 +151,7 @@ class CodeVerifier:
                 outcome, reason = Outcome.ABSTAIN, "the response gives no code"
             else:
                 outcome, reason, evidence = await self._judge(checked, code, entry_point)
-        except (SandboxUnavailable, _NothingKnown) as e:
-            outcome, reason = Outcome.ERROR, str(e)
-        except ValueError as e:
+        except (SandboxUnavailable, BadTarget, _NothingKnown) as e:
             outcome, reason = Outcome.ERROR, str(e)
         if self._sandbox.protection is not None:
             evidence["level"] = self._sandbox.protection.level.name.lower()
@@ -183,7 +185,7 @@ class CodeVerifier:
         if isinstance(target, Calls):
             return _summary(await self._judge_calls(target, code, limits))
         if entry_point is None:
-            raise ValueError("target: entry_point: expected a name, since no assert calls a function")
+            raise BadTarget("target: entry_point: expected a name, since no assert calls a function")
         return await self._judge_asserts(target, code, entry_point, limits)
 
     async def _judge_printed(self, target: StdinStdout, code: str, limits: Limits) -> list[str | None]:
@@ -207,7 +209,7 @@ class CodeVerifier:
             ]
             expected = [decode(case.expected) for case in target.cases]
         except NoValue as e:
-            raise ValueError(f"target: cases: {e}") from e
+            raise BadTarget(f"target: cases: {e}") from e
         results = await self._call(code, target.entry_point, cases, limits)
         return [
             _compare(result, wanted, case.tolerance)
@@ -353,15 +355,7 @@ def _compare(result: Any, wanted: Any, tolerance: float) -> str | None:
             return None
     except RecursionError:
         pass
-    return f"expected {_short(wanted)}, got {_short(result)}"
-
-
-def _short(value: Any) -> str:
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # an integer of too many digits to be written
-        return f"a very long {type(value).__name__}"
-    return text if len(text) <= 100 else f"{text[:97]}..."
+    return f"expected {shown(wanted)}, got {shown(result)}"
 
 
 def _how_it_ended(result: Result) -> str:

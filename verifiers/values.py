@@ -171,6 +171,15 @@ def same(left: Any, right: Any, tolerance: float = 0.0) -> bool:
     return bool(left == right)
 
 
+def shown(value: Any) -> str:
+    """The value as a reader of a verdict sees it, in at most 100 characters."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer with too many digits, or a deep nesting
+        return f"a very long {type(value).__name__}"
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
 def _same_numbers(left: Any, right: Any, tolerance: float) -> bool:
     if not isinstance(left, int | float) or not isinstance(right, int | float):
         return bool(left == right)
