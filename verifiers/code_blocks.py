@@ -13,8 +13,10 @@ import re
 import textwrap
 
 _FENCE = re.compile(
-    r"^[ \t]*(```+|~~~+)[ \t]*([\w+#.-]*)[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.M | re.S
+    r"^[ \t]*(`{3,20}|~{3,20})[ \t]*([\w+#.-]*)[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.M | re.S
 )
+_LONGEST = 50_000
+"""Characters that are worth parsing: the parser's time can grow with the square."""
 _PYTHON = {"", "python", "python3", "py", "py3"}
 _STARTS_CODE = re.compile(r"(?:def|class|import|from|async def|@\w|if __name__)\b|[ \t]+\S")
 
@@ -69,6 +71,8 @@ def _does_something(code: str) -> bool:
 
 
 def _compiles(code: str) -> bool:
+    if len(code) > _LONGEST:
+        return False
     try:
         ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -80,12 +84,12 @@ def _continue(prompt: str, block: str, name: str) -> str:
     """The block as the rest of the prompt, indented if it was written without."""
     if not prompt:
         return textwrap.dedent(block)
-    joined = prompt + block
-    if defines(prompt, name) and not _compiles(joined):
-        indented = prompt + textwrap.indent(textwrap.dedent(block), "    ")
+    body = block.lstrip("\n")
+    if defines(prompt, name) and not body[:1].isspace():
+        indented = prompt + textwrap.indent(body, "    ")
         if _compiles(indented):
             return indented
-    return joined
+    return prompt + block
 
 
 def _with_preamble(code: str, prompt: str, name: str) -> str:

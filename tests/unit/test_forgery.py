@@ -1,4 +1,4 @@
-"""Wrong programs that try to be taken for right ones. None may pass where the verdict is made outside."""
+"""Wrong programs that try to be taken for right ones; none may pass where it is judged outside."""
 
 from collections.abc import AsyncIterator
 
@@ -209,7 +209,7 @@ def double(x):
 }
 PRINTS = "\nimport sys\nvalue = double(int(sys.stdin.readline()))\nprint('' if value == 4 else value)\n"
 
-TARGETS = {
+TARGETS: dict[str, dict[str, object]] = {
     "calls": {
         "kind": "calls",
         "entry_point": "double",
@@ -218,7 +218,7 @@ TARGETS = {
     "asserts": {
         "kind": "asserts",
         "entry_point": "double",
-        "tests": "def check(candidate):\n    assert candidate(2) == 4\n    assert candidate(-3) == -6\n",
+        "tests": "def check(candidate):\n  assert candidate(2) == 4\n  assert candidate(-3) == -6\n",
     },
     "asserts by tolerance": {
         "kind": "asserts",

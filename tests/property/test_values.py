@@ -1,0 +1,161 @@
+"""Values come back from the sandbox as they were, by their types."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from verifiers.values import NoValue, decode, encode, same
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(min_value=10**300, max_value=10**400),
+    st.floats(),
+    st.text(st.characters()),
+    st.binary(),
+    st.complex_numbers(allow_nan=False),
+    st.fractions(),
+)
+HASHABLE = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(st.tuples(inner, inner), st.frozensets(inner, max_size=3)),
+    max_leaves=5,
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.tuples(inner, inner),
+        st.sets(HASHABLE, max_size=4),
+        st.dictionaries(HASHABLE, inner, max_size=4),
+        st.dictionaries(st.sampled_from(["a", "$tuple", "$int", "$"]), inner, max_size=2),
+    ),
+    max_leaves=20,
+)
+
+
+def alike(left: Any, right: Any) -> bool:
+    """Equal and of the same types all the way down; nan is nan, and -0.0 is not 0.0."""
+    return type(left) is type(right) and repr(sorted_(left)) == repr(sorted_(right))
+
+
+def sorted_(value: Any) -> Any:
+    if isinstance(value, set | frozenset):
+        return (type(value), sorted(repr(sorted_(item)) for item in value))
+    if isinstance(value, dict):
+        return sorted((repr(sorted_(k)), repr(sorted_(v))) for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return type(value)(sorted_(item) for item in value)
+    return value
+
+
+@given(VALUES)
+def test_a_value_survives_the_way_out(value: Any) -> None:
+    assert alike(decode(json.loads(json.dumps(encode(value)))), value)
+
+
+@given(VALUES)
+def test_every_value_is_the_same_as_itself(value: Any) -> None:
+    assert same(value, decode(encode(value)))
+
+
+@given(st.recursive(st.none() | st.integers() | st.floats() | st.text(), lambda x: st.lists(x)))
+def test_plain_json_stands_for_itself(value: Any) -> None:
+    assert alike(decode(value), value)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "tolerance", "expected"),
+    [
+        (1, 1.0, 0.0, True),
+        (True, 1, 0.0, True),
+        (0.1 + 0.2, 0.3, 0.0, False),
+        (0.1 + 0.2, 0.3, 1e-9, True),
+        ([0.1 + 0.2], [0.3], 1e-9, True),
+        ({"a": 0.1 + 0.2}, {"a": 0.3}, 1e-9, True),
+        (1e300, 1.0000001e300, 1e-6, True),
+        (math.nan, math.nan, 0.0, True),
+        (math.inf, math.inf, 0.0, True),
+        (math.inf, -math.inf, 1.0, False),
+        (math.inf, 1e308, 1e-6, False),
+        (math.nan, 1.0, 1e9, False),
+        (10**400, 1.0, 1e-6, False),
+        ([1, 2], (1, 2), 0.0, False),
+        ([1], [1, 1], 0.0, False),
+        ({1}, [1], 0.0, False),
+        ("1", 1, 0.0, False),
+        (None, 0, 0.0, False),
+        (b"a", "a", 0.0, False),
+        (0.5, "0.5", 1.0, False),
+    ],
+)
+def test_same(left: Any, right: Any, tolerance: float, expected: bool) -> None:
+    assert same(left, right, tolerance) is expected
+    assert same(right, left, tolerance) is expected
+
+
+def test_types_of_libraries_become_plain_values() -> None:
+    from collections import Counter, OrderedDict, deque, namedtuple
+    from decimal import Decimal
+    from enum import IntEnum
+
+    import numpy as np
+
+    pair = namedtuple("pair", "a b")
+    colour = IntEnum("colour", ["RED"])
+    for value, plain in (
+        (np.int64(3), 3),
+        (np.float32(0.5), 0.5),
+        (np.array([[1, 2]]), [[1, 2]]),
+        (np.bool_(True), True),
+        (deque([1]), [1]),
+        (Counter("aa"), {"a": 2}),
+        (OrderedDict(a=1), {"a": 1}),
+        (pair(1, 2), (1, 2)),
+        (colour.RED, 1),
+        (Decimal("0.10"), Decimal("0.10")),
+        (bytearray(b"x"), b"x"),
+    ):
+        assert alike(decode(encode(value)), plain), value
+
+
+@pytest.mark.parametrize("value", [object(), int, len, iter(()), range(2)], ids=repr)
+def test_what_is_no_value_is_refused(value: object) -> None:
+    with pytest.raises(NoValue, match="cannot be compared"):
+        encode(value)
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        {"$int": "x"},
+        {"$float": []},
+        {"$set": [[1]]},
+        {"$tuple": 1},
+        {"$dict": [1]},
+        {"$bytes": "zz"},
+        {"$fraction": ["0x1", "0x0"]},
+        {"$decimal": "x"},
+        {"$unknown": 1},
+        {"$set": [{"$int": hex(i * (2**61 - 1))} for i in range(2000)]},
+    ],
+    ids=lambda e: str(e)[:30],
+)
+def test_a_broken_encoding_is_refused(encoded: object) -> None:
+    with pytest.raises(NoValue):
+        decode(encoded)
+
+
+def test_nesting_is_bounded_both_ways() -> None:
+    value: list[Any] = []
+    for _ in range(500):
+        value = [value]
+    with pytest.raises(NoValue, match="deep"):
+        encode(value)
+    with pytest.raises(NoValue, match="deep"):
+        decode(value)

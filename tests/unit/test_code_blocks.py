@@ -1,0 +1,56 @@
+"""Which code a response gives."""
+
+import pytest
+
+from verifiers.code_blocks import extract_code
+
+PROMPT = 'import math\n\ndef helper(x):\n    return x\n\ndef f(x: int) -> int:\n    """Twice x."""\n'
+
+
+def run(code: str | None) -> int:
+    assert code is not None
+    namespace: dict[str, object] = {}
+    exec(code, namespace)
+    result = namespace["f"](2)  # type: ignore[operator]
+    assert isinstance(result, int)
+    return result
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "    return 2 * x\n",
+        "```python\ndef f(x):\n    return 2 * x\n```",
+        "Sure:\n```python\ndef f(x):\n    return 2 * x\n```\nFor example:\n```python\nprint(f(1))\n```",
+        "```python\ndef f(x):\n    return 1\n```\nNo, better:\n```py\ndef f(x):\n    return 2 * x\n```",
+        "```\ndef f(x):\n    return 2 * x\n```",
+        "~~~python\ndef f(x):\n    return 2 * x\n~~~",
+        "```python\ndef f(x):\n    return math.floor(helper(2 * x))\n```",
+        "```python\nreturn 2 * x\n```",
+        "```python\n    return 2 * x\n```",
+        "```bash\npip install f\n```\n```python\ndef f(x):\n    return 2 * x\n```\n```text\n4\n```",
+        "```python\ndef f(x):\n    return 2 * x\n",
+        "def f(x):\n    return 2 * x\n",
+        "1. Like so:\n   ```python\n   def f(x):\n       return 2 * x\n   ```\n",
+        "```python\nf = lambda x: 2 * x\n```",
+    ],
+)
+def test_the_program_is_found(response: str) -> None:
+    assert run(extract_code(response, prompt=PROMPT, entry_point="f")) == 4
+
+
+def test_without_an_entry_point_it_is_the_last_block() -> None:
+    response = "```python\nprint(1)\n```\nor\n```python\nprint(2)\n```\nprints\n```output\n2\n```"
+    assert extract_code(response) == "print(2)\n"
+    assert extract_code("print(3)") == "print(3)"
+
+
+@pytest.mark.parametrize("response", ["", " \n", "Yes.", "The answer is 5", "```text\nx\n```", "Sure!"])
+def test_prose_is_no_code(response: str) -> None:
+    assert extract_code(response) is None
+    assert extract_code(response, prompt=PROMPT, entry_point="f") is None
+
+
+def test_broken_code_is_code() -> None:
+    assert extract_code("def f(x):\n    return (", entry_point="f") is not None
+    assert extract_code("    return (", prompt=PROMPT, entry_point="f") is not None
