@@ -114,10 +114,10 @@ def landlock_version() -> int:
         return 0
 
 
-def landlock(*, readable: Iterable[str], writable: Iterable[str], exec_allowed: bool) -> None:
-    """From now on only these paths can be opened; no TCP, no signal and abstract socket to others.
+def landlock_rules(*, readable: Iterable[str], writable: Iterable[str], exec_allowed: bool) -> int:
+    """A descriptor of rules for `landlock`: only these paths can be opened.
 
-    Call `drop_privileges` first. Paths that do not exist are passed over.
+    Paths that do not exist are passed over.
     """
     version = landlock_version()
     every = sum(right for since, right in _NEW_RIGHTS.items() if since <= version)
@@ -133,8 +133,15 @@ def landlock(*, readable: Iterable[str], writable: Iterable[str], exec_allowed: 
         _allow(ruleset, path, read & every)
     for path in writable:
         _allow(ruleset, path, every & ~_MAKE_SPECIAL & ~(0 if exec_allowed else _EXECUTE))
-    _syscall(446, ctypes.c_int(ruleset), ctypes.c_uint(0))
-    os.close(ruleset)
+    return ruleset
+
+
+def landlock(rules: int) -> None:
+    """Makes the rules binding; also no TCP, and no signal or abstract socket to other processes.
+
+    Call `drop_privileges` first.
+    """
+    _syscall(446, ctypes.c_int(rules), ctypes.c_uint(0))
 
 
 def _allow(ruleset: int, path: str, rights: int) -> None:
@@ -187,6 +194,8 @@ _PRCTLS = (15, 0x53564D41)
 _FCNTLS_REFUSED = (8, 10, 15, 1024, 1026, 1031)
 """Signals to others (F_SETOWN, F_SETSIG, F_SETOWN_EX), leases and notices, larger pipes."""
 _EPERM, _ENOSYS = 1, 38
+_OWN_PID = 0xB0E22150
+"""Stands for the process's id; no such number occurs in the rules otherwise."""
 
 _Instruction = tuple[int, int, int, int]
 _LOAD, _JUMP_EQUAL, _JUMP_SET, _RETURN = 0x20, 0x15, 0x45, 0x06
@@ -195,11 +204,14 @@ _REFUSE = (_RETURN, 0, 0, 0x00050000 | _EPERM)
 _NOT_THERE = (_RETURN, 0, 0, 0x00050000 | _ENOSYS)
 
 
-def seccomp(own_pid: int, *, processes_allowed: bool) -> None:
+def seccomp_filter(*, processes_allowed: bool) -> bytes:
+    """The rules for `seccomp`, with a mark wherever the process's own id belongs."""
+    return b"".join(struct.pack("HBBI", *one) for one in _filter(_OWN_PID, processes_allowed))
+
+
+def seccomp(rules: bytes) -> None:
     """From now on all but harmless system calls fail with EPERM. Call `drop_privileges` first."""
-    program = b"".join(
-        struct.pack("HBBI", *instruction) for instruction in _filter(own_pid, processes_allowed)
-    )
+    program = rules.replace(struct.pack("I", _OWN_PID), struct.pack("I", os.getpid()))
     buffer = ctypes.create_string_buffer(program, len(program))
     header = ctypes.create_string_buffer(
         struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(buffer))

@@ -107,6 +107,9 @@ class Worker:
                     self._write(json.dumps(_own_modules()).encode())
                     self._write(pickle.dumps(self._settings()))
                     await self._answer()
+            except SandboxUnavailable:
+                await self.close()
+                raise
             except (OSError, TimeoutError, WorkerLost) as e:
                 await self.close()
                 complaints.seek(0)

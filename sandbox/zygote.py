@@ -10,6 +10,7 @@ that a program had a hand in may be unpickled there. An answer of length 0 says 
 
 import contextlib
 import ctypes
+import fcntl
 import gc
 import importlib
 import io
@@ -47,7 +48,9 @@ def main(connection: socket.socket) -> None:
     for name in settings["preload"]:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    _seed()
+    # When memory is short, a program goes before anything else of this machine's.
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     gc.collect()
     gc.freeze()
@@ -96,7 +99,10 @@ def _receive_exactly(connection: socket.socket, size: int) -> bytes | None:
 
 
 def _seed() -> None:
-    """Lets every program start from the same random state, so that its verdict can be repeated."""
+    """Lets every program start from the same random state, so that its verdict can be repeated.
+
+    For the child to call: `random` seeds itself anew after a fork.
+    """
     if "random" in sys.modules:
         sys.modules["random"].seed(0)
     if "numpy" in sys.modules:
@@ -113,7 +119,26 @@ class _Zygote:
         self._scratch: str = settings["scratch"]
         with open("/proc/self/statm") as statm:
             self._mapped = int(statm.read().split()[0]) * resource.getpagesize()
+        self._rules = (
+            {}
+            if "seccomp" not in self._features
+            else {allowed: lock.seccomp_filter(processes_allowed=allowed) for allowed in (False, True)}
+        )
+        self._landlock_rules = self._landlock(writes=False, exec_allowed=False)
+        if self._landlock_rules is not None:
+            # Away from the numbers that a child puts its own streams on.
+            self._landlock_rules = fcntl.fcntl(self._landlock_rules, fcntl.F_DUPFD_CLOEXEC, 16)
         self._others = settings["other_processes"] + _SPARE_PROCESSES
+
+    def _landlock(self, *, writes: bool, exec_allowed: bool) -> int | None:
+        """Rules for a child; those for the working folder have to be made after it was mounted."""
+        if "landlock" not in self._features:
+            return None
+        return lock.landlock_rules(
+            readable=[*self._readable, self._scratch],
+            writable=[self._scratch, "/dev/null"] if writes else ["/dev/null"],
+            exec_allowed=exec_allowed,
+        )
 
     def run(self, request: dict[str, Any]) -> tuple[Any, ...]:
         """An answer's header, then standard output and error."""
@@ -204,6 +229,7 @@ class _Zygote:
             os.dup2(locked, 3)
             os.set_inheritable(3, False)
             self._lock_in(request)
+            _seed()
             # The last word of trusted code: from here on nothing of the zygote can be reached.
             os.write(3, b"locked")
             os.close(3)
@@ -217,11 +243,12 @@ class _Zygote:
 
     def _lock_in(self, request: dict[str, Any]) -> None:
         os.setsid()
-        os.closerange(4, 1 << 20)
-        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-            file.write("1000")
         uses_scratch = request["files"] or request["file_limit"] or request["processes"]
         os.chdir(self._scratch if uses_scratch else "/")
+        processes_allowed = request["processes"] > 0
+        rules = self._landlock_rules
+        if uses_scratch:
+            rules = self._landlock(writes=request["file_limit"] > 0, exec_allowed=processes_allowed)
         lock.drop_privileges(self._user_id, reads_all=self._reads_as_root)
         lock.limit_resources(
             memory_bytes=self._mapped + request["memory_mb"] * 2**20,
@@ -229,15 +256,11 @@ class _Zygote:
             file_bytes=request["file_bytes"] if request["file_limit"] else 0,
             processes=self._others + 1 + request["threads"] + request["processes"],
         )
-        processes_allowed = request["processes"] > 0
-        if "landlock" in self._features:
-            lock.landlock(
-                readable=[*self._readable, self._scratch],
-                writable=[self._scratch, "/dev/null"] if request["file_limit"] else ["/dev/null"],
-                exec_allowed=processes_allowed,
-            )
-        if "seccomp" in self._features:
-            lock.seccomp(os.getpid(), processes_allowed=processes_allowed)
+        if rules is not None:
+            lock.landlock(rules)
+        os.closerange(4, 1 << 20)
+        if self._rules:
+            lock.seccomp(self._rules[processes_allowed])
 
 
 class _Watch:
