@@ -39,17 +39,32 @@ check_torch() {
     fi
 }
 
+apt_install() {
+    (apt-get install -qq -y "$1" || { apt-get update -qq && apt-get install -qq -y "$1"; }) >/dev/null 2>&1
+}
+
 install_system_library() {
     # vLLM on a CPU is quicker with it and works without.
     if ldconfig -p 2>/dev/null | grep -q 'libtcmalloc_minimal\.so'; then
         return
     fi
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        (apt-get install -qq -y libtcmalloc-minimal4 ||
-            { apt-get update -qq && apt-get install -qq -y libtcmalloc-minimal4; }) >/dev/null 2>&1 ||
+        apt_install libtcmalloc-minimal4 ||
             echo "setup: libtcmalloc-minimal4 could not be installed; vLLM will be slower" >&2
     else
         echo "setup: for a quicker vLLM: sudo apt-get install libtcmalloc-minimal4" >&2
+    fi
+}
+
+install_bubblewrap() {
+    # The sandbox uses it if it is there, and says what is missing if not.
+    if command -v bwrap >/dev/null; then
+        return
+    fi
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        apt_install bubblewrap || echo "setup: bubblewrap could not be installed; programs run without namespaces" >&2
+    else
+        echo "setup: for the strongest sandbox: sudo apt-get install bubblewrap" >&2
     fi
 }
 
@@ -57,6 +72,7 @@ python=$(find_python)
 [ -x .venv/bin/pip ] || "$python" -m venv .venv
 echo "setup: installing pinned packages into .venv (about 4.5 GB, one to three minutes)"
 install_system_library
+install_bubblewrap
 install_torch
 .venv/bin/pip install --quiet --no-deps --disable-pip-version-check -r requirements/cpu.lock
 check_torch

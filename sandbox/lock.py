@@ -247,9 +247,7 @@ def _filter(own_pid: int, processes_allowed: bool) -> list[_Instruction]:
     for number, check in checks.items():
         if number not in plain:
             program += [(_JUMP_EQUAL, 0, len(check), number), *check]
-    for number in plain:
-        program += [(_JUMP_EQUAL, 0, 1, number), _ALLOW]
-    return [*program, _REFUSE]
+    return program + _if_any(plain, _ALLOW, _REFUSE)
 
 
 def _if_argument(
@@ -260,8 +258,15 @@ def _if_argument(
     otherwise: _Instruction = _REFUSE,
 ) -> list[_Instruction]:
     """Compares the lower half of an argument that is an int for the kernel."""
-    tests = [(_JUMP_EQUAL, len(equals) - i, 0, value) for i, value in enumerate(equals)]
-    return [(_LOAD, 0, 0, 16 + 8 * index), *tests, otherwise, then]
+    return [(_LOAD, 0, 0, 16 + 8 * index), *_if_any(equals, then, otherwise)]
+
+
+def _if_any(
+    values: Sequence[int], then: _Instruction, otherwise: _Instruction
+) -> list[_Instruction]:
+    """A jump reaches 255 instructions far: no more values than that."""
+    tests = [(_JUMP_EQUAL, len(values) - i, 0, value) for i, value in enumerate(values)]
+    return [*tests, otherwise, then]
 
 
 def _signal(own_pid: int, signal_argument: int) -> list[_Instruction]:

@@ -102,3 +102,26 @@ def test_the_quickstart_ends_with_survivors(
     for row in branched:
         children = Counter(node["parent"] for node in row["nodes"][1:])
         assert max(count for parent, count in children.items() if parent != 0) == 3
+
+
+@pytest.mark.engine
+@pytest.mark.ray
+def test_programs_of_a_real_model_are_judged(berry: Berry, tmp_path: Path) -> None:
+    rows = [
+        {
+            "prompt": f'def {name}(a, b):\n    """Return {what} of a and b."""\n',
+            "test": f"def check(candidate):\n    assert candidate(3, 2) == {result}\n",
+            "entry_point": name,
+        }
+        for name, what, result in (("add", "the sum", 5), ("multiply", "the product", 6))
+    ]
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = ROOT / "configs" / "code.yaml"
+    done = berry("run", config, "problems.path=p.jsonl", "strategy.n=8", "output=out")
+    assert done.returncode == 0, done.stderr
+    trajectories = [t for row in rows_of(tmp_path / "out", "trees") for t in row["trajectories"]]
+    outcomes = Counter(trajectory["outcome"] for trajectory in trajectories)
+    assert outcomes["pass"] >= 1, outcomes
+    assert outcomes["error"] == 0
+    passed = rows_of(tmp_path / "out", "traces")
+    assert all("def " in str(trace["extracted"]) for trace in passed)

@@ -9,6 +9,7 @@ from pipeline.engines.simulated import SimulatedEngine
 from pipeline.engines.vllm import VllmEngine
 from pipeline.problems.files import FileSource
 from tests.conftest import ROOT
+from verifiers.code import CodeVerifier
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 MINIMAL: dict[str, Any] = {
@@ -125,3 +126,20 @@ def test_a_resolved_config_says_the_same_again(path: Path) -> None:
     loaded = load_config(path)
     again = RunConfig.model_validate({**loaded.resolved(), "output": loaded.output})
     assert again.digest() == loaded.digest()
+
+
+def test_sandbox_settings_do_not_change_what_a_run_is(path: Path) -> None:
+    plain = load_config(path)
+    weak = load_config(path, ["sandbox.allow_weak=true", "sandbox.minimum_level=namespaces"])
+    assert weak.sandbox.allow_weak
+    assert weak.sandbox.minimum_level.name == "NAMESPACES"
+    assert weak.digest() == plain.digest()
+    with pytest.raises(ConfigError, match=r"sandbox\.minimum_level: expected one of weak, landlock"):
+        load_config(path, ["sandbox.minimum_level=iron"])
+
+
+def test_the_code_verifier_gets_the_sandbox_settings(path: Path) -> None:
+    loaded = load_config(path, ["verifier.use=code", "sandbox.workers=3"])
+    verifier = loaded.build_verifier()
+    assert isinstance(verifier, CodeVerifier)
+    assert verifier._sandbox.config.workers == 3

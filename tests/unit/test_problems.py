@@ -185,3 +185,46 @@ def test_a_real_problem_set(gsm8k: Path) -> None:
     problems, intake = take(gsm8k)
     assert (len(problems), intake.num_duplicates) == (7473, 0)
     assert problems[0].target.value == "72"
+
+
+HUMANEVAL_ROW = {
+    "prompt": "def inc(x):\n",
+    "test": "def check(candidate):\n    assert candidate(1) == 2\n",
+    "entry_point": "inc",
+}
+CALLS = {"kind": "calls", "entry_point": "inc", "cases": [{"args": [1], "expected": 2}]}
+
+
+def test_humaneval_rows_carry_their_tests(tmp_path: Path) -> None:
+    (problem,), _ = take(write_jsonl(tmp_path / "p.jsonl", HUMANEVAL_ROW), preset="humaneval")
+    assert (problem.prompt, problem.domain, problem.target.kind) == ("def inc(x):", "code", "asserts")
+    assert problem.target.tests == {
+        "prompt": "def inc(x):\n",
+        "tests": HUMANEVAL_ROW["test"],
+        "entry_point": "inc",
+    }
+
+
+def test_rows_with_a_target_of_any_kind(tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "p.jsonl", {"prompt": "Add one.", "target": CALLS})
+    (problem,), _ = take(path, preset="code")
+    assert problem.target.kind == "calls"
+    assert problem.target.tests["cases"] == CALLS["cases"]
+
+
+@pytest.mark.parametrize(
+    ("preset", "row", "complaint"),
+    [
+        ("humaneval", {**HUMANEVAL_ROW, "test": ""}, "field 'test'"),
+        ("humaneval", {"prompt": "x"}, "field 'test': .* no such field"),
+        ("code", {"prompt": "x", "target": {}}, "field 'target'"),
+        ("code", {"prompt": "x", "target": {"kind": "magic"}}, "target: "),
+        ("code", {"prompt": "x", "target": {**CALLS, "cases": []}}, "calls.cases"),
+    ],
+)
+def test_a_bad_code_row_is_named(
+    tmp_path: Path, preset: str, row: dict[str, object], complaint: str
+) -> None:
+    path = write_jsonl(tmp_path / "p.jsonl", row)
+    with pytest.raises(ProblemError, match=rf"line 1: .*{complaint}"):
+        take(path, preset=preset)
