@@ -121,6 +121,9 @@ return True
 ## change permissions of a file
 os.chmod(os.path.realpath(sys.executable), 0o777)
 return True
+## change the times of a file
+os.utime(os.path.realpath(sys.executable), (0, 0))
+return True
 ## mount a file system
 return libc.mount(b"none", b"/tmp", b"tmpfs", 0, None) == 0
 ## remount the root writable
@@ -297,6 +300,7 @@ _FILES = replace(_LIMITS, files=100, file_bytes=4_000_000)
 _RESOURCES = [
     Attack(
         name="a bomb of threads",
+        canary=True,
         body="""\
 def idle():
     time.sleep(60)

@@ -165,23 +165,27 @@ _ALLOWED = """
 12 brk 13 rt_sigaction 14 rt_sigprocmask 15 rt_sigreturn 17 pread64 18 pwrite64 19 readv 20 writev
 21 access 22 pipe 23 select 24 sched_yield 25 mremap 26 msync 27 mincore 28 madvise 32 dup 33 dup2
 34 pause 35 nanosleep 36 getitimer 37 alarm 38 setitimer 39 getpid 40 sendfile 45 recvfrom
-48 shutdown 60 exit 63 uname 73 flock 74 fsync 75 fdatasync 76 truncate 77 ftruncate 78 getdents
-79 getcwd 80 chdir 81 fchdir 82 rename 83 mkdir 84 rmdir 85 creat 86 link 87 unlink 88 symlink
-89 readlink 90 chmod 91 fchmod 95 umask 96 gettimeofday 97 getrlimit 98 getrusage 99 sysinfo
+48 shutdown 60 exit 63 uname 73 flock 74 fsync 75 fdatasync 77 ftruncate 78 getdents 79 getcwd
+80 chdir 81 fchdir 89 readlink 95 umask 96 gettimeofday 97 getrlimit 98 getrusage 99 sysinfo
 100 times 102 getuid 104 getgid 107 geteuid 108 getegid 110 getppid 111 getpgrp 115 getgroups
 118 getresuid 120 getresgid 121 getpgid 124 getsid 127 rt_sigpending 128 rt_sigtimedwait
-130 rt_sigsuspend 131 sigaltstack 132 utime 137 statfs 138 fstatfs 140 getpriority
-143 sched_getparam 145 sched_getscheduler 146 sched_get_priority_max 147 sched_get_priority_min
-158 arch_prctl 160 setrlimit 186 gettid 201 time 202 futex 204 sched_getaffinity 217 getdents64
+130 rt_sigsuspend 131 sigaltstack 137 statfs 138 fstatfs 140 getpriority 143 sched_getparam
+145 sched_getscheduler 146 sched_get_priority_max 147 sched_get_priority_min 158 arch_prctl
+160 setrlimit 186 gettid 201 time 202 futex 204 sched_getaffinity 217 getdents64
 218 set_tid_address 221 fadvise64 228 clock_gettime 229 clock_getres 230 clock_nanosleep
-231 exit_group 232 epoll_wait 233 epoll_ctl 235 utimes 257 openat 258 mkdirat 262 newfstatat
-263 unlinkat 264 renameat 265 linkat 266 symlinkat 267 readlinkat 268 fchmodat 269 faccessat
-270 pselect6 271 ppoll 273 set_robust_list 274 get_robust_list 280 utimensat 281 epoll_pwait
-285 fallocate 290 eventfd2 291 epoll_create1 292 dup3 293 pipe2 295 preadv 296 pwritev 309 getcpu
-316 renameat2 318 getrandom 324 membarrier 326 copy_file_range 332 statx 334 rseq 436 close_range
-439 faccessat2 449 futex_waitv
+231 exit_group 232 epoll_wait 233 epoll_ctl 257 openat 262 newfstatat 267 readlinkat 269 faccessat
+270 pselect6 271 ppoll 273 set_robust_list 274 get_robust_list 281 epoll_pwait 285 fallocate
+290 eventfd2 291 epoll_create1 292 dup3 293 pipe2 295 preadv 296 pwritev 309 getcpu 318 getrandom
+324 membarrier 326 copy_file_range 332 statx 334 rseq 436 close_range 439 faccessat2
+449 futex_waitv
 """
 """Everything that is not named here is refused, so also what later kernels add."""
+_ALLOWED_WITH_FILES = """
+76 truncate 82 rename 83 mkdir 84 rmdir 85 creat 86 link 87 unlink 88 symlink 90 chmod 91 fchmod
+132 utime 235 utimes 258 mkdirat 263 unlinkat 264 renameat 265 linkat 266 symlinkat 268 fchmodat
+280 utimensat 316 renameat2
+"""
+"""Landlock has no say in a file's mode and times, so that these wait until something may be written."""
 _ALLOWED_WITH_PROCESSES = """
 57 fork 58 vfork 59 execve 61 wait4 62 kill 109 setpgid 112 setsid 200 tkill 234 tgkill 247 waitid
 322 execveat 16 ioctl 157 prctl
@@ -204,9 +208,9 @@ _REFUSE = (_RETURN, 0, 0, 0x00050000 | _EPERM)
 _NOT_THERE = (_RETURN, 0, 0, 0x00050000 | _ENOSYS)
 
 
-def seccomp_filter(*, processes_allowed: bool) -> bytes:
+def seccomp_filter(*, writes: bool, processes: bool) -> bytes:
     """The rules for `seccomp`, with a mark wherever the process's own id belongs."""
-    return b"".join(struct.pack("HBBI", *one) for one in _filter(_OWN_PID, processes_allowed))
+    return b"".join(struct.pack("HBBI", *one) for one in _filter(_OWN_PID, writes, processes))
 
 
 def seccomp(rules: bytes) -> None:
@@ -221,8 +225,10 @@ def seccomp(rules: bytes) -> None:
     _syscall(317, ctypes.c_uint(set_mode_filter), ctypes.c_uint(1), header)
 
 
-def _filter(own_pid: int, processes_allowed: bool) -> list[_Instruction]:
-    plain = _numbers(_ALLOWED) + (_numbers(_ALLOWED_WITH_PROCESSES) if processes_allowed else [])
+def _filter(own_pid: int, writes: bool, processes: bool) -> list[_Instruction]:
+    plain = _numbers(_ALLOWED)
+    plain += _numbers(_ALLOWED_WITH_FILES) if writes else []
+    plain += _numbers(_ALLOWED_WITH_PROCESSES) if processes else []
     x86_64, clone3, clone = 0xC000003E, 435, 56
     checks = {
         53: _if_argument(0, equals=(1,)),  # socketpair, of AF_UNIX
@@ -237,7 +243,7 @@ def _filter(own_pid: int, processes_allowed: bool) -> list[_Instruction]:
         clone: [
             (_LOAD, 0, 0, 16),
             (_JUMP_SET, 2, 0, _NAMESPACES),
-            (_JUMP_SET, 0, 0 if processes_allowed else 1, _THREAD),
+            (_JUMP_SET, 0, 0 if processes else 1, _THREAD),
             _ALLOW,
             _REFUSE,
         ],
@@ -261,9 +267,7 @@ def _if_argument(
     return [(_LOAD, 0, 0, 16 + 8 * index), *_if_any(equals, then, otherwise)]
 
 
-def _if_any(
-    values: Sequence[int], then: _Instruction, otherwise: _Instruction
-) -> list[_Instruction]:
+def _if_any(values: Sequence[int], then: _Instruction, otherwise: _Instruction) -> list[_Instruction]:
     """A jump reaches 255 instructions far: no more values than that."""
     tests = [(_JUMP_EQUAL, len(values) - i, 0, value) for i, value in enumerate(values)]
     return [*tests, otherwise, then]

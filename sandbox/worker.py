@@ -87,8 +87,10 @@ class Worker:
     async def start(self) -> None:
         """Starts the zygote and its imports. Raises SandboxUnavailable."""
         ours, theirs = socket.socketpair()
-        self._scratch = tempfile.mkdtemp(prefix="berry-sandbox-")
-        os.chmod(self._scratch, 0o755)  # noqa: PTH101 - a microsecond, not worth a thread
+        if not self.walls.namespaces:
+            # Where nothing can be mounted; the zygote removes it if this process is killed.
+            self._scratch = tempfile.mkdtemp(prefix="berry-sandbox-")
+            os.chmod(self._scratch, 0o755)  # noqa: PTH101 - a microsecond, not worth a thread
         with tempfile.TemporaryFile() as complaints, theirs:
             try:
                 self._process = await asyncio.create_subprocess_exec(
@@ -194,7 +196,7 @@ class Worker:
 
     def _settings(self) -> dict[str, Any]:
         features = {name for name in ("landlock", "seccomp") if getattr(self.walls, name)}
-        is_root = os.geteuid() == 0
+        is_root = _is_root()
         return {
             "modules": dict(self._modules),
             "preload": list(self._preload),
@@ -202,8 +204,8 @@ class Worker:
             # As root each worker's children get a user that nobody else has: rlimits bind them.
             "user_id": _FIRST_USER_ID + (self.pid or 0) % _USER_IDS if is_root else None,
             # Without a mount of its own the interpreter can lie in a folder that is closed to others,
-            # such as root's home. Landlock then still says what can be read.
-            "reads_as_root": is_root and not self.walls.namespaces and self.walls.landlock,
+            # such as root's home. Landlock, where it is, still says what can be read.
+            "reads_as_root": is_root and not self.walls.namespaces,
             "readable": [*_SYSTEM_FOLDERS, *_SYSTEM_FILES, *_python_folders(), *_DEVICES],
             "scratch": "/tmp" if self.walls.namespaces else self._scratch,
             # Outside a namespace the kernel counts all processes of the user against a limit.
@@ -214,7 +216,7 @@ class Worker:
         arguments = [_find_bubblewrap(), "--die-with-parent", "--new-session"]
         arguments += ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
         arguments += ["--unshare-cgroup-try", "--hostname", "sandbox", "--cap-drop", "ALL"]
-        if os.geteuid() == 0:
+        if _is_root():
             capabilities = ["SYS_ADMIN", "SETUID", "SETGID", "KILL"]
         else:
             arguments += ["--unshare-user", "--uid", "0", "--gid", "0"]
@@ -259,6 +261,15 @@ def _python_folders() -> list[str]:
     """Where this interpreter and its packages lie, apart from the system's folders."""
     folders = {sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parent.parent)}
     return sorted(folder for folder in folders if not folder.startswith("/usr"))
+
+
+def _is_root() -> bool:
+    """Whether this process may become other users: root of a user namespace has just itself."""
+    if os.geteuid() != 0:
+        return False
+    last = _FIRST_USER_ID + _USER_IDS - 1
+    ranges = [map(int, line.split()) for line in Path("/proc/self/uid_map").read_text().splitlines()]
+    return any(first <= _FIRST_USER_ID and last < first + count for first, _, count in ranges)
 
 
 def _is_python(pid: int) -> bool:

@@ -59,6 +59,9 @@ def main(connection: socket.socket) -> None:
     while (request := receive(connection)) is not None:
         answer, *blobs = zygote.run(request)
         send(connection, answer, *blobs)
+    if "mounts" not in settings["features"]:
+        with contextlib.suppress(OSError):
+            os.rmdir(settings["scratch"])
 
 
 def _add_module(name: str, source: str) -> None:
@@ -119,11 +122,13 @@ class _Zygote:
         self._scratch: str = settings["scratch"]
         with open("/proc/self/statm") as statm:
             self._mapped = int(statm.read().split()[0]) * resource.getpagesize()
-        self._rules = (
-            {}
-            if "seccomp" not in self._features
-            else {allowed: lock.seccomp_filter(processes_allowed=allowed) for allowed in (False, True)}
-        )
+        self._has_seccomp = "seccomp" in self._features
+        # For each (may write files, may start processes).
+        self._rules = {
+            (writes, processes): lock.seccomp_filter(writes=writes, processes=processes)
+            for writes in (False, True)
+            for processes in (False, True)
+        }
         self._landlock_rules = self._landlock(writes=False, exec_allowed=False)
         if self._landlock_rules is not None:
             # Away from the numbers that a child puts its own streams on.
@@ -259,8 +264,8 @@ class _Zygote:
         if rules is not None:
             lock.landlock(rules)
         os.closerange(4, 1 << 20)
-        if self._rules:
-            lock.seccomp(self._rules[processes_allowed])
+        if self._has_seccomp:
+            lock.seccomp(self._rules[request["file_limit"] > 0, processes_allowed])
 
 
 class _Watch:

@@ -1,0 +1,93 @@
+"""Every attack, at every level that this machine can give, as root and as a plain user."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sandbox.attacks import ATTACKS
+from sandbox.levels import got_through
+from sandbox.worker import Walls, Worker
+from tests.conftest import ROOT
+
+NOBODY = 65534
+SELFCHECK = [sys.executable, "-m", "sandbox.selfcheck", "--level"]
+
+
+def start_as_user(folder: Path) -> list[str]:
+    """What makes a command run as a plain user, who can reach the interpreter and the project."""
+    if os.geteuid() != 0:
+        return []
+    bubblewrap = shutil.which("bwrap")
+    if bubblewrap is None:
+        pytest.skip("bubblewrap is needed to run as another user")
+    arguments = [bubblewrap, "--dev-bind", "/", "/"]
+    # Root's home is closed to others: its mode is covered by a folder that only has the interpreter.
+    closed = [path for path in Path(sys.base_prefix).parents if path.stat().st_mode & 0o005 != 0o005]
+    for path in reversed(closed):
+        arguments += ["--perms", "0755", "--tmpfs", str(path)]
+    if closed:
+        for parent in reversed(Path(sys.base_prefix).parents):
+            if parent != closed[-1] and closed[-1] in parent.parents:
+                arguments += ["--perms", "0755", "--dir", str(parent)]
+        arguments += ["--ro-bind", sys.base_prefix, sys.base_prefix]
+    drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    return [*arguments, "--", *drop]
+
+
+def selfcheck(level: str, *prefix: str, cwd: Path = ROOT) -> str:
+    done = subprocess.run(
+        [*prefix, *SELFCHECK, level], cwd=cwd, capture_output=True, text=True, check=False, timeout=250
+    )
+    said = done.stdout + done.stderr
+    if "not on this machine" in said:
+        pytest.skip(f"{level}: {said.strip()[-400:]}")
+    assert done.returncode == 0, said
+    (count,) = re.findall(r"(\d+) attacks tried", said)
+    assert int(count) >= 90
+    return said
+
+
+@pytest.mark.parametrize("level", ["namespaces", "landlock"])
+def test_every_attack_is_held(level: str) -> None:
+    selfcheck(level)
+
+
+@pytest.mark.parametrize("level", ["namespaces", "landlock"])
+@pytest.mark.skipif(os.geteuid() != 0, reason="the tests above ran as a plain user")
+def test_every_attack_of_a_plain_user_is_held(level: str, tmp_path: Path) -> None:
+    selfcheck(level, *start_as_user(tmp_path))
+
+
+def test_without_user_namespaces_every_attack_is_held_by_landlock(tmp_path: Path) -> None:
+    off = 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"'
+    prefix = ["unshare", "--user", "--map-root-user", "sh", "-c", off, "sh"]
+    if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("user namespaces are off already: the other tests ran without them")
+    code = "import os; os.unshare if 0 else None"
+    assert subprocess.run([*prefix, sys.executable, "-c", code], check=False).returncode == 0
+    selfcheck("landlock", *prefix)
+
+
+async def test_the_attacks_do_get_through_where_there_are_no_walls() -> None:
+    worker = Worker(Walls(namespaces=False, landlock=False, seccomp=False))
+    await worker.start()
+    names = {
+        "read a file of the machine",
+        "list the root of the machine's file system",
+        "a TCP socket",
+        "fork",
+        "start a process",
+        "see other processes",
+        "a file in memory",
+        "a user namespace",
+    }
+    try:
+        found = {a.name for a in ATTACKS if a.name in names and await got_through(worker, a)}
+    finally:
+        await worker.close()
+    assert found == names

@@ -1,0 +1,116 @@
+"""The sandbox in bad company: its workers killed and stopped, many runs in a row, a busy machine."""
+
+import asyncio
+import os
+import random
+import signal
+import tempfile
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sandbox import Limits, Program, Sandbox, SandboxConfig, SandboxUnavailable, Status
+
+SOAK_RUNS = int(os.environ.get("BERRY_SOAK_RUNS", "3000"))
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGSTOP])
+async def test_a_worker_that_is_lost_comes_back(signal_number: int) -> None:
+    chance = random.Random(signal_number)
+    async with Sandbox(SandboxConfig(workers=2)) as sandbox:
+        ends: list[str] = []
+
+        async def run(number: int) -> None:
+            code = f"import time; time.sleep(0.05); print({number})"
+            try:
+                result = await sandbox.run(Program(code=code))
+            except SandboxUnavailable:
+                ends.append("lost")
+            else:
+                assert (result.status, int(result.stdout)) == (Status.OK, number)
+                ends.append("ok")
+
+        rounds = 12 if signal_number == signal.SIGKILL else 2
+        tasks = [asyncio.create_task(run(number)) for number in range(rounds * 10)]
+        for _ in range(rounds):
+            await asyncio.sleep(0.2)
+            workers = [worker for worker in sandbox._workers if worker.pid is not None]
+            if workers:
+                os.kill(chance.choice(workers).zygote_pid, signal_number)
+        await asyncio.gather(*tasks)
+        assert len(ends) == rounds * 10
+        # Each program is tried again, so it takes two blows to lose one.
+        assert ends.count("lost") <= rounds / 2
+        assert (await sandbox.run(Program(code="print(1)"))).stdout == b"1\n"
+
+
+@pytest.mark.chaos
+async def test_a_program_killed_from_outside_is_run_once_more() -> None:
+    async with Sandbox(SandboxConfig(workers=1)) as sandbox:
+        task = asyncio.create_task(sandbox.run(Program(code="import time; time.sleep(1); print(1)")))
+        await asyncio.sleep(0.3)
+        (worker,) = sandbox._workers
+        for child in psutil.Process(worker.zygote_pid).children():
+            child.kill()
+        assert (await task).stdout == b"1\n"
+
+
+async def test_many_runs_leave_nothing_behind() -> None:
+    programs = [
+        Program(code="print('x' * 1000)"),
+        Program(code="1 / 0"),
+        Program(code="x = bytearray(1 << 26)", limits=Limits(memory_mb=32)),
+        Program(code="import os; open('f', 'w'); os.mkdir('d')", limits=Limits(files=4)),
+    ]
+    me = psutil.Process()
+    async with Sandbox(SandboxConfig(workers=2)) as sandbox:
+
+        async def run(count: int) -> None:
+            for start in range(0, count, 100):
+                batch = [programs[n % len(programs)] for n in range(start, min(start + 100, count))]
+                await asyncio.gather(*(sandbox.run(program) for program in batch))
+
+        def state() -> tuple[int, int, int]:
+            temporary = len(list(Path(tempfile.gettempdir()).glob("berry-sandbox-*")))
+            return me.num_fds(), len(me.children(recursive=True)), temporary
+
+        def memory() -> int:
+            return sum(p.memory_info().rss for p in [me, *me.children(recursive=True)])
+
+        await run(500)
+        before, before_memory = state(), memory()
+        await run(SOAK_RUNS)
+        assert state() == before
+        grown = (memory() - before_memory) / 2**20
+        print(f"{SOAK_RUNS} runs: memory {grown:+.1f} MB, descriptors, processes, files {state()}")
+        assert grown < 20
+    assert me.children(recursive=True) == []
+
+
+async def test_verdicts_are_the_same_under_load() -> None:
+    burn = (
+        "import time\nend = time.process_time() + {}\nwhile time.process_time() < end: pass\nprint(1)"
+    )
+    limits = Limits(cpu_seconds=1.0, wall_seconds=1.0)
+    programs = [
+        Program(code=code, limits=limits)
+        for code in (
+            burn.format(0.1),
+            burn.format(0.7),
+            burn.format(5),
+            "import time; time.sleep(0.4); print(1)",
+            "import time; time.sleep(5)",
+            "print(1)",
+            "raise ValueError",
+            "x = bytearray(1 << 40)",
+        )
+        for _ in range(2)
+    ]
+    async with Sandbox(SandboxConfig(workers=2)) as quiet:
+        alone = [(await quiet.run(program)).status for program in programs]
+    async with Sandbox(SandboxConfig(workers=16)) as busy:
+        together = await asyncio.gather(*(busy.run(program) for program in programs))
+    assert [result.status for result in together] == alone
+    assert set(alone) == {Status.OK, Status.TIMEOUT, Status.RUNTIME_ERROR, Status.MEMORY_LIMIT}
