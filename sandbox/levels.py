@@ -65,8 +65,8 @@ async def find_protection(minimum: Level = Level.WEAK) -> Protection:
 async def self_test(walls: Walls) -> list[str]:
     """Names of the canaries that got through. Raises SandboxUnavailable if nothing runs at all."""
     worker = Worker(walls)
-    await worker.start()
     try:
+        await worker.start()
         probe = await worker.run(Program(code="import json, decimal; print(json.dumps(6 * 7))"))
         if probe.status is not Status.OK or probe.stdout != b"42\n":
             raise SandboxUnavailable(

@@ -34,8 +34,8 @@ async def check(walls: Walls) -> AsyncIterator[Check]:
     """Runs every attack. Raises SandboxUnavailable where this machine cannot give these walls."""
     os.environ.setdefault(SECRET, f"{SECRET} of the process that runs the check")
     worker = Worker(walls)
-    await worker.start()
     try:
+        await worker.start()
         for attack in ATTACKS:
             try:
                 held = not await got_through(worker, attack)

@@ -86,6 +86,7 @@ class Worker:
 
     async def start(self) -> None:
         """Starts the zygote and its imports. Raises SandboxUnavailable."""
+        walls = self._bubblewrap() if self.walls.namespaces else []
         ours, theirs = socket.socketpair()
         if not self.walls.namespaces:
             # Where nothing can be mounted; the zygote removes it if this process is killed.
@@ -94,7 +95,7 @@ class Worker:
         with tempfile.TemporaryFile() as complaints, theirs:
             try:
                 self._process = await asyncio.create_subprocess_exec(
-                    *(self._bubblewrap() if self.walls.namespaces else ()),
+                    *walls,
                     *_python(theirs.fileno()),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.DEVNULL,
@@ -109,16 +110,15 @@ class Worker:
                     self._write(json.dumps(_own_modules()).encode())
                     self._write(pickle.dumps(self._settings()))
                     await self._answer()
-            except SandboxUnavailable:
-                await self.close()
-                raise
             except (OSError, TimeoutError, WorkerLost) as e:
-                await self.close()
                 complaints.seek(0)
                 said = complaints.read()[-400:].decode(errors="replace").strip() or str(e)
                 raise SandboxUnavailable(
                     f"a sandbox of level {self.walls.level.name.lower()} did not start: {said}"
                 ) from e
+            finally:
+                if not hasattr(self, "_writer"):
+                    ours.close()
 
     async def run(self, program: Program) -> Result:
         """Runs one program. Raises WorkerLost, after which this worker can only be closed."""
