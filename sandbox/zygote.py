@@ -48,6 +48,9 @@ def main(connection: socket.socket) -> None:
     for name in settings["preload"]:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    if "numpy" in sys.modules:
+        importlib.import_module("numpy.random")
+        _seed("numpy.random")
     # When memory is short, a program goes before anything else of this machine's.
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")
@@ -101,15 +104,10 @@ def _receive_exactly(connection: socket.socket, size: int) -> bytes | None:
     return bytes(content)
 
 
-def _seed() -> None:
-    """Lets every program start from the same random state, so that its verdict can be repeated.
-
-    For the child to call: `random` seeds itself anew after a fork.
-    """
-    if "random" in sys.modules:
-        sys.modules["random"].seed(0)
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(0)
+def _seed(name: str) -> None:
+    """Lets every program start from the same random state, so that its verdict can be repeated."""
+    if name in sys.modules:
+        sys.modules[name].seed(0)
 
 
 class _Zygote:
@@ -234,7 +232,8 @@ class _Zygote:
             os.dup2(locked, 3)
             os.set_inheritable(3, False)
             self._lock_in(request)
-            _seed()
+            # Unlike numpy's, this state is made anew after a fork.
+            _seed("random")
             # The last word of trusted code: from here on nothing of the zygote can be reached.
             os.write(3, b"locked")
             os.close(3)
