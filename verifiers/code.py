@@ -137,6 +137,9 @@ class CodeVerifier:
     def __init__(self, config: Config, sandbox: SandboxConfig | None = None) -> None:
         self.config = config
         self._sandbox = Sandbox(sandbox, modules=_harness_modules())
+        # Checkers are given what is expected. What passed through a worker can be left in its memory,
+        # where the next program could look for it: no program of a model runs in these workers.
+        self._checkers = Sandbox(sandbox, modules=_harness_modules())
 
     async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
         """PASS or FAIL; ABSTAIN without code; ERROR when the sandbox, or the target, is broken."""
@@ -170,8 +173,8 @@ class CodeVerifier:
         await self._sandbox.start()
 
     async def close(self) -> None:
-        """Ends the sandbox."""
-        await self._sandbox.close()
+        """Ends the sandboxes."""
+        await asyncio.gather(self._sandbox.close(), self._checkers.close())
 
     # ------------------------------------------------------------------------------ target kinds
 
@@ -282,7 +285,7 @@ class CodeVerifier:
             "output": printed,
             "expected": case.output,
         }
-        result = await self._run(_harness("run_checker", request, limits))
+        result = await self._checkers.run(_harness("run_checker", request, limits))
         answers = _answers(result, most=1)
         if result.status is not Status.OK or not answers:
             raise _NothingKnown(f"the checker broke: {_how_it_ended(result)}")

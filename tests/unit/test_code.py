@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from sandbox import SandboxConfig
+from sandbox import Program, Result, SandboxConfig
 from verifiers import Outcome, Target, Verdict
 from verifiers.code import CodeVerifier
 
@@ -159,6 +159,33 @@ async def test_a_checker_of_the_users_own(verifier: CodeVerifier) -> None:
     exits = await printed(verifier, "print(1)", ("", "1"), checker="import os\nos._exit(0)")
     found = [verdict.outcome for verdict in (right, wrong, broken, exits)]
     assert found == [Outcome.PASS, Outcome.FAIL, Outcome.ERROR, Outcome.ERROR]
+
+
+async def test_what_is_expected_never_enters_a_worker_that_runs_programs(
+    verifier: CodeVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bytes] = []
+    run = verifier._sandbox.run
+
+    async def watched(program: Program) -> Result:
+        seen.append(program.stdin + (program.code or "").encode())
+        return await run(program)
+
+    monkeypatch.setattr(verifier._sandbox, "run", watched)
+    secret = "18446744073709551557"
+    checker = "def check(input, output, expected): return output.strip() == expected"
+    case = {"input": "5", "output": secret}
+    targets: tuple[dict[str, Any], ...] = (
+        {"kind": "stdin_stdout", "cases": [case]},
+        {"kind": "stdin_stdout", "cases": [case], "checker": checker},
+        {"kind": "calls", "entry_point": "f", "cases": [{"args": [5], "expected": int(secret)}]},
+        {"kind": "asserts", "entry_point": "f", "tests": f"assert f(5) == {secret}"},
+    )
+    for tests in targets:
+        kind = str(tests.pop("kind"))
+        await judge(verifier, "def f(x): return x\nprint(f(5))", kind, **tests)
+    assert len(seen) == 4
+    assert not any(secret.encode() in content for content in seen)
 
 
 async def test_each_case_of_a_program_is_a_run_of_its_own(verifier: CodeVerifier) -> None:

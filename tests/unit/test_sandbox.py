@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import re
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest_asyncio
 
 from sandbox import Level, Limits, Program, Sandbox, SandboxConfig, SandboxUnavailable, Status, lock
 from sandbox.attacks import ATTACKS
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 LIMITS = Limits(cpu_seconds=1, wall_seconds=1, memory_mb=128, output_bytes=1000)
@@ -162,3 +165,15 @@ async def test_what_cannot_be_asked_is_refused() -> None:
     with pytest.raises(ValueError, match="cpu_seconds: expected more than 0"):
         Limits(cpu_seconds=0)
     assert 10 <= sum(attack.canary for attack in ATTACKS) <= 30
+
+
+async def test_the_example_of_the_docs_runs() -> None:
+    text = (ROOT / "docs" / "code.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", example, stdout=asyncio.subprocess.PIPE, cwd=ROOT
+    )
+    printed, _ = await process.communicate()
+    assert process.returncode == 0
+    assert b"desserts" in printed
+    assert b"42" in printed
