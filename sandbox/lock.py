@@ -171,7 +171,7 @@ _ALLOWED = """
 118 getresuid 120 getresgid 121 getpgid 124 getsid 127 rt_sigpending 128 rt_sigtimedwait
 130 rt_sigsuspend 131 sigaltstack 137 statfs 138 fstatfs 140 getpriority 143 sched_getparam
 145 sched_getscheduler 146 sched_get_priority_max 147 sched_get_priority_min 158 arch_prctl
-160 setrlimit 186 gettid 201 time 202 futex 204 sched_getaffinity 217 getdents64
+186 gettid 201 time 202 futex 204 sched_getaffinity 217 getdents64
 218 set_tid_address 221 fadvise64 228 clock_gettime 229 clock_getres 230 clock_nanosleep
 231 exit_group 232 epoll_wait 233 epoll_ctl 257 openat 262 newfstatat 267 readlinkat 269 faccessat
 270 pselect6 271 ppoll 273 set_robust_list 274 get_robust_list 281 epoll_pwait 285 fallocate
@@ -197,6 +197,8 @@ _PRCTLS = (15, 0x53564D41)
 """PR_SET_NAME and PR_SET_VMA: names, for debuggers."""
 _FCNTLS_REFUSED = (8, 10, 15, 1024, 1026, 1031)
 """Signals to others (F_SETOWN, F_SETSIG, F_SETOWN_EX), leases and notices, larger pipes."""
+_KILLING_LIMITS = (0, 15)
+"""RLIMIT_CPU, RLIMIT_RTTIME: over the hard limit the kernel sends SIGKILL."""
 _EPERM, _ENOSYS = 1, 38
 _OWN_PID = 0xB0E22150
 """Stands for the process's id; no such number occurs in the rules otherwise."""
@@ -237,7 +239,8 @@ def _filter(own_pid: int, writes: bool, processes: bool) -> list[_Instruction]:
         72: _if_argument(1, equals=_FCNTLS_REFUSED, then=_REFUSE, otherwise=_ALLOW),  # fcntl
         16: _if_argument(1, equals=_IOCTLS),  # ioctl
         157: _if_argument(0, equals=_PRCTLS),  # prctl
-        302: _if_argument(0, equals=(0, own_pid)),  # prlimit64, of its own
+        160: _if_argument(0, equals=_KILLING_LIMITS, then=_REFUSE, otherwise=_ALLOW),  # setrlimit
+        302: _own_limits(own_pid),  # prlimit64
         62: _signal(own_pid, signal_argument=1),  # kill
         234: _signal(own_pid, signal_argument=2),  # tgkill
         clone: [
@@ -271,6 +274,23 @@ def _if_any(values: Sequence[int], then: _Instruction, otherwise: _Instruction) 
     """A jump reaches 255 instructions far: no more values than that."""
     tests = [(_JUMP_EQUAL, len(values) - i, 0, value) for i, value in enumerate(values)]
     return [*tests, otherwise, then]
+
+
+def _own_limits(own_pid: int) -> list[_Instruction]:
+    """Its own limits: any can be read, and all set but those that end it by SIGKILL."""
+    new_limit = 16 + 8 * 2
+    return [
+        (_LOAD, 0, 0, 16),
+        (_JUMP_EQUAL, 1, 0, 0),
+        (_JUMP_EQUAL, 0, 5, own_pid),
+        (_LOAD, 0, 0, new_limit),
+        (_JUMP_EQUAL, 0, 4, 0),
+        (_LOAD, 0, 0, new_limit + 4),
+        (_JUMP_EQUAL, 0, 2, 0),
+        _ALLOW,
+        _REFUSE,
+        *_if_argument(1, equals=_KILLING_LIMITS, then=_REFUSE, otherwise=_ALLOW),
+    ]
 
 
 def _signal(own_pid: int, signal_argument: int) -> list[_Instruction]:

@@ -66,6 +66,10 @@ class CodeRunner(Protocol):
         ...
 
 
+class _Closed:
+    """In place of a slot: there will be none any more."""
+
+
 class Sandbox:
     """A pool of workers, for one event loop at a time."""
 
@@ -76,7 +80,8 @@ class Sandbox:
         self.config = config or SandboxConfig()
         self.protection: Protection | None = None
         self._modules = dict(modules or {})
-        self._slots: asyncio.Queue[Worker | None] = asyncio.Queue()
+        self._slots: asyncio.Queue[Worker | _Closed | None] = asyncio.Queue()
+        self._ending: set[asyncio.Task[None]] = set()
         self._workers: set[Worker] = set()
         self._starting = asyncio.Lock()
 
@@ -112,6 +117,8 @@ class Sandbox:
             try:
                 result = await self._run_once(program)
             except WorkerLost as e:
+                if self.protection is None:
+                    raise SandboxUnavailable("the sandbox was closed") from e
                 if attempt == _ATTEMPTS:
                     raise SandboxUnavailable(f"{e}, {attempt} times") from e
             else:
@@ -121,10 +128,10 @@ class Sandbox:
 
     async def close(self) -> None:
         """Kills all workers; calling it twice is fine."""
-        await asyncio.gather(*(worker.close() for worker in self._workers))
+        self._slots.put_nowait(_Closed())
+        self._slots, self.protection = asyncio.Queue(), None
+        await asyncio.gather(*(worker.close() for worker in list(self._workers)), *self._ending)
         self._workers.clear()
-        self._slots = asyncio.Queue()
-        self.protection = None
 
     @property
     def worker_pids(self) -> list[int]:
@@ -140,6 +147,9 @@ class Sandbox:
         """Runs the program in the next free slot, which is free again afterwards in any case."""
         slots = self._slots
         worker = await slots.get()
+        if isinstance(worker, _Closed):
+            slots.put_nowait(worker)
+            raise SandboxUnavailable("the sandbox was closed")
         healthy = False
         try:
             if program.needs_own_sandbox:
@@ -152,7 +162,10 @@ class Sandbox:
         finally:
             # A worker whose answer nobody waits for any longer would answer the next program with it.
             if not healthy and not program.needs_own_sandbox and worker is not None:
-                await self._end(worker)
+                # Not awaited here: a cancellation in the meantime would lose the slot.
+                ending = asyncio.create_task(self._end(worker))
+                self._ending.add(ending)
+                ending.add_done_callback(self._ending.discard)
                 worker = None
             slots.put_nowait(worker)
 

@@ -38,6 +38,19 @@ class Level(IntEnum):
     """The same, inside namespaces of its own made by bubblewrap."""
 
 
+_MOST = {
+    "cpu_seconds": 10**6,
+    "wall_seconds": 10**6,
+    "memory_mb": 2**26,
+    "output_bytes": 2**31,
+    "threads": 2**16,
+    "files": 2**24,
+    "file_bytes": 2**40,
+    "processes": 2**16,
+}
+"""What the kernel and the memory of this process can take."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What a program may use."""
@@ -66,6 +79,9 @@ class Limits:
         for name in ("threads", "files", "file_bytes", "processes"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: expected 0 or more, got {getattr(self, name)}")
+        for name, most in _MOST.items():
+            if getattr(self, name) > most:
+                raise ValueError(f"{name}: expected at most {most}, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +103,12 @@ class Program:
         if (self.code is None) == (self.command is None):
             raise ValueError("expected either `code` or `command`, got both or neither")
         for name in self.files:
-            if "/" in name or name in ("", ".", "..") or "\0" in name:
+            size = len(name.encode(errors="replace"))
+            is_plain = "/" not in name and "\0" not in name and name not in ("", ".", "..")
+            if not is_plain or size > 255 or any("\ud800" <= c <= "\udfff" for c in name):
                 raise ValueError(f"files: expected plain file names, got {name!r}")
+        if self.command is not None and not self.command:
+            raise ValueError("command: expected a program and its arguments, got nothing")
 
     @property
     def needs_own_sandbox(self) -> bool:

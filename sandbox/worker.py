@@ -207,7 +207,7 @@ class Worker:
             # such as root's home. Landlock, where it is, still says what can be read.
             "reads_as_root": is_root and not self.walls.namespaces,
             "readable": [*_SYSTEM_FOLDERS, *_SYSTEM_FILES, *_python_folders(), *_DEVICES],
-            "scratch": "/tmp" if self.walls.namespaces else self._scratch,
+            "scratch": _scratch_folder() if self.walls.namespaces else self._scratch,
             # Outside a namespace the kernel counts all processes of the user against a limit.
             "other_processes": 0 if is_root or self.walls.namespaces else _num_tasks() + 256,
         }
@@ -234,6 +234,7 @@ class Worker:
                 arguments += ["--perms", "0755", "--dir", str(parent)]
             arguments += ["--ro-bind-try", path, path]
         arguments += ["--proc", "/proc", "--dev", "/dev", "--dir", "/tmp"]
+        arguments += ["--dir", _scratch_folder()]
         arguments += ["--remount-ro", "/", "--chdir", "/", "--"]
         return arguments
 
@@ -245,6 +246,8 @@ _ENVIRONMENT = {
     # The same program has to do the same thing again.
     "PYTHONHASHSEED": "0",
     # Threads of BLAS would outlive the fork only in name.
+    # Each further arena of the allocator takes 64 MiB of a program's address space.
+    "MALLOC_ARENA_MAX": "1",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -274,6 +277,12 @@ def _is_root() -> bool:
 
 def _is_python(pid: int) -> bool:
     return b"python" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
+
+
+def _scratch_folder() -> str:
+    """Where the working folder is mounted; not on top of an interpreter that lies in /tmp."""
+    hidden = any(folder.startswith("/tmp/") for folder in _python_folders())
+    return "/scratch" if hidden else "/tmp"
 
 
 def _find_bubblewrap() -> str:

@@ -203,7 +203,7 @@ class _Zygote:
                 self._scratch,
                 size=request["file_bytes"] + sum(map(len, request["files"].values())) + 65536,
                 # One for the folder itself.
-                inodes=request["file_limit"] + len(request["files"]) + 2,
+                inodes=request["file_limit"] + len(request["files"]) + 1,
                 exec_allowed=bool(request["processes"]),
             )
         for name, content in request["files"].items():
@@ -241,9 +241,13 @@ class _Zygote:
             with contextlib.suppress(OSError):
                 os.write(3, f"{type(e).__name__}: {e}".encode()[:1000] or b"?")
             os._exit(70)
-        if request["command"] is not None:
-            _become_command(request["command"])
-        _run_code(request["code"], request["arguments"])
+        try:
+            if request["command"] is not None:
+                _become_command(request["command"])
+            _run_code(request["code"], request["arguments"])
+        finally:
+            # Whatever was raised on the way, for want of memory perhaps.
+            os._exit(71)
 
     def _lock_in(self, request: dict[str, Any]) -> None:
         os.setsid()
@@ -345,7 +349,8 @@ def _status(reason: str, exit_code: int, cpu_seconds: float, request: dict[str, 
         return "timeout"
     if exit_code == -_OUT_OF_MEMORY:
         return "memory_limit"
-    if exit_code == -signal.SIGKILL:
+    if exit_code == -signal.SIGKILL and not request["processes"]:
+        # One that may start processes may also signal itself.
         return "killed"
     return "ok" if exit_code == 0 else "runtime_error"
 
@@ -380,8 +385,8 @@ def _sealed(content: bytes) -> int:
 def _become_command(command: list[str]) -> NoReturn:
     try:
         os.execvpe(command[0], command, dict(os.environ))
-    except OSError as e:
-        os.write(2, f"{command[0]}: {e.strerror}\n".encode())
+    except (OSError, ValueError) as e:
+        os.write(2, f"{command[0]}: {e}\n".encode(errors="backslashreplace"))
     os._exit(127)
 
 
@@ -404,7 +409,8 @@ def _run_code(code: str, arguments: list[str]) -> NoReturn:
     except SystemExit as e:
         exit_code = _exit_code(e.code)
     except MemoryError:
-        _report()
+        # A traceback would need memory.
+        os.write(2, b"MemoryError\n")
         os.kill(os.getpid(), _OUT_OF_MEMORY)
     except BaseException:  # noqa: BLE001 - whatever a program raises is its end
         _report()

@@ -1,5 +1,6 @@
 """Every attack, at every level that this machine can give, as root and as a plain user."""
 
+import json
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox import lock
 from sandbox.attacks import ATTACKS
 from sandbox.levels import got_through
 from sandbox.worker import Walls, Worker
@@ -91,3 +93,92 @@ async def test_the_attacks_do_get_through_where_there_are_no_walls() -> None:
     finally:
         await worker.close()
     assert found == names
+
+
+async def test_most_attacks_that_leave_no_trace_get_through_where_there_are_no_walls() -> None:
+    names = {
+        "a UDP socket",
+        "an IPv6 socket",
+        "a unix socket",
+        "execute a program",
+        "be traced",
+        "larger pipes",
+        "shared memory of System V",
+    }
+    worker = Worker(Walls(namespaces=False, landlock=False, seccomp=False))
+    await worker.start()
+    try:
+        found = {a.name for a in ATTACKS if a.name in names and await got_through(worker, a)}
+    finally:
+        await worker.close()
+    assert found == names
+
+
+def test_names_are_unique_and_the_canaries_are_a_short_list() -> None:
+    names = [attack.name for attack in ATTACKS]
+    assert len(set(names)) == len(names)
+    canaries = {attack.name for attack in ATTACKS if attack.canary}
+    assert 10 <= len(canaries) <= 20
+    # One of each kind: files, network, processes, memory, output.
+    assert canaries >= {
+        "read a file of the machine",
+        "write outside the working folder",
+        "a TCP socket",
+        "see other processes",
+        "kill the parent process",
+        "fork",
+        "memory by bytes",
+        "endless output",
+    }
+
+
+_WRITE_MUCH = """
+import asyncio, json
+from sandbox import Limits, Program
+from sandbox.worker import Walls, Worker, WorkerLost
+
+CODE = '''
+import os
+total = 0
+try:
+    for number in range(40):
+        with open(str(number), "wb", buffering=0) as file:
+            total += file.write(bytes(900_000))
+except OSError:
+    pass
+print(total)
+'''
+
+async def main():
+    limits = Limits(files=4, file_bytes=1_000_000)
+    worker = Worker(Walls(namespaces=False, landlock=True, seccomp=True))
+    await worker.start()
+    try:
+        result = await worker.run(Program(code=CODE, limits=limits))
+        try:
+            await worker.run(Program(code="import os; os.mkdir('folder')", limits=limits))
+        except WorkerLost:
+            print(json.dumps([int(result.stdout), "lost"]))
+        else:
+            print(json.dumps([int(result.stdout), "fine"]))
+    finally:
+        await worker.close()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(lock.landlock_version() == 0, reason="this kernel has no Landlock")
+@pytest.mark.xfail(reason="at level landlock the folder of a plain user's program is on the real disk")
+def test_without_mounts_a_plain_users_program_cannot_fill_the_disk(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*start_as_user(tmp_path), sys.executable, "-c", _WRITE_MUCH],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    total, end = json.loads(done.stdout)
+    assert total <= 1_100_000
+    assert end == "fine"

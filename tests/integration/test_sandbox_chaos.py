@@ -1,9 +1,11 @@
 """The sandbox in bad company: its workers killed and stopped, many runs in a row, a busy machine."""
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -114,3 +116,91 @@ async def test_verdicts_are_the_same_under_load() -> None:
         together = await asyncio.gather(*(busy.run(program) for program in programs))
     assert [result.status for result in together] == alone
     assert set(alone) == {Status.OK, Status.TIMEOUT, Status.RUNTIME_ERROR, Status.MEMORY_LIMIT}
+
+
+async def right_or_lost(sandbox: Sandbox, number: int, seconds: float) -> bool:
+    """Whether the program got its own answer, rather than none."""
+    code = f"import time; time.sleep({seconds}); print({number})"
+    try:
+        result = await sandbox.run(Program(code=code))
+    except SandboxUnavailable:
+        return False
+    assert (result.status, int(result.stdout)) == (Status.OK, number)
+    return True
+
+
+async def test_one_worker_killed_in_mid_run_costs_no_answer() -> None:
+    async with Sandbox(SandboxConfig(workers=2)) as sandbox:
+        await asyncio.gather(*(right_or_lost(sandbox, number, 0) for number in range(4)))
+        before = set(sandbox.worker_pids)
+        tasks = [asyncio.create_task(right_or_lost(sandbox, number, 0.3)) for number in range(4)]
+        await asyncio.sleep(0.15)
+        os.kill(min(before), signal.SIGKILL)
+        assert all(await asyncio.gather(*tasks))
+        after = set(sandbox.worker_pids)
+        assert len(after) == 2
+        assert min(before) not in after
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("seed", range(3))
+async def test_outermost_and_inner_processes_killed_and_stopped_at_random(seed: int) -> None:
+    chance = random.Random(seed)
+    async with Sandbox(SandboxConfig(workers=3)) as sandbox:
+        batch = [
+            asyncio.create_task(right_or_lost(sandbox, number, chance.choice([0, 0.05, 0.2])))
+            for number in range(200)
+        ]
+        for _ in range(8):
+            await asyncio.sleep(chance.uniform(0.02, 0.3))
+            pids = [pid for worker in sandbox._workers if (pid := worker.pid) is not None]
+            if not pids:
+                continue
+            family = [psutil.Process(chance.choice(pids))]
+            family += family[0].children(recursive=True)
+            # Stopping is found out after ten seconds of silence, so it is tried less often.
+            blow = signal.SIGSTOP if chance.random() < 0.1 else signal.SIGKILL
+            with contextlib.suppress(psutil.NoSuchProcess):
+                chance.choice(family).send_signal(blow)
+        right = await asyncio.gather(*batch)
+        # Each blow takes at most one attempt of one program, and every program has two.
+        assert right.count(False) <= 4
+        assert all(await asyncio.gather(*(right_or_lost(sandbox, n, 0) for n in range(12))))
+        assert len(sandbox.worker_pids) == 3
+    assert psutil.Process().children(recursive=True) == []
+
+
+@pytest.mark.chaos
+async def test_statuses_do_not_change_on_a_machine_that_is_busy_with_something_else() -> None:
+    burn = (
+        "import time\nend = time.process_time() + {}\nwhile time.process_time() < end: pass\nprint(1)"
+    )
+    limits = Limits(cpu_seconds=1.0, wall_seconds=1.0, memory_mb=256, output_bytes=1000)
+    programs = [
+        Program(code=code, limits=limits)
+        for code in (
+            *[burn.format(0.6)] * 8,
+            burn.format(3),
+            "import time; time.sleep(0.5); print(1)",
+            "import time; time.sleep(3)",
+            "while True: print('x' * 100)",
+            "x = bytearray(1 << 40)",
+            "import sys; sys.exit(3)",
+            "raise ValueError",
+            "print(sum(range(10**6)))",
+        )
+    ]
+    async with Sandbox(SandboxConfig(workers=2)) as sandbox:
+        alone = [(await sandbox.run(program)).status for program in programs]
+        assert alone.count(Status.OK) == 10
+        hogs = [
+            await asyncio.create_subprocess_exec(sys.executable, "-S", "-c", "while True: pass")
+            for _ in range(2 * len(os.sched_getaffinity(0)))
+        ]
+        try:
+            busy = await asyncio.gather(*(sandbox.run(program) for program in programs))
+        finally:
+            for hog in hogs:
+                hog.kill()
+                await hog.wait()
+    assert [result.status for result in busy] == alone

@@ -4,7 +4,8 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest_asyncio
 
 from sandbox import Level, Limits, Program, Sandbox, SandboxConfig, SandboxUnavailable, Status, lock
 from sandbox.attacks import ATTACKS
+from sandbox.worker import Worker
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -177,3 +179,283 @@ async def test_the_example_of_the_docs_runs() -> None:
     assert process.returncode == 0
     assert b"desserts" in printed
     assert b"42" in printed
+
+
+# ------------------------------------------------------------------------------------ what it says
+
+
+@pytest.mark.parametrize(
+    ("code", "stdout", "stderr"),
+    [
+        ("import sys; sys.exit('bad luck')", b"", b"bad luck\n"),
+        ("print(1); 1 / 0", b"1\n", b"ZeroDivisionError: division by zero"),
+        ("print(1)\ndef f(:", b"", b"SyntaxError"),
+        ("import atexit; atexit.register(print, 'end'); print('main')", b"main\nend\n", b""),
+        (
+            "import threading, time\n"
+            "threading.Thread(target=lambda: (time.sleep(.3), print('thread'))).start()\nprint('main')",
+            b"main\nthread\n",
+            b"",
+        ),
+        ("import threading, time as t;threading.Thread(target=t.sleep, args=[60], daemon=True).start()",
+         b"", b""),
+        ("print(input())\nprint(input())", b"", b"EOFError"),
+        ("print(__name__, __file__ if '__file__' in globals() else None)", b"__main__ None\n", b""),
+    ],
+)  # fmt: skip
+async def test_what_it_printed(sandbox: Sandbox, code: str, stdout: bytes, stderr: bytes) -> None:
+    result = await sandbox.run(Program(code=code, limits=LIMITS))
+    assert result.stdout == stdout
+    assert stderr in result.stderr
+    assert bool(stderr) == bool(result.stderr)
+
+
+@pytest.mark.parametrize("stream", [1, 2])
+async def test_output_is_cut_at_the_limit(sandbox: Sandbox, stream: int) -> None:
+    code = "import os\nos.write({}, b'x' * {})"
+    exact = await sandbox.run(Program(code=code.format(stream, 1000), limits=LIMITS))
+    assert (exact.status, len(exact.stdout) + len(exact.stderr)) == (Status.OK, 1000)
+    more = await sandbox.run(Program(code=code.format(stream, 1001), limits=LIMITS))
+    assert more.status is Status.OUTPUT_LIMIT
+    assert (more.stdout, more.stderr)[stream - 1] == b"x" * 1000
+
+
+async def test_bytes_that_are_no_text_come_and_go_unchanged(sandbox: Sandbox) -> None:
+    data = bytes(range(256)) * 300
+    code = "import sys; sys.stdout.buffer.write(sys.stdin.buffer.read())"
+    assert (await sandbox.run(Program(code=code, stdin=data))).stdout == data
+    as_text = await sandbox.run(Program(code="input()", stdin=b"\xff\n"))
+    assert as_text.status is Status.RUNTIME_ERROR
+    assert b"UnicodeDecodeError" in as_text.stderr
+
+
+async def test_a_program_cannot_write_anywhere_unless_it_is_allowed_to(sandbox: Sandbox) -> None:
+    code = (
+        "import os\nfor folder in ('.', '/', '/tmp', '/dev', '/dev/shm', '/proc', '/usr', '/var/tmp',\n"
+        "               os.path.dirname(os.__file__)):\n"
+        "    try:\n        open(folder + '/berry-test', 'w')\n"
+        "    except OSError:\n        pass\n"
+        "    else:\n        print(folder)"
+    )
+    result = await sandbox.run(Program(code=code))
+    assert (result.status, result.stdout) == (Status.OK, b"")
+
+
+async def test_a_global_of_one_program_is_not_there_for_the_next(sandbox: Sandbox) -> None:
+    spoil = "import builtins, json, sys\nbuiltins.print = json.dumps = None\nsys.modules['json'] = None"
+    for _ in range(4):
+        assert (await sandbox.run(Program(code=spoil))).status is Status.OK
+        result = await sandbox.run(Program(code="import json\nprint(json.dumps([1]))"))
+        assert result.stdout == b"[1]\n"
+
+
+async def test_files_have_a_limit_of_bytes_together(sandbox: Sandbox) -> None:
+    if sandbox.protection is not None and sandbox.protection.level < Level.NAMESPACES:
+        pytest.skip("programs cannot write without namespaces")
+    code = (
+        "total = 0\ntry:\n    for n in range(10):\n        with open(str(n), 'wb', buffering=0) as f:\n"
+        "            total += f.write(b'x' * 400_000)\nexcept OSError:\n    pass\nprint(total)"
+    )
+    limits = Limits(files=20, file_bytes=1_000_000)
+    for _ in range(2):
+        result = await sandbox.run(Program(code=code, limits=limits))
+        assert 800_000 <= int(result.stdout) <= 1_100_000
+
+
+# -------------------------------------------------------------------------------- life of a sandbox
+
+
+async def test_closing_twice_is_fine_and_it_can_be_used_again() -> None:
+    sandbox = Sandbox(SandboxConfig(workers=1))
+    await sandbox.close()
+    for _ in range(2):
+        assert (await sandbox.run(Program(code="print(1)"))).stdout == b"1\n"
+        assert len(sandbox.worker_pids) == 1
+        await sandbox.close()
+        await sandbox.close()
+        assert sandbox.worker_pids == []
+
+
+async def test_programs_that_wait_for_a_slot_can_be_cancelled() -> None:
+    async with Sandbox(SandboxConfig(workers=1)) as sandbox:
+        first = asyncio.create_task(sandbox.run(Program(code="import time; time.sleep(0.3); print(0)")))
+        waiting = [asyncio.create_task(sandbox.run(Program(code=f"print({n})"))) for n in range(10)]
+        await asyncio.sleep(0.1)
+        for task in waiting[::2]:
+            task.cancel()
+        ends = await asyncio.gather(first, *waiting, return_exceptions=True)
+        kinds = Counter(type(end).__name__ for end in ends)
+        assert kinds == {"Result": 6, "CancelledError": 5}
+        outputs = [end.stdout for end in ends if not isinstance(end, BaseException)]
+        assert outputs == [b"0\n", *(f"{n}\n".encode() for n in range(1, 10, 2))]
+
+
+class RecordedWorker(Worker):
+    """Remembers every worker, so that a test can clean up after a sandbox that did not."""
+
+    every: list[Worker]
+
+    async def start(self) -> None:
+        self.every.append(self)
+        await super().start()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def workers(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Worker]]:
+    RecordedWorker.every = []
+    monkeypatch.setattr("sandbox.pool.Worker", RecordedWorker)
+    yield RecordedWorker.every
+    for worker in RecordedWorker.every:
+        await worker.close()
+        worker._writer.close()
+
+
+async def test_a_run_that_is_cancelled_twice_frees_its_slot(workers: list[Worker]) -> None:
+    sandbox = Sandbox(SandboxConfig(workers=1))
+    await sandbox.start()
+    task = asyncio.create_task(sandbox.run(Program(code="import time; time.sleep(5)")))
+    await asyncio.sleep(0.3)
+    task.cancel()
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    try:
+        async with asyncio.timeout(3):
+            assert (await sandbox.run(Program(code="print(1)"))).stdout == b"1\n"
+    finally:
+        await sandbox.close()
+
+
+async def test_closing_ends_every_program_that_runs_or_waits(workers: list[Worker]) -> None:
+    sandbox = Sandbox(SandboxConfig(workers=1))
+    await sandbox.start()
+    program = Program(code="import time; time.sleep(1)")
+    tasks = [asyncio.create_task(sandbox.run(program)) for _ in range(3)]
+    await asyncio.sleep(0.3)
+    await sandbox.close()
+    _, pending = await asyncio.wait(tasks, timeout=5)
+    for task in pending:
+        task.cancel()
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    assert not pending
+    assert all(not isinstance(e, BaseException) or isinstance(e, SandboxUnavailable) for e in ends)
+    await sandbox.close()
+    assert [worker.pid for worker in workers if worker.pid is not None] == []
+
+
+# ------------------------------------------------------------------------- what a program may pretend
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        Program(
+            code="import resource\nresource.setrlimit(resource.RLIMIT_CPU, (1, 1))\nwhile True: pass"
+        ),
+        Program(code="import os; os.kill(os.getpid(), 9)", limits=Limits(processes=1)),
+        Program(command=("/bin/sh", "-c", "kill -9 $$")),
+    ],
+    ids=["own limit", "own signal", "command"],
+)
+async def test_a_program_cannot_look_killed_from_outside(sandbox: Sandbox, program: Program) -> None:
+    has_namespaces = sandbox.protection is not None and sandbox.protection.level >= Level.NAMESPACES
+    if program.needs_own_sandbox and not has_namespaces:
+        pytest.skip("commands are refused without namespaces")
+    assert (await sandbox.run(program)).status is not Status.KILLED
+
+
+async def test_memory_eaten_in_small_pieces_is_the_memory_limit(sandbox: Sandbox) -> None:
+    code = "keep = []\nwhile True: keep.append([0] * 10)"
+    results = [
+        await sandbox.run(Program(code=code, limits=Limits(memory_mb=megabytes)))
+        for megabytes in (32, 48, 64, 96)
+    ]
+    assert {result.status for result in results} == {Status.MEMORY_LIMIT}
+
+
+@pytest.mark.parametrize("command", [("/bin/echo", "a\0b"), ("/bin/echo", "\ud800"), ()])
+async def test_a_command_that_cannot_be_started_does_not_become_the_zygote(
+    sandbox: Sandbox, command: tuple[str, ...]
+) -> None:
+    if sandbox.protection is not None and sandbox.protection.level < Level.NAMESPACES:
+        pytest.skip("commands are refused without namespaces")
+    try:
+        result = await sandbox.run(Program(command=command))
+    except ValueError:
+        return
+    assert b"in main" not in result.stderr
+    assert result.exit_code == 127
+
+
+async def test_as_many_threads_as_allowed_can_be_started(sandbox: Sandbox) -> None:
+    code = (
+        "import threading, time\nthreads = []\ntry:\n    while len(threads) < 100:\n"
+        "        threads.append(threading.Thread(target=time.sleep, args=[0.5]))\n"
+        "        threads[-1].start()\nexcept RuntimeError:\n    pass\nprint(len(threads) - 1)"
+    )
+    result = await sandbox.run(Program(code=code))
+    assert 32 <= int(result.stdout) <= 40
+
+
+async def test_no_more_files_than_allowed_can_be_made(sandbox: Sandbox) -> None:
+    if sandbox.protection is not None and sandbox.protection.level < Level.NAMESPACES:
+        pytest.skip("programs cannot write without namespaces")
+    code = (
+        "n = 0\ntry:\n    while n < 50:\n        open(str(n), 'w').close()\n        n += 1\n"
+        "except OSError:\n    print(n)"
+    )
+    result = await sandbox.run(Program(code=code, limits=Limits(files=4)))
+    assert result.stdout == b"4\n"
+
+
+# ------------------------------------------------------------------------------------ what is refused
+
+
+@pytest.mark.parametrize("name", ["cpu_seconds", "wall_seconds", "memory_mb", "output_bytes"])
+@pytest.mark.parametrize("value", [0, -1, float("nan")])
+async def test_a_limit_of_nothing_is_refused(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{name}: expected more than 0, got"):
+        Limits(**{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["threads", "files", "file_bytes", "processes"])
+async def test_a_negative_number_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name}: expected 0 or more, got -1"):
+        Limits(**{name: -1})
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/etc/passwd", "a\0b"])
+async def test_a_file_name_that_is_a_path_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="plain file names"):
+        Program(code="", files={name: b""})
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: Program(code="", files={"x" * 256: b""}),
+        lambda: Program(code="", files={"\ud800": b""}),
+        lambda: Limits(cpu_seconds=float("inf")),
+        lambda: Limits(memory_mb=2**50),
+        lambda: Limits(file_bytes=2**70),
+    ],
+    ids=["long name", "surrogate", "endless", "memory", "bytes"],
+)
+async def test_what_the_kernel_would_refuse_is_refused_at_once(build: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        build()
+
+
+async def test_code_and_command_together_are_refused() -> None:
+    with pytest.raises(ValueError, match="either `code` or `command`"):
+        Program(code="", command=("true",))
+
+
+@pytest.mark.parametrize(("value", "level"), [("landlock", Level.LANDLOCK), (3, Level.NAMESPACES)])
+async def test_levels_are_written_by_name(value: object, level: Level) -> None:
+    config = SandboxConfig.model_validate({"minimum_level": value})
+    assert config.minimum_level is level
+    assert config.model_dump()["minimum_level"] == level.name.lower()
+    with pytest.raises(ValueError, match="expected one of weak, landlock, namespaces, got 'strong'"):
+        SandboxConfig.model_validate({"minimum_level": "strong"})
