@@ -113,6 +113,13 @@ class Sandbox:
     async def run(self, program: Program) -> Result:
         """What the program did; waits for a free worker. Raises SandboxUnavailable."""
         await self.start()
+        assert self.protection is not None
+        needs_namespaces = program.needs_own_sandbox or program.limits.files > 0
+        if needs_namespaces and self.protection.level < Level.NAMESPACES:
+            raise SandboxUnavailable(
+                "commands, and programs that start processes or write files, need namespaces: "
+                "install bubblewrap, or allow user namespaces"
+            )
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 result = await self._run_once(program)
@@ -172,11 +179,6 @@ class Sandbox:
     async def _run_alone(self, program: Program) -> Result:
         """In a sandbox that ends with the program, and with every process it has left behind."""
         assert self.protection is not None
-        if self.protection.level < Level.NAMESPACES:
-            raise SandboxUnavailable(
-                "commands and programs that start processes need namespaces of their own: "
-                "install bubblewrap, or allow user namespaces"
-            )
         worker = Worker(self.protection.walls, modules=self._modules)
         try:
             await worker.start()

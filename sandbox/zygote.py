@@ -254,21 +254,23 @@ class _Zygote:
         uses_scratch = request["files"] or request["file_limit"] or request["processes"]
         os.chdir(self._scratch if uses_scratch else "/")
         processes_allowed = request["processes"] > 0
+        # On the machine's own disk nothing would bound what it writes.
+        writes = request["file_limit"] > 0 and "mounts" in self._features
         rules = self._landlock_rules
         if uses_scratch:
-            rules = self._landlock(writes=request["file_limit"] > 0, exec_allowed=processes_allowed)
+            rules = self._landlock(writes=writes, exec_allowed=processes_allowed)
         lock.drop_privileges(self._user_id, reads_all=self._reads_as_root)
         lock.limit_resources(
             memory_bytes=self._mapped + request["memory_mb"] * 2**20,
             cpu_seconds=math.ceil(request["cpu_seconds"]),
-            file_bytes=request["file_bytes"] if request["file_limit"] else 0,
+            file_bytes=request["file_bytes"] if writes else 0,
             processes=self._others + 1 + request["threads"] + request["processes"],
         )
         if rules is not None:
             lock.landlock(rules)
         os.closerange(4, 1 << 20)
         if self._has_seccomp:
-            lock.seccomp(self._rules[request["file_limit"] > 0, processes_allowed])
+            lock.seccomp(self._rules[writes, processes_allowed])
 
 
 class _Watch:

@@ -169,7 +169,6 @@ asyncio.run(main())
 
 
 @pytest.mark.skipif(lock.landlock_version() == 0, reason="this kernel has no Landlock")
-@pytest.mark.xfail(reason="at level landlock the folder of a plain user's program is on the real disk")
 def test_without_mounts_a_plain_users_program_cannot_fill_the_disk(tmp_path: Path) -> None:
     done = subprocess.run(
         [*start_as_user(tmp_path), sys.executable, "-c", _WRITE_MUCH],
