@@ -77,9 +77,10 @@ def against_other_ways() -> tuple[list[Measured], str]:
             times = [f"{statistics.median(values):.1f}", f"{values[int(0.99 * len(values))]:.1f}"]
             of = [spread(_ratios(rates[method], rates[other]), 2) for other in (_BARE, _CLEAN)]
             lines.append(f"| {' | '.join([name, method, spread(rates[method]), *times, *of])} |")
-        clean = statistics.median(_ratios(rates[_SANDBOX], rates[_CLEAN]))
-        what = f"sandbox, one core: {name} programs/s, of bare Python"
-        row = _against(what, rates[_SANDBOX], rates[_BARE], goal, f"; {clean:.2f} of a clean venv")
+        # The goal is held against the quicker interpreter, which has no editable install to find.
+        here = statistics.median(_ratios(rates[_SANDBOX], rates[_BARE]))
+        what = f"sandbox, one core: {name} programs/s, of bare Python in a clean venv"
+        row = _against(what, rates[_SANDBOX], rates[_CLEAN], goal, f"; {here:.2f} of this venv's")
         rows.append(row)
     what = f"sandbox, {pool['workers']} cores: tiny programs/s through a Ray actor, without Ray"
     rows.append(_against(what, pool["ray"], pool["alone"], _LEAST_RAY_RATIO))
