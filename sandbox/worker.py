@@ -177,20 +177,27 @@ class Worker:
     async def _answer(self) -> tuple[dict[str, Any], list[bytes]]:
         """Waits for the answer, or for silence that is too long for a process that lives."""
         try:
-            while True:
-                async with asyncio.timeout(_SILENCE_SECONDS if self.num_runs else None):
-                    await self._writer.drain()
-                    length = struct.unpack(">I", await self._reader.readexactly(4))[0]
-                    if length:
-                        header = json.loads(await self._reader.readexactly(length))
-                        blobs = [await self._reader.readexactly(size) for size in header["blobs"]]
-                        return header, blobs
+            while not (length := await self._next_length()):
+                pass
+            async with asyncio.timeout(_SILENCE_SECONDS):
+                header = json.loads(await self._reader.readexactly(length))
+                blobs = [await self._reader.readexactly(size) for size in header["blobs"]]
+                return header, blobs
         except TimeoutError as e:
-            if not self.num_runs:
-                raise
             raise WorkerLost(f"the sandbox was silent for {_SILENCE_SECONDS:g} seconds") from e
         except asyncio.IncompleteReadError as e:
             raise WorkerLost("the sandbox's process died") from e
+
+    async def _next_length(self) -> int:
+        """Length of the next answer, 0 for a sign of life. Raises TimeoutError after long silence."""
+        # In slices: an event loop that was busy with something else uses up one, not all.
+        for _ in range(int(_SILENCE_SECONDS) if self.num_runs else int(_START_SECONDS)):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._writer.drain()
+                    length: int = struct.unpack(">I", await self._reader.readexactly(4))[0]
+                    return length
+        raise TimeoutError
 
     # --------------------------------------------------------------------------------- the walls
 

@@ -62,6 +62,8 @@ def main(connection: socket.socket) -> None:
     while (request := receive(connection)) is not None:
         answer, *blobs = zygote.run(request)
         send(connection, answer, *blobs)
+        # The next child is forked from here and could look through this frame.
+        del answer, blobs, request
     if "mounts" not in settings["features"]:
         with contextlib.suppress(OSError):
             os.rmdir(settings["scratch"])
@@ -404,6 +406,10 @@ def _run_code(code: str, arguments: list[str]) -> NoReturn:
             errors="backslashreplace",
             write_through=True,
         )
+        for stream, mode in ((sys.stdin, "r"), (sys.stdout, "w"), (sys.stderr, "w")):
+            stream.mode = mode  # type: ignore[attr-defined, misc, unused-ignore]
+        # Held here too, so that a program may wrap the streams' buffers anew.
+        sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc]
         sys.argv = ["program.py", *arguments]
         sys.modules["__main__"] = module = types.ModuleType("__main__")
         exec(compile(code, "program.py", "exec"), module.__dict__)
@@ -444,6 +450,8 @@ def _finish() -> int:
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
+        if sys.__stdout__ is not None and not sys.__stdout__.closed:
+            sys.__stdout__.flush()
     except SystemExit as e:
         return _exit_code(e.code)
     except BaseException:  # noqa: BLE001 - a broken pipe or a handler's own error

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from verifiers.values import shown
+from verifiers.values import check_hashes, shown
 
 _MOST_STEPS = 100_000
 _MOST_ITEMS = 1_000_000
@@ -68,7 +68,7 @@ def collect_calls(tests: str, entry_point: str) -> list[Call]:
     """The calls that the tests make, in order. Raises NotReadable."""
     reader = _Reader(tests, entry_point, results=None)
     reader.run()
-    if not reader.calls:
+    if not reader.calls or not reader.num_asserts:
         raise NotReadable("no assert calls the function")
     return reader.calls
 
@@ -77,6 +77,10 @@ def judge(tests: str, entry_point: str, results: Sequence[Any]) -> list[Assertio
     """Each assert, given the value, or Raised, of each of `collect_calls`."""
     reader = _Reader(tests, entry_point, results=results)
     reader.run()
+    for result in results:
+        # Python would have stopped there, also where no assert looks at the result.
+        if isinstance(result, Raised) and all(one.held for one in reader.assertions):
+            return [*reader.assertions, Assertion(source="a call", held=False, reason=result.reason)]
     return reader.assertions
 
 
@@ -94,6 +98,7 @@ class _Reader:
     results: Sequence[Any] | None
     calls: list[Call] = field(default_factory=list)
     assertions: list[Assertion] = field(default_factory=list)
+    num_asserts: int = 0
     _steps: int = 0
     _names: set[str] = field(default_factory=set)
     _values: dict[str, Any] = field(default_factory=dict)
@@ -140,6 +145,7 @@ class _Reader:
                 raise NotReadable(f"line {statement.lineno} is more than an assert")
 
     def _assert(self, statement: ast.stmt, test: ast.expr) -> None:
+        self.num_asserts += 1
         before = len(self.calls)
         value = self._evaluate(test)
         if self.results is None:
@@ -346,6 +352,19 @@ _COMPARE: dict[type, Callable[[Any, Any], bool]] = {
     ast.Is: _is,
     ast.IsNot: lambda left, right: not _is(left, right),
 }
+
+
+def _hashed(kind: Callable[[list[Any]], Any]) -> Callable[..., Any]:
+    """A set of what a program returned: keys chosen to collide would hold up this process."""
+
+    def build(*values: Any) -> Any:
+        items = [item for value in values for item in value]
+        check_hashes(items)
+        return kind(items)
+
+    return build
+
+
 _TYPES: dict[str, Any] = {
     kind.__name__: kind
     for kind in (bool, int, float, complex, str, bytes, list, tuple, set, frozenset, dict)
@@ -370,6 +389,8 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
         )
     },
     **_TYPES,
+    "set": _hashed(set),
+    "frozenset": _hashed(frozenset),
     "range": _range,
     "math.isclose": math.isclose,
     "math.fabs": math.fabs,

@@ -1,7 +1,7 @@
 """Which code a response gives.
 
-    1. the last fenced block in Python (or without a language) that defines the entry point
-    2. else, if there are fenced blocks, the last of those
+    1. the last fenced block in Python, else without a language, that defines the entry point
+    2. else, if there are such blocks, the last in Python, else the last that reads as code
     3. without fences, the response itself if it reads as code
 
 Code that does not define the entry point is what the prompt's beginning asks to be continued, and is
@@ -13,7 +13,7 @@ import re
 import textwrap
 
 _FENCE = re.compile(
-    r"^[ \t]*(`{3,20}|~{3,20})[ \t]*([\w+#.-]*)[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.M | re.S
+    r"^[ \t]*(`{3,20}|~{3,20})[ \t]*+([\w+#.-]*+)[^\n]*+\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.M | re.S
 )
 _LONGEST = 50_000
 """Characters that are worth parsing: the parser's time can grow with the square."""
@@ -23,11 +23,17 @@ _STARTS_CODE = re.compile(r"(?:def|class|import|from|async def|@\w|if __name__)\
 
 def extract_code(response: str, *, prompt: str = "", entry_point: str | None = None) -> str | None:
     """The program to judge; None if the response gives no code."""
-    blocks = [
-        textwrap.dedent(body) if not prompt else body
+    response = response.replace("\r\n", "\n")
+    found = [
+        (language, textwrap.dedent(body) if not prompt else body)
         for _, language, body in _FENCE.findall(response)
         if language.lower() in _PYTHON and body.strip()
     ]
+    # Without a language a block can be output, so that those with one come first.
+    blocks = [body for language, body in found if not language]
+    if entry_point is None:
+        blocks = [body for body in blocks if _compiles(body) and _does_something(body)] or blocks
+    blocks += [body for language, body in found if language]
     if entry_point is None:
         return blocks[-1] if blocks else _plain_code(response)
     name = entry_point.split(".")[0]

@@ -49,9 +49,10 @@ def _equal(word: str, wanted: str, tolerance: float) -> bool:
         left, right = float(word.replace("_", "?")), float(wanted.replace("_", "?"))
     except ValueError:
         return False
+    if _is_integer(word) and _is_integer(wanted):
+        return int(word) == int(wanted)
     if left == right:
-        # Integers that only differ beyond a float's precision differ.
-        return not (_is_integer(word) and _is_integer(wanted)) or int(word) == int(wanted)
+        return True
     return abs(left - right) <= tolerance * max(1.0, abs(right)) < float("inf")
 
 

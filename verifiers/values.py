@@ -11,12 +11,14 @@ Only the standard library: this module also runs inside the sandbox. `encode` ju
 real types and takes the plain value out of subclasses, so no method of theirs is asked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _DEEPEST = 200
 _SAFE_INTEGER = 2**53
 _MOST_COLLISIONS = 1000
+_MOST_DIGITS = 10_000
+"""Of fractions and decimals, whose arithmetic takes time that grows with the square."""
 
 
 class NoValue(ValueError):
@@ -100,7 +102,7 @@ def decode(encoded: Any, depth: int = 0) -> Any:
             return _decode_tagged(tag, encoded[tag], depth)
         except NoValue:
             raise
-        except (TypeError, ValueError, ArithmeticError) as e:
+        except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as e:
             raise NoValue(f"{tag} cannot be read: {e}"[:200]) from e
     return {key: decode(value, depth + 1) for key, value in encoded.items()}
 
@@ -110,11 +112,11 @@ def _decode_tagged(tag: str, content: Any, depth: int) -> Any:
         items = [decode(item, depth + 1) for item in content]
         if tag == "$tuple":
             return tuple(items)
-        _check_hashes(items)
+        check_hashes(items)
         return set(items) if tag == "$set" else frozenset(items)
     if tag == "$dict":
         pairs = [(decode(key, depth + 1), decode(value, depth + 1)) for key, value in content]
-        _check_hashes([key for key, _ in pairs])
+        check_hashes([key for key, _ in pairs])
         return dict(pairs)
     read = _READERS.get(tag)
     if read is None:
@@ -125,13 +127,20 @@ def _decode_tagged(tag: str, content: Any, depth: int) -> Any:
 def _fraction(content: Any) -> Any:
     from fractions import Fraction
 
+    if len(content[0]) + len(content[1]) > _MOST_DIGITS:
+        raise NoValue("a fraction has too many digits")
     return Fraction(int(content[0], 0), int(content[1], 0))
 
 
 def _decimal(content: Any) -> Any:
     from decimal import Decimal
 
-    return Decimal(content)
+    value = Decimal(content)
+    if value.is_finite() and (len(content) > _MOST_DIGITS or abs(value.adjusted()) > _MOST_DIGITS):
+        raise NoValue("a decimal has too many digits")
+    if value.is_snan():
+        raise NoValue("a signalling nan cannot be compared")
+    return value
 
 
 _READERS: dict[str, Any] = {
@@ -144,7 +153,7 @@ _READERS: dict[str, Any] = {
 }
 
 
-def _check_hashes(items: list[Any]) -> None:
+def check_hashes(items: Sequence[Any]) -> None:
     """Refuses keys chosen to collide: a set of them takes time that grows with the square."""
     counts: dict[int, int] = {}
     for item in items:
