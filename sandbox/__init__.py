@@ -3,17 +3,16 @@
     async with Sandbox() as sandbox:
         result = await sandbox.run(Program(code="print(input()[::-1])", stdin=b"stressed"))
 
-`records.py` has what goes in and comes out. `pool.py` keeps workers; a worker (`worker.py`) is a
-zygote (`zygote.py`) inside namespaces, which forks a child for each program; the child locks itself
-(`lock.py`) before it compiles the code. `levels.py` finds what this machine can enforce, by trying the
-`attacks.py`; `python -m sandbox.selfcheck` tries all of them.
+`records.py` has what goes in and comes out. `pool.py` keeps workers; a worker (`worker.py`) is a zygote
+(`zygote.py`) inside namespaces, which forks a child for each program and watches it (`watch.py`); the
+child locks itself (`lock.py`) before it compiles the code (`program.py`). `levels.py` finds what this
+machine can enforce, by trying the `attacks.py`; `python -m sandbox.selfcheck` tries all of them.
 """
 
-from sandbox.pool import CodeRunner, Sandbox, SandboxConfig
+from sandbox.pool import Sandbox, SandboxConfig
 from sandbox.records import Level, Limits, Program, Result, SandboxUnavailable, Status
 
 __all__ = [
-    "CodeRunner",
     "Level",
     "Limits",
     "Program",

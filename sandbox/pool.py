@@ -11,7 +11,7 @@ import asyncio
 import os
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
 
@@ -58,14 +58,6 @@ class SandboxConfig(BaseModel):
         return value.name.lower()
 
 
-class CodeRunner(Protocol):
-    """Runs untrusted programs: what verifiers need of a sandbox."""
-
-    async def run(self, program: Program) -> Result:
-        """What the program did. Raises SandboxUnavailable when nothing is known of it."""
-        ...
-
-
 class _Closed:
     """In place of a slot: there will be none any more."""
 
@@ -105,10 +97,14 @@ class Sandbox:
             num_workers = config.workers or len(os.sched_getaffinity(0))
             # A slot's worker is started by the first program that gets the slot, all but one's:
             # that one tells now whether it can be done.
-            self._protection_found(protection, num_workers)
-            worker = await self._start_worker()
-            self._slots.get_nowait()
-            self._slots.put_nowait(worker)
+            self.protection = protection
+            try:
+                first = await self._start_worker()
+            except BaseException:
+                self.protection = None
+                raise
+            for worker in (first, *[None] * (num_workers - 1)):
+                self._slots.put_nowait(worker)
 
     async def run(self, program: Program) -> Result:
         """What the program did; waits for a free worker. Raises SandboxUnavailable."""
@@ -136,7 +132,8 @@ class Sandbox:
     async def close(self) -> None:
         """Kills all workers; calling it twice is fine."""
         self._slots.put_nowait(_Closed())
-        self._slots, self.protection = asyncio.Queue(), None
+        # All that is bound to this event loop is made anew for the next one.
+        self._slots, self._starting, self.protection = asyncio.Queue(), asyncio.Lock(), None
         await asyncio.gather(*(worker.close() for worker in list(self._workers)), *self._ending)
         self._workers.clear()
 
@@ -144,11 +141,6 @@ class Sandbox:
     def worker_pids(self) -> list[int]:
         """Outermost process of each worker."""
         return [worker.pid for worker in self._workers if worker.pid is not None]
-
-    def _protection_found(self, protection: Protection, num_workers: int) -> None:
-        self.protection = protection
-        for _ in range(num_workers):
-            self._slots.put_nowait(None)
 
     async def _run_once(self, program: Program) -> Result:
         """Runs the program in the next free slot, which is free again afterwards in any case."""

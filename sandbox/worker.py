@@ -7,9 +7,9 @@ no bubblewrap the zygote runs without namespaces, its children rely on Landlock 
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
-import pickle
 import shutil
 import socket
 import struct
@@ -33,7 +33,7 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"
 _BOOTSTRAP = """\
 import socket, struct, sys, types
 connection = socket.socket(fileno={descriptor})
-size = struct.unpack(">Q", connection.recv(8, socket.MSG_WAITALL))[0]
+size = struct.unpack(">I", connection.recv(4, socket.MSG_WAITALL))[0]
 import json
 sources = json.loads(connection.recv(size, socket.MSG_WAITALL))
 sys.modules["sandbox"] = package = types.ModuleType("sandbox")
@@ -107,8 +107,8 @@ class Worker:
                 theirs.close()
                 self._reader, self._writer = await asyncio.open_connection(sock=ours)
                 async with asyncio.timeout(_START_SECONDS):
-                    self._write(json.dumps(_own_modules()).encode())
-                    self._write(pickle.dumps(self._settings()))
+                    self._write(_own_modules())
+                    self._write(self._settings())
                     await self._answer()
             except (OSError, TimeoutError, WorkerLost) as e:
                 complaints.seek(0)
@@ -124,7 +124,7 @@ class Worker:
         """Runs one program. Raises WorkerLost, after which this worker can only be closed."""
         self.num_runs += 1
         try:
-            self._write(pickle.dumps(_request(program)))
+            self._write(*_request(program))
             header, blobs = await self._answer()
         except OSError as e:
             raise WorkerLost(f"the sandbox's process died ({e})") from e
@@ -171,8 +171,9 @@ class Worker:
 
     # ------------------------------------------------------------------------------- conversation
 
-    def _write(self, content: bytes) -> None:
-        self._writer.write(struct.pack(">Q", len(content)) + content)
+    def _write(self, header: dict[str, Any], *contents: bytes) -> None:
+        encoded = json.dumps(header).encode()
+        self._writer.writelines([struct.pack(">I", len(encoded)), encoded, *contents])
 
     async def _answer(self) -> tuple[dict[str, Any], list[bytes]]:
         """Waits for the answer, or for silence that is too long for a process that lives."""
@@ -181,7 +182,7 @@ class Worker:
                 pass
             async with asyncio.timeout(_SILENCE_SECONDS):
                 header = json.loads(await self._reader.readexactly(length))
-                blobs = [await self._reader.readexactly(size) for size in header["blobs"]]
+                blobs = [await self._reader.readexactly(size) for size in header["sizes"]]
                 return header, blobs
         except TimeoutError as e:
             raise WorkerLost(f"the sandbox was silent for {_SILENCE_SECONDS:g} seconds") from e
@@ -207,7 +208,7 @@ class Worker:
         return {
             "modules": dict(self._modules),
             "preload": list(self._preload),
-            "features": features | ({"mounts"} if self.walls.namespaces else set()),
+            "features": [*features, *(["mounts"] if self.walls.namespaces else [])],
             # As root each worker's children get a user that nobody else has: rlimits bind them.
             "user_id": _FIRST_USER_ID + (self.pid or 0) % _USER_IDS if is_root else None,
             # Without a mount of its own the interpreter can lie in a folder that is closed to others,
@@ -252,9 +253,9 @@ _ENVIRONMENT = {
     "LANG": "C.UTF-8",
     # The same program has to do the same thing again.
     "PYTHONHASHSEED": "0",
-    # Threads of BLAS would outlive the fork only in name.
     # Each further arena of the allocator takes 64 MiB of a program's address space.
     "MALLOC_ARENA_MAX": "1",
+    # Threads of BLAS would outlive the fork only in name.
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -301,7 +302,9 @@ def _find_bubblewrap() -> str:
 
 def _own_modules() -> dict[str, str]:
     folder = Path(lock.__file__).parent
-    return {name: (folder / f"{name}.py").read_text() for name in ("lock", "zygote")}
+    return {
+        name: (folder / f"{name}.py").read_text() for name in ("lock", "program", "watch", "zygote")
+    }
 
 
 def _num_tasks() -> int:
@@ -316,16 +319,18 @@ def _num_tasks() -> int:
     return count
 
 
-def _request(program: Program) -> dict[str, Any]:
+def _request(program: Program) -> tuple[dict[str, Any], *tuple[bytes, ...]]:
+    """The request's header, and the contents that it says the places of."""
     limits = program.limits
-    # A command is a process of its own; programs that it starts count further.
-    processes = limits.processes + (program.command is not None)
-    return {
-        "code": program.code,
-        "command": list(program.command) if program.command is not None else None,
-        "arguments": list(program.arguments),
-        "stdin": program.stdin,
-        "files": dict(program.files),
+    content = {"code": program.code, "command": program.command, "arguments": program.arguments}
+    contents = [json.dumps(content).encode(), program.stdin, *program.files.values()]
+    ends = [*itertools.accumulate(map(len, contents), initial=0)]
+    code, stdin, *files = itertools.pairwise(ends)
+    header = {
+        "size": ends[-1],
+        "program": code,
+        "stdin": stdin,
+        "files": dict(zip(program.files, files, strict=True)),
         "cpu_seconds": limits.cpu_seconds,
         "wall_seconds": limits.wall_seconds,
         "memory_mb": limits.memory_mb,
@@ -333,5 +338,7 @@ def _request(program: Program) -> dict[str, Any]:
         "threads": limits.threads,
         "file_limit": limits.files,
         "file_bytes": limits.file_bytes,
-        "processes": processes,
+        # A command is a process of its own; programs that it starts count further.
+        "processes": limits.processes + (program.command is not None),
     }
+    return header, *contents

@@ -169,6 +169,35 @@ async def test_what_cannot_be_asked_is_refused() -> None:
     assert 10 <= sum(attack.canary for attack in ATTACKS) <= 30
 
 
+async def test_nothing_of_a_program_stays_in_the_memory_that_the_next_one_is_a_copy_of() -> None:
+    marks = [f"{name}-{os.urandom(8).hex()}" for name in ("code", "input", "printed", "complained")]
+    code = f"import sys\nx = '{marks[0]}'\nprint(input()[::-1])\nsys.stderr.write(input()[::-1])"
+    stdin = f"{marks[2][::-1]}\n{marks[3][::-1]}\n{marks[1]}".encode()
+    async with Sandbox(SandboxConfig(workers=1)) as sandbox:
+        result = await sandbox.run(Program(code=code, stdin=stdin))
+        assert (result.stdout.decode(), result.stderr.decode()) == (f"{marks[2]}\n", marks[3])
+        (worker,) = sandbox._workers
+        try:
+            memory = read_memory(worker.zygote_pid)
+        except PermissionError:
+            pytest.skip("this user may not read the memory of its own processes")
+    assert b"berry" in memory or b"sandbox" in memory
+    assert [mark for mark in marks if mark.encode() in memory or mark[::-1].encode() in memory] == []
+
+
+def read_memory(pid: int) -> bytes:
+    """Everything that a process could read of itself, but for its devices."""
+    content = []
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:  # noqa: PTH123
+        for line in maps:
+            area, rights, *_ = line.split()
+            start, end = (int(number, 16) for number in area.split("-"))
+            if rights.startswith("rw"):
+                memory.seek(start)
+                content.append(memory.read(end - start))
+    return b"".join(content)
+
+
 async def test_the_example_of_the_docs_runs() -> None:
     text = (ROOT / "docs" / "code.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", text, re.S)

@@ -1,0 +1,90 @@
+"""What a locked child becomes: a command, or Python code run as `python program.py` would run it.
+
+None of it returns: a child must not come back into the zygote's code.
+"""
+
+import atexit
+import contextlib
+import io
+import os
+import signal
+import sys
+import threading
+import types
+from typing import NoReturn
+
+OUT_OF_MEMORY = signal.SIGUSR2
+"""A child sends it to itself where it can do nothing else."""
+
+
+class _Reader(io.TextIOWrapper):
+    mode = "r"  # as the interpreter sets it on its own streams; templates for quick input look at it
+
+
+class _Writer(io.TextIOWrapper):
+    mode = "w"
+
+
+def become_command(command: list[str]) -> NoReturn:
+    try:
+        os.execvpe(command[0], command, dict(os.environ))
+    except (OSError, ValueError) as e:
+        os.write(2, f"{command[0]}: {e}\n".encode(errors="backslashreplace"))
+    os._exit(127)
+
+
+def run_code(code: str, arguments: list[str]) -> NoReturn:
+    """What `python program.py` does, from compiling to the last flush."""
+    exit_code = 1
+    try:
+        stdin = _Reader(open(0, "rb", closefd=False), encoding="utf-8")
+        stdout = _Writer(open(1, "wb", closefd=False), encoding="utf-8")
+        stderr = _Writer(open(2, "wb", closefd=False), "utf-8", "backslashreplace", write_through=True)
+        sys.stdin, sys.stdout, sys.stderr = stdin, stdout, stderr
+        # Held here too, so that a program may wrap the streams' buffers anew.
+        vars(sys).update(__stdin__=stdin, __stdout__=stdout, __stderr__=stderr)
+        sys.argv = ["program.py", *arguments]
+        sys.modules["__main__"] = module = types.ModuleType("__main__")
+        exec(compile(code, "program.py", "exec"), module.__dict__)
+        exit_code = 0
+    except SystemExit as e:
+        exit_code = _exit_code(e.code)
+    except MemoryError:
+        # A traceback would need memory.
+        os.write(2, b"MemoryError\n")
+        os.kill(os.getpid(), OUT_OF_MEMORY)
+    except BaseException:  # noqa: BLE001 - whatever a program raises is its end
+        _report()
+    exit_code = _finish() or exit_code
+    os._exit(exit_code)
+
+
+def _exit_code(code: object) -> int:
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return int(code) & 0xFF
+    with contextlib.suppress(BaseException):
+        sys.stderr.write(f"{code}\n")
+    return 1
+
+
+def _report() -> None:
+    with contextlib.suppress(BaseException):
+        sys.excepthook(*sys.exc_info())
+
+
+def _finish() -> int:
+    """Waits for threads, calls exit handlers and flushes, in the interpreter's own order."""
+    try:
+        getattr(threading, "_shutdown")()  # noqa: B009 - typeshed does not know it
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if sys.__stdout__ is not None and not sys.__stdout__.closed:
+            sys.__stdout__.flush()
+    except SystemExit as e:
+        return _exit_code(e.code)
+    except BaseException:  # noqa: BLE001 - a broken pipe or a handler's own error is exit code 1
+        return 1
+    return 0

@@ -1,0 +1,109 @@
+"""Reads what a child prints, and says when and why it has to be killed."""
+
+import contextlib
+import mmap
+import os
+import select
+import struct
+import time
+from socket import socket
+from typing import Any
+
+ALIVE_SECONDS = 1.0
+_MOST_WAITING = 10.0
+"""A program that had to wait for a core gets at most this many times its wall limit."""
+_CHUNK = 65536
+PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+
+
+class Watch:
+    """The zygote's side of a running child.
+
+    What a child prints is kept in maps of their own, which `close` gives back to the kernel: in the
+    heap it would still be there, freed, in the children that are forked later.
+    """
+
+    def __init__(
+        self, pid: int, streams: tuple[int, int], limits: dict[str, Any], connection: socket
+    ) -> None:
+        """`streams` are the reading ends of standard output and error."""
+        self._pid = pid
+        self._room: int = limits["output_bytes"]
+        self._wall_seconds: float = limits["wall_seconds"]
+        self._connection = connection
+        self._lengths = dict.fromkeys(streams, 0)
+        # One byte more, to see that there is more.
+        self._maps = {stream: mmap.mmap(-1, self._room + 1, flags=PRIVATE) for stream in streams}
+        self._process = os.pidfd_open(pid)
+        self._poll = select.poll()
+        for descriptor in (*streams, self._process):
+            self._poll.register(descriptor, select.POLLIN)
+
+    def until_end(self) -> str:
+        """Why the child has to be killed: "output", "wall"; "" once it has ended by itself."""
+        start = time.monotonic()
+        deadline = start + self._wall_seconds
+        alive = start + ALIVE_SECONDS
+        while True:
+            now = time.monotonic()
+            if now >= deadline:
+                most = (_MOST_WAITING - 1) * self._wall_seconds
+                deadline = start + self._wall_seconds + min(_waited_for_core(self._pid), most)
+                if now >= deadline:
+                    return "wall"
+            if now >= alive:
+                self._connection.sendall(struct.pack(">I", 0))
+                alive = now + ALIVE_SECONDS
+            ready = self._poll.poll(max(0.0, min(deadline, alive) - now) * 1000 + 1)
+            for descriptor, _ in ready:
+                if descriptor == self._process:
+                    return "" if self._drain() else "output"
+                if self._read(descriptor) == 0:
+                    self._poll.unregister(descriptor)
+                if self._room < 0:
+                    return "output"
+
+    def printed(self) -> list[memoryview]:
+        """Standard output and error, to be released before `close`."""
+        return [memoryview(self._maps[s])[:length] for s, length in self._lengths.items()]
+
+    def close(self) -> None:
+        """Gives everything back."""
+        for descriptor in (*self._maps, self._process):
+            os.close(descriptor)
+        for content in self._maps.values():
+            content.close()
+
+    def _read(self, stream: int) -> int:
+        """Takes what there is, at most one byte more than is allowed; returns how much."""
+        start = self._lengths[stream]
+        with memoryview(self._maps[stream]) as content:
+            size = min(_CHUNK, self._room + 1)
+            with content[start : start + size] as free:
+                count = os.readv(stream, [free])
+        # The byte too many is not kept.
+        self._lengths[stream] += min(count, self._room)
+        self._room -= count
+        return count
+
+    def _drain(self) -> bool:
+        """Takes what is left in the pipes, which a process left behind by a command may hold open."""
+        for stream in self._maps:
+            os.set_blocking(stream, False)
+            with contextlib.suppress(BlockingIOError):
+                while self._read(stream):
+                    if self._room < 0:
+                        return False
+        return True
+
+
+def _waited_for_core(pid: int) -> float:
+    """Seconds for which the process was ready to run but had no core (proc(5), schedstat).
+
+    Infinite where the kernel does not tell: a program is then given the longest time that there is.
+    """
+    try:
+        with open(f"/proc/{pid}/schedstat") as file:
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return float("inf")
