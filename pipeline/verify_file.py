@@ -12,7 +12,7 @@ from pipeline.errors import RunFailure, UserMistake
 from pipeline.judging import LocalJudge
 from sandbox import SandboxUnavailable
 from verifiers import Target, Verdict, Verifier
-from verifiers.code import check_target
+from verifiers.code import check_target, target_of
 
 _IN_FLIGHT = 2048
 
@@ -121,8 +121,7 @@ def _code_target(row: dict[str, Any]) -> Target:
     given = row.get("target")
     if not isinstance(given, dict):
         raise ValueError(f"field 'target': expected an object with a kind, got {given!r}")
-    content = dict(given)
-    target = Target(kind=str(content.pop("kind", None)), tests=content)
+    target = target_of(given)
     check_target(target)
     return target
 

@@ -6,6 +6,7 @@ through does no harm: it writes what was there already, and its signals are numb
 """
 
 import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from sandbox.records import Limits, Program, Status
@@ -57,14 +58,33 @@ except BaseException as e:
 """
 
 
-def _parse(text: str) -> list[tuple[str, str, str]]:
-    """(name, flags, body) of each `## name [flags]` section."""
-    sections = []
-    for section in text.strip().split("\n## ")[0:]:
+_LIMITS_BY_NAME = {
+    "files": replace(_LIMITS, files=100, file_bytes=4_000_000),
+    "memory": replace(_LIMITS, memory_mb=64),
+    "processor": replace(_LIMITS, cpu_seconds=1, wall_seconds=10),
+    "sleep": replace(_LIMITS, wall_seconds=0.5),
+}
+
+
+def _parse(text: str) -> Iterator[Attack]:
+    """Attacks from sections `## name [canary, limits=NAME, ends=STATUS|STATUS]`, then the body."""
+    for section in text.strip().split("\n## "):
         head, _, body = section.removeprefix("## ").partition("\n")
-        name, _, flags = head.partition(" [")
-        sections.append((name.strip(), flags.rstrip("]"), body))
-    return sections
+        name, _, flags = head.rstrip("]").partition(" [")
+        options = dict(flag.partition("=")[::2] for flag in flags.split(", "))
+        yield Attack(
+            name=name,
+            body=body,
+            canary="canary" in options,
+            must_end_as=_ends(options["ends"]) if "ends" in options else None,
+            limits=_LIMITS_BY_NAME[options["limits"]] if "limits" in options else _LIMITS,
+        )
+
+
+def _ends(names: str) -> tuple[Status, ...]:
+    if names == "not_ok":
+        return tuple(status for status in Status if status is not Status.OK)
+    return tuple(map(Status, names.split("|")))
 
 
 _SIMPLE = """
@@ -296,14 +316,8 @@ fcntl.ioctl(os.open("/dev/tty", os.O_RDWR), termios.TIOCSTI, b"x")
 return True
 """
 
-_ENDED = tuple(Status)
-_NOT_FINE = tuple(status for status in Status if status is not Status.OK)
-_FILES = replace(_LIMITS, files=100, file_bytes=4_000_000)
-_RESOURCES = [
-    Attack(
-        name="a bomb of threads",
-        canary=True,
-        body="""\
+_RESOURCES = """
+## a bomb of threads [canary]
 def idle():
     time.sleep(60)
 started = 0
@@ -314,22 +328,13 @@ try:
 except RuntimeError:
     pass
 return started >= 1000
-""",
-    ),
-    Attack(
-        name="memory by bytes",
-        body="keep = []\nwhile True:\n    keep.append(bytearray(1 << 24))\n",
-        must_end_as=(Status.MEMORY_LIMIT,),
-        canary=True,
-    ),
-    Attack(
-        name="memory by one large number",
-        body="return bool(10 ** (10 ** 10))",
-        must_end_as=(Status.MEMORY_LIMIT, Status.TIMEOUT),
-    ),
-    Attack(
-        name="memory by anonymous and shared maps",
-        body="""\
+## memory by bytes [canary, ends=memory_limit]
+keep = []
+while True:
+    keep.append(bytearray(1 << 24))
+## memory by one large number [ends=memory_limit|timeout]
+return bool(10 ** (10 ** 10))
+## memory by anonymous and shared maps
 import mmap
 keep = []
 try:
@@ -339,11 +344,7 @@ try:
 except (OSError, MemoryError):
     return False
 return True
-""",
-    ),
-    Attack(
-        name="memory in files of the working folder",
-        body="""\
+## memory in files of the working folder [limits=files]
 total = 0
 try:
     for number in range(50):
@@ -354,12 +355,7 @@ try:
 except OSError:
     pass
 return total > 8_000_000
-""",
-        limits=_FILES,
-    ),
-    Attack(
-        name="inodes of the working folder",
-        body="""\
+## inodes of the working folder [limits=files]
 made = 0
 try:
     while made < 100_000:
@@ -368,12 +364,7 @@ try:
 except OSError:
     pass
 return made > 200
-""",
-        limits=_FILES,
-    ),
-    Attack(
-        name="a very deep folder",
-        body="""\
+## a very deep folder [limits=files]
 made = 0
 try:
     while made < 100_000:
@@ -383,50 +374,27 @@ try:
 except OSError:
     pass
 return made > 200
-""",
-        limits=_FILES,
-    ),
-    Attack(
-        name="a sparse file",
-        body="os.ftruncate(os.open('big', os.O_CREAT | os.O_RDWR), 1 << 40)\nreturn True",
-        limits=_FILES,
-    ),
-    Attack(
-        name="leave a file for the next program",
-        body="open('left', 'w').write('x')\nreturn False",
-        limits=_FILES,
-    ),
-    Attack(
-        name="find a file of the program before",
-        body="return os.path.exists('left')",
-        limits=_FILES,
-    ),
-    Attack(
-        name="endless output",
-        body="while True:\n    os.write(1, b'x' * 65536)",
-        must_end_as=(Status.OUTPUT_LIMIT,),
-        canary=True,
-    ),
-    Attack(
-        name="endless output to standard error",
-        body="while True:\n    os.write(2, b'x' * 65536)",
-        must_end_as=(Status.OUTPUT_LIMIT,),
-    ),
-    Attack(
-        name="an endless loop",
-        body="while True:\n    pass",
-        must_end_as=(Status.TIMEOUT,),
-        limits=replace(_LIMITS, cpu_seconds=1, wall_seconds=10),
-    ),
-    Attack(
-        name="an endless loop in C",
-        body="import re\nre.match('(a+)+$', 'a' * 60 + 'b')\n",
-        must_end_as=(Status.TIMEOUT,),
-        limits=replace(_LIMITS, cpu_seconds=1, wall_seconds=10),
-    ),
-    Attack(
-        name="processor time of many threads",
-        body="""\
+## a sparse file [limits=files]
+os.ftruncate(os.open('big', os.O_CREAT | os.O_RDWR), 1 << 40)
+return True
+## leave a file for the next program [limits=files]
+open('left', 'w').write('x')
+return False
+## find a file of the program before [limits=files]
+return os.path.exists('left')
+## endless output [canary, ends=output_limit]
+while True:
+    os.write(1, b'x' * 65536)
+## endless output to standard error [ends=output_limit]
+while True:
+    os.write(2, b'x' * 65536)
+## an endless loop [limits=processor, ends=timeout]
+while True:
+    pass
+## an endless loop in C [limits=processor, ends=timeout]
+import re
+re.match('(a+)+$', 'a' * 60 + 'b')
+## processor time of many threads [limits=processor, ends=timeout]
 import hashlib
 def burn():
     while True:
@@ -434,19 +402,9 @@ def burn():
 for _ in range(8):
     threading.Thread(target=burn).start()
 time.sleep(60)
-""",
-        must_end_as=(Status.TIMEOUT,),
-        limits=replace(_LIMITS, cpu_seconds=1, wall_seconds=10),
-    ),
-    Attack(
-        name="sleep for ever",
-        body="time.sleep(1e6)",
-        must_end_as=(Status.TIMEOUT,),
-        limits=replace(_LIMITS, wall_seconds=0.5),
-    ),
-    Attack(
-        name="ignored signals",
-        body="""\
+## sleep for ever [limits=sleep, ends=timeout]
+time.sleep(1e6)
+## ignored signals [limits=processor, ends=timeout]
 for number in range(1, 65):
     try:
         signal.signal(number, signal.SIG_IGN)
@@ -454,34 +412,23 @@ for number in range(1, 65):
         pass
 while True:
     pass
-""",
-        must_end_as=(Status.TIMEOUT,),
-        limits=replace(_LIMITS, cpu_seconds=1, wall_seconds=10),
-    ),
-    Attack(
-        name="closed streams",
-        body="os.close(1)\nos.close(2)\nos.close(0)\ntime.sleep(1e6)",
-        must_end_as=(Status.TIMEOUT,),
-        limits=replace(_LIMITS, wall_seconds=0.5),
-    ),
-    Attack(
-        name="descriptors without end",
-        body="keep = []\nwhile len(keep) < 5000:\n    keep.append(os.dup(0))\nreturn True",
-    ),
-    Attack(
-        name="a stack that overflows",
-        body="sys.setrecursionlimit(1 << 30)\ndef f(x):\n    return [f(y) for y in map(f, [x])]\nf(1)",
-        must_end_as=_NOT_FINE,
-        limits=replace(_LIMITS, memory_mb=64),
-    ),
-    Attack(
-        name="a crash of the interpreter",
-        body="ctypes.string_at(0)",
-        must_end_as=(Status.RUNTIME_ERROR,),
-    ),
-]
+## closed streams [limits=sleep, ends=timeout]
+os.close(1)
+os.close(2)
+os.close(0)
+time.sleep(1e6)
+## descriptors without end
+keep = []
+while len(keep) < 5000:
+    keep.append(os.dup(0))
+return True
+## a stack that overflows [limits=memory, ends=not_ok]
+sys.setrecursionlimit(1 << 30)
+def f(x):
+    return [f(y) for y in map(f, [x])]
+f(1)
+## a crash of the interpreter [ends=runtime_error]
+ctypes.string_at(0)
+"""
 
-ATTACKS: tuple[Attack, ...] = (
-    *(Attack(name=n, body=b, canary="canary" in flags) for n, flags, b in _parse(_SIMPLE)),
-    *_RESOURCES,
-)
+ATTACKS: tuple[Attack, ...] = (*_parse(_SIMPLE), *_parse(_RESOURCES))

@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import json
 import os
+import select
 import shutil
 import socket
 import struct
@@ -24,6 +25,7 @@ from sandbox import lock
 from sandbox.records import Level, Program, Result, SandboxUnavailable, Status
 
 _START_SECONDS = 120.0
+_END_SECONDS = 5.0
 _SILENCE_SECONDS = 10.0
 """A zygote says every second that it is alive; after this much silence it is dead or stopped."""
 _FIRST_USER_ID, _USER_IDS = 20_000, 40_000
@@ -145,9 +147,13 @@ class Worker:
         """Kills the zygote and all in it; calling it twice is fine."""
         process, self._process = self._process, None
         if process is not None:
+            first_inside = _first_inside(process.pid) if self.walls.namespaces else None
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+            if first_inside is not None:
+                # The kernel ends it, and all that is in there with it, a little later.
+                await asyncio.to_thread(_wait_for_end, first_inside)
             if hasattr(self, "_writer"):
                 self._writer.close()
         if self._scratch is not None:
@@ -281,6 +287,25 @@ def _is_root() -> bool:
     last = _FIRST_USER_ID + _USER_IDS - 1
     ranges = [map(int, line.split()) for line in Path("/proc/self/uid_map").read_text().splitlines()]
     return any(first <= _FIRST_USER_ID and last < first + count for first, _, count in ranges)
+
+
+def _first_inside(pid: int) -> int | None:
+    """A descriptor of bubblewrap's child, the namespaces' first process; None if there is none."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return os.pidfd_open(int(children[0])) if children else None
+    except OSError:
+        # It has ended: then there is nothing to wait for.
+        return None
+
+
+def _wait_for_end(process: int) -> None:
+    try:
+        poll = select.poll()
+        poll.register(process, select.POLLIN)
+        poll.poll(_END_SECONDS * 1000)
+    finally:
+        os.close(process)
 
 
 def _is_python(pid: int) -> bool:

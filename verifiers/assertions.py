@@ -8,6 +8,7 @@ read, patch or satisfy them by other means. Tests that do more raise NotReadable
 """
 
 import ast
+import builtins
 import math
 import operator
 from collections.abc import Callable, Sequence
@@ -59,7 +60,7 @@ def entry_point_of(tests: str) -> str | None:
     for node in ast.walk(tree):
         for call in ast.walk(node.test) if isinstance(node, ast.Assert) else ():
             match call:
-                case ast.Call(func=ast.Name(id=name)) if name not in _FUNCTIONS:
+                case ast.Call(func=ast.Name(id=name)) if not hasattr(builtins, name):
                     return name
     return None
 

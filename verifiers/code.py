@@ -12,7 +12,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Annotated, Any, Literal
 
@@ -102,6 +102,12 @@ KINDS = ("stdin_stdout", "calls", "asserts")
 
 class BadTarget(ValueError):
     """The target is none that this verifier knows; the message says in one line what is wrong."""
+
+
+def target_of(content: Mapping[str, Any]) -> Target:
+    """The target that a row writes as one object with a `kind`; `check_target` checks it."""
+    tests = dict(content)
+    return Target(kind=str(tests.pop("kind", None)), tests=tests)
 
 
 def check_target(target: Target) -> StdinStdout | Calls | Asserts:
@@ -200,9 +206,17 @@ class CodeVerifier:
             printed = result.stdout.decode(errors="replace")
             if target.checker is None:
                 return PRINTED_RULES[target.rule](printed, case.output, target.tolerance)
-            return await self._ask_checker(target.checker, case, printed, limits)
+            return await self._judge_by_checker(target.checker, case, printed, limits)
 
-        return list(await asyncio.gather(*(judge_case(case) for case in target.cases)))
+        # No case is left running when there is a verdict, also where one of them breaks.
+        cases = (judge_case(case) for case in target.cases)
+        judged = await asyncio.gather(*cases, return_exceptions=True)
+        failures: list[str | None] = []
+        for one in judged:
+            if isinstance(one, BaseException):
+                raise one
+            failures.append(one)
+        return failures
 
     async def _judge_calls(self, target: Calls, code: str, limits: Limits) -> list[str | None]:
         try:
@@ -235,8 +249,8 @@ class CodeVerifier:
 
     # --------------------------------------------------------------------------------- the sandbox
 
-    async def _run(self, program: Program) -> Result:
-        result = await self._sandbox.run(program)
+    async def _run(self, program: Program, sandbox: Sandbox | None = None) -> Result:
+        result = await (sandbox or self._sandbox).run(program)
         if result.status is Status.KILLED:
             raise _NothingKnown("the program was killed from outside, twice")
         return result
@@ -276,20 +290,24 @@ class CodeVerifier:
             return "the process ended before its tests did"
         return None
 
-    async def _ask_checker(
+    async def _judge_by_checker(
         self, checker: str, case: PrintedCase, printed: str, limits: Limits
     ) -> str | None:
-        request = {
-            "checker": checker,
-            "input": case.input,
-            "output": printed,
-            "expected": case.output,
-        }
-        result = await self._checkers.run(_harness("run_checker", request, limits))
+        answer = await self._ask_checker(checker, case, printed, limits)
+        # One that breaks on this output and takes the expected one was broken by the output.
+        if answer is None and await self._ask_checker(checker, case, case.output, limits) is None:
+            raise _NothingKnown("the checker breaks on the expected output too")
+        return {True: None, False: "the checker says no", None: "the checker breaks on it"}[answer]
+
+    async def _ask_checker(
+        self, checker: str, case: PrintedCase, printed: str, limits: Limits
+    ) -> bool | None:
+        """What the checker says of the output; None if it breaks."""
+        request = {"checker": checker, "input": case.input, "output": printed, "expected": case.output}
+        result = await self._run(_harness("run_checker", request, limits), self._checkers)
         answers = _answers(result, most=1)
-        if result.status is not Status.OK or not answers:
-            raise _NothingKnown(f"the checker broke: {_how_it_ended(result)}")
-        return None if answers[0].get("right") is True else "the checker says no"
+        right = answers[0].get("right") if answers and result.status is Status.OK else None
+        return right if isinstance(right, bool) else None
 
     def _limits(self, given: CodeLimits) -> Limits:
         return Limits(

@@ -5,17 +5,21 @@ object with one key that begins with `$`:
 
     {"$tuple": [1, 2]}   {"$set": [1]}   {"$frozenset": [1]}   {"$dict": [[1, "one"]]}
     {"$int": "0x1f"}     {"$float": "nan"}     {"$bytes": "00ff"}     {"$complex": ["0x1p+0", "0x0p+0"]}
+    {"$range": [0, 5, 1]}     {"$iterator": [1, 2]}, which equals nothing and can be iterated once
     {"$fraction": ["0x1", "0x2"]}     {"$decimal": "0.10"}
 
 Only the standard library: this module also runs inside the sandbox. `encode` judges values by their
 real types and takes the plain value out of subclasses, so no method of theirs is asked.
 """
 
+import itertools
+import types
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 _DEEPEST = 200
 _SAFE_INTEGER = 2**53
+_MOST_ITEMS = 100_000
 _MOST_COLLISIONS = 1000
 _MOST_DIGITS = 10_000
 """Of fractions and decimals, whose arithmetic takes time that grows with the square."""
@@ -86,7 +90,21 @@ def _encode_others(value: Any, kind: type, depth: int) -> Any:
         return encode(value.tolist(), depth + 1)
     if name == "collections.deque":
         return encode(list(value), depth + 1)
+    if kind is range:
+        return {"$range": [encode(value.start), encode(value.stop), encode(value.step)]}
+    if kind in _ITERATED or kind.__module__ == "itertools":
+        items = list(itertools.islice(value, _MOST_ITEMS + 1))
+        if len(items) > _MOST_ITEMS:
+            raise NoValue(f"it gives more than {_MOST_ITEMS:,} items")
+        return {"$iterator": [encode(item, depth + 1) for item in items]}
     raise NoValue(f"a {name} cannot be compared")
+
+
+_ITERATED: tuple[type, ...] = (
+    map, filter, zip, enumerate, reversed, types.GeneratorType, type(iter(())), type(iter([])),
+    type({}.keys()), type({}.values()), type({}.items()),
+)  # fmt: skip
+"""They equal nothing but themselves; tests make a list or set of them."""
 
 
 def decode(encoded: Any, depth: int = 0) -> Any:
@@ -108,8 +126,16 @@ def decode(encoded: Any, depth: int = 0) -> Any:
 
 
 def _decode_tagged(tag: str, content: Any, depth: int) -> Any:
-    if tag in ("$tuple", "$set", "$frozenset"):
+    if tag in ("$tuple", "$set", "$frozenset", "$iterator", "$range"):
         items = [decode(item, depth + 1) for item in content]
+        if tag == "$iterator":
+            return iter(items)
+        if tag == "$range":
+            numbers = range(*items)
+            # A list of it is made in this process.
+            if len(items) != 3 or len(numbers) > _MOST_ITEMS:
+                raise NoValue(f"the range is longer than {_MOST_ITEMS:,}")
+            return numbers
         if tag == "$tuple":
             return tuple(items)
         check_hashes(items)

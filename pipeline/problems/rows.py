@@ -8,7 +8,7 @@ from pydantic import Field
 from pipeline.problems import BadRow, SourceConfig
 from pipeline.records import Problem
 from verifiers import Target
-from verifiers.code import check_target
+from verifiers.code import BadTarget, check_target, target_of
 
 _PRESETS: dict[str, dict[str, str | None]] = {
     # openai/gsm8k: the worked solution ends with "#### " and the answer.
@@ -98,11 +98,12 @@ def _to_code_problem(
         tests = {"prompt": prompt, "tests": row["test"], "entry_point": row["entry_point"]}
         target = Target(kind="asserts", tests=tests)
     else:
-        content = dict(row["target"])  # type: ignore[call-overload]
-        target = Target(kind=str(content.pop("kind", "")), tests=content)
+        given = row["target"]
+        assert isinstance(given, Mapping)
+        target = target_of(given)
     try:
         check_target(target)
-    except ValueError as e:
+    except BadTarget as e:
         return BadRow(where=where, reason=str(e))
     return _create(row, config, prompt, target, where=where, source=source, split=split)
 

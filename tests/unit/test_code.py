@@ -137,6 +137,7 @@ async def test_printing_does_not_disturb_calls(verifier: CodeVerifier) -> None:
         ("whitespace", "1.0 2", "fail"),
         ("numbers", "1.0 2.0000000001", "pass"),
         ("numbers", "1.1 2", "fail"),
+        ("numbers", "1 3", "fail"),
         ("numbers", "nan 2", "fail"),
         ("numbers", "1 2 3", "fail"),
     ],
@@ -186,6 +187,66 @@ async def test_what_is_expected_never_enters_a_worker_that_runs_programs(
         await judge(verifier, "def f(x): return x\nprint(f(5))", kind, **tests)
     assert len(seen) == 4
     assert not any(secret.encode() in content for content in seen)
+
+
+async def test_integers_are_not_equal_within_a_tolerance(verifier: CodeVerifier) -> None:
+    verdict = await printed(verifier, "print(1000001)", ("", "1000002"), rule="numbers")
+    assert verdict.outcome is Outcome.FAIL
+
+
+async def test_a_call_that_raises_fails_also_where_no_assert_looks(verifier: CodeVerifier) -> None:
+    tests = "x = f(0)\nassert f(1) == 1"
+    verdict = await judge(verifier, "def f(x): return 1 // x", "asserts", tests=tests)
+    assert (verdict.outcome, "ZeroDivisionError" in verdict.reason) == (Outcome.FAIL, True)
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    ("value", "tests"),
+    [
+        ("Decimal('1E+2000000')", "assert int(f(0)) == 1"),
+        ("Decimal('sNaN')", "assert f(0) == 1"),
+        ("Fraction(3 ** 800_000, 2 ** 800_000)", "assert f(0) == 1"),
+        ("[k * (2**61 - 1) for k in range(100_000)]", "assert len(set(f(0))) == 1"),
+        ("1", "f(0)"),
+    ],
+)
+async def test_no_value_holds_up_or_breaks_the_comparison(
+    verifier: CodeVerifier, value: str, tests: str
+) -> None:
+    code = f"from decimal import Decimal\nfrom fractions import Fraction\ndef f(x): return {value}"
+    kinds: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("asserts", {"tests": tests, "entry_point": "f"}),
+        ("calls", {"entry_point": "f", "cases": [{"args": [0], "expected": 2}]}),
+    )
+    for kind, given in kinds:
+        verdict = await judge(verifier, code, kind, **given)
+        passes = kind == "asserts" and tests == "f(0)"
+        assert verdict.outcome is (Outcome.PASS if passes else Outcome.FAIL), verdict
+
+
+async def test_output_that_breaks_a_checker_fails(verifier: CodeVerifier) -> None:
+    checker = "def check(input, output, expected): return int(output) == int(expected)"
+    verdict = await printed(verifier, "print('abc')", ("", "5"), checker=checker)
+    assert (verdict.outcome, verdict.reason[-24:]) == (Outcome.FAIL, "the checker breaks on it")
+    verdict = await printed(verifier, "print('abc')", ("", "abc"), checker=checker)
+    assert verdict.outcome is Outcome.ERROR
+
+
+async def test_what_can_only_be_iterated_is_compared_when_it_is_made_a_list(
+    verifier: CodeVerifier,
+) -> None:
+    for value in ("map(int, '12')", "(int(c) for c in '12')", "range(1, 3)", "{1: 0, 2: 0}.keys()"):
+        code = f"def f(x): return {value}"
+        for tests, outcome in (
+            ("assert list(f(0)) == [1, 2]", "pass"),
+            ("assert f(0) == [1, 2]", "fail"),
+        ):
+            verdict = await judge(verifier, code, "asserts", tests=tests)
+            assert (verdict.outcome.value, verdict.evidence.get("forgeable")) == (outcome, None), value
+    endless = "import itertools\ndef f(x): return itertools.count()"
+    verdict = await judge(verifier, endless, "asserts", tests="assert list(f(0)) == [1]")
+    assert verdict.outcome is Outcome.FAIL
 
 
 async def test_each_case_of_a_program_is_a_run_of_its_own(verifier: CodeVerifier) -> None:

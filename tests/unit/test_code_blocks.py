@@ -54,3 +54,19 @@ def test_prose_is_no_code(response: str) -> None:
 def test_broken_code_is_code() -> None:
     assert extract_code("def f(x):\n    return (", entry_point="f") is not None
     assert extract_code("    return (", prompt=PROMPT, entry_point="f") is not None
+
+
+def test_output_that_is_shown_in_a_block_is_not_the_program() -> None:
+    shown = "```python\nprint(3)\n```\nExample output:\n```\n3 items\n```"
+    assert extract_code(shown) == "print(3)\n"
+    assert extract_code("```\nprint(3)\n```\nprints\n```\n3 items\n```") == "print(3)\n"
+
+
+def test_line_ends_of_any_sort() -> None:
+    assert extract_code("So:\r\n```python\r\nprint(3)\r\n```\r\nDone.") == "print(3)\n"
+
+
+@pytest.mark.timeout(10)
+def test_a_model_that_runs_on_does_not_hold_up_the_judge() -> None:
+    for tail in ("a" * 300_000, " " * 300_000, "`" * 300_000, "`a" * 150_000):
+        extract_code("```" + tail, prompt=PROMPT, entry_point="f")
