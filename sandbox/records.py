@@ -23,8 +23,8 @@ class Status(StrEnum):
     OUTPUT_LIMIT = "output_limit"
     """It wrote more than it may to standard output and error together."""
     KILLED = "killed"
-    """By SIGKILL from outside, such as the machine's out-of-memory killer. A program cannot bring
-    this about by itself, so it is no fault of the program."""
+    """By SIGKILL from outside, such as the machine's out-of-memory killer, or because it hardly got
+    a core. A program cannot bring this about by itself, so it is no fault of the program."""
 
 
 class Level(IntEnum):

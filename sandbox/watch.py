@@ -12,6 +12,7 @@ from typing import Any
 ALIVE_SECONDS = 1.0
 _MOST_WAITING = 10.0
 """A program that had to wait for a core gets at most this many times its wall limit."""
+_LOOK_SECONDS = 0.05
 _CHUNK = 65536
 PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 
@@ -40,17 +41,25 @@ class Watch:
             self._poll.register(descriptor, select.POLLIN)
 
     def until_end(self) -> str:
-        """Why the child has to be killed: "output", "wall"; "" once it has ended by itself."""
+        """Why the child has to be killed; "" once it has ended by itself.
+
+        "output": it printed too much. "wall": its time is over, and it is asleep; as long as it is
+        ready to run only its processor time counts, which the kernel limits. "starved": it got too
+        little of a core for that, in many times its wall limit.
+        """
         start = time.monotonic()
         deadline = start + self._wall_seconds
         alive = start + ALIVE_SECONDS
         while True:
             now = time.monotonic()
             if now >= deadline:
-                most = (_MOST_WAITING - 1) * self._wall_seconds
-                deadline = start + self._wall_seconds + min(_waited_for_core(self._pid), most)
-                if now >= deadline:
+                latest = start + _MOST_WAITING * self._wall_seconds
+                deadline = min(start + self._wall_seconds + _waited_for_core(self._pid), latest)
+                if now >= deadline and not _is_runnable(self._pid):
                     return "wall"
+                if now >= latest:
+                    return "starved"
+                deadline = max(deadline, now + _LOOK_SECONDS)
             if now >= alive:
                 self._connection.sendall(struct.pack(">I", 0))
                 alive = now + ALIVE_SECONDS
@@ -95,6 +104,22 @@ class Watch:
                     if self._room < 0:
                         return False
         return True
+
+
+def _is_runnable(pid: int) -> bool:
+    """Whether a thread of the process has a core or waits for one (proc(5), stat).
+
+    The kernel counts waiting once it is over, and knows nothing of what its own host took from it.
+    """
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/stat") as file:
+                if file.read().rpartition(")")[2].split()[0] == "R":
+                    return True
+    except OSError:
+        # Ended while it was looked at.
+        return True
+    return False
 
 
 def _waited_for_core(pid: int) -> float:

@@ -291,6 +291,8 @@ class _Zygote:
 def _status(reason: str, exit_code: int, cpu_seconds: float, request: dict[str, Any]) -> str:
     if reason == "output":
         return "output_limit"
+    if reason == "starved":
+        return "killed"
     if reason == "wall" or cpu_seconds >= request["cpu_seconds"] or exit_code == -signal.SIGXCPU:
         return "timeout"
     if exit_code == -OUT_OF_MEMORY:

@@ -177,6 +177,8 @@ async def test_nothing_of_a_program_stays_in_the_memory_that_the_next_one_is_a_c
     async with Sandbox(SandboxConfig(workers=1)) as sandbox:
         result = await sandbox.run(Program(code=code, stdin=stdin))
         assert (result.stdout.decode(), result.stderr.decode()) == (f"{marks[2]}\n", marks[3])
+        # Once it has answered again, it has put away all of the first.
+        await sandbox.run(Program(code="pass"))
         (worker,) = sandbox._workers
         try:
             memory = read_memory(worker.zygote_pid)

@@ -1,0 +1,52 @@
+"""Which children have to be killed, whatever the machine is busy with."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from sandbox import watch
+from sandbox.watch import Watch
+
+BURN = "import time\nwhile time.process_time() < {}: pass\nprint('done')"
+
+
+def ended_by(code: str, wall_seconds: float) -> tuple[str, bytes]:
+    limits = {"output_bytes": 1000, "wall_seconds": wall_seconds}
+    ours, theirs = socket.socketpair()
+    (out, out_end), (err, err_end) = os.pipe(), os.pipe()
+    command = [sys.executable, "-S", "-c", code]
+    with ours, theirs, subprocess.Popen(command, stdout=out_end, stderr=err_end) as child:
+        os.close(out_end)
+        os.close(err_end)
+        watched = Watch(child.pid, (out, err), limits, ours)
+        reason = watched.until_end()
+        child.kill()
+        printed, complained = watched.printed()
+        content = bytes(printed)
+        printed.release()
+        complained.release()
+        watched.close()
+    return reason, content
+
+
+def test_one_that_is_ready_to_run_is_not_over_its_wall_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "_waited_for_core", lambda pid: 0.0)
+    assert ended_by(BURN.format(0.6), wall_seconds=0.3) == ("", b"done\n")
+
+
+def test_one_that_sleeps_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ended_by("import time; time.sleep(60)", wall_seconds=0.3) == ("wall", b"")
+    monkeypatch.setattr(watch, "_waited_for_core", lambda pid: float("inf"))
+    assert ended_by("import time; time.sleep(60)", wall_seconds=0.1) == ("wall", b"")
+
+
+def test_one_that_hardly_gets_a_core_is_told_apart() -> None:
+    assert ended_by(BURN.format(60), wall_seconds=0.1) == ("starved", b"")
+
+
+def test_output_is_kept_up_to_the_limit() -> None:
+    reason, printed = ended_by("while True: print('x' * 99)", wall_seconds=5)
+    assert (reason, len(printed)) == ("output", 1000)
