@@ -1,8 +1,8 @@
 """Starts a zygote behind walls, and talks to it.
 
-as root       bubblewrap makes the namespaces, each child becomes a user of its own
-as a user     bubblewrap makes a user namespace first
-no bubblewrap the zygote runs without namespaces, its children rely on Landlock and seccomp
+- as root bubblewrap makes the namespaces, and each child becomes a user of its own
+- as a plain user bubblewrap makes a user namespace first
+- without bubblewrap there are no namespaces, and children rely on Landlock and seccomp
 """
 
 import asyncio

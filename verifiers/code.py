@@ -143,8 +143,7 @@ class CodeVerifier:
     def __init__(self, config: Config, sandbox: SandboxConfig | None = None) -> None:
         self.config = config
         self._sandbox = Sandbox(sandbox, modules=_harness_modules())
-        # Checkers are given what is expected. What passed through a worker can be left in its memory,
-        # where the next program could look for it: no program of a model runs in these workers.
+        # Checkers are given what is expected: no program of a model runs in these workers.
         self._checkers = Sandbox(sandbox, modules=_harness_modules())
 
     async def verify(self, prompt: str, response: str, target: Target) -> Verdict:

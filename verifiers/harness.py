@@ -75,7 +75,7 @@ def _find(module: types.ModuleType, entry_point: str) -> Callable[..., Any]:
         if isinstance(found, type):
             found = found()
         found = getattr(found, name)
-    return found  # type: ignore[no-any-return]
+    return found  # type: ignore[no-any-return]  - anything, or a TypeError for the caller
 
 
 def _answer(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
