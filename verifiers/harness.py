@@ -75,7 +75,9 @@ def _find(module: types.ModuleType, entry_point: str) -> Callable[..., Any]:
         if isinstance(found, type):
             found = found()
         found = getattr(found, name)
-    return found  # type: ignore[no-any-return]  - anything, or a TypeError for the caller
+    # What is no function ends the process with a TypeError at the first call: the code has failed.
+    function: Callable[..., Any] = found
+    return function
 
 
 def _answer(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
