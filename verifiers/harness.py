@@ -75,7 +75,7 @@ def _find(module: types.ModuleType, entry_point: str) -> Callable[..., Any]:
         if isinstance(found, type):
             found = found()
         found = getattr(found, name)
-    # What is no function ends the process with a TypeError at the first call: the code has failed.
+    # A call of what is no function raises a TypeError, as any other failing call does.
     function: Callable[..., Any] = found
     return function
 
