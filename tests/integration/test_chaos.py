@@ -71,9 +71,14 @@ def test_a_driver_killed_ten_times_ends_with_the_same_bytes_as_one_that_was_not(
 ) -> None:
     out, chance = tmp_path / "killed", random.Random(time.time_ns())
     kept: dict[str, tuple[str, int]] = {}
-    for _ in range(NUM_KILLS):
+    for number in range(NUM_KILLS):
         process = start(out, SIMULATED, *SLOW)
-        time.sleep(chance.uniform(1.0, 12.0))
+        if number % 2:
+            # At work, however long a busy machine takes to start.
+            wait_for(lambda: len(journal(out)) > len(kept), process, 120)
+            time.sleep(chance.uniform(0.0, 1.0))
+        else:
+            time.sleep(chance.uniform(1.0, 8.0))
         process.kill()
         process.wait()
         for name, (content, written) in kept.items():
@@ -83,7 +88,7 @@ def test_a_driver_killed_ten_times_ends_with_the_same_bytes_as_one_that_was_not(
         if (out / "journal").is_dir():
             for path in (out / "journal").glob("part-*.json"):
                 kept[path.name] = (path.read_text(), path.stat().st_mtime_ns)
-    assert kept, "the kills came too early to test anything"
+    assert len(kept) >= NUM_KILLS // 2
 
     process = start(out, SIMULATED, *SLOW)
     assert process.wait(timeout=240) == 0
