@@ -1,37 +1,40 @@
 """`math`: is the final answer equal to the gold answer?
 
     1. take the answer from the response (`answers.py`)
-    2. plain numbers are compared exactly, as fractions of integers of any size
-    3. everything else goes to math-verify, in a process that is killed when it takes too long
+    2. plain numbers of any size are compared at once (`formulas/quick.py`)
+    3. everything else is read and compared as what it is (`formulas/decide.py`), in a process that is
+       killed when it takes too long
 
-Text of the model is never evaluated: math-verify parses it by a LaTeX grammar.
+It passes what it has shown to be equal and fails what it has shown to be different. What it cannot read
+or decide is ABSTAIN; what broke, took too long or is too large to compute is ERROR. Text of the model
+is never evaluated as code. docs/math.md has the rules and the conventions.
 """
 
-import logging
 import re
 import time
-from fractions import Fraction
+from functools import lru_cache
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from verifiers.answers import extract_answer, last_box
+from verifiers.formulas.comparison import Context
+from verifiers.formulas.conventions import Conventions
+from verifiers.formulas.decide import Question, decide
+from verifiers.formulas.equality import Equal
+from verifiers.formulas.numeric import TooLarge
+from verifiers.formulas.quick import normal_gold, normal_number
 from verifiers.records import Outcome, Target, Verdict
 from verifiers.workers import CheckFailed, ProcessWorkers
 
-_INTEGER = r"\d{1,3}(?:,\d{3})+|\d+"
-_PLAIN = re.compile(rf"([+-]?)(?:({_INTEGER})(\.\d+)?|(\.\d+))(?:/(\d+))?")
-_LATEX_FRACTION = re.compile(r"([+-]?)\\[dt]?frac\{(\d+)\}\{(\d+)\}")
-_MOST_DIGITS = 4000
-"""Longer numbers are left to string comparison: Python refuses to convert them."""
+_OUTCOMES = {Equal.YES: Outcome.PASS, Equal.NO: Outcome.FAIL, Equal.UNKNOWN: Outcome.ABSTAIN}
+_ASKS_FOR_PERCENT = re.compile(r"percent|%", re.IGNORECASE)
 
 
 class MathVerifier:
     """Compares final answers of mathematics problems."""
 
-    class Config(BaseModel):
-        """Limits, and how an answer is found."""
-
-        model_config = ConfigDict(extra="forbid", frozen=True)
+    class Config(Conventions):
+        """The conventions, how an answer is found, and limits."""
 
         last_number: bool = False
         """Take the last number of a response that states its answer in no other way."""
@@ -43,12 +46,14 @@ class MathVerifier:
         """Checking processes."""
 
     name = "math"
-    version = "1"
+    version = "2"
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self._conventions = Conventions(**config.model_dump(include=set(Conventions.model_fields)))
+        self._quick = _quick_is_enough(self._conventions)
         self._workers = ProcessWorkers(
-            compare,
+            judge_pair,
             max_workers=config.workers,
             timeout_seconds=config.timeout_seconds,
             memory_mb=config.memory_mb,
@@ -56,10 +61,15 @@ class MathVerifier:
         )
 
     async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
-        """PASS or FAIL; ABSTAIN without an answer or a readable gold answer; ERROR over a limit."""
+        """PASS or FAIL; ABSTAIN without an answer or where nothing is shown; ERROR over a limit."""
         start = time.perf_counter()
         extracted = extract_answer(response, last_number=self.config.last_number)
-        outcome, reason = await self._judge(extracted, target.value)
+        if target.value is None or not target.value.strip():
+            outcome, reason = Outcome.ABSTAIN, "the problem has no gold answer"
+        elif extracted is None:
+            outcome, reason = Outcome.ABSTAIN, "the response states no answer"
+        else:
+            outcome, reason = await self._judge(prompt, _unboxed(target.value), extracted)
         return Verdict(
             outcome=outcome,
             reason=reason,
@@ -77,73 +87,39 @@ class MathVerifier:
         """Ends the checking processes."""
         await self._workers.close()
 
-    async def _judge(self, answer: str | None, gold: str | None) -> tuple[Outcome, str]:
-        if gold is None or not gold.strip():
-            return Outcome.ABSTAIN, "the problem has no gold answer"
-        if answer is None:
-            return Outcome.ABSTAIN, "the response states no answer"
-        gold = last_box(gold) or gold
-        gold_number, number = plain_number(gold), plain_number(answer)
-        if gold_number is not None and number is not None:
-            if gold_number == number:
-                return Outcome.PASS, "equal numbers"
-            return Outcome.FAIL, "other number"
-        if _bare(answer) == _bare(gold):
-            return Outcome.PASS, "same text"
+    async def _judge(self, prompt: str, gold: str, answer: str) -> tuple[Outcome, str]:
+        if self._quick and (expected := normal_gold(gold)) is not None:
+            number = normal_number(answer)
+            if number is not None:
+                if number == expected:
+                    return Outcome.PASS, "equal numbers"
+                return Outcome.FAIL, "another number"
+        percent = _ASKS_FOR_PERCENT.search(prompt) is not None
+        context = Context(self._conventions, percent_is_figure=percent)
         try:
-            return await self._workers.run((gold, answer))
+            return await self._workers.run(Question(gold, answer, context))
         except CheckFailed as e:
             return Outcome.ERROR, str(e)
 
 
-def plain_number(text: str) -> Fraction | None:
-    """The exact value of an integer, decimal or fraction as people write it; None for all else.
-
-    Takes `1,234`, `-0.50`, `3/4`, `\\frac{3}{4}`, `$18`, `$18$` and a full stop after the number.
-    """
-    bare = _bare(text)
-    if len(bare) > _MOST_DIGITS:
-        return None
-    if match := _LATEX_FRACTION.fullmatch(bare):
-        sign, numerator, denominator = match.groups()
-    elif match := _PLAIN.fullmatch(bare):
-        sign, whole, decimals, only_decimals, denominator = match.groups()
-        numerator = f"{(whole or '0').replace(',', '')}{decimals or only_decimals or ''}"
-    else:
-        return None
-    value = Fraction(numerator)
-    if denominator is not None:
-        if int(denominator) == 0:
-            return None
-        value /= int(denominator)
-    return -value if sign == "-" else value
+def judge_pair(question: Question) -> tuple[Outcome, str]:
+    """Decides a pair; to be run in a checking process."""
+    try:
+        found = decide(question)
+    except MemoryError:
+        raise
+    except TooLarge as e:
+        return Outcome.ERROR, str(e)
+    except Exception as e:  # noqa: BLE001 - a fault of ours or of sympy's says nothing about the answer
+        return Outcome.ERROR, f"the comparison broke: {type(e).__name__}: {e}"[:200]
+    return _OUTCOMES[found.equal], found.reason
 
 
-def compare(pair: tuple[str, str]) -> tuple[Outcome, str]:
-    """Asks math-verify whether the (gold, answer) pair is equal; runs in a checking process."""
-    from math_verify import parse, verify
-
-    # It warns at every call that its own time limit, a signal, is off; this process has a hard one.
-    logging.getLogger("math_verify").setLevel(logging.ERROR)
-    gold, answer = (_parse_bare(text, parse) for text in pair)
-    if not gold:
-        return Outcome.ABSTAIN, "the gold answer cannot be read"
-    if not answer:
-        return Outcome.ABSTAIN, "the answer cannot be read"
-    if verify(gold, answer, timeout_seconds=None, raise_on_error=True):
-        return Outcome.PASS, "equal by math-verify"
-    return Outcome.FAIL, "not equal by math-verify"
+@lru_cache(maxsize=4096)
+def _unboxed(gold: str) -> str:
+    return last_box(gold) or gold
 
 
-def _parse_bare(text: str, parse: "object") -> "list[object]":
-    assert callable(parse)
-    parsed: list[object] = parse(f"${_bare(text)}$", parsing_timeout=None, raise_on_error=True)
-    return parsed
-
-
-def _bare(text: str) -> str:
-    """Without white space around it, dollar signs, and a full stop at the end."""
-    text = text.strip().removesuffix(".").strip()
-    if text.startswith("\\$"):
-        text = text[2:]
-    return text.strip("$").strip()
+def _quick_is_enough(conventions: Conventions) -> bool:
+    """Whether two plain numbers that are written differently are different under these conventions."""
+    return conventions.rounding != "decimals" and not conventions.relative_tolerance

@@ -2,12 +2,21 @@
 
 Only a process can be stopped for certain: a signal does not reach threads, and C code ignores both.
 Items that arrive together go out in one batch, which has the time limit of a single item; if it is
-over or its process dies, the items go again one by one, so that only the guilty one is lost.
+over, or its process dies or runs out of memory, the items go again one by one. So only a guilty item is
+lost, and not before it has failed a second time, in a fresh process.
+
+    who                   waits for              is woken by
+    run                   its own result         the batch that carries its item
+    _run_batch            the batch's results    pebble, which enforces the limits
+
+Usable from several threads and event loops at once: each loop collects batches of its own.
 """
 
 import asyncio
 import multiprocessing
+import os
 import resource
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -20,14 +29,24 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _BATCH_SIZE = 32
+_OUT_OF_MEMORY = 77
+"""Exit status of a process that ran out of memory: what it holds then is of no more use."""
 
 
 class CheckFailed(Exception):
     """The check gave no result: too slow, out of memory, or it raised. The message says which."""
 
 
+class _OverLimit(CheckFailed):
+    """The process was lost; a second try in a fresh one may end otherwise."""
+
+
+Waiting = list[tuple[Item, asyncio.Future[Result]]]
+"""Items whose results somebody waits for."""
+
+
 class ProcessWorkers(Generic[Item, Result]):
-    """A pool of processes that apply `check` to items; for one event loop at a time."""
+    """A pool of processes that apply `check` to items."""
 
     def __init__(
         self,
@@ -48,49 +67,53 @@ class ProcessWorkers(Generic[Item, Result]):
         self._memory_mb = memory_mb
         self._preload = preload
         self._pool: Any = None
-        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._lock = threading.Lock()
+        """Held to start or take the pool."""
+        self._waiting: dict[asyncio.AbstractEventLoop, Waiting[Item, Result]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Starts the processes and their imports, so that the first item need not wait for them."""
-        if self._pool is None:
-            self._pool = self._start_pool()
+        pool = self._running_pool()
         await asyncio.gather(
-            *(asyncio.wrap_future(self._pool.schedule(_idle)) for _ in range(self._max_workers))
+            *(asyncio.wrap_future(pool.schedule(_idle)) for _ in range(self._max_workers))
         )
 
     async def run(self, item: Item) -> Result:
         """The check's result. Raises CheckFailed."""
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
-        if len(self._waiting) == 1:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+        waiting = self._waiting.setdefault(loop, [])
+        waiting.append((item, future))
+        if len(waiting) == 1:
             # Sent off once the loop has run everything that is ready, so that items that arrive
             # in the same turn share a batch.
-            asyncio.get_running_loop().call_soon(self._flush)
-        elif len(self._waiting) == _BATCH_SIZE:
-            self._flush()
+            loop.call_soon(self._flush, loop)
+        elif len(waiting) == _BATCH_SIZE:
+            self._flush(loop)
         return await future
 
     async def close(self) -> None:
         """Kills the processes; calling it twice is fine."""
-        pool, self._pool = self._pool, None
+        with self._lock:
+            pool, self._pool = self._pool, None
         if pool is not None:
             pool.stop()
             await asyncio.to_thread(pool.join)
 
-    def _flush(self) -> None:
-        batch, self._waiting = self._waiting, []
+    def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
+        batch = self._waiting.pop(loop, [])
         if batch:
-            task = asyncio.create_task(self._run_batch(batch))
+            task = loop.create_task(self._run_batch(batch))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _run_batch(self, batch: Sequence[tuple[Item, "asyncio.Future[Result]"]]) -> None:
+    async def _run_batch(self, batch: Waiting[Item, Result], *, last_try: bool = False) -> None:
         try:
             results = await self._schedule([item for item, _ in batch])
         except CheckFailed as e:
-            if len(batch) > 1:
-                await asyncio.gather(*(self._run_batch([one]) for one in batch))
+            if len(batch) > 1 or (isinstance(e, _OverLimit) and not last_try):
+                await asyncio.gather(*(self._run_batch([one], last_try=True) for one in batch))
             elif not batch[0][1].done():
                 batch[0][1].set_exception(e)
             return
@@ -100,10 +123,9 @@ class ProcessWorkers(Generic[Item, Result]):
 
     async def _schedule(self, items: list[Item]) -> list[Result]:
         try:
-            if self._pool is None:
-                self._pool = self._start_pool()
-            pool = self._pool
-            future = pool.schedule(_apply, args=(self._check, items), timeout=self._timeout_seconds)
+            future = self._running_pool().schedule(
+                _apply, args=(self._check, items), timeout=self._timeout_seconds
+            )
         except (RuntimeError, OSError) as e:
             # A pool that could not replace a killed process is broken; the next item gets a new one.
             await self.close()
@@ -111,14 +133,20 @@ class ProcessWorkers(Generic[Item, Result]):
         try:
             results: list[Result] = await asyncio.wrap_future(future)
         except FutureTimeout as e:
-            raise CheckFailed(f"took longer than {self._timeout_seconds:g} seconds") from e
+            raise _OverLimit(f"took longer than {self._timeout_seconds:g} seconds") from e
         except ProcessExpired as e:
-            raise CheckFailed("the checking process died") from e
-        except MemoryError as e:
-            raise CheckFailed(f"needed more than {self._memory_mb} MB") from e
+            if e.exitcode == _OUT_OF_MEMORY:
+                raise _OverLimit(f"needed more than {self._memory_mb} MB") from e
+            raise _OverLimit("the checking process died") from e
         except Exception as e:
             raise CheckFailed(f"{type(e).__name__}: {e}"[:200]) from e
         return results
+
+    def _running_pool(self) -> Any:
+        with self._lock:
+            if self._pool is None:
+                self._pool = self._start_pool()
+            return self._pool
 
     def _start_pool(self) -> Any:
         # A fork server is started clean: forking this process, with its threads, could deadlock.
@@ -134,7 +162,10 @@ class ProcessWorkers(Generic[Item, Result]):
 
 
 def _apply(check: Callable[[Item], Result], items: list[Item]) -> list[Result]:
-    return [check(item) for item in items]
+    try:
+        return [check(item) for item in items]
+    except MemoryError:
+        os._exit(_OUT_OF_MEMORY)
 
 
 def _idle() -> None:

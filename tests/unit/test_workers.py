@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -52,6 +54,55 @@ async def test_a_guilty_item_is_lost_alone(
     assert results[3] == "C"
     assert isinstance(results[2], CheckFailed)
     assert reason in str(results[2])
+
+
+def count_and_hang(path: str) -> str:
+    """Notes its process; hangs in the first one."""
+    seen = Path(path).read_text().split() if Path(path).exists() else []
+    Path(path).write_text(" ".join([*seen, str(os.getpid())]))
+    while not seen:
+        pass
+    return seen[0]
+
+
+async def test_one_over_the_limit_is_tried_again_once_in_a_fresh_process(tmp_path: Path) -> None:
+    workers = ProcessWorkers(count_and_hang, max_workers=1, timeout_seconds=1.0, memory_mb=512)
+    note = tmp_path / "processes"
+    try:
+        assert await workers.run(str(note))
+    finally:
+        await workers.close()
+    first, second = note.read_text().split()
+    assert first != second
+
+
+def note_and_hang(path: str) -> None:
+    with Path(path).open("a") as notes:
+        notes.write(f"{os.getpid()}\n")
+    while True:
+        pass
+
+
+async def test_one_that_is_over_the_limit_twice_is_given_up(tmp_path: Path) -> None:
+    workers = ProcessWorkers(note_and_hang, max_workers=1, timeout_seconds=0.5, memory_mb=512)
+    try:
+        with pytest.raises(CheckFailed, match=r"longer than 0\.5 seconds"):
+            await workers.run(str(tmp_path / "notes"))
+    finally:
+        await workers.close()
+    assert len(set((tmp_path / "notes").read_text().split())) == 2
+
+
+def test_threads_with_loops_of_their_own_share_the_workers() -> None:
+    workers = ProcessWorkers(check, max_workers=2, timeout_seconds=10.0, memory_mb=512)
+
+    async def ask(name: str) -> list[str]:
+        return await asyncio.gather(*(workers.run(f"{name}{number}") for number in range(50)))
+
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda name: asyncio.run(ask(name)), "abcd"))
+    asyncio.run(workers.close())
+    assert answers == [[f"{name}{number}" for number in range(50)] for name in "ABCD"]
 
 
 async def test_many_items_come_back_in_order(workers: ProcessWorkers[str, str]) -> None:

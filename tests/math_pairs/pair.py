@@ -1,0 +1,30 @@
+"""A pair of gold answer and response, and short names to write many of them."""
+
+from dataclasses import dataclass
+
+from verifiers import Outcome
+
+PASS, FAIL, ABSTAIN = Outcome.PASS, Outcome.FAIL, Outcome.ABSTAIN
+
+
+@dataclass(frozen=True)
+class Pair:
+    gold: str
+    response: str
+    outcome: Outcome
+    why: str
+    """The argument for the outcome: mathematics, or a rule of docs/math.md."""
+    prompt: str = ""
+
+
+@dataclass(frozen=True)
+class Convention(Pair):
+    """Mathematics alone does not settle this one: the rules do, by a default."""
+
+    other: str = ""
+    """What somebody who wants another outcome would say."""
+
+
+def box(answer: str) -> str:
+    """A response that ends with this answer in a box."""
+    return rf"Putting both together we find $\boxed{{{answer}}}$."

@@ -1,0 +1,252 @@
+"""Where the answer is: boxes, phrases, corrections, and responses that state none."""
+
+from tests.math_pairs.pair import ABSTAIN, FAIL, PASS, Pair, box
+
+P = Pair
+
+BOXES = (
+    P("5", "Adding gives $\\boxed{5}$", PASS, "one box, no full stop"),
+    P("5", "\\boxed{5}", PASS, "nothing but the box"),
+    P("5", "\\boxed {5}", PASS, "TeX skips the space before an argument"),
+    P("5", "\\boxed{\n5\n}", PASS, "line ends inside a box are spaces"),
+    P("5", "First $\\boxed{3}$ apples, in all $\\boxed{5}$.", PASS, "the last box is the answer"),
+    P(
+        "3",
+        "First $\\boxed{3}$ apples, in all $\\boxed{5}$.",
+        FAIL,
+        "an earlier box is a step on the way",
+    ),
+    P(
+        "5",
+        "$\\boxed{7}$. Hmm, I forgot two. So it is $\\boxed{5}$.",
+        PASS,
+        "a later box replaces the earlier",
+    ),
+    P("7", "$\\boxed{7}$. Hmm, I forgot two. So it is $\\boxed{5}$.", FAIL, "the box was taken back"),
+    P("5", r"\boxed{\boxed{5}}", PASS, "a frame around a frame"),
+    P("5", r"\boxed{x=\boxed{5}}", PASS, "the outer box says of what the inner is the value"),
+    P("6", r"\boxed{x=\boxed{5}}", FAIL, "neither box holds 6"),
+    P(
+        "1, 2",
+        r"The roots are $\boxed{1}$ and $\boxed{2}$.",
+        PASS,
+        "two boxes joined by 'and' are one list",
+    ),
+    P("1, 2", r"$\boxed{2}$, $\boxed{1}$", PASS, "two boxes joined by a comma, in any order"),
+    P("1, 2", r"$\boxed{1}$ or $\boxed{3}$", FAIL, "one of the two is wrong"),
+    P("2", r"The roots are $\boxed{1}$ and $\boxed{2}$.", FAIL, "the list has an extra root"),
+    P("1, 2, 3", r"$\boxed{1}$, $\boxed{2}$, and $\boxed{3}$", PASS, "a comma and 'and' together"),
+    P("5", r"$\boxed{5}$ and so on.", PASS, "one box; what follows adds no other"),
+    P("5", r"So $\boxed{5}}$.", PASS, "a brace too many behind a balanced box"),
+    P(r"\{1,2\}", r"$\boxed{\{1,2\}}$", PASS, "escaped braces belong to the set"),
+    P(r"\frac{1}{2}", r"$\boxed{\frac{1}{2}}$", PASS, "braces inside the box are balanced"),
+    P("5", r"$\boxed{5}$. Then there is an empty box: $\boxed{}$", PASS, "an empty box states nothing"),
+    P(
+        "5",
+        "<think>Perhaps \\boxed{7}?</think>\nIt is \\boxed{5}.",
+        PASS,
+        "the box after the thinking is last",
+    ),
+    P("7", "<think>Perhaps \\boxed{7}?</think>\nIt is \\boxed{5}.", FAIL, "the thought was given up"),
+    P(
+        "5",
+        "<think>\\boxed{7}</think>\nThe answer is 5.",
+        PASS,
+        "a phrase after the box in the thinking",
+    ),
+    P(
+        "5",
+        "## Solution\n$$\n\\boxed{5}\n$$\nThis was fun!",
+        PASS,
+        "a remark after the box states nothing",
+    ),
+    P(
+        "5",
+        "$\\boxed{5}$\n\nCheck: 2 + 3 = 5, and 7 - 2 = 5.",
+        PASS,
+        "numbers of a check are no new answer",
+    ),
+    P("5", "$\\boxed{5}$ It took 3 steps.", PASS, "a number in a remark is no new answer"),
+)
+
+PHRASES = (
+    P("5", "2+3 makes five apples.\n#### 5", PASS, "four signs and the number"),
+    P("5", "2+3 makes six apples.\n#### 6", FAIL, "four signs and another number"),
+    P("5", "####5", PASS, "no space behind the signs"),
+    P("1200", "She earns it in a year.\n#### $1,200", PASS, "money, in groups of three"),
+    P("5", "The answer is 5.", PASS, "the phrase"),
+    P("5", "The answer is 5", PASS, "the phrase without a full stop"),
+    P("5", "the answer is: 5", PASS, "a colon and no capital"),
+    P("5", "The answer is 6.", FAIL, "another number"),
+    P("5", "So the answer is $x=5$.", PASS, "the variable names its value"),
+    P("3.5", "The answer is 3.5.", PASS, "the first point is inside the number, the second ends it"),
+    P("3", "The answer is 3.5.", FAIL, "the sentence does not end at the decimal point"),
+    P("1200", "The answer is 1,200 dollars.", PASS, "a comma inside the number, a noun behind it"),
+    P("5", "Final answer: 5", PASS, "the short form"),
+    P("5", "**Final Answer:** 5", PASS, "the phrase in bold"),
+    P("5", "**Answer:** 5", PASS, "one word in bold"),
+    P("5", "**Answer**: 5", PASS, "the colon outside the bold"),
+    P("5", "ANSWER: 5", PASS, "capitals"),
+    P("5", "Answer: **5**", PASS, "the number in bold"),
+    P("5", "Answer: $5$", PASS, "the number in math"),
+    P("5", "Answer: \\(5\\)", PASS, "the other math delimiters"),
+    P("5", "**Answer:** 15", FAIL, "a digit more"),
+    P(
+        r"\frac12",
+        r"The final answer is $\frac{1}{2}$. I hope it is correct.",
+        PASS,
+        "the sentence ends there",
+    ),
+    P("5", "Final Answer: The final answer is $5$. I hope it is correct.", PASS, "the later phrase"),
+    P("5", "The correct answer should be 5.", PASS, "the phrase of a correction, alone"),
+    P("5", "The answer is 4. I forgot one. The answer is 5.", PASS, "the last phrase counts"),
+    P("4", "The answer is 4. I forgot one. The answer is 5.", FAIL, "the first was taken back"),
+    P("5", "The answer is 4. No, that is wrong: $\\boxed{5}$", PASS, "a box after the phrase"),
+    P("x^2+1", "The answer is $x^2+1$.", PASS, "a formula behind the phrase"),
+    P("(1,2)", "The answer is $(1, 2)$.", PASS, "a point behind the phrase"),
+    P("(1,2)", "The answer is $(2, 1)$.", FAIL, "the coordinates are swapped"),
+)
+
+CORRECTIONS = (
+    P("6", r"$\boxed{5}$. Wait, it should be 6.", PASS, "the word of correction takes the box back"),
+    P("5", r"$\boxed{5}$. Wait, it should be 6.", FAIL, "the box was taken back"),
+    P("6", r"$\boxed{5}$. Actually, I made a mistake: it is 6.", PASS, "a mistake is owned"),
+    P("5", r"$\boxed{5}$. Actually, I made a mistake: it is 6.", FAIL, "the box was taken back"),
+    P("6", r"$\boxed{5}$. Sorry, it's $6$.", PASS, "the short form, in math"),
+    P("6", r"$\boxed{5}$. The correct answer should be 6.", PASS, "the phrase corrects the box"),
+    P(
+        "6",
+        "$\\boxed{5}$\n\nThe answer is 6.",
+        PASS,
+        "a phrase after the box, without a word of correction",
+    ),
+    P("5", "$\\boxed{5}$\n\nThe answer is 6.", FAIL, "the last statement is 6"),
+    P("6", "$\\boxed{5}$\n#### 6", PASS, "four signs after the box"),
+    P("6", "$\\boxed{5}$\n\n$\\boxed{6}$", PASS, "the later box, without any words"),
+    P("5", "$\\boxed{5}$\n\n$\\boxed{6}$", FAIL, "the later box is 6"),
+    P("6", "Answer: 5\nWait, I forgot one.\nAnswer: 6", PASS, "the later phrase"),
+    P("5", r"$\boxed{5}$. The answer is clear.", PASS, "'clear' is no answer, the box stays"),
+    P(
+        "5",
+        r"$\boxed{5}$. The answer is a bit surprising.",
+        PASS,
+        "'a' is an article here, the box stays",
+    ),
+    P("5", r"$\boxed{5}$. Wait, let me check: 2+3=5. Yes.", PASS, "the check confirms the box"),
+    P("5", r"$\boxed{5}$. It is 6 less than 11.", PASS, "no word of correction: a remark on 5"),
+    P("5", r"$\boxed{5}$. The answer is 5, as expected.", PASS, "the phrase repeats the box"),
+    P("5", r"$\boxed{5}$. The answer is also $\boxed{5}$.", PASS, "both are 5"),
+    P(
+        "6",
+        r"$\boxed{5}$. Wait. $\boxed{6}$. No, sorry, $\boxed{5}$.",
+        FAIL,
+        "taken back twice: 5 is last",
+    ),
+)
+
+NO_ANSWER = (
+    P("5", "", ABSTAIN, "an empty response"),
+    P("5", "   \n\n", ABSTAIN, "white space only"),
+    P("5", "I do not know how to solve this.", ABSTAIN, "no answer is stated"),
+    P("5", "Let us add 2 and 3.", ABSTAIN, "numbers, but no answer"),
+    P(
+        "5",
+        "Adding them we get 5.",
+        ABSTAIN,
+        "no box and no phrase: the last number is not taken by default",
+    ),
+    P("5", r"So the result is $\boxed{}$.", ABSTAIN, "an empty box"),
+    P("5", r"So the result is $\boxed{ }$.", ABSTAIN, "a box with a space"),
+    P("5", r"\boxed{\,}", ABSTAIN, "a box with a thin space"),
+    P("5", r"Hence \boxed{5", ABSTAIN, "the text was cut off inside the box"),
+    P(r"\frac12", r"Hence $\boxed{\frac{1}{2", ABSTAIN, "cut off inside a fraction in the box"),
+    P(r"\frac12", r"Hence $\boxed{\frac{1}{2}", ABSTAIN, "the brace of the box is missing"),
+    P("5", r"Hence \boxed", ABSTAIN, "cut off before the brace"),
+    P("5", "So the answer is", ABSTAIN, "cut off before the answer"),
+    P("5", "Final answer:", ABSTAIN, "nothing behind the colon"),
+    P("5", "<think>Let me see, 2 and 3 make", ABSTAIN, "cut off while thinking"),
+    P("5", "x" * 2000, ABSTAIN, "one long word"),
+    P("B", "Let me compare the choices.", ABSTAIN, "nothing is chosen"),
+    P("no solution", "", ABSTAIN, "saying nothing is not saying that there is none"),
+    P(r"\emptyset", r"\boxed{}", ABSTAIN, "an empty box is not the empty set"),
+    P("0", r"\boxed{}", ABSTAIN, "nothing is not zero"),
+    P("x+1", "We factor and simplify.", ABSTAIN, "no formula is stated"),
+    P("5", box(r"\ldots"), ABSTAIN, "dots hold the place of an answer"),
+)
+
+WHOLE_RESPONSES = (
+    P(
+        "21",
+        "He buys 4 boxes of 6, so 4*6 = <<4*6=24>>24 eggs.\n3 break: 24-3 = <<24-3=21>>21.\n#### 21",
+        PASS,
+        "24 - 3 = 21, behind the four signs",
+    ),
+    P(
+        "21",
+        "He buys 4 boxes of 6, so 4*6 = <<4*6=24>>24 eggs.\n3 break: 24+3 = <<24+3=27>>27.\n#### 27",
+        FAIL,
+        "the broken eggs were added",
+    ),
+    P(
+        r"\frac{5}{36}",
+        r"There are $36$ outcomes. A sum of $6$ comes from $(1,5),(2,4),(3,3),(4,2),(5,1)$."
+        r" Therefore the probability is $$\boxed{\dfrac{5}{36}}.$$",
+        PASS,
+        "five of 36, and the points on the way are no answer",
+    ),
+    P(
+        r"\frac{5}{36}",
+        r"A sum of $6$ comes from $\{1,5\},\{2,4\},\{3,3\}$: three of $21$, so $\boxed{\frac17}$.",
+        FAIL,
+        "unordered pairs are not equally likely: 1/7 is more than 5/36",
+    ),
+    P(
+        "2, 3",
+        "**Step 1.** Factor: $x^2-5x+6=(x-2)(x-3)$.\n**Step 2.** Hence $x=2$ or $x=3$.\n\n"
+        "**Final Answer**\n\n$$\\boxed{x=2 \\text{ or } x=3}$$",
+        PASS,
+        "2 + 3 = 5 and 2*3 = 6",
+    ),
+    P(
+        "2, 3",
+        "Factor: $x^2-5x+6=(x-2)(x-3)$.\n\n**Final Answer**\n\n$$\\boxed{x=2}$$",
+        FAIL,
+        "the root 3 is lost",
+    ),
+    P(
+        "033",
+        "<think>\nMaybe 32? No: 3*11.\n</think>\n\nThe product is $3\\cdot 11$, so $m+n=\\boxed{33}$.",
+        PASS,
+        "the zero in front fills three places of an answer sheet, 033 is 33",
+    ),
+    P("33", box("033"), PASS, "a zero in front of a whole number adds nothing"),
+    P("33", box("330"), FAIL, "a zero behind it is a factor of ten"),
+    P(
+        r"\left(3, 150^\circ\right)",
+        "In polar form $r = 3$, and the angle is obtuse.\n\n$\\boxed{(3, \\frac{5\\pi}{6})}$",
+        PASS,
+        "150/180 = 5/6 of pi",
+    ),
+    P(
+        r"\frac{\sqrt{3}}{4}",
+        "The side is 1, so the area is $\\frac{1}{2}\\cdot 1\\cdot\\frac{\\sqrt{3}}{2}$.\n"
+        "Final Answer: $\\frac{\\sqrt{3}}{4}$",
+        PASS,
+        "half of base times height, behind the phrase",
+    ),
+    P(
+        r"\frac{\sqrt{3}}{4}",
+        "The side is 1, so the area is $1\\cdot\\frac{\\sqrt{3}}{2}$.\n"
+        "Final Answer: $\\frac{\\sqrt{3}}{2}$",
+        FAIL,
+        "the half is forgotten",
+    ),
+)
+
+PLACES = {
+    "boxes": BOXES,
+    "phrases": PHRASES,
+    "corrections": CORRECTIONS,
+    "no answer": NO_ANSWER,
+    "whole responses": WHOLE_RESPONSES,
+}

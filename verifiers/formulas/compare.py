@@ -1,0 +1,61 @@
+"""Compares two answers as what they are: values with values, sets with sets, equations up to a factor.
+
+The result is YES, NO or UNKNOWN with a reason. UNKNOWN never stands for either of the others.
+"""
+
+from collections.abc import Callable
+
+from verifiers.formulas.comparison import Comparer, Comparison, Context, no, unknown
+from verifiers.formulas.nodes import Formula, Items, Matrix, NamedSet, Numeral, Quantity, Ratio, Words
+from verifiers.formulas.regions import Region
+from verifiers.formulas.rules.relations import compare_equations, compare_inequalities, compare_named
+from verifiers.formulas.rules.sets import (
+    compare_items,
+    compare_matrices,
+    compare_named_sets,
+    compare_regions,
+)
+from verifiers.formulas.rules.values import compare_quantities, compare_values
+from verifiers.formulas.rules.words import compare_numerals, compare_ratios, compare_words
+from verifiers.formulas.structures import (
+    Contradiction,
+    Equation,
+    Inequality,
+    Named,
+    Structure,
+    structure_of,
+)
+
+Rule = Callable[[Structure, Structure, Comparer], Comparison]
+_RULES: tuple[tuple[type, Rule], ...] = (
+    (Named, compare_named),
+    (Words, compare_words),
+    (Equation, compare_equations),
+    (Inequality, compare_inequalities),
+    (Region, compare_regions),
+    (NamedSet, compare_named_sets),
+    (Matrix, compare_matrices),
+    (Items, compare_items),
+    (Quantity, compare_quantities),
+    (Numeral, compare_numerals),
+    (Ratio, compare_ratios),
+)
+"""The first whose kind one of the two answers is; values for all else."""
+
+
+def compare(gold: Formula, answer: Formula, context: Context) -> Comparison:
+    """Compares what was read. Raises TooLarge where a value cannot be computed, and Unreadable."""
+    return _ByRules(context).compare(structure_of(gold), structure_of(answer))
+
+
+class _ByRules(Comparer):
+    def compare(self, gold: Structure, answer: Structure) -> Comparison:
+        """By the rule for the kind of the two."""
+        if isinstance(gold, Contradiction):
+            return unknown("the gold answer states an equality that does not hold")
+        if isinstance(answer, Contradiction):
+            return no("the answer states an equality that does not hold")
+        for kind, rule in _RULES:
+            if isinstance(gold, kind) or isinstance(answer, kind):
+                return rule(gold, answer, self)
+        return compare_values(gold, answer, self)

@@ -1,0 +1,58 @@
+"""A place in the tokens of an answer."""
+
+from verifiers.formulas.nodes import Unreadable
+from verifiers.formulas.tokens import Token
+
+_MOST_NESTED = 40
+END = Token("end of the answer", "", False)
+
+
+class Cursor:
+    """Walks over tokens; also counts how deep the reader is nested."""
+
+    def __init__(self, tokens: list[Token]) -> None:
+        self._tokens = tokens
+        self.position = 0
+        self.depth = 0
+
+    @property
+    def next(self) -> Token:
+        """The token here, or END."""
+        return self._tokens[self.position] if self.position < len(self._tokens) else END
+
+    @property
+    def following(self) -> str:
+        """The kind of the token behind the next one."""
+        return self._tokens[self.position + 1].kind if self.position + 1 < len(self._tokens) else ""
+
+    def take(self) -> Token:
+        """The token here; goes on to the next."""
+        token = self.next
+        self.position += 1
+        return token
+
+    def expect(self, kind: str) -> None:
+        """Takes a token of that kind. Raises Unreadable for another."""
+        if self.next.kind != kind:
+            raise self.lost()
+        self.take()
+
+    def is_braced(self, kind: str) -> bool:
+        """Whether a token of that kind stands alone in braces here."""
+        kinds = [token.kind for token in self._tokens[self.position : self.position + 3]]
+        return kinds == ["{", kind, "}"]
+
+    def skip_braced(self) -> None:
+        """Takes one token, with the braces around it if there are any."""
+        self.position += 3 if self.next.kind == "{" else 1
+
+    def enter(self) -> None:
+        """Counts a level of nesting, which the caller takes back. Raises Unreadable."""
+        self.depth += 1
+        if self.depth > _MOST_NESTED:
+            raise Unreadable(f"is nested more than {_MOST_NESTED} levels deep")
+
+    def lost(self) -> Unreadable:
+        """The error to raise for a token that does not fit."""
+        token = self.next
+        return Unreadable(f"{token.text or token.kind!r} does not fit there")

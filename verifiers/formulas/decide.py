@@ -1,0 +1,99 @@
+"""Decides a pair of answers: reads both, compares them, asks the library where that says nothing."""
+
+import re
+from dataclasses import dataclass
+
+from verifiers.formulas.compare import compare
+from verifiers.formulas.comparison import Comparison, Context
+from verifiers.formulas.equality import Equal
+from verifiers.formulas.grammar import read
+from verifiers.formulas.library import compare_by_library
+from verifiers.formulas.nodes import Formula, Number, Quantity, Unreadable, Words
+from verifiers.formulas.notation import plain
+from verifiers.formulas.tokens import MOST_CHARACTERS
+from verifiers.formulas.units import NOT_NOUNS
+
+_CHOICE = re.compile(
+    r"(?:\\(?:text|textbf|mathrm|mathbf|textrm|mbox)\s*\{\s*)?\(?\s*([A-Ja-j])\s*(?:\)|\.|:|\}|$)",
+    re.DOTALL,
+)
+_STYLE = re.compile(r"\\(?:text|mathrm|textbf|mbox)\s*\{([^{}\\]*)\}")
+_WANTS_LIBRARY = re.compile(
+    r"\\(?:int|sum|prod|lim|partial|iint|oint|frac\{d|bigcup|cfrac|overline|vec|equiv|pmod|bmod)"
+)
+_GOLD_CHOICE = re.compile(r"(?:\\text(?:bf)?\s*\{\s*)?\(?\s*([A-J])\s*\)?\s*\.?\s*\}?")
+_PROSE_NUMBER = re.compile(r"(?<![\w.,/^\\{-])\$?-?\d[\d,]*(?:\.\d+)?(?![\d/^]|\s*[-+*/^=<>\\:(])")
+_NEGATIONS = NOT_NOUNS | frozenset(
+    "not n't cannot never neither nor without twice double triple before after above below".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A pair to decide."""
+
+    gold: str
+    answer: str
+    context: Context
+
+
+def decide(question: Question) -> Comparison:
+    """Whether the answer equals the gold answer. Raises TooLarge where that cannot be computed."""
+    gold, answer = question.gold, question.answer
+    if _text(gold) == _text(answer):
+        return Comparison(Equal.YES, "the same text")
+    if question.context.conventions.choices and (chosen := _compare_choices(gold, answer)):
+        return chosen
+    try:
+        found = compare(read(gold), _read_answer(gold, answer), question.context)
+    except Unreadable as e:
+        found = Comparison(Equal.UNKNOWN, f"cannot be read: {e}")
+    if found.equal is not Equal.UNKNOWN or not _WANTS_LIBRARY.search(gold + answer):
+        return found
+    if max(len(gold), len(answer)) > MOST_CHARACTERS:
+        return found
+    by_library = compare_by_library(plain(gold), plain(answer))
+    return by_library if by_library.equal is not Equal.UNKNOWN else found
+
+
+def _text(answer: str) -> str:
+    """With single spaces and without styles; spaces count, since `1 1/2` is not `11/2`."""
+    return " ".join(_STYLE.sub(r" \1 ", answer).strip(" .$").split())
+
+
+def _compare_choices(gold: str, answer: str) -> Comparison | None:
+    expected, given = _GOLD_CHOICE.fullmatch(gold.strip()), _CHOICE.match(answer.strip())
+    if expected is None or given is None:
+        return None
+    if expected[1] == given[1].upper():
+        return Comparison(Equal.YES, "the same choice")
+    return Comparison(Equal.NO, "another choice")
+
+
+def _read_answer(gold: str, answer: str) -> Formula:
+    """The answer; of one in prose the only number in it, if the gold answer is a number."""
+    expected = read(gold)
+    try:
+        formula = read(answer)
+        if not isinstance(formula, Words):
+            return formula
+    except Unreadable:
+        formula = None
+    if isinstance(expected, Number | Quantity) and (quantity := _only_quantity(answer)):
+        return read(quantity)
+    return formula or read(answer)
+
+
+def _only_quantity(text: str) -> str | None:
+    """From the only number in a sentence to its end; None where other words may change its meaning."""
+    text = _STYLE.sub(r" \1 ", text).strip()
+    numbers = list(_PROSE_NUMBER.finditer(text))
+    if len(numbers) != 1 or len(re.findall(r"\d[\d,.]*", text)) != 1 or "\\" in text:
+        return None
+    before = text[: numbers[0].start()]
+    words = re.findall(r"[A-Za-z]+(?:'t)?", before)
+    if not words or len(words) > 30 or not _NEGATIONS.isdisjoint(word.lower() for word in words):
+        return None
+    if any(word[0].isupper() for word in words[1:]) or not re.fullmatch(r"[A-Za-z' ,]*[\s$]*", before):
+        return None
+    return text[numbers[0].start() :]

@@ -1,0 +1,208 @@
+"""The value of an expression to many digits, at a point.
+
+Bounded in time and memory by what a value may grow to: beyond that it raises TooLarge, and nothing is
+said about the value. Roots of odd degree of negative numbers are real, as at school; other powers of
+negative numbers are complex, by the principal branch.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+
+from verifiers.formulas.exact_values import Undefined, exact_value
+from verifiers.formulas.nodes import Apply, Constant, Formula, Number, Quantity, Variable
+
+_MOST_MAGNITUDE = 10**6
+"""Bits of the exponent of a value: up to about 10^300,000."""
+_MOST_ARGUMENT_BITS = 40
+"""Of what factorials and binomials are taken of."""
+
+
+class TooLarge(ArithmeticError):
+    """The value is beyond what is computed here."""
+
+
+def variables(formula: Formula) -> frozenset[str]:
+    """Names of the variables in an expression."""
+    if isinstance(formula, Variable):
+        return frozenset([formula.name])
+    if isinstance(formula, Apply):
+        return frozenset().union(*map(variables, formula.args))
+    return variables(formula.value) if isinstance(formula, Quantity) else frozenset()
+
+
+class Evaluator:
+    """Evaluates expressions to a number of digits."""
+
+    def __init__(self, digits: int, *, log_base: int | None = None) -> None:
+        """`log_base` is what `\\log` without a base means; None is the natural logarithm."""
+        self.context = mpmath.MPContext()
+        self.context.dps = digits
+        self.log_base = log_base
+
+    def value(self, formula: Formula, point: Mapping[str, Fraction]) -> Any:
+        """An mpf or mpc. Raises TooLarge or Undefined."""
+        try:
+            return self._value(formula, point)
+        except (ZeroDivisionError, ValueError, OverflowError, mpmath.libmp.NoConvergence) as e:
+            raise Undefined(str(e)) from e
+
+    def number(self, value: Fraction) -> Any:
+        """The rational number to this evaluator's digits."""
+        return self.context.mpf(value.numerator) / value.denominator
+
+    def _value(self, formula: Formula, point: Mapping[str, Fraction]) -> Any:
+        if isinstance(formula, Number):
+            return self.number(formula.value)
+        if isinstance(formula, Variable):
+            return self.number(point[formula.name])
+        if isinstance(formula, Constant):
+            return _CONSTANTS[formula.name](self.context)
+        if isinstance(formula, Quantity):
+            if formula.unit.measures and not formula.unit.half_turns:
+                raise Undefined("a unit inside an expression")
+            value = self._value(formula.value, point) * self.number(formula.unit.factor)
+            return value * (self.context.pi / 180) ** formula.unit.half_turns
+        if not isinstance(formula, Apply):
+            raise Undefined(f"{type(formula).__name__} has no value")
+        arguments = [self._value(argument, point) for argument in formula.args]
+        return self._checked(self._apply(formula, arguments))
+
+    def _apply(self, formula: Apply, arguments: list[Any]) -> Any:
+        context = self.context
+        if formula.name == "pow":
+            return _power(context, arguments[0], arguments[1], exact_value(formula.args[1]))
+        if formula.name == "log":
+            natural = _ln(context, arguments[0])
+            return natural if self.log_base is None else natural / context.ln(self.log_base)
+        if function := _FUNCTIONS.get(formula.name):
+            return function(context, *arguments)
+        if formula.name not in _BY_MPMATH:
+            raise Undefined(f"{formula.name} is no function known here")
+        return getattr(context, _BY_MPMATH[formula.name])(*arguments)
+
+    def _checked(self, value: Any) -> Any:
+        context = self.context
+        for part in (context.re(value), context.im(value)):
+            if context.isnan(part):
+                raise Undefined("not a number")
+            if part and not context.isinf(part) and abs(context.mag(part)) > _MOST_MAGNITUDE:
+                raise TooLarge("a value is too large to compute")
+        return value
+
+
+_CONSTANTS: Mapping[str, Callable[[Any], Any]] = {
+    "pi": lambda context: +context.pi,
+    "e": lambda context: +context.e,
+    "i": lambda context: context.mpc(0, 1),
+    "oo": lambda context: context.inf,
+}
+
+
+def _sum(context: Any, *terms: Any) -> Any:
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+    return total
+
+
+def _product(context: Any, *factors: Any) -> Any:
+    product = factors[0]
+    for factor in factors[1:]:
+        product = product * factor
+    return product
+
+
+def _power(context: Any, x: Any, y: Any, exponent: Fraction | None) -> Any:
+    if x == 0:
+        if context.re(y) < 0:
+            raise Undefined("division by zero")
+        return context.mpf(1 if y == 0 else 0)
+    if context.isinf(x) or context.isinf(y):
+        return x**y
+    if context.mag(y) + context.mag(abs(context.mag(x)) + 1) > math.log2(_MOST_MAGNITUDE) + 1:
+        raise TooLarge("a power is too large to compute")
+    negative = context.im(x) == 0 and context.re(x) < 0
+    if negative and exponent is not None and exponent.denominator % 2 and exponent.denominator > 1:
+        return (-1 if exponent.numerator % 2 else 1) * (-x) ** y
+    return x**y
+
+
+def _root(context: Any, x: Any, degree: Any) -> Any:
+    if context.im(x) == 0 and context.re(x) < 0 and context.isint(degree) and int(degree) % 2:
+        return -((-x) ** (1 / degree))
+    return x ** (1 / degree)
+
+
+def _ln(context: Any, x: Any) -> Any:
+    if x == 0:
+        raise Undefined("logarithm of zero")
+    return context.ln(x)
+
+
+def _exp(context: Any, x: Any) -> Any:
+    return _power(context, +context.e, x, None)
+
+
+def _bounded(name: str) -> Callable[..., Any]:
+    def apply(context: Any, *arguments: Any) -> Any:
+        if any(context.mag(argument) > _MOST_ARGUMENT_BITS for argument in arguments):
+            raise TooLarge("the argument of a factorial or binomial is too large to compute with")
+        return getattr(context, name)(*arguments)
+
+    return apply
+
+
+def _periodic(name: str) -> Callable[..., Any]:
+    """Functions whose argument is reduced by a period, to as many digits as it is large."""
+
+    def apply(context: Any, x: Any) -> Any:
+        if context.mag(x) > 1000:
+            raise TooLarge("the argument of a function is too large to compute with")
+        return getattr(context, name)(x)
+
+    return apply
+
+
+_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    "add": _sum,
+    "mul": _product,
+    "neg": lambda context, x: -x,
+    "div": lambda context, top, bottom: top / bottom,
+    "abs": lambda context, x: abs(x),
+    "root": _root,
+    "cbrt": lambda context, x: _root(context, x, context.mpf(3)),
+    "ln": _ln,
+    "log10": lambda context, x: _ln(context, x) / context.ln(10),
+    "log_base": lambda context, x, base: _ln(context, x) / _ln(context, base),
+    "exp": _exp,
+    "max": lambda context, *numbers: max(numbers),
+    "min": lambda context, *numbers: min(numbers),
+    "factorial": _bounded("factorial"),
+    "binom": _bounded("binomial"),
+    **{
+        name: _periodic(name)
+        for name in "sin cos tan cot sec csc sinh cosh tanh coth sech csch".split()
+    },
+}
+_BY_MPMATH: Mapping[str, str] = {
+    "sqrt": "sqrt",
+    "arcsin": "asin",
+    "arccos": "acos",
+    "arctan": "atan",
+    "arccot": "acot",
+    "arcsec": "asec",
+    "arccsc": "acsc",
+    "asinh": "asinh",
+    "acosh": "acosh",
+    "atanh": "atanh",
+    "floor": "floor",
+    "ceil": "ceil",
+    "sgn": "sign",
+    "Re": "re",
+    "Im": "im",
+    "arg": "arg",
+}

@@ -1,0 +1,47 @@
+"""The quick way for plain numbers, which most answers to word problems are: no parser, any size.
+
+Numbers are compared in a normal form of their digits. It says nothing about all that needs thought: it
+leaves fractions, percentages, units in the gold answer and the like to the full comparison.
+"""
+
+import re
+from functools import lru_cache
+
+from verifiers.formulas.units import NOT_NOUNS
+
+_NUMBER = re.compile(
+    r"(?:\*\*|\$|\\\(|\\\$)?\s*+([+-]?)\s*+(?:\\?\$)?\s*+"
+    r"(\d{1,3}(?:(?:,|\\,|\{,\})\d{3})++(?!\d)|\d++)?+(?:\.(\d*+))?+"
+    r"\s*+(?:\*\*|\$|\\\))?+((?:\s+[a-z]++){0,3})\s*+\.?\s*+(?:\*\*)?",
+    re.ASCII,
+)
+_SEPARATORS = str.maketrans("", "", ",\\{}")
+_LONGEST = 2_000_000
+
+
+@lru_cache(maxsize=4096)
+def normal_gold(text: str) -> str | None:
+    """The normal form of a gold answer that is a number and nothing else; None for anything else."""
+    found = _read(text)
+    return found[0] if found and not found[1] and "$" not in text else None
+
+
+def normal_number(text: str) -> str | None:
+    """The normal form of a number, without nouns and units after it; None where there is more to it."""
+    found = _read(text)
+    if found is None or (found[1] and not NOT_NOUNS.isdisjoint(found[1].split())):
+        return None
+    return found[0]
+
+
+def _read(text: str) -> tuple[str, str] | None:
+    """(normal form, words) of a number with words after it."""
+    if len(text) > _LONGEST or not (match := _NUMBER.fullmatch(text)):
+        return None
+    sign, whole, decimals, words = match.groups()
+    if not whole and not decimals:
+        return None
+    whole = (whole or "").translate(_SEPARATORS).lstrip("0") or "0"
+    decimals = (decimals or "").rstrip("0")
+    number = f"{whole}.{decimals}" if decimals else whole
+    return ("-" if sign == "-" and number != "0" else "") + number, words

@@ -1,0 +1,131 @@
+"""Rules for sets, lists, tuples, matrices and regions of the real line."""
+
+from collections.abc import Sequence
+
+from verifiers.formulas.comparison import Comparer, Comparison, all_equal, no, yes
+from verifiers.formulas.equality import Equal
+from verifiers.formulas.exact_values import exact_or_none
+from verifiers.formulas.nodes import (
+    Formula,
+    Items,
+    Matrix,
+    NamedSet,
+)
+from verifiers.formulas.regions import Region
+from verifiers.formulas.structures import Structure, named_value, region_of, structure_of
+
+
+def compare_regions(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
+    one, other = region_of(gold), region_of(answer)
+    if one is None or other is None:
+        return no("a set of real numbers is compared with something else")
+    if len(one.intervals) != len(other.intervals):
+        return no("other intervals")
+    found = []
+    for ours, theirs in zip(one.intervals, other.intervals, strict=True):
+        if (ours.low_closed, ours.high_closed) != (theirs.low_closed, theirs.high_closed):
+            return no("an end of an interval belongs to one set only")
+        found.append(comparer.compare(ours.low, theirs.low).equal)
+        found.append(comparer.compare(ours.high, theirs.high).equal)
+    return all_equal(found, "the same intervals", "other ends of an interval")
+
+
+def compare_named_sets(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
+    names = [one.name if isinstance(one, NamedSet) else None for one in (gold, answer)]
+    if names[0] == names[1]:
+        return yes("no solution" if names[0] == "empty" else "the same set")
+    if any(isinstance(one, Region) for one in (gold, answer)) and "empty" in names:
+        return compare_regions(gold, answer, comparer)
+    return no("another set")
+
+
+def compare_items(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
+    vectors = [_vector(one) if isinstance(one, Matrix) else one for one in (gold, answer)]
+    one, other = (_alone(vector) for vector in vectors)
+    if not (isinstance(one, Items) and isinstance(other, Items)):
+        if isinstance(one, Items) or isinstance(other, Items):
+            return no("a list is compared with something else")
+        return comparer.compare(one, other)
+    kinds = {_kind(one), _kind(other)}
+    if kinds == {"set", "tuple"}:
+        return no("a set is compared with a tuple")
+    if kinds == {"tuple"} and (one.left, one.right) != (other.left, other.right):
+        return no("other brackets")
+    if "tuple" in kinds or (kinds == {"bare"} and comparer.context.conventions.list_order == "kept"):
+        return _compare_in_order(one.items, other.items, comparer)
+    return _compare_unordered(one.items, other.items, comparer)
+
+
+def _kind(items: Items) -> str:
+    return {"": "bare", "{": "set"}.get(items.left, "tuple")
+
+
+def _alone(structure: Structure) -> Structure:
+    """The one item of a set: `{5}` says what 5 says."""
+    if isinstance(structure, Items) and len(structure.items) == 1 and structure.left in ("", "{"):
+        return structure_of(structure.items[0])
+    return structure
+
+
+def _vector(matrix: Matrix) -> Structure:
+    if len(matrix.rows) == 1:
+        return Items(matrix.rows[0], "(", ")")
+    if len(matrix.rows[0]) == 1:
+        return Items(tuple(row[0] for row in matrix.rows), "(", ")")
+    return matrix
+
+
+def _compare_in_order(
+    gold: Sequence[Formula], answer: Sequence[Formula], comparer: Comparer
+) -> Comparison:
+    if len(gold) != len(answer):
+        return no(f"{len(answer)} items, expected {len(gold)}")
+    found = [
+        comparer.compare(named_value(structure_of(ours)), named_value(structure_of(theirs))).equal
+        for ours, theirs in zip(gold, answer, strict=True)
+    ]
+    return all_equal(found, "equal in every item", "an item differs")
+
+
+def _compare_unordered(
+    gold: Sequence[Formula], answer: Sequence[Formula], comparer: Comparer
+) -> Comparison:
+    exact = [[exact_or_none(item) for item in items] for items in (gold, answer)]
+    if all(None not in values for values in exact):
+        same = set(exact[0]) == set(exact[1])
+        return yes("the same items") if same else no("other items")
+    ours, theirs = list(map(structure_of, gold)), list(map(structure_of, answer))
+    one_way = [_found_in(item, theirs, comparer) for item in ours]
+    other_way = [_found_in(item, ours, comparer, swapped=True) for item in theirs]
+    return all_equal([*one_way, *other_way], "the same items", "other items")
+
+
+def _found_in(
+    item: Structure, others: Sequence[Structure], comparer: Comparer, *, swapped: bool = False
+) -> Equal:
+    found = [
+        (comparer.compare(other, item) if swapped else comparer.compare(item, other)).equal
+        for other in others
+    ]
+    if Equal.YES in found:
+        return Equal.YES
+    return Equal.UNKNOWN if Equal.UNKNOWN in found else Equal.NO
+
+
+def compare_matrices(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
+    if not (isinstance(gold, Matrix) and isinstance(answer, Matrix)):
+        return compare_items(gold, answer, comparer) if _is_vector(gold, answer) else no("another kind")
+    if _is_vector(gold) and _is_vector(answer):
+        return compare_items(gold, answer, comparer)
+    if (len(gold.rows), len(gold.rows[0])) != (len(answer.rows), len(answer.rows[0])):
+        return no("a matrix of another shape")
+    ours = [entry for row in gold.rows for entry in row]
+    theirs = [entry for row in answer.rows for entry in row]
+    return _compare_in_order(ours, theirs, comparer)
+
+
+def _is_vector(*structures: Structure) -> bool:
+    return all(
+        isinstance(one, Items) or (isinstance(one, Matrix) and 1 in (len(one.rows), len(one.rows[0])))
+        for one in structures
+    )

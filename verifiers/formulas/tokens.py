@@ -1,0 +1,244 @@
+"""Cuts an answer in plain LaTeX, or as typed on a keyboard, into tokens."""
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from verifiers.formulas.nodes import Unreadable
+from verifiers.formulas.units import find_unit
+
+MOST_CHARACTERS = 5000
+"""Of an answer that is read; longer ones are only compared as plain numbers or as text."""
+
+FUNCTIONS = frozenset(
+    (
+        "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh coth "
+        "sech csch arsinh arcosh artanh asin acos atan asinh acosh atanh ln log lg exp abs sqrt "
+        "cbrt gcd lcm max min Re Im arg det floor ceil sgn"
+    ).split()
+)
+_GLUED = frozenset(["sin", "cos", "tan", "cot", "sec", "csc", "ln", "log"])
+"""Functions that are written without a space before `x`, as in `sinx`."""
+_CONSTANTS = {"pi": "pi", "infty": "oo", "infinity": "oo", "inf": "oo", "oo": "oo", "Infinity": "oo"}
+_GREEK = frozenset(
+    (
+        "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu "
+        "nu xi rho sigma tau phi varphi chi psi omega Delta Gamma Theta Lambda Pi Sigma Phi Psi "
+        "Omega Xi ell hbar"
+    ).split()
+)
+_SIGNS = {
+    "cdot": "*", "times": "*", "ast": "*", "div": "/", "pm": "pm", "mp": "mp", "le": "<=", "leq": "<=",
+    "leqslant": "<=", "ge": ">=", "geq": ">=", "geqslant": ">=", "lt": "<", "gt": ">", "ne": "!=",
+    "neq": "!=", "approx": "approx", "simeq": "approx", "in": "in", "cup": "cup", "cap": "cap",
+    "setminus": "setminus", "backslash": "setminus", "land": "and", "wedge": "and", "lor": "or",
+    "vee": "or", "mid": "|", "vert": "|", "lvert": "|", "rvert": "|", "%": "%", "degree": "deg",
+    "circ": "deg", "emptyset": "empty", "varnothing": "empty", "frac": "frac", "sqrt": "sqrt",
+    "binom": "binom", "dbinom": "binom", "tbinom": "binom", "colon": ":",
+    "{": "\\{", "}": "\\}", "lbrace": "\\{", "rbrace": "\\}", "langle": "<<", "rangle": ">>",
+    "lfloor": "lfloor", "rfloor": "rfloor", "lceil": "lceil", "rceil": "rceil", "lbrack": "[",
+    "rightarrow": "to", "to": "to", "rbrack": "]", "lparen": "(", "rparen": ")", "&": "&",
+    "\\": "\\\\", "$": "$",
+}  # fmt: skip
+_BASES = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+_TEXT_COMMANDS = (
+    "text|mathrm|mbox|textrm|textbf|textit|mathbf|mathit|mathsf|operatorname\\*?|hbox|textnormal|bm"
+    "|mathcal|textsf|texttt|emph|mathop"
+)
+_TOKEN = re.compile(
+    rf"""(?P<space>\s++)
+    |(?P<repeating>\d*+\.\d*+\\(?:overline|bar)\s*+\{{\d++\}})
+    |(?P<numeral>(?=[0-9A-Z]*+_)(?:\d[0-9A-Z]*+|[A-Z][0-9A-Z]++)_(?:
+        \{{\s*+(?:\\(?:text|mathrm)\{{)?\s*+(?:base\s)?\s*+\d++\s*+\}}?\}}|\d++|\(\d++\)))
+    |(?P<word_numeral>\d++_\{{\\text\{{(?:{"|".join(_BASES)})\}}\}})
+    |(?P<scientific>(?:\d++\.?\d*+|\.\d++)[eE][+-]?\d++(?![a-zA-Z\d]))
+    |(?P<number>\d++(?:\.\d++)?+|\.\d++|\d++\.)
+    |\\(?P<style>{_TEXT_COMMANDS})\s*+\{{(?P<styled>(?:[^{{}}\\]|\\[^a-zA-Z])*+)\}}
+    |\\mathbb\s*+\{{?\s*+(?P<named_set>[RZNQC])\s*+\}}?
+    |(?P<nothing>\\(?:underline|boxed|fbox|vec|hat|mathstrut|{_TEXT_COMMANDS})(?=\s*\{{))
+    |\\(?P<environment>begin|end)\s*+\{{(?P<environment_name>[a-z]++\*?+)\}}(?:\{{[clr|]*\}})?
+    |\\(?P<command>[a-zA-Z]++|[^a-zA-Z])
+    |(?P<letters>[A-Za-z]{{4,}}+(?:-[a-z]++)*+|[A-Za-z]++)
+    |(?P<sign><=|>=|!=|==|\*\*|[-+*/^_=<>!%,;:|()\[\]{{}}&'$"?.#@€£¥₹¢])""",
+    re.VERBOSE,
+)
+_KINDS = ("word_numeral", "repeating", "numeral", "scientific", "number")
+_CURRENCIES = "$€£¥₹"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of an answer."""
+
+    kind: str
+    """`number`, `numeral`, `name`, `constant`, `function`, `word`, `set`, `begin`, `end`, or a sign."""
+    text: str
+    spaced: bool
+    """Whether white space stands before it."""
+    value: Fraction | None = None
+    places: int | None = None
+
+
+def tokenize(text: str) -> list[Token]:
+    """The tokens of an answer. Raises Unreadable."""
+    if len(text) > MOST_CHARACTERS:
+        raise Unreadable(f"has {len(text)} characters, more than {MOST_CHARACTERS}")
+    latex = "\\" in text
+    tokens: list[Token] = []
+    position, spaced = 0, False
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise Unreadable(f"{text[position]!r} is no sign known here")
+        position = match.end()
+        if match.lastgroup == "space":
+            spaced = True
+            continue
+        tokens.extend(_tokens_of(match, tokens[-1] if tokens else None, spaced, latex))
+        spaced = False
+    return tokens
+
+
+def _tokens_of(match: "re.Match[str]", before: Token | None, spaced: bool, latex: bool) -> list[Token]:
+    for kind in _KINDS:
+        if found := match[kind]:
+            return [_NUMBERS[kind](found, spaced)]
+    if match["style"]:
+        return _styled(match["styled"], match["style"], spaced)
+    if match["nothing"]:
+        return []
+    if found := match["named_set"]:
+        return [Token("set", found, spaced)]
+    if found := match["environment"]:
+        return [Token(found, match["environment_name"], spaced)]
+    if found := match["command"]:
+        return [_command(found, spaced)]
+    if found := match["letters"]:
+        return _letters(found, before, spaced, latex)
+    sign = {"==": "=", "**": "^"}.get(match["sign"], match["sign"])
+    return [Token("currency" if sign in _CURRENCIES else sign, sign, spaced)]
+
+
+def _number(text: str, spaced: bool) -> Token:
+    whole, _, decimals = text.partition(".")
+    value = Fraction(int(whole + decimals or "0"), 10 ** len(decimals))
+    return Token("number", text, spaced, value, len(decimals) if decimals else None)
+
+
+def _scientific(text: str, spaced: bool) -> Token:
+    mantissa, _, exponent = text.lower().partition("e")
+    if abs(int(exponent)) > MOST_CHARACTERS:
+        raise Unreadable(f"the exponent of {text} is too large")
+    number = _number(mantissa, spaced)
+    assert number.value is not None
+    places = max((number.places or 0) - int(exponent), 0) or None
+    return Token("number", text, spaced, number.value * Fraction(10) ** int(exponent), places)
+
+
+def _repeating(text: str, spaced: bool) -> Token:
+    digits, _, period = text.rstrip("}").partition("\\")
+    period = period.rpartition("{")[2]
+    number = _number(digits.rstrip(".") or "0", spaced)
+    places = len(digits.partition(".")[2])
+    assert number.value is not None
+    value = number.value + Fraction(int(period), (10 ** len(period) - 1) * 10**places)
+    return Token("number", text, spaced, value)
+
+
+def _numeral(text: str, spaced: bool) -> Token:
+    digits, _, base = text.partition("_")
+    number = re.sub(r"\D", "", base)
+    return Token("numeral", f"{digits}_{number}", spaced)
+
+
+def _word_numeral(text: str, spaced: bool) -> Token:
+    digits, _, base = text.partition("_")
+    return Token("numeral", f"{digits}_{_BASES.index(base[7:-2]) + 2}", spaced)
+
+
+_NUMBERS = {
+    "word_numeral": _word_numeral,
+    "number": _number,
+    "scientific": _scientific,
+    "repeating": _repeating,
+    "numeral": _numeral,
+}
+
+
+def _command(name: str, spaced: bool) -> Token:
+    if name in _SIGNS:
+        sign = _SIGNS[name]
+        return Token("currency" if sign == "$" else sign, sign, spaced)
+    if name in FUNCTIONS:
+        return Token("function", name, spaced)
+    if name in _CONSTANTS:
+        return Token("constant", _CONSTANTS[name], spaced)
+    if name in _GREEK:
+        return Token("name", name, spaced)
+    raise Unreadable(f"\\{name} is no command known here")
+
+
+def _styled(content: str, style: str, spaced: bool) -> list[Token]:
+    """What stands in `\\text{...}`: words, or a formula written upright."""
+    content = content.strip()
+    if re.fullmatch(r"[A-Za-z]", content):
+        return [Token("word" if find_unit(content) else "name", content, spaced)]
+    if content in FUNCTIONS:
+        return [Token("function", content, spaced)]
+    tokens: list[Token] = []
+    for match in re.finditer(r"[A-Za-z]+(?:[-'][a-z]+)*|\d+(?:\.\d+)?|\S", content):
+        found = match[0]
+        at_start = bool(tokens) or spaced
+        if len(found) == 1 and found.isalpha() and not find_unit(found):
+            tokens.append(Token("name", found, at_start))
+        elif found[0].isalpha():
+            lower = found.lower()
+            tokens.append(Token(lower if lower in ("and", "or") else "word", found, at_start))
+        elif found[0].isdigit():
+            tokens.append(_number(found, at_start))
+        else:
+            tokens.append(Token("currency" if found in _CURRENCIES else found, found, at_start))
+    return tokens
+
+
+def _letters(text: str, before: Token | None, spaced: bool, latex: bool) -> list[Token]:
+    """Letters without a style: functions and constants by name, words, or variables side by side."""
+    lower = text.lower()
+    if lower in ("and", "or"):
+        return [Token(lower, text, True)]
+    if text == "min" and before is not None and before.kind in ("number", "/"):
+        return [Token("word", text, spaced)]
+    if text in FUNCTIONS:
+        return [Token("function", text, spaced)]
+    if text in _CONSTANTS:
+        return [Token("constant", _CONSTANTS[text], spaced)]
+    if text in ("DNE", "NaN"):
+        return [Token("word", text, spaced)]
+    if lower[:-1] in _GLUED and lower[-1] in "xyz":
+        return [Token("function", lower[:-1], spaced), Token("name", text[-1], False)]
+    after_number = before is not None and before.kind in ("number", ")", "}", "constant")
+    if len(text) == 1:
+        is_unit = after_number and spaced and not latex and find_unit(text) is not None
+        return [Token("word" if is_unit else "name", text, spaced)]
+    if (
+        len(text) > 3
+        or "-" in text
+        or (find_unit(text) and before is not None)
+        or (spaced and _is_wordy(text))
+    ):
+        return [Token("word", text, spaced)]
+    return [Token("name", letter, spaced and not i) for i, letter in enumerate(text)]
+
+
+def _is_wordy(text: str) -> bool:
+    """Whether two or three letters after a space are rather a word than variables."""
+    return text.lower() in _SHORT_WORDS
+
+
+_SHORT_WORDS = frozenset(
+    (
+        "is if of to in at on by the for no not yes all any per day way men man box red one two "
+        "six ten its it he she we you has had was are be as up off out cat dog pet egg car bus "
+        "pie cup bag pen old new big how who a an"
+    ).split()
+)

@@ -1,0 +1,183 @@
+"""Units of measurement as dimensions: 5 cm is 0.05 m and cannot be compared with 5 s.
+
+A unit is a product of powers of base dimensions, times a factor. Currencies are dimensions of their
+own: no exchange rates here. Temperatures are kept apart by scale, since they differ by more than a
+factor. Words that are no unit (`apples`) are nouns: they say what is counted, not how much.
+"""
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+_DIMENSION_TABLE = """
+length  m meter metre 1 | km kilometer kilometre 1000 | cm centimeter centimetre 1/100
+length  mm millimeter millimetre 1/1000 | nm nanometer nanometre 1/1000000000
+length  micrometer micron 1/1000000 | in inch inches inche 127/5000 | ft foot feet 381/1250
+length  yd yard 1143/1250 | mi mile 201168/125
+mass    kg kilogram kilo 1 | g gram gm 1/1000 | mg milligram 1/1000000 | tonne 1000
+mass    lb lbs pound 45359237/100000000 | oz ounce 45359237/1600000000
+time    s sec second 1 | ms millisecond 1/1000 | min minute 60 | h hr hour 3600 | day 86400
+time    week wk 604800
+months  month 1 | yr year 12 | decade 120 | century centurie 1200
+angle   rad radian 1 | deg degree pi/180
+current A amp ampere 1
+kelvin  K kelvin 1
+celsius celsius 1
+fahrenheit fahrenheit 1
+usd     dollar usd buck 1 | cent ¢ penny pennie pence 1/100
+eur     euro eur € 1
+gbp     £ gbp 1
+inr     rupee inr ₹ 1
+jpy     yen jpy ¥ 1
+bit     bit 1 | byte 8 | kb kilobyte 8000 | mb megabyte 8000000 | gb gigabyte 8000000000
+"""
+_DERIVED = {
+    "l": ("dm^3", ("l", "L", "liter", "litre")),
+    "ml": ("cm^3", ("ml", "milliliter", "millilitre", "cc")),
+    "gallon": ("231 in^3", ("gal", "gallon")),
+    "n": ("kg m/s^2", ("N", "newton")),
+    "j": ("kg m^2/s^2", ("J", "joule")),
+    "kj": ("1000 kg m^2/s^2", ("kj", "kilojoule")),
+    "w": ("kg m^2/s^3", ("W", "watt")),
+    "pa": ("kg/m/s^2", ("pa", "pascal")),
+    "v": ("kg m^2/s^3/A", ("V", "volt")),
+    "ohm": ("kg m^2/s^3/A^2", ("ohm",)),
+    "c": ("A s", ("coulomb",)),
+    "hz": ("1/s", ("hz", "hertz")),
+    "mph": ("mi/h", ("mph",)),
+    "kmh": ("km/h", ("kph", "kmh", "kmph")),
+    "acre": ("4840 yd^2", ("acre",)),
+    "hectare": ("10000 m^2", ("ha", "hectare")),
+}
+NOT_NOUNS = frozenset(
+    (
+        "and or not no than less more fewer under least most about percent percentage half third "
+        "quarter hundred thousand million billion trillion dozen pair pairs score squared cubed "
+        "square cubic times plus minus divided by degree degrees to through from between mod "
+        "choose factorial pi radians negative positive point remainder r base if unless except th "
+        "st nd rd infinity root over each"
+    ).split()
+)
+"""Words after a number that may change what it says."""
+_POWER_WORDS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
+_PART = re.compile(r"[A-Za-z€£¥₹¢]+|\^|-?\d+|[/*·()]")
+_MOST_PARTS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A product of powers of dimensions, times a factor."""
+
+    dimensions: tuple[tuple[str, int], ...] = ()
+    """(dimension, power), sorted; empty for a noun."""
+    factor: Fraction = Fraction(1)
+    """To the base unit of the dimensions, times (pi/180) to the power `half_turns`."""
+    half_turns: int = 0
+    percent: bool = False
+    noun: str = ""
+    """What is counted, for a word that is no unit."""
+
+    @property
+    def measures(self) -> bool:
+        """Whether this is a unit of something."""
+        return bool(self.dimensions)
+
+
+PERCENT = Unit(factor=Fraction(1, 100), percent=True)
+
+
+def _base_units() -> dict[str, Unit]:
+    units: dict[str, Unit] = {}
+    for line in _DIMENSION_TABLE.strip().splitlines():
+        dimension, entries = line.split(maxsplit=1)
+        for entry in entries.split("|"):
+            *names, factor = entry.split()
+            turns = int(factor == "pi/180")
+            unit = Unit(((dimension, 1),), Fraction(1) if turns else Fraction(factor), turns)
+            units |= dict.fromkeys(names, unit)
+    return units
+
+
+_UNITS = _base_units()
+_UNITS["dm"] = Unit((("length", 1),), Fraction(1, 10))
+DEGREE = _UNITS["degree"]
+DOLLAR = _UNITS["dollar"]
+CURRENCY_SIGNS = {"$": DOLLAR, "€": _UNITS["€"], "£": _UNITS["£"], "¥": _UNITS["¥"], "₹": _UNITS["₹"]}
+
+
+def find_unit(word: str) -> Unit | None:
+    """The unit of that name, singular or plural; None for a word that is no unit."""
+    if found := _UNITS.get(word):
+        return found
+    if len(word) < 2:
+        return None
+    lower = word.lower()
+    return _UNITS.get(lower) or (_UNITS.get(lower[:-1]) if lower.endswith("s") else None)
+
+
+def read_unit(text: str) -> Unit | None:
+    """A unit such as `km/h`, `square feet`, `m^2`, `dollars per day`, or a noun; None for neither."""
+    text = re.sub(r"-\s+(?=\d)", "-", text)
+    parts = _PART.findall(text)
+    if len(parts) > _MOST_PARTS or "".join(parts) != re.sub(r"[\s{}\\.]", "", text):
+        return None
+    unit, nouns, sign, pending_power = Unit(), [], 1, 1
+    position = 0
+    while position < len(parts):
+        part, position = parts[position], position + 1
+        lower = part.lower()
+        if part == "/" or lower == "per":
+            if any(d in _CURRENCIES for d, _ in unit.dimensions):
+                break  # what a price is for is no part of it
+            sign = -1
+        elif part in "*·()":
+            continue
+        elif lower in _POWER_WORDS:
+            pending_power = _POWER_WORDS[lower]
+            if lower.endswith("d") and unit.dimensions:
+                unit, pending_power = _power(unit, pending_power), 1
+        elif part.isdigit() and part == "1" and position == 1:
+            continue
+        elif (found := find_unit(part)) and not (
+            lower == "in" and position < len(parts) and parts[position].isalpha()
+        ):
+            power = 1
+            if position + 1 < len(parts) and parts[position] == "^":
+                try:
+                    power, position = int(parts[position + 1]), position + 2
+                except ValueError:
+                    return None
+                if abs(power) > 9:
+                    return None
+            unit = _times(unit, _power(found, sign * power * pending_power))
+            pending_power = 1
+        elif part.isalpha() and lower not in NOT_NOUNS:
+            nouns.append(lower)
+        else:
+            return None
+    if unit.measures:
+        return unit
+    return Unit(noun=" ".join(nouns)) if nouns else None
+
+
+def _times(one: Unit, other: Unit) -> Unit:
+    powers = dict(one.dimensions)
+    for dimension, power in other.dimensions:
+        powers[dimension] = powers.get(dimension, 0) + power
+    dimensions = tuple(sorted((d, p) for d, p in powers.items() if p))
+    return Unit(dimensions, one.factor * other.factor, one.half_turns + other.half_turns)
+
+
+def _power(unit: Unit, power: int) -> Unit:
+    dimensions = tuple((d, p * power) for d, p in unit.dimensions)
+    return Unit(dimensions, unit.factor**power, unit.half_turns * power)
+
+
+_CURRENCIES = {"usd", "eur", "gbp", "inr", "jpy"}
+for _definition, _names in _DERIVED.values():
+    _number, _, _rest = _definition.partition(" ")
+    _factor = Fraction(_number) if _number.isdigit() else Fraction(1)
+    _derived = read_unit(_rest if _number.isdigit() else _definition)
+    assert _derived is not None
+    _derived = Unit(_derived.dimensions, _derived.factor * _factor)
+    _UNITS |= dict.fromkeys(_names, _derived)

@@ -1,0 +1,112 @@
+"""Answers in words: yes and no, names, "no solution", numbers such as twenty-five."""
+
+import re
+from fractions import Fraction
+
+from verifiers.formulas.nodes import Formula, Items, NamedSet, Number, Words
+
+_WORD = re.compile(
+    r"\\(?:text|mathrm|mbox|textbf|textrm|textit|mathbf)\s*\{((?:[^{}\\]|\\[^a-zA-Z])*+)\}"
+)
+_ONLY_WORDS = re.compile(r"[A-Za-z' .,!?:;-]++")
+_TIME = re.compile(r"(\d{1,2})\s*:\s*(\d\d)\s*(?:\\text\{)?\s*([aApP])\.?[mM]\.?\}?")
+_EDGES = re.compile(r"^[\s.,!?:;'\"]+|[\s.,!?:;'\"]+$")
+_NO_SOLUTION = frozenset(
+    (
+        "none|no solution|no solutions|no real solution|no real solutions|there is no solution|"
+        "there are no solutions|no such number|no such numbers|no such integer|no such integers|"
+        "empty set|the empty set|no real roots|no values|no value"
+    ).split("|")
+)
+_UNDEFINED = frozenset(
+    (
+        "does not exist|dne|undefined|not defined|limit does not exist|the limit does not exist|"
+        "is undefined"
+    ).split("|")
+)
+_ALL_REALS = frozenset(
+    ["all real numbers", "all reals", "the real numbers", "any real number", "real numbers"]
+)
+_SMALL = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+    "fifteen sixteen seventeen eighteen nineteen"
+).split()
+_TENS = dict(
+    zip(
+        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"],
+        range(20, 100, 10),
+        strict=True,
+    )
+)
+_SHORT = frozenset(
+    (
+        "yes no all odd even red man men boy one two six ten sum day may mon tue wed thu fri sat "
+        "sun dna rna aa dne"
+    ).split()
+)
+
+
+def read_words(text: str) -> Formula | None:
+    """An answer in words, or what the words stand for; None where it is a formula or a number."""
+    if time := _TIME.fullmatch(text):
+        return Words(f"{int(time[1])}:{time[2]} {time[3].lower()}m")
+    styled = _WORD.fullmatch(text.strip()) is not None
+    text = _EDGES.sub("", _WORD.sub(r" \1 ", text))
+    if not _ONLY_WORDS.fullmatch(text):
+        return None
+    words = " ".join(text.lower().split())
+    if words in _NO_SOLUTION:
+        return NamedSet("empty")
+    if words in _UNDEFINED:
+        return Words("undefined")
+    if (number := number_in_words(words)) is not None:
+        return Number(Fraction(number))
+    if len(text) <= 3 and " " not in text and words not in _SHORT and (len(text) == 1 or not styled):
+        return None
+    if "," in text:
+        parts = [read_words(part) for part in text.split(",")]
+        known = tuple(part for part in parts if isinstance(part, Words))
+        return Items(known) if len(known) == len(parts) else None
+    if words in _ALL_REALS:
+        return NamedSet("R")
+    if words.startswith(("pi", "sqrt", "sin ", "cos ", "log ", "ln ")) or words in _FORMULAS:
+        return None
+    return Words(words)
+
+
+def read_sentence(text: str) -> Words | None:
+    """Words and numbers that are no formula, such as a date; None where they may be one in words."""
+    text = " ".join(_WORD.sub(r" \1 ", text).lower().split())
+    words = re.findall(r"[a-z]+", text)
+    if not _WORDS_AND_NUMBERS.fullmatch(text) or not _IN_FORMULAS.isdisjoint(words):
+        return None
+    return Words(text.strip(" .,!?:;'\"")) if any(len(word) > 2 for word in words) else None
+
+
+_WORDS_AND_NUMBERS = re.compile(r"[a-z0-9 .,'\"!?:;&-]++")
+_IN_FORMULAS = frozenset(
+    (
+        "plus minus times over divided by squared cubed sqrt root square cube power pi equals sin "
+        "cos tan log ln sum product integral limit exp infinity"
+    ).split()
+)
+_FORMULAS = frozenset(["infinity", "infty"])
+
+
+def number_in_words(words: str) -> int | None:
+    """The value of a number below a hundred, with `hundred`, `thousand` or `million` after it."""
+    parts = words.replace("-", " ").split()
+    value = 0
+    scale = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "dozen": 12}
+    factor = scale.get(parts[-1], 1) if len(parts) > 1 else 1
+    if factor > 1:
+        parts = parts[:-1]
+    if len(parts) == 2 and parts[0] in _TENS and parts[1] in _SMALL[1:10]:
+        value = _TENS[parts[0]] + _SMALL.index(parts[1])
+    elif len(parts) == 1 and parts[0] in _SMALL:
+        value = _SMALL.index(parts[0])
+    elif len(parts) == 1 and parts[0] in _TENS:
+        value = _TENS[parts[0]]
+    else:
+        return None
+    return value * factor
