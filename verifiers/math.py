@@ -69,7 +69,7 @@ class MathVerifier:
         elif extracted is None:
             outcome, reason = Outcome.ABSTAIN, "the response states no answer"
         else:
-            outcome, reason = await self._judge(prompt, _unboxed(target.value), extracted)
+            outcome, reason = await self.compare(prompt, _unboxed(target.value), extracted)
         return Verdict(
             outcome=outcome,
             reason=reason,
@@ -79,15 +79,8 @@ class MathVerifier:
             seconds=time.perf_counter() - start,
         )
 
-    async def start(self) -> None:
-        """Starts the checking processes, so that the first comparison need not wait for them."""
-        await self._workers.start()
-
-    async def close(self) -> None:
-        """Ends the checking processes."""
-        await self._workers.close()
-
-    async def _judge(self, prompt: str, gold: str, answer: str) -> tuple[Outcome, str]:
+    async def compare(self, prompt: str, gold: str, answer: str) -> tuple[Outcome, str]:
+        """Whether two answers are equal, and why; the prompt says whether a percentage is asked for."""
         if self._quick and (expected := normal_gold(gold)) is not None:
             number = normal_number(answer)
             if number is not None:
@@ -100,6 +93,14 @@ class MathVerifier:
             return await self._workers.run(Question(gold, answer, context))
         except CheckFailed as e:
             return Outcome.ERROR, str(e)
+
+    async def start(self) -> None:
+        """Starts the checking processes, so that the first comparison need not wait for them."""
+        await self._workers.start()
+
+    async def close(self) -> None:
+        """Ends the checking processes."""
+        await self._workers.close()
 
 
 def judge_pair(question: Question) -> tuple[Outcome, str]:
