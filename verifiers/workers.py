@@ -13,14 +13,16 @@ Usable from several threads and event loops at once: each loop collects batches 
 """
 
 import asyncio
-import multiprocessing
 import os
 import resource
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
@@ -29,6 +31,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _BATCH_SIZE = 32
+_MAIN_LOCK = threading.Lock()
 _OUT_OF_MEMORY = 77
 """Exit status of a process that ran out of memory: what it holds then is of no more use."""
 
@@ -151,7 +154,7 @@ class ProcessWorkers(Generic[Item, Result]):
     def _start_pool(self) -> Any:
         # A fork server is started clean: forking this process, with its threads, could deadlock.
         # It imports the check's modules once: a killed process is replaced in milliseconds.
-        context = multiprocessing.get_context("forkserver")
+        context = _Context()
         context.set_forkserver_preload([self._check.__module__, *self._preload])
         return ProcessPool(
             max_workers=self._max_workers,
@@ -159,6 +162,28 @@ class ProcessWorkers(Generic[Item, Result]):
             initializer=_limit_memory,
             initargs=(self._memory_mb,),
         )
+
+
+class _Process(ForkServerProcess):
+    """A process that does not run the caller's script again, as Python's own do.
+
+    It needs nothing from there, and a script without `if __name__ == "__main__"` would start workers
+    that start workers.
+    """
+
+    @staticmethod
+    def _Popen(process: Any) -> Any:
+        with _MAIN_LOCK:
+            main = sys.modules["__main__"]
+            sys.modules["__main__"] = ModuleType("__main__")
+            try:
+                return ForkServerProcess._Popen(process)
+            finally:
+                sys.modules["__main__"] = main
+
+
+class _Context(ForkServerContext):
+    Process = _Process
 
 
 def _apply(check: Callable[[Item], Result], items: list[Item]) -> list[Result]:

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -125,3 +127,20 @@ async def test_closing_twice_is_fine_and_a_closed_pool_opens_again(
     await workers.close()
     await workers.close()
     assert await workers.run("b") == "B"
+
+
+def test_a_script_without_a_main_guard_works(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import asyncio\n"
+        "from verifiers import Target\n"
+        "from verifiers.math import MathVerifier\n"
+        "async def main():\n"
+        "    verifier = MathVerifier(MathVerifier.Config())\n"
+        "    target = Target(kind='math', value='1/2')\n"
+        "    print((await verifier.verify('', r'\\boxed{\\sqrt{1/4}}', target)).outcome)\n"
+        "    await verifier.close()\n"
+        "asyncio.run(main())\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("pass\n", "")
