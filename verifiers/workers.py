@@ -13,6 +13,7 @@ Usable from several threads and event loops at once: each loop collects batches 
 """
 
 import asyncio
+import importlib
 import os
 import resource
 import sys
@@ -155,12 +156,13 @@ class ProcessWorkers(Generic[Item, Result]):
         # A fork server is started clean: forking this process, with its threads, could deadlock.
         # It imports the check's modules once: a killed process is replaced in milliseconds.
         context = _Context()
-        context.set_forkserver_preload([self._check.__module__, *self._preload])
+        modules = [self._check.__module__, *self._preload]
+        context.set_forkserver_preload(modules)
         return ProcessPool(
             max_workers=self._max_workers,
             context=context,
-            initializer=_limit_memory,
-            initargs=(self._memory_mb,),
+            initializer=_prepare,
+            initargs=(modules, self._memory_mb),
         )
 
 
@@ -198,8 +200,13 @@ def _idle() -> None:
     time.sleep(0.05)
 
 
-def _limit_memory(megabytes: int) -> None:
-    """Limits this process to `megabytes` beyond what its imports have mapped already."""
+def _prepare(modules: Sequence[str], megabytes: int) -> None:
+    """Imports what the check needs, then limits this process to `megabytes` beyond that.
+
+    Only the first pool of a program has its modules in the fork server already.
+    """
+    for module in modules:
+        importlib.import_module(module)
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     limit = mapped + megabytes * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

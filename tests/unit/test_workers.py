@@ -129,6 +129,19 @@ async def test_closing_twice_is_fine_and_a_closed_pool_opens_again(
     assert await workers.run("b") == "B"
 
 
+def is_loaded(module: str) -> bool:
+    return module in sys.modules
+
+
+async def test_imports_come_before_the_first_item_of_every_pool() -> None:
+    for module in ("colorsys", "wave"):
+        workers = ProcessWorkers(
+            is_loaded, max_workers=1, timeout_seconds=5.0, memory_mb=512, preload=[module]
+        )
+        assert await workers.run(module)
+        await workers.close()
+
+
 def test_a_script_without_a_main_guard_works(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
