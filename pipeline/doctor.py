@@ -13,6 +13,7 @@ from pipeline.engines.vllm import preload_libraries
 from pipeline.run import version
 from sandbox import Level, SandboxUnavailable
 from sandbox.levels import find_protection
+from verifiers.formal import proof_checkers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Looks at everything."""
-    return [_machine(), _gpu(), _vllm(), *_libraries(), *_models(), _sandbox(), _disk()]
+    return [_machine(), _gpu(), _vllm(), *_libraries(), *_models(), _sandbox(), *_proofs(), _disk()]
 
 
 def _machine() -> Finding:
@@ -96,6 +97,11 @@ def _sandbox() -> Finding:
         if items:
             text += f"; {what}: {'; '.join(items)}"
     return Finding(name="sandbox", ok=found.level > Level.WEAK, text=text, needed=False)
+
+
+def _proofs() -> Iterator[Finding]:
+    for checker in proof_checkers():
+        yield Finding(name=checker.name, ok=checker.found, text=checker.text, needed=False)
 
 
 def _disk() -> Finding:

@@ -10,6 +10,7 @@ replaced; a program whose worker was lost is run once more, then SandboxUnavaila
 import asyncio
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -41,8 +42,18 @@ class SandboxConfig(BaseModel):
     """Programs that run at the same time; one for each core if not given."""
     preload: tuple[str, ...] = ()
     """Modules that programs may need and that are slow to import, such as numpy."""
+    readable: tuple[Path, ...] = ()
+    """Further folders that programs may read and commands may be run from, such as a compiler's."""
     recycle_after: int = Field(default=10_000, ge=1)
     """Programs after which a worker is replaced by a fresh one."""
+
+    @field_validator("readable")
+    @classmethod
+    def _absolute(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        for folder in value:
+            if not folder.is_absolute():
+                raise ValueError(f"expected an absolute path, got {str(folder)!r}")
+        return value
 
     @field_validator("minimum_level", mode="before")
     @classmethod
@@ -171,7 +182,7 @@ class Sandbox:
     async def _run_alone(self, program: Program) -> Result:
         """In a sandbox that ends with the program, and with every process it has left behind."""
         assert self.protection is not None
-        worker = Worker(self.protection.walls, modules=self._modules)
+        worker = Worker(self.protection.walls, modules=self._modules, readable=self.config.readable)
         try:
             await worker.start()
             return await worker.run(program)
@@ -184,6 +195,7 @@ class Sandbox:
             self.protection.walls,
             preload=[*USUAL_MODULES, *self.config.preload],
             modules=self._modules,
+            readable=self.config.readable,
         )
         self._workers.add(worker)
         try:

@@ -74,13 +74,19 @@ class Worker:
     """One zygote; runs one program at a time."""
 
     def __init__(
-        self, walls: Walls, *, preload: Sequence[str] = (), modules: Mapping[str, str] | None = None
+        self,
+        walls: Walls,
+        *,
+        preload: Sequence[str] = (),
+        modules: Mapping[str, str] | None = None,
+        readable: Sequence[Path] = (),
     ) -> None:
         """`preload` names modules to import; `modules` are further ones, name -> trusted source."""
         self.walls = walls
         self.num_runs = 0
         self._preload = preload
         self._modules = modules or {}
+        self._folders = sorted({*_python_folders(), *map(str, readable)})
         self._process: asyncio.subprocess.Process | None = None
         self._scratch: str | None = None
         self._reader: asyncio.StreamReader
@@ -220,8 +226,8 @@ class Worker:
             # Without a mount of its own the interpreter can lie in a folder that is closed to others,
             # such as root's home. Landlock, where it is, still says what can be read.
             "reads_as_root": is_root and not self.walls.namespaces,
-            "readable": [*_SYSTEM_FOLDERS, *_SYSTEM_FILES, *_python_folders(), *_DEVICES],
-            "scratch": _scratch_folder() if self.walls.namespaces else self._scratch,
+            "readable": [*_SYSTEM_FOLDERS, *_SYSTEM_FILES, *self._folders, *_DEVICES],
+            "scratch": _scratch_folder(self._folders) if self.walls.namespaces else self._scratch,
             # Outside a namespace the kernel counts all processes of the user against a limit.
             "other_processes": 0 if is_root or self.walls.namespaces else _num_tasks() + 256,
         }
@@ -242,13 +248,13 @@ class Worker:
                 arguments += ["--symlink", str(Path(folder).readlink()), folder]
             else:
                 arguments += ["--ro-bind-try", folder, folder]
-        for path in (*_SYSTEM_FILES, *_python_folders()):
+        for path in (*_SYSTEM_FILES, *self._folders):
             for parent in [*reversed(Path(path).parents)][1:]:
                 # Made by itself bubblewrap would let only their owner in.
                 arguments += ["--perms", "0755", "--dir", str(parent)]
             arguments += ["--ro-bind-try", path, path]
         arguments += ["--proc", "/proc", "--dev", "/dev", "--dir", "/tmp"]
-        arguments += ["--dir", _scratch_folder()]
+        arguments += ["--dir", _scratch_folder(self._folders)]
         arguments += ["--remount-ro", "/", "--chdir", "/", "--"]
         return arguments
 
@@ -312,9 +318,9 @@ def _is_python(pid: int) -> bool:
     return b"python" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
 
 
-def _scratch_folder() -> str:
+def _scratch_folder(folders: Sequence[str]) -> str:
     """Where the working folder is mounted; not on top of an interpreter that lies in /tmp."""
-    hidden = any(folder.startswith("/tmp/") for folder in _python_folders())
+    hidden = any(folder.startswith("/tmp/") for folder in folders)
     return "/scratch" if hidden else "/tmp"
 
 
