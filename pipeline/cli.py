@@ -98,16 +98,19 @@ def verify() -> None:
     """Judge a jsonl file of responses."""
 
 
-def _file_options(rows: str, verdicts: str) -> Callable[[_Command], _Command]:
+def _file_options(rows: str, verdicts: str, *, workers: bool = True) -> Callable[[_Command], _Command]:
     """The options that every kind of check has."""
     file = click.Path(path_type=Path)
-    options = (
+    options = [
         click.option("--input", "source", required=True, type=file, help=f"Rows of {rows}."),
         click.option(
             "--output", required=True, type=file, help=f"Rows of {verdicts}, in the same order."
         ),
-        click.option("--workers", type=click.IntRange(1), help="Checks at the same time."),
-    )
+    ]
+    if workers:
+        options.append(
+            click.option("--workers", type=click.IntRange(1), help="Checks at the same time.")
+        )
 
     def decorate(command: _Command) -> _Command:
         for option in reversed(options):
@@ -145,6 +148,31 @@ def verify_code(source: Path, output: Path, workers: int | None, allow_weak: boo
 
     sandbox = SandboxConfig(workers=workers, allow_weak=allow_weak)
     _verify(CodeVerifier(CodeVerifier.Config(), sandbox), source, output, CODE)
+
+
+@verify.command("use")
+@click.argument("use")
+@click.argument("options", nargs=-1, metavar="[KEY=VALUE]...")
+@_file_options(
+    '{"id", "target", "response"}',
+    '{"id", "outcome", "reason", "extracted", "verifier", "evidence"}',
+    workers=False,
+)
+def verify_use(use: str, options: tuple[str, ...], source: Path, output: Path) -> None:
+    """Judge by any verifier: USE is a name or my_module:MyVerifier.
+
+    A target is {"kind", "value", ...}: what else it has are the target's tests. KEY=VALUE sets an
+    option of the verifier, as in a config's section: processes=4 judges in processes.
+    """
+    from pipeline.config import check_verifier_section
+    from pipeline.verify_file import ANY
+    from verifiers.catalog import CannotBuild, build_verifier
+
+    try:
+        verifier = build_verifier(check_verifier_section(use, options))
+    except CannotBuild as e:
+        raise UserMistake(str(e)) from e
+    _verify(verifier, source, output, ANY)
 
 
 def _verify(verifier: "Verifier", source: Path, output: Path, columns: "Columns") -> None:

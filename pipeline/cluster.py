@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import RayActorError, RayTaskError, RuntimeEnvSetupError
 
 from pipeline.actors import RolloutWorker, VerifierActor
 from pipeline.config import RunConfig
@@ -31,6 +31,7 @@ from pipeline.engines import EngineDied, EngineStartError
 from pipeline.errors import RunFailure, UserMistake
 from pipeline.explore import derive_seed
 from pipeline.records import Problem, Trace
+from pipeline.shipping import modules_to_ship
 from pipeline.tree import Tree
 
 _CLOSE_SECONDS = 10.0
@@ -224,6 +225,8 @@ def start_ray(config: RunConfig) -> None:
     if address is not None:
         _check_reachable(address)
         settings["address"] = address
+        if modules := modules_to_ship(config.parts()):
+            settings["runtime_env"] = {"py_modules": modules}
     else:
         needed = config.cluster.workers + config.cluster.verifier_actors
         settings |= {
@@ -234,7 +237,7 @@ def start_ray(config: RunConfig) -> None:
         }
     try:
         ray.init(**settings)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as e:
+    except (ConnectionError, RuntimeError, RuntimeEnvSetupError, ValueError, OSError) as e:
         hint = "; a cluster that wants a token needs RAY_AUTH_MODE=token set here" if address else ""
         raise AddressError(f"Ray at {address or 'this machine'}: {_one_line(e)}{hint}") from e
 
@@ -294,4 +297,7 @@ def _one_line(error: BaseException) -> str:
     if isinstance(error, RayTaskError):
         error = error.cause
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, RayActorError) and "creation task" in str(error):
+        # What the actor's own code raised stands below Ray's words and the traceback.
+        return lines[-1]
     return lines[0] if lines else type(error).__name__

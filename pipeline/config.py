@@ -11,7 +11,7 @@ file whatever the config read before, and `engine.model=NAME` runs a real model.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,23 +22,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pipeline.engines import ENGINES, PromptFormat, Sampling
 from pipeline.engines.steps import StepConfig
 from pipeline.errors import UserMistake
-from pipeline.plugins import Kind, Part, PartOf
 from pipeline.problems import SOURCES
 from pipeline.prune import PruneConfig
 from pipeline.search import STRATEGIES
 from sandbox import SandboxConfig
 from verifiers import Verifier
+from verifiers.catalog import VERIFIER, build_verifier
+from verifiers.plugins import Kind, Part, PartOf
 
-VERIFIERS = {
-    "math": "verifiers.math:MathVerifier",
-    "exact": "verifiers.exact:ExactVerifier",
-    "code": "verifiers.code:CodeVerifier",
-}
 KINDS = {
     "problems": Kind("berry.problems", SOURCES),
     "engine": Kind("berry.engines", ENGINES),
     "strategy": Kind("berry.strategies", STRATEGIES),
-    "verifier": Kind("berry.verifiers", VERIFIERS),
+    "verifier": VERIFIER,
 }
 """Config section -> what its `use` can name."""
 
@@ -98,11 +94,13 @@ class RunConfig(BaseModel):
         return resolved
 
     def build_verifier(self) -> Verifier:
-        """The verifier; one that says `uses_sandbox = True` also gets the sandbox settings."""
-        cls = self.verifier.cls
-        arguments = (self.sandbox,) if getattr(cls, "uses_sandbox", False) else ()
-        verifier: Verifier = self.verifier.build(*arguments)
-        return verifier
+        """The verifier, in processes of its own if its section says so."""
+        return build_verifier(self.verifier, self.sandbox)
+
+    def parts(self) -> Iterator[Part]:
+        """Every part, those inside others too."""
+        for section in (self.problems, self.engine, self.strategy, self.verifier):
+            yield from section.nested()
 
     def digest(self) -> str:
         """A hash of `resolved()`."""
@@ -132,6 +130,19 @@ def check_config(raw: dict[str, Any], origin: str) -> RunConfig:
         return RunConfig.model_validate(raw)
     except ValidationError as e:
         raise ConfigError(f"{origin}: {_explain(e)}") from e
+
+
+def check_verifier_section(use: str, overrides: Sequence[str]) -> Part:
+    """The verifier `use` with `key=value` options. Raises ConfigError, which names the key."""
+    section: dict[str, Any] = {}
+    for keys, value in map(_parse_override, overrides):
+        _apply(section, keys, value, uses_given=set())
+    try:
+        return VERIFIER.part({**section, "use": use})
+    except ValidationError as e:
+        raise ConfigError(f"{use}: {_explain(e)}") from e
+    except ValueError as e:
+        raise ConfigError(str(e)) from e
 
 
 def _parse_override(override: str) -> tuple[list[str], Any]:
@@ -182,7 +193,7 @@ def _only_owner(kind: Kind, section: dict[str, Any], key: str) -> str | None:
 def _options(kind: Kind, use: object) -> set[str] | None:
     """Names of a part's options; None for a part that cannot be found, which is reported later."""
     try:
-        return set(kind.find(str(use)).Config.model_fields)
+        return kind.options(str(use))
     except ValueError:
         return None
 

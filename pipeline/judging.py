@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from verifiers import Outcome, Target, Verdict, Verifier
+from verifiers import Target, Verdict, Verifier
+from verifiers.border import Border
 
 _BATCH_SIZE = 64
 _BATCHES_PER_ACTOR = 2
@@ -29,23 +30,21 @@ class LocalJudge:
     """Judges in this process."""
 
     def __init__(self, verifier: Verifier) -> None:
-        self._verifier = verifier
+        """Raises NotAVerifier for an object that lacks what a verifier has."""
+        self._verifier = Border(verifier)
         self._starting = asyncio.Lock()
         self._started = False
 
     async def start(self) -> None:
         """Lets the verifier get ready, once, if it has anything to do."""
         async with self._starting:
-            if not self._started and (start := getattr(self._verifier, "start", None)):
-                await start()
+            if not self._started:
+                await self._verifier.start()
             self._started = True
 
     async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
-        """The verifier's verdict; ERROR if it raises."""
-        try:
-            return await self._verifier.verify(prompt, response, target)
-        except Exception as e:  # noqa: BLE001 - a verifier may be anybody's code
-            return _error(self._verifier, f"the verifier raised {type(e).__name__}: {e}")
+        """The verifier's verdict; ERROR if it breaks in any way."""
+        return await self._verifier.verify(prompt, response, target)
 
     async def verify_batch(self, batch: Sequence[Response]) -> list[Verdict]:
         """A verdict for each response, in order."""
@@ -55,8 +54,7 @@ class LocalJudge:
 
     async def close(self) -> None:
         """Closes the verifier, if it has anything to close."""
-        if close := getattr(self._verifier, "close", None):
-            await close()
+        await self._verifier.close()
 
 
 VerifyBatch = Callable[[list[Response]], Awaitable[list[Verdict]]]
@@ -67,7 +65,7 @@ class PooledJudge:
 
     def __init__(self, verifier: Verifier, pool: Sequence[VerifyBatch]) -> None:
         """`verifier` only names itself in the verdicts on batches that are lost."""
-        self._verifier = verifier
+        self._verifier = Border(verifier)
         self._queue: asyncio.Queue[tuple[Response, asyncio.Future[Verdict]]] = asyncio.Queue(
             _QUEUE_SIZE
         )
@@ -98,14 +96,8 @@ class PooledJudge:
             try:
                 verdicts = await verify_batch([response for response, _ in waiting])
             except Exception as e:  # noqa: BLE001 - an actor can be lost in many ways
-                lost = _error(self._verifier, f"the batch was lost ({type(e).__name__})")
+                lost = self._verifier.error(f"the batch was lost ({type(e).__name__})")
                 verdicts = [lost] * len(waiting)
             for (_, future), verdict in zip(waiting, verdicts, strict=True):
                 if not future.done():
                     future.set_result(verdict)
-
-
-def _error(verifier: Verifier, reason: str) -> Verdict:
-    return Verdict(
-        outcome=Outcome.ERROR, reason=reason, verifier=verifier.name, version=verifier.version
-    )

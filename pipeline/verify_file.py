@@ -13,6 +13,7 @@ from pipeline.judging import LocalJudge
 from sandbox import SandboxUnavailable
 from verifiers import Target, Verdict, Verifier
 from verifiers.code import check_target, target_of
+from verifiers.records import read_target
 
 _IN_FLIGHT = 2048
 
@@ -47,7 +48,7 @@ async def verify_file(
     outcomes: Counter[str] = Counter()
     waiting: deque[tuple[object, asyncio.Task[Verdict]]] = deque()
     try:
-        await judge.start()
+        await _start(judge)
         with output.open("w", encoding="utf-8") as verdicts:
 
             async def write_first() -> None:
@@ -67,13 +68,21 @@ async def verify_file(
             finally:
                 while waiting:
                     await write_first()
-    except SandboxUnavailable as e:
-        raise RunFailure(str(e)) from e
     except OSError as e:
         raise RowError(f"{e.filename or output}: {e.strerror}") from e
     finally:
         await judge.close()
     return outcomes
+
+
+async def _start(judge: LocalJudge) -> None:
+    try:
+        await judge.start()
+    except SandboxUnavailable as e:
+        raise RunFailure(str(e)) from e
+    except Exception as e:
+        # The verifier may be anybody's.
+        raise RunFailure(f"the verifier cannot start: {type(e).__name__}: {e}") from e
 
 
 def _questions(source: Path, columns: Columns) -> Iterator[tuple[object, Target, str]]:
@@ -134,7 +143,20 @@ def _code_verdict(verdict: Verdict) -> dict[str, Any]:
     }
 
 
+def _any_target(row: dict[str, Any]) -> Target:
+    try:
+        return read_target(row.get("target"))
+    except ValueError as e:
+        raise ValueError(f"field 'target': {e}") from e
+
+
+def _whole_verdict(verdict: Verdict) -> dict[str, Any]:
+    return {**_math_verdict(verdict), "evidence": dict(verdict.evidence)}
+
+
 MATH = Columns(_math_target, _math_verdict)
 """Rows of {"id", "gold", "response"}."""
 CODE = Columns(_code_target, _code_verdict)
 """Rows of {"id", "target", "response"}."""
+ANY = Columns(_any_target, _whole_verdict)
+"""Rows of {"id", "target", "response"}, whatever the target's kind."""

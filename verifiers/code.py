@@ -139,6 +139,7 @@ class CodeVerifier:
     version = "1"
     uses_sandbox = True
     """It is built with the run's sandbox settings, beside its own options."""
+    target_kinds = KINDS
 
     def __init__(self, config: Config, sandbox: SandboxConfig | None = None) -> None:
         self.config = config

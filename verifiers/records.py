@@ -36,6 +36,20 @@ class Target:
     """What a check needs beside one value, as JSON: test cases, a checker, limits."""
 
 
+def read_target(content: object) -> Target:
+    """The target that a row writes as one object: `kind`, `value` if any, and the rest as tests.
+
+    Raises ValueError, which says what is wrong.
+    """
+    if not isinstance(content, Mapping) or not isinstance(content.get("kind"), str):
+        raise ValueError(f"expected an object with a `kind`, got {str(content)[:100]!r}")
+    tests = {str(key): value for key, value in content.items() if key not in ("kind", "value")}
+    value = content.get("value")
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"value: expected a text, got {str(value)[:100]!r}")
+    return Target(kind=content["kind"], value=value, tests=tests)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What a verifier says of one response."""
@@ -58,7 +72,10 @@ class Verifier(Protocol):
 
     The class also has a pydantic model `Config` of its options, and is built with one. If it has an
     `async def start(self)`, that is awaited before the first response, while engines load; if it has
-    an `async def close(self)`, that ends what it started, and calling it twice is fine.
+    an `async def close(self)`, that ends what it started, and calling it twice is fine. If it names
+    `target_kinds`, it is not asked about other kinds where it is one of several.
+
+    Where a config names the class, or `Border` holds it, all three may also be plain functions.
     """
 
     name: str

@@ -203,6 +203,8 @@ def same(left: Any, right: Any, tolerance: float = 0.0) -> bool:
         )
     if isinstance(left, dict) and isinstance(right, dict):
         return left.keys() == right.keys() and all(same(left[k], right[k], tolerance) for k in left)
+    if isinstance(left, set | frozenset) and isinstance(right, set | frozenset):
+        return len(left) == len(right) and _with_one_nan(left) == _with_one_nan(right)
     return bool(left == right)
 
 
@@ -213,6 +215,18 @@ def shown(value: Any) -> str:
     except (ValueError, RecursionError):  # an integer with too many digits, or a deep nesting
         return f"a very long {type(value).__name__}"
     return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+_NAN = float("nan")
+
+
+def _with_one_nan(value: Any) -> Any:
+    """The value with the same object for every nan, so that Python finds it equal to itself."""
+    if isinstance(value, float) and value != value:
+        return _NAN
+    if isinstance(value, tuple):
+        return tuple(map(_with_one_nan, value))
+    return frozenset(map(_with_one_nan, value)) if isinstance(value, set | frozenset) else value
 
 
 def _same_numbers(left: Any, right: Any, tolerance: float) -> bool:

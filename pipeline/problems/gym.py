@@ -1,14 +1,20 @@
 """`reasoning_gym`: problems made by a generator of the reasoning-gym library, without any download."""
 
+import os
 from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from pipeline.problems import BadRow, ProblemError, SourceConfig, at_most
 from pipeline.records import Problem
 from verifiers import Target
+from verifiers.reasoning_gym import REFUSED
+from verifiers.values import encode
+
+_VARIES = frozenset({"isomorphic_strings", "knight_swap", "ransom_note", "word_ladder"})
+"""Tasks that iterate over sets of texts, whose order is another one in every process."""
 
 
 class ReasoningGymSource:
@@ -24,6 +30,9 @@ class ReasoningGymSource:
         """The run's seed if not given."""
         options: dict[str, Any] = Field(default_factory=dict)
         """The task's own options, such as `max_terms`."""
+        scorer: Literal["math", "own"] = "math"
+        """What judges: `math` compares with the entry's answer; `own` gives targets for the verifier
+        `reasoning_gym`, which asks the task's own scorer."""
 
     def __init__(self, config: Config, seed: int = 0) -> None:
         self.config = config
@@ -35,6 +44,17 @@ class ReasoningGymSource:
 
     def rows(self) -> Iterator[Problem | BadRow]:
         """The task's problems. Raises ProblemError for an unknown task or a bad option."""
+        entries = self._entries()
+        for index in range(self.config.size):
+            entry = entries[index]
+            yield Problem.create(
+                prompt=str(entry["question"]).strip(),
+                target=self._target(entry),
+                source=f"reasoning_gym/{self.config.task}",
+                meta={"index": index, "seed": self._seed},
+            )
+
+    def _entries(self) -> Any:
         import reasoning_gym
         from reasoning_gym.factory import DATASETS
 
@@ -43,21 +63,34 @@ class ReasoningGymSource:
             near = get_close_matches(config.task, DATASETS, n=3)
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
             raise ProblemError(f"problems.task: reasoning-gym has no task {config.task!r}{hint}")
+        if config.scorer == "own" and config.task in REFUSED:
+            raise ProblemError(
+                f"problems.scorer=own: {config.task} cannot be judged so, because "
+                f"{REFUSED[config.task]}; expected scorer=math, or another task"
+            )
+        if config.task in _VARIES and os.environ.get("PYTHONHASHSEED", "random") == "random":
+            raise ProblemError(
+                f"problems.task: {config.task} makes other problems in every process, so that a run "
+                "cannot be resumed; set PYTHONHASHSEED=0 in the environment"
+            )
         try:
-            entries = reasoning_gym.create_dataset(
+            return reasoning_gym.create_dataset(
                 config.task, size=config.size, seed=self._seed, **config.options
             )
         except (TypeError, AssertionError, ValueError) as e:
             raise ProblemError(f"problems.options: {config.task} refuses them ({e})") from e
-        for index in range(config.size):
-            entry = entries[index]
-            yield Problem.create(
-                prompt=str(entry["question"]).strip(),
-                # Some tasks have no one answer; a problem without gold is never judged wrong.
-                target=Target(kind="math", value=_text(entry["answer"])),
-                source=f"reasoning_gym/{config.task}",
-                meta={"index": index, "seed": self._seed},
-            )
+
+    def _target(self, entry: dict[str, Any]) -> Target:
+        # Some tasks have no one answer; a problem without gold is never judged wrong by `math`.
+        value = _text(entry["answer"])
+        if self.config.scorer == "math":
+            return Target(kind="math", value=value)
+        # Where it stood in this run says nothing of the problem, and would hide duplicates.
+        metadata = {k: v for k, v in entry["metadata"].items() if k != "source_index"}
+        # Scorers compare tuples, and look up integers in dicts, both of which JSON does not have.
+        encoded = encode({**entry, "metadata": metadata})
+        tests = {"dataset": self.config.task, "entry": encoded, "options": self.config.options}
+        return Target(kind="reasoning_gym", value=value, tests=tests)
 
 
 def _text(answer: object) -> str | None:

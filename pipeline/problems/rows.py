@@ -8,22 +8,25 @@ from pydantic import Field
 from pipeline.problems import BadRow, SourceConfig
 from pipeline.records import Problem
 from verifiers import Target
-from verifiers.code import BadTarget, check_target, target_of
+from verifiers.code import KINDS, check_target, target_of
+from verifiers.records import read_target
 
 _PRESETS: dict[str, dict[str, str | None]] = {
     # openai/gsm8k: the worked solution ends with "#### " and the answer.
     "gsm8k": {"prompt": "question", "answer": "answer", "answer_after": "####"},
     "plain": {"prompt": "prompt", "answer": "answer", "answer_after": None},
 }
+_DOMAINS = {"": "math", "gsm8k": "math", "plain": "math", "humaneval": "code", "code": "code"}
 
 
 class RowConfig(SourceConfig):
     """Which columns a problem is made of."""
 
-    preset: Literal["gsm8k", "plain", "humaneval", "code"] | None = None
+    preset: Literal["gsm8k", "plain", "humaneval", "code", "target"] | None = None
     """`gsm8k`: `question`, and `answer` with the gold after `####`; `plain`: `prompt`, `answer`;
     `humaneval`: `prompt`, `test`, `entry_point`; `code`: `prompt`, and `target` with what the
-    verifier `code` takes. If not given: `plain` where a column is named below, else `gsm8k`."""
+    verifier `code` takes; `target`: `prompt`, and `target` with a `kind` and whatever the run's
+    verifier takes. If not given: `plain` where a column is named below, else `gsm8k`."""
     prompt_field: str | None = None
     """The column with the problem's text, if not the preset's."""
     answer_field: str | None = None
@@ -35,7 +38,7 @@ class RowConfig(SourceConfig):
     target_kind: str = Field(default="math", min_length=1)
     """Names the sort of check."""
     domain: str | None = None
-    """If not given: `code` for the presets of code, else `math`."""
+    """If not given: `code` for the presets of code, the target's kind for `target`, else `math`."""
 
     def field_map(self) -> tuple[str, str, str | None]:
         """Prompt column, answer column, and the mark before the answer if there is one."""
@@ -48,9 +51,9 @@ class RowConfig(SourceConfig):
         return self.prompt_field or prompt, self.answer_field or answer, after or None
 
     @property
-    def is_code(self) -> bool:
-        """Whether a problem's target is made of test code or cases."""
-        return self.preset in ("humaneval", "code")
+    def has_tests(self) -> bool:
+        """Whether a problem's target is more than a gold answer."""
+        return self.preset in ("humaneval", "code", "target")
 
 
 def to_problem(
@@ -59,8 +62,8 @@ def to_problem(
     """The row's problem, or what is wrong with it."""
     if not isinstance(row, Mapping):
         return BadRow(where=where, reason=f"expected a row of named fields, got {_kind(row)}")
-    if config.is_code:
-        return _to_code_problem(row, config, where=where, source=source, split=split)
+    if config.has_tests:
+        return _to_tested_problem(row, config, where=where, source=source, split=split)
     prompt_field, answer_field, after = config.field_map()
     prompt = row.get(prompt_field)
     if not isinstance(prompt, str) or not prompt.strip():
@@ -82,7 +85,7 @@ def to_problem(
     return _create(row, config, prompt, target, where=where, source=source, split=split)
 
 
-def _to_code_problem(
+def _to_tested_problem(
     row: Mapping[str, object], config: RowConfig, *, where: str, source: str, split: str | None
 ) -> Problem | BadRow:
     """HumanEval's columns, or `prompt` and `target`."""
@@ -94,18 +97,35 @@ def _to_code_problem(
         if not isinstance(value, wanted) or not value or not _is_unicode(str(value)):
             return _bad(where, name, f"{wanted.__name__} that is not empty", row)
     prompt = str(row[prompt_field])
-    if config.preset == "humaneval":
+    try:
+        target = _tested_target(row, config.preset, prompt)
+    except ValueError as e:
+        return BadRow(where=where, reason=str(e))
+    return _create(row, config, prompt, target, where=where, source=source, split=split)
+
+
+def _tested_target(row: Mapping[str, object], preset: str | None, prompt: str) -> Target:
+    """Raises ValueError, which says what is wrong; what a user's own verifier takes is not checked."""
+    if preset == "humaneval":
         tests = {"prompt": prompt, "tests": row["test"], "entry_point": row["entry_point"]}
         target = Target(kind="asserts", tests=tests)
+    elif preset == "target":
+        target = _any_target(row["target"])
+        if target.kind not in KINDS:
+            return target
     else:
         given = row["target"]
         assert isinstance(given, Mapping)
         target = target_of(given)
+    check_target(target)
+    return target
+
+
+def _any_target(given: object) -> Target:
     try:
-        check_target(target)
-    except BadTarget as e:
-        return BadRow(where=where, reason=str(e))
-    return _create(row, config, prompt, target, where=where, source=source, split=split)
+        return read_target(given)
+    except ValueError as e:
+        raise ValueError(f"field 'target': {e}") from e
 
 
 def _create(
@@ -125,7 +145,7 @@ def _create(
         prompt=prompt.strip(),
         target=target,
         source=source,
-        domain=config.domain or ("code" if config.is_code else "math"),
+        domain=config.domain or _DOMAINS.get(config.preset or "", target.kind),
         split=split,
         meta={name: row[name] for name in config.meta_fields},
     )

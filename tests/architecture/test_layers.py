@@ -43,6 +43,8 @@ def test_every_arrow_holds() -> None:
     [
         ("sandbox/__init__.py", "import verifiers"),
         ("verifiers/answers.py", "import pipeline.records"),
+        ("verifiers/plugins.py", "import pipeline.config"),
+        ("verifiers/border.py", "import pyarrow"),
         ("reward_models/__init__.py", "import verifiers.math"),
         ("pipeline/records.py", "import pipeline.engines"),
         ("pipeline/search/best_of_n.py", "import pipeline.prune"),
@@ -51,6 +53,8 @@ def test_every_arrow_holds() -> None:
         ("pipeline/engines/steps.py", "import torch"),
         ("pipeline/tree.py", "import pyarrow"),
         ("pipeline/run.py", "import ray"),
+        ("pipeline/shipping.py", "import ray"),
+        ("pipeline/shipping.py", "import pipeline.actors"),
     ],
 )
 def test_a_violation_is_seen(copy: Path, module: str, forbidden: str) -> None:
@@ -62,12 +66,20 @@ def test_a_violation_is_seen(copy: Path, module: str, forbidden: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["pipeline.explore", "pipeline.config", "pipeline.engines.simulated", "verifiers"]
+    "module",
+    [
+        "pipeline.explore",
+        "pipeline.config",
+        "pipeline.engines.simulated",
+        "verifiers",
+        "verifiers.catalog",
+        "verifiers.combine",
+    ],
 )
 def test_heavy_libraries_are_not_loaded_by_light_parts(module: str) -> None:
     script = (
         f"import sys, {module}; "
-        "print(*{'torch', 'vllm', 'ray', 'datasets', 'transformers'} & sys.modules.keys())"
+        "print(*{'torch', 'vllm', 'ray', 'datasets', 'transformers', 'pytest'} & sys.modules.keys())"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT

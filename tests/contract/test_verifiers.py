@@ -1,107 +1,114 @@
-"""What every verifier guarantees, whatever it is given."""
+"""Every verifier of the catalogue passes the contract suite that users run on theirs."""
 
-import pickle
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from pipeline.config import KINDS, VERIFIERS
-from pipeline.judging import LocalJudge
-from verifiers import Outcome, Target, Verdict, Verifier
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sample:
-    """What one verifier is tried with."""
-
-    right: str
-    wrong: str
-    extracted: str
-    """From the right response."""
-    target: Target
-    no_target: Target
-    """One that says nothing about what is right."""
-    without_target: Outcome
+from tests.contract.judge_server import judge_server
+from verifiers import Target
+from verifiers.catalog import VERIFIER, VERIFIERS
+from verifiers.testing import VerifierContract, verifier_contract
 
 
-ANSWERS = Sample(
-    right=r"So it is \boxed{42}.",
-    wrong=r"So it is \boxed{41}.",
-    extracted="42",
-    target=Target(kind="math", value="42"),
-    no_target=Target(kind="math"),
-    without_target=Outcome.ABSTAIN,
+def contract(name: str, **sample: Any) -> type[VerifierContract]:
+    """The suite for a name of the catalogue."""
+    return verifier_contract(VERIFIER.find(name), **sample)
+
+
+ANSWERS: dict[str, Any] = {
+    "target": Target(kind="math", value="42"),
+    "right": [r"So it is \boxed{42}.", "#### 42"],
+    "wrong": [r"So it is \boxed{41}.", "#### 420"],
+}
+BOTH = {"verifiers": [{"use": "math", "timeout_seconds": 1}, {"use": "exact"}]}
+INTEGER = {"type": "integer"}
+
+TestMath = contract("math", **ANSWERS)
+TestExact = contract("exact", **ANSWERS)
+TestAllOf = contract("all_of", options=BOTH, **ANSWERS)
+TestAnyOf = contract("any_of", options=BOTH, **ANSWERS)
+TestFirstDecisive = contract("first_decisive", options=BOTH, **ANSWERS)
+TestCode = contract(
+    "code",
+    target=Target(
+        kind="calls", tests={"entry_point": "f", "cases": [{"args": [6, 7], "expected": 42}]}
+    ),
+    right=["```python\ndef f(a, b): return a * b\n```"],
+    wrong=["```python\ndef f(a, b): return a + b\n```"],
 )
-CASES = [{"args": [6, 7], "expected": 42}]
-PROGRAMS = Sample(
-    right="```python\ndef f(a, b): return a * b\n```",
-    wrong="```python\ndef f(a, b): return a + b\n```",
-    extracted="def f(a, b): return a * b\n",
-    target=Target(kind="calls", tests={"entry_point": "f", "cases": CASES}),
-    no_target=Target(kind="calls"),
-    without_target=Outcome.ERROR,
+TestFormal = pytest.mark.skipif(shutil.which("coqc") is None, reason="coqc is not installed")(
+    contract(
+        "formal",
+        target=Target(kind="coq", value="1 + 1 = 2", tests={"name": "two"}),
+        right=["```coq\nTheorem two : 1 + 1 = 2.\nProof. reflexivity. Qed.\n```"],
+        wrong=["```coq\nTheorem two : 1 + 1 = 2.\nProof. exact I. Qed.\n```"],
+        # A compiler is started for each of them.
+        seconds=60.0,
+    )
 )
-SAMPLES = {"math": ANSWERS, "exact": ANSWERS, "code": PROGRAMS}
-STRANGE = [
-    "",
-    "\x00\ufffd\u202e",
-    "\\boxed{" * 500,
-    "\\boxed{}" * 500,
-    r"\boxed{\frac{}{}}",
-    "the answer is " * 300,
-    "\\boxed{" + "(" * 3000 + "}",
-    "\\boxed{" + "x" * 100_000 + "}",
-    "9" * 100_000,
-    "####",
-]
+TestMultipleChoice = contract(
+    "multiple_choice",
+    target=Target(kind="multiple_choice", value="B"),
+    right=["The answer is B.", r"\boxed{B}"],
+    wrong=["The answer is C."],
+)
+TestRegex = contract(
+    "regex",
+    target=Target(kind="regex", value=r"4[0-2]"),
+    right=[r"\boxed{42}"],
+    wrong=[r"\boxed{43}"],
+)
+TestJsonSchema = contract(
+    "json_schema",
+    target=Target(
+        kind="json_schema",
+        tests={"schema": {"type": "object", "properties": {"n": INTEGER}, "required": ["n"]}},
+    ),
+    right=['```json\n{"n": 42}\n```'],
+    wrong=['```json\n{"n": "42"}\n```'],
+)
+TestReasoningGym = contract(
+    "reasoning_gym",
+    target=Target(
+        kind="reasoning_gym",
+        tests={
+            "dataset": "chain_sum",
+            "entry": {"question": "40 + 2?", "answer": "42", "metadata": {}},
+        },
+    ),
+    right=["<answer>42</answer>", r"\boxed{42}"],
+    wrong=["<answer>41</answer>"],
+)
 
 
-@pytest_asyncio.fixture(params=VERIFIERS)
-async def verifier(request: pytest.FixtureRequest) -> AsyncIterator[Verifier]:
-    built: Verifier = KINDS["verifier"].part({"use": request.param}).build()
-    yield built
-    judge = LocalJudge(built)
-    await judge.close()
-    await judge.close()
+class TestModelJudge(contract("model_judge", **ANSWERS)):  # type: ignore[misc]  # a class made at run time
+    """With a server that judges by the sample's own answer, since a real one has a model's opinion."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def options(cls) -> Iterator[Mapping[str, Any]]:
+        with judge_server(ANSWERS["right"], ANSWERS["wrong"]) as address:
+            yield {"base_url": address, "model": "judge"}
 
 
-async def judge(verifier: Verifier, response: str, target: Target | None = None) -> Verdict:
-    target = target or SAMPLES[verifier.name].target
-    verdict = await verifier.verify("6 * 7?", response, target)
-    assert (verdict.verifier, verdict.version) == (verifier.name, verifier.version)
-    assert verdict.reason
-    return verdict
+def examined() -> set[type[Any]]:
+    """The classes that a suite in this module is about."""
+    suites = [v for v in globals().values() if isinstance(v, type) and issubclass(v, VerifierContract)]
+    return {suite.exam.cls for suite in suites if hasattr(suite, "exam")}
 
 
-async def test_right_is_pass_and_wrong_is_fail(verifier: Verifier) -> None:
-    sample = SAMPLES[verifier.name]
-    assert (await judge(verifier, sample.right)).outcome is Outcome.PASS
-    assert (await judge(verifier, sample.wrong)).outcome is Outcome.FAIL
-    assert (await judge(verifier, sample.right)).extracted == sample.extracted
+def without_suite(catalogue: Mapping[str, str]) -> list[str]:
+    """Names of a catalogue that no suite above is about."""
+    return [name for name, place in catalogue.items() if VERIFIER.find(place) not in examined()]
 
 
-async def test_no_answer_is_an_abstention_and_no_target_is_never_a_trial(verifier: Verifier) -> None:
-    sample = SAMPLES[verifier.name]
-    assert (await judge(verifier, "I wonder.")).outcome is Outcome.ABSTAIN
-    without = await judge(verifier, sample.right, sample.no_target)
-    assert without.outcome is sample.without_target
+def test_every_name_of_the_catalogue_has_a_suite() -> None:
+    assert without_suite(VERIFIERS) == []
 
 
-@pytest.mark.parametrize("response", STRANGE, ids=lambda text: repr(text[:12]))
-async def test_a_strange_response_never_passes_and_never_raises(
-    verifier: Verifier, response: str
-) -> None:
-    assert (await judge(verifier, response)).outcome is not Outcome.PASS
-
-
-async def test_the_same_question_has_the_same_answer(verifier: Verifier) -> None:
-    wrong = SAMPLES[verifier.name].wrong
-    one, other = await judge(verifier, wrong), await judge(verifier, wrong)
-    assert (one.outcome, one.reason, one.extracted) == (other.outcome, other.reason, other.extracted)
-
-
-async def test_a_verdict_can_be_sent(verifier: Verifier) -> None:
-    verdict = await judge(verifier, SAMPLES[verifier.name].right)
-    assert pickle.loads(pickle.dumps(verdict)) == verdict
+def test_a_name_without_a_suite_is_noticed() -> None:
+    # Any class that is a verifier's, but not one of the catalogue's.
+    added = {**VERIFIERS, "new": "tests.contract.test_contract_suite:Good"}
+    assert without_suite(added) == ["new"]

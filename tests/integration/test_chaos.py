@@ -1,13 +1,9 @@
 """Processes are killed for real, and nothing is lost, done twice or mixed up."""
 
-import contextlib
 import json
 import random
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import ROOT, Berry
+from tests.integration.ray_head import ray_head
 from tests.integration.test_run_simulated import parts
 
 pytestmark = [pytest.mark.ray, pytest.mark.chaos]
@@ -215,44 +212,7 @@ def test_seeded_requests_are_safe_by_default(berry: Berry, tmp_path: Path) -> No
 
 
 def test_a_run_joins_a_cluster(berry: Berry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Ray puts sockets there, and a socket's path has 107 bytes at most.
-    temporary = tempfile.mkdtemp(prefix="berry-")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    head = subprocess.Popen(
-        [
-            str(Path(sys.executable).parent / "ray"),
-            *("start", "--head", "--block", "--disable-usage-stats", "--include-dashboard=false"),
-            *("--num-cpus=2", f"--port={port}", f"--temp-dir={temporary}"),
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_for(lambda: _listens(port), head, 60)
-        if (Path.home() / ".ray" / "auth_token").exists():
-            # With a token at hand `ray start` wants it from everybody.
-            monkeypatch.setenv("RAY_AUTH_MODE", "token")
-        done = berry(
-            "run", SIMULATED, "output=out", "problems.size=16", "--address", f"127.0.0.1:{port}"
-        )
+    with ray_head(monkeypatch) as address:
+        done = berry("run", SIMULATED, "output=out", "problems.size=16", "--address", address)
         assert done.returncode == 0, done.stderr
         assert len(explored(tmp_path / "out")) > 0
-        assert head.poll() is None, "the run must leave a cluster that it joined running"
-    finally:
-        children = psutil.Process(head.pid).children(recursive=True) if head.poll() is None else []
-        head.kill()
-        for child in children:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.kill()
-        head.wait()
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True

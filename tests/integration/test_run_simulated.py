@@ -241,37 +241,3 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "the same command goes on" in errors.splitlines()[-1]
     assert "Traceback" not in errors
-
-
-@pytest.mark.parametrize("num_actors", [0, 2])
-def test_a_verifier_of_the_users_own(berry: Berry, tmp_path: Path, num_actors: int) -> None:
-    (tmp_path / "my_module.py").write_text(
-        """
-from pydantic import BaseModel
-from verifiers import Outcome, Target, Verdict
-
-class Lucky:
-    class Config(BaseModel, extra="forbid"):
-        number: str
-
-    name, version = "lucky", "7"
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
-
-    async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
-        found = Outcome.PASS if self.config.number in response else Outcome.FAIL
-        return Verdict(outcome=found, reason="luck", verifier=self.name, version=self.version)
-
-    async def close(self) -> None: ...
-"""
-    )
-    use = ["verifier.use=my_module:Lucky", f"cluster.verifier_actors={num_actors}", "problems.size=8"]
-    done = berry("run", SIMULATED, "output=out", "verifier.number='7'", *use)
-    assert done.returncode == 0, done.stderr
-    traces = pq.read_table(tmp_path / "out" / "data" / "traces").to_pylist()
-    assert traces
-    assert all("7" in t["response"] and t["verifier"] == "lucky" for t in traces)
-    wrong = berry("run", SIMULATED, "output=other", "verifier.luck=1", *use)
-    assert wrong.returncode == 2
-    assert "verifier.number: is missing" in wrong.stderr or "verifier.luck: unknown" in wrong.stderr

@@ -135,3 +135,100 @@ def test_a_bad_code_row_is_named(berry: Berry, tmp_path: Path, bad: object, comp
     assert complaint in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert [row["outcome"] for row in read(tmp_path / "out.jsonl")] == ["pass"]
+
+
+OWN = """
+from pydantic import BaseModel
+from verifiers import Outcome, Target, Verdict
+
+class Mine:
+    class Config(BaseModel, extra="forbid"):
+        prefix: str = ""
+
+    name, version = "mine", "2"
+
+    def __init__(self, config):
+        self.config = config
+
+    def start(self):
+        if self.config.prefix == "broken":
+            raise RuntimeError("no model")
+
+    def verify(self, prompt, response, target):
+        if response == "raise":
+            raise RuntimeError("a bug")
+        same = response == self.config.prefix + str(target.tests.get("wanted", target.value))
+        return Verdict(
+            outcome=Outcome.PASS if same else Outcome.FAIL,
+            reason="compared",
+            extracted=response,
+            evidence={"kind": target.kind},
+            verifier=self.name,
+            version=self.version,
+        )
+"""
+ANY_ROWS: list[dict[str, object]] = [
+    {"id": "value", "target": {"kind": "a", "value": "4"}, "response": "n4"},
+    {"id": "tests", "target": {"kind": "b", "wanted": [1]}, "response": "n[1]"},
+    {"id": "wrong", "target": {"kind": "a", "value": "4"}, "response": "n5"},
+    {"id": "bug", "target": {"kind": "a", "value": "4"}, "response": "raise"},
+    {"target": {"kind": "a", "value": "\ud800"}, "response": "n\ud800"},
+]
+
+
+@pytest.mark.parametrize("settings", [[], ["processes=2"]])
+def test_any_verifier_judges_rows_with_targets(
+    berry: Berry, tmp_path: Path, settings: list[str]
+) -> None:
+    (tmp_path / "mine.py").write_text(OWN)
+    write(tmp_path / "in.jsonl", *ANY_ROWS)
+    files = ("--input", "in.jsonl", "--output", "out.jsonl")
+    done = berry("verify", "use", "mine:Mine", "prefix=n", *settings, *files)
+    assert done.returncode == 0, done.stderr
+    rows = read(tmp_path / "out.jsonl")
+    assert all(set(row) == COLUMNS | {"evidence"} for row in rows)
+    assert [row["id"] for row in rows] == ["value", "tests", "wrong", "bug", 5]
+    assert [row["outcome"] for row in rows] == ["pass", "pass", "fail", "error", "pass"]
+    assert [row["evidence"] for row in rows[:2]] == [{"kind": "a"}, {"kind": "b"}]
+    assert rows[3]["reason"] == "the verifier raised RuntimeError: a bug"
+    assert {row["verifier"] for row in rows} == {"mine/2"}
+
+
+def test_combined_verifiers_judge_rows_with_targets(berry: Berry, tmp_path: Path) -> None:
+    write(
+        tmp_path / "in.jsonl",
+        {"id": "sum", "target": {"kind": "math", "value": "1/2"}, "response": r"\boxed{0.5}"},
+        {"id": "inc", "target": INC, "response": "def inc(x): return x + 1"},
+    )
+    verifiers = "verifiers=[{use: code}, {use: math}]"
+    files = ("--input", "in.jsonl", "--output", "out.jsonl")
+    done = berry("verify", "use", "first_decisive", verifiers, *files)
+    assert done.returncode == 0, done.stderr
+    rows = read(tmp_path / "out.jsonl")
+    assert [row["outcome"] for row in rows] == ["pass", "pass"]
+    assert [str(row["reason"]).split(":")[0] for row in rows] == ["math", "code"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "complaint"),
+    [
+        (["mine:Mine", "suffix=n"], 2, "mine:Mine: suffix: unknown key"),
+        (["mine:Mine", "prefix"], 2, "prefix: expected key=value"),
+        (["mine:Yours"], 2, "'mine:Yours' cannot be imported"),
+        (["yours:Mine"], 2, "'yours:Mine' cannot be imported: ModuleNotFoundError"),
+        (["maths"], 2, "did you mean math?"),
+        (["code", "processes=2"], 2, "'code' has processes of its own"),
+        (["mine:Mine", "prefix=broken"], 1, "the verifier cannot start: RuntimeError: no model"),
+        (["mine:Mine", "prefix=broken", "processes=1"], 1, "RuntimeError: no model"),
+        (["exact"], 2, "line 2: field 'target': expected an object with a `kind`, got 'x'"),
+    ],
+)
+def test_a_mistake_with_any_verifier_is_one_line(
+    berry: Berry, tmp_path: Path, arguments: list[str], status: int, complaint: str
+) -> None:
+    (tmp_path / "mine.py").write_text(OWN)
+    write(tmp_path / "in.jsonl", ANY_ROWS[0], {"response": "1", "target": "x"})
+    done = berry("verify", "use", *arguments, "--input", "in.jsonl", "--output", "out.jsonl")
+    assert done.returncode == status
+    assert complaint in done.stderr
+    assert len(done.stderr.splitlines()) == 1

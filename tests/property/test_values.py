@@ -151,6 +151,17 @@ def test_a_broken_encoding_is_refused(encoded: object) -> None:
         decode(encoded)
 
 
+def test_every_nan_is_the_same_in_sets_too() -> None:
+    def nan() -> float:
+        return float("nan")
+
+    assert same({nan(), 1}, {nan(), 1})
+    assert same(frozenset({(nan(), "a")}), frozenset({(nan(), "a")}))
+    assert not same({nan(), 1}, {nan(), 2})
+    assert not same({nan()}, {nan(), 1.0})
+    assert not same({(nan(),)}, {(1.0,)})
+
+
 def test_nesting_is_bounded_both_ways() -> None:
     value: list[Any] = []
     for _ in range(500):

@@ -3,13 +3,18 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from pipeline.config import ConfigError, RunConfig, load_config
 from pipeline.engines.simulated import SimulatedEngine
 from pipeline.engines.vllm import VllmEngine
 from pipeline.problems.files import FileSource
 from tests.conftest import ROOT
+from verifiers.catalog import VERIFIER
 from verifiers.code import CodeVerifier
+from verifiers.combine import AnyOf
+from verifiers.exact import ExactVerifier
+from verifiers.processes import ProcessVerifier
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 MINIMAL: dict[str, Any] = {
@@ -74,6 +79,30 @@ def test_the_order_of_overrides_does_not_matter(path: Path) -> None:
         (["strategy=best_of_n"], "strategy: expected `use: NAME` and options, got 'best_of_n'"),
         (["verifier.use=nowhere:Verifier"], "verifier: 'nowhere:Verifier' cannot be imported"),
         (["verifier.use=json:JSONDecoder"], "to be a class with a pydantic model `Config`"),
+        (["verifier.use=verifiers.plugins:Kind"], "to be a class with a pydantic model `Config`"),
+        (["verifier.use=pipeline.search.best_of_n:BestOfN"], "to have a method `verify(self, prompt"),
+        (["verifier.processes=-1"], "verifier.processes: input should be greater than or equal to 0"),
+        (["verifier.process_seconds=3"], "verifier: `process_seconds` goes with `processes`"),
+        (["verifier.use=math", "verifier.processes=1"], "verifier: 'math' has processes of its own"),
+        (["strategy.processes=1"], "strategy.processes: unknown key"),
+        (["verifier.use=all_of"], "verifier.verifiers: is missing"),
+        (["verifier.use=all_of", "verifier.verifiers=[]"], "verifier.verifiers: "),
+        (["verifier.use=all_of", "verifier.verifiers=[{use: exakt}]"], "did you mean exact?"),
+        (
+            ["verifier.use=any_of", "verifier.verifiers=[{use: exact}, {use: exact, tolerance: 1}]"],
+            "verifier.verifiers.1.tolerance: unknown key",
+        ),
+        (
+            [
+                "verifier.use=any_of",
+                "verifier.verifiers=[{use: all_of, verifiers: [{use: exact}, {use: code, x: 1}]}]",
+            ],
+            "verifier.verifiers.0.verifiers.1.x: unknown key",
+        ),
+        (
+            ["verifier.use=any_of", "verifier.verifiers=[{use: exact}]", "verifier.processes=2"],
+            "verifier: `processes` goes into the parts of 'any_of'",
+        ),
         (["engine.use=simulated", "engine.model=m"], "engine.model: unknown key"),
         (["steps.at=regex"], "`pattern` goes with `at: regex`"),
         (["seed.x=1"], "seed: input should be a valid integer, got {'x': 1}"),
@@ -143,3 +172,42 @@ def test_the_code_verifier_gets_the_sandbox_settings(path: Path) -> None:
     verifier = loaded.build_verifier()
     assert isinstance(verifier, CodeVerifier)
     assert verifier._sandbox.config.workers == 3
+
+
+def test_processes_are_settings_and_do_not_change_what_a_run_is(path: Path) -> None:
+    plain = load_config(path)
+    spread = load_config(path, ["verifier.processes=3", "verifier.process_seconds=5"])
+    assert isinstance(spread.build_verifier(), ProcessVerifier)
+    assert isinstance(plain.build_verifier(), ExactVerifier)
+    assert spread.resolved() == plain.resolved()
+    assert spread.digest() == plain.digest()
+
+
+def test_processes_of_nested_parts_do_not_change_what_a_run_is(path: Path) -> None:
+    def nested(*keys: str) -> RunConfig:
+        part = "{use: exact, " + ", ".join(keys) + "}"
+        return load_config(
+            path, ["verifier.use=all_of", f"verifier.verifiers=[{part}, {{use: exact}}]"]
+        )
+
+    assert nested("processes: 2").digest() == nested().digest()
+    assert nested().resolved()["verifier"]["verifiers"] == [{"use": "exact"}, {"use": "exact"}]
+    assert [part.use for part in nested().parts()][-3:] == ["all_of", "exact", "exact"]
+
+
+def test_a_part_inside_another_gets_the_sandbox_settings(path: Path) -> None:
+    overrides = ["verifier.use=any_of", "verifier.verifiers=[{use: exact}, {use: code}]"]
+    verifier = load_config(path, [*overrides, "sandbox.workers=3"]).build_verifier()
+    assert isinstance(verifier, AnyOf)
+    code = verifier._parts[1].border._verifier
+    assert isinstance(code, CodeVerifier)
+    assert code._sandbox.config.workers == 3
+
+
+def test_settings_that_a_config_has_too_are_refused() -> None:
+    class Greedy(ExactVerifier):
+        class Config(BaseModel):
+            processes: int = 1
+
+    with pytest.raises(ValueError, match="`Config` without 'processes'"):
+        VERIFIER._take_settings(Greedy, {})

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import datasets
@@ -11,6 +14,9 @@ from pipeline.problems.files import FileSource
 from pipeline.problems.gym import ReasoningGymSource
 from pipeline.problems.hugging_face import HuggingFaceSource
 from pipeline.records import Problem
+from verifiers import Outcome
+from verifiers.reasoning_gym import score
+from verifiers.values import decode
 
 GSM8K_ROW = {"question": "Two and two?", "answer": "2 + 2 = <<2+2=4>>4\n#### 4"}
 
@@ -212,9 +218,22 @@ def test_rows_with_a_target_of_any_kind(tmp_path: Path) -> None:
     assert problem.target.tests["cases"] == CALLS["cases"]
 
 
+def test_rows_with_a_target_for_somebodys_own_verifier(tmp_path: Path) -> None:
+    mine = {"kind": "countdown", "value": "67", "numbers": [25, 8, 3]}
+    rows = [{"prompt": f"Row {n}.", "target": target} for n, target in enumerate((mine, CALLS))]
+    (own, code), _ = take(write_jsonl(tmp_path / "p.jsonl", *rows), preset="target")
+    assert (own.target.kind, own.target.value, own.domain) == ("countdown", "67", "countdown")
+    assert own.target.tests == {"numbers": [25, 8, 3]}
+    assert code.target.tests["cases"] == CALLS["cases"]
+
+
 @pytest.mark.parametrize(
     ("preset", "row", "complaint"),
     [
+        ("target", {"prompt": "x", "target": {"value": "3"}}, "field 'target': .* a `kind`"),
+        ("target", {"prompt": "x", "target": {"kind": "a", "value": 3}}, "field 'target': value"),
+        ("target", {"prompt": "x", "target": "3"}, "field 'target'"),
+        ("target", {"prompt": "x", "target": {**CALLS, "cases": []}}, "calls.cases"),
         ("humaneval", {**HUMANEVAL_ROW, "test": ""}, "field 'test'"),
         ("humaneval", {"prompt": "x"}, "field 'test': .* no such field"),
         ("code", {"prompt": "x", "target": {}}, "field 'target'"),
@@ -228,3 +247,62 @@ def test_a_bad_code_row_is_named(
     path = write_jsonl(tmp_path / "p.jsonl", row)
     with pytest.raises(ProblemError, match=rf"line 1: .*{complaint}"):
         take(path, preset=preset)
+
+
+def test_reasoning_gym_problems_can_carry_what_the_tasks_own_scorer_needs() -> None:
+    config = ReasoningGymSource.Config(task="rearc", size=2, scorer="own", options={"min_examples": 2})
+    first, _ = Intake(ReasoningGymSource(config, seed=3))
+    assert first.target.kind == "reasoning_gym"
+    stored = json.loads(json.dumps(first.target.tests))
+    assert (stored["dataset"], stored["options"]) == ("rearc", {"min_examples": 2})
+    entry = decode(stored["entry"])
+    # A tuple here, which plain JSON would not have kept, and this scorer needs.
+    assert isinstance(entry["metadata"]["output"], tuple)
+    assert "source_index" not in entry["metadata"]
+    assert score((stored, entry["answer"], 1.0))[0] is Outcome.PASS
+    assert score((stored, "0 0\n0 0", 1.0))[0] is Outcome.FAIL
+
+
+def test_the_scorer_changes_the_target_and_not_the_question() -> None:
+    def make(scorer: str) -> list[Problem]:
+        options = {"task": "countdown", "size": 3, "scorer": scorer}
+        config = ReasoningGymSource.Config.model_validate(options)
+        return list(Intake(ReasoningGymSource(config, seed=1)))
+
+    own, math = make("own"), make("math")
+    assert own == make("own")
+    assert [p.prompt for p in own] == [p.prompt for p in math]
+    assert [p.target.value for p in own] == [p.target.value for p in math]
+    assert {p.target.kind for p in math} == {"math"}
+    assert all(p.target.tests == {} for p in math)
+    assert {p.id for p in own}.isdisjoint({p.id for p in math})
+
+
+def test_a_task_whose_scorer_is_refused_is_refused_at_once() -> None:
+    config = ReasoningGymSource.Config(task="puzzle24", scorer="own")
+    with pytest.raises(ProblemError, match=r"problems\.scorer=own: puzzle24 cannot be judged so"):
+        list(Intake(ReasoningGymSource(config)))
+    assert list(Intake(ReasoningGymSource(ReasoningGymSource.Config(task="puzzle24", size=1))))
+
+
+PRINT_IDS = """
+from pipeline.problems import Intake
+from pipeline.problems.gym import ReasoningGymSource
+
+config = ReasoningGymSource.Config(task="word_ladder", size=20, scorer="own")
+print([problem.id for problem in Intake(ReasoningGymSource(config))])
+"""
+
+
+def test_tasks_that_vary_from_process_to_process_need_a_fixed_hash_seed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("PYTHONHASHSEED", raising=False)
+    with pytest.raises(ProblemError, match=r"word_ladder .* set PYTHONHASHSEED=0"):
+        list(Intake(ReasoningGymSource(ReasoningGymSource.Config(task="word_ladder"))))
+
+    def ids(hash_seed: str) -> str:
+        environment = os.environ | {"PYTHONHASHSEED": hash_seed}
+        return subprocess.check_output([sys.executable, "-c", PRINT_IDS], env=environment, text=True)
+
+    assert ids("0") == ids("0") != ids("1")

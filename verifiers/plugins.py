@@ -1,12 +1,12 @@
-"""Parts of a run that a config names: `use: NAME`, then that part's own options.
+"""Parts that a config names: `use: NAME`, then that part's own options.
 
 A name is a built-in one, one that an installed package offers as an entry point, or
 `module:Class`. Each class carries its options as a pydantic model `Config`. Nothing registers
-itself by being imported.
+itself by being imported. It lies here, below the pipeline, because verifiers are made of parts too.
 """
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import entry_points
@@ -24,6 +24,11 @@ class Kind:
     """Entry-point group in which packages offer more of them."""
     builtin: Mapping[str, str]
     """Name -> `module:Class`."""
+    settings: type[BaseModel] | None = None
+    """What every section of this kind takes beside its part's options: how the part is run, which
+    does not change what it does."""
+    check: Callable[["Part"], None] | None = None
+    """Raises ValueError for a part that this kind cannot use."""
 
     def names(self) -> dict[str, str]:
         """Every known name and where its class is. Raises ValueError for a name claimed twice."""
@@ -49,11 +54,17 @@ class Kind:
         module_name, _, class_name = path.partition(":")
         try:
             found = getattr(importlib.import_module(module_name), class_name)
-        except (ImportError, AttributeError) as e:
-            raise ValueError(f"{use!r} cannot be imported: {e}") from e
+        except Exception as e:
+            # The module may be anybody's, and break in any way.
+            raise ValueError(f"{use!r} cannot be imported: {type(e).__name__}: {e}") from e
         if not (isinstance(found, type) and issubclass(getattr(found, "Config", object), BaseModel)):
             raise ValueError(f"expected {use!r} to be a class with a pydantic model `Config`")
         return found
+
+    def options(self, use: str) -> set[str]:
+        """The keys that a section may have beside `use`. Raises ValueError as `find` does."""
+        own = set(self.find(use).Config.model_fields)
+        return own | set(self.settings.model_fields if self.settings else ())
 
     def part(self, raw: object) -> "Part":
         """Checks a config section. Raises ValueError or pydantic's ValidationError."""
@@ -63,7 +74,24 @@ class Kind:
             raise ValueError(f"expected `use: NAME` and options, got {raw!r}")
         found = self.find(raw["use"])
         options = {key: value for key, value in raw.items() if key != "use"}
-        return Part(use=raw["use"], cls=found, options=found.Config.model_validate(options))
+        settings = self._take_settings(found, options)
+        options = found.Config.model_validate(options)
+        part = Part(use=raw["use"], cls=found, options=options, settings=settings)
+        if self.check is not None:
+            self.check(part)
+        return part
+
+    def _take_settings(self, found: type[Any], options: dict[str, Any]) -> BaseModel | None:
+        """Moves what is the kind's out of what is the part's."""
+        if self.settings is None:
+            return None
+        shared = self.settings.model_fields.keys()
+        if both := sorted(shared & found.Config.model_fields.keys()):
+            raise ValueError(
+                f"expected `Config` without {both[0]!r}, which every section has; rename it"
+            )
+        taken = {key: options.pop(key) for key in shared if key in options}
+        return self.settings.model_validate(taken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +101,24 @@ class Part:
     use: str
     cls: type[Any]
     options: BaseModel
+    settings: BaseModel | None = None
+    """How it is run; None if its kind has no such settings."""
 
     def build(self, *arguments: object) -> Any:
         """The part itself: the class called with its options and `arguments`."""
         return self.cls(self.options, *arguments)
 
     def dump(self) -> dict[str, Any]:
-        """The section as plain JSON values, defaults included."""
+        """What determines what the part does, as plain JSON values, defaults included."""
         return {"use": self.use, **self.options.model_dump(mode="json")}
+
+    def nested(self) -> Iterator["Part"]:
+        """This part and the parts that its options are made of."""
+        yield self
+        for value in dict(self.options).values():
+            for one in value if isinstance(value, list | tuple) else (value,):
+                if isinstance(one, Part):
+                    yield from one.nested()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,181 @@
+"""The border between berry and a verifier, which may be anybody's code.
+
+`Border` makes of any verifier one that answers every question with a sound verdict: its `verify`,
+`start` and `close` may be coroutines or plain functions, and `start` and `close` may be missing. What
+goes wrong behind the border becomes an ERROR verdict with the reason: it says nothing about the
+response. Only the caller's own cancellation passes through.
+
+Plain functions run in one thread that is theirs alone, so the event loop goes on and they need not be
+safe for threads. A thread cannot be stopped: a plain `verify` that may take for ever belongs into
+processes (`processes.py`).
+"""
+
+import asyncio
+import inspect
+import json
+import re
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from verifiers.records import Outcome, Target, Verdict, Verifier
+
+_LONGEST_REASON = 500
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+
+
+class NotAVerifier(TypeError):
+    """The object lacks what a verifier has; the message says what."""
+
+
+class BadVerdict(TypeError):
+    """A verifier returned something that is no verdict; the message says what is wrong with it."""
+
+
+class Border:
+    """A verifier, seen from this side; for one event loop at a time."""
+
+    def __init__(self, verifier: Verifier, *, in_thread: bool = True) -> None:
+        """`in_thread=False` runs plain functions in place. Raises NotAVerifier."""
+        check_verifier(verifier)
+        self._verifier = verifier
+        self._in_thread = in_thread
+        self._thread: ThreadPoolExecutor | None = None
+        self.name = verifier.name
+        self.version = verifier.version
+
+    async def start(self) -> None:
+        """Lets the verifier get ready, if it has anything to do. Raises what it raises."""
+        if start := getattr(self._verifier, "start", None):
+            await self._call(start)
+
+    async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
+        """The verifier's verdict; ERROR for a response that is no text, or if the verifier breaks."""
+        if not isinstance(response, str):
+            return self.error(f"expected a response that is text, got {type(response).__name__}")
+        try:
+            return await self.ask(prompt, response, target)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return self.error("the verifier cancelled itself")
+        except (Exception, SystemExit) as e:  # noqa: BLE001 - a verifier may be anybody's code
+            return self.broken(e)
+
+    async def ask(self, prompt: str, response: str, target: Target) -> Verdict:
+        """What the verifier returns. Raises what it raises, and BadVerdict."""
+        return check_verdict(await self._call(self._verifier.verify, prompt, response, target))
+
+    def broken(self, error: BaseException) -> Verdict:
+        """An ERROR verdict that says what `ask` raised."""
+        return self.error(
+            str(error) if isinstance(error, BadVerdict) else f"the verifier raised {_shown(error)}"
+        )
+
+    def error(self, reason: str) -> Verdict:
+        """An ERROR verdict in the verifier's name."""
+        return Verdict(
+            outcome=Outcome.ERROR,
+            reason=_writable(reason)[:_LONGEST_REASON],
+            verifier=self.name,
+            version=self.version,
+        )
+
+    async def close(self) -> None:
+        """Closes the verifier, if it has anything to close; calling it twice is fine."""
+        try:
+            if close := getattr(self._verifier, "close", None):
+                await self._call(close)
+        finally:
+            thread, self._thread = self._thread, None
+            if thread is not None:
+                thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _call(self, function: Callable[..., Any], *arguments: object) -> Any:
+        if inspect.iscoroutinefunction(function) or not self._in_thread:
+            result = function(*arguments)
+        else:
+            # Always the same thread: start, verify and close may share what is bound to one.
+            self._thread = self._thread or ThreadPoolExecutor(1, "verifier")
+            loop = asyncio.get_running_loop()
+            result = await loop.run_in_executor(self._thread, _run, function, *arguments)
+        return await result if inspect.isawaitable(result) else result
+
+
+def _run(function: Callable[..., Any], *arguments: object) -> Any:
+    try:
+        return function(*arguments)
+    except StopIteration as e:
+        # A future cannot hold one: whoever waits for it would wait for ever.
+        raise RuntimeError("StopIteration") from e
+
+
+def check_verifier(verifier: object) -> None:
+    """Raises NotAVerifier unless it has a name, a version and a `verify`."""
+    for attribute in ("name", "version"):
+        value = getattr(verifier, attribute, None)
+        if not isinstance(value, str) or not value:
+            raise NotAVerifier(
+                f"expected {type(verifier).__name__} to have `{attribute}`, a text, got {value!r}"
+            )
+    if not callable(getattr(verifier, "verify", None)):
+        raise NotAVerifier(
+            f"expected {type(verifier).__name__} to have a method `verify(prompt, response, target)`"
+        )
+
+
+def check_verdict(verdict: object) -> Verdict:
+    """The verdict, fit to be written: text that UTF-8 cannot hold is replaced. Raises BadVerdict."""
+    if not isinstance(verdict, Verdict):
+        raise BadVerdict(f"expected the verifier to return a Verdict, got {type(verdict).__name__}")
+    if not isinstance(verdict.outcome, Outcome):
+        raise BadVerdict(f"expected the verdict's outcome to be an Outcome, got {verdict.outcome!r}")
+    texts = {"reason": verdict.reason, "verifier": verdict.verifier, "version": verdict.version}
+    if verdict.extracted is not None:
+        texts["extracted"] = verdict.extracted
+    for field, text in texts.items():
+        if not isinstance(text, str):
+            raise BadVerdict(f"expected the verdict's {field} to be text, got {type(text).__name__}")
+    if not isinstance(verdict.seconds, int | float):
+        raise BadVerdict(f"expected the verdict's seconds to be a number, got {verdict.seconds!r}")
+    evidence = _check_evidence(verdict.evidence)
+    extracted = verdict.extracted
+    if evidence is verdict.evidence and not _HALF_CHARACTER.search(f"{verdict.reason}{extracted}"):
+        return verdict
+    return replace(
+        verdict,
+        reason=_writable(verdict.reason),
+        extracted=extracted if extracted is None else _writable(extracted),
+        evidence=evidence,
+    )
+
+
+def _check_evidence(evidence: Mapping[str, object]) -> Mapping[str, object]:
+    """The evidence, if JSON can hold it."""
+    if not isinstance(evidence, Mapping):
+        raise BadVerdict(f"expected the verdict's evidence to be a dict, got {type(evidence).__name__}")
+    if not evidence:
+        return evidence
+    try:
+        text = json.dumps(dict(evidence), allow_nan=False, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError) as e:
+        raise BadVerdict(f"expected the verdict's evidence to be JSON: {e}") from e
+    written = _writable(text)
+    if text == written and type(evidence) is dict:
+        return evidence
+    read: dict[str, object] = json.loads(written)
+    return read
+
+
+def _writable(text: str) -> str:
+    """The text without halves of surrogate pairs, which no file of UTF-8 can hold."""
+    return _HALF_CHARACTER.sub("\ufffd", text)
+
+
+def _shown(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}".removesuffix(": ")
+    except Exception:  # noqa: BLE001 - the error's class is anybody's too
+        return type(error).__name__

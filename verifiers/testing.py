@@ -1,0 +1,242 @@
+"""The contract of verifiers as a suite of tests, for anybody's verifier. One line in a test file:
+
+    TestMine = verifier_contract(Mine, target=Target(kind="product"), right=["6*7"], wrong=["6*8"])
+
+`pytest` then checks that right responses pass and wrong ones fail; that text which is no answer,
+however strange or large, never passes, never raises and never takes too long; that the same
+question has the same answer, also from another instance in another process; that without a target
+nothing is a trial; and that the class, its options and its verdicts can be sent to other processes.
+
+What it does not say: whether the verifier is right where the samples do not ask.
+
+The verifier runs in processes of the suite's own, so it may hang without harm; its module has to be
+importable by name. Options that a fixture makes, such as a server's address, go into a subclass with a
+class-scoped fixture `options` of its own.
+"""
+
+import pickle
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import pytest
+
+from verifiers.examiner import Examiner, Question
+from verifiers.records import Outcome, Target, Verdict
+
+_MB = 1_000_000
+HOSTILE: Mapping[str, Callable[[], str]] = {
+    "empty": lambda: "",
+    "white space": lambda: " \t\r\n\v\f",
+    "control characters": lambda: "".join(map(chr, range(32))),
+    "lone surrogates": lambda: "\ud800 \\boxed{\udfff} \udc00",
+    "directions and invisible": lambda: "\u202e\u200b\ufeff\u2066\ufffd\u0301",
+    "format marks": lambda: "%s %n {0} {x!r} ${HOME} `id` $(id)",
+    "empty boxes": lambda: "\\boxed{}" * 500,
+    "broken fraction": lambda: r"\boxed{\frac{}{}}",
+    "tower of powers": lambda: r"\boxed{9^{9^{9^{9^9}}}}",
+    "open boxes": lambda: "\\boxed{" * 20_000,
+    "open code": lambda: "```python\n" * 20_000,
+    "only phrases": lambda: "the answer is " * 20_000,
+    "only hashes": lambda: "####" * 20_000,
+    "quotes": lambda: "\"'" * 20_000,
+    "a box with many brackets": lambda: "\\boxed{" + "(" * 3_000 + "}",
+    "a box with a large text": lambda: "\\boxed{" + "x" * 100_000 + "}",
+    "1 MB of letters": lambda: "a" * _MB,
+    "1 MB of digits": lambda: "9" * _MB,
+    "1 MB of brackets": lambda: "(" * _MB,
+    "1 MB of lists": lambda: "[" * _MB,
+    "1 MB of objects": lambda: '{"a":' * (_MB // 5),
+    "1 MB of spaces": lambda: " " * _MB,
+    "1 MB of lines": lambda: "a\n" * (_MB // 2),
+    "1 MB of zero bytes": lambda: "\x00" * _MB,
+    "1 MB of backslashes": lambda: "\\" * _MB,
+    "1 MB of signs": lambda: "+-" * (_MB // 2),
+    "1 MB of emoji": lambda: "\U0001f353" * (_MB // 4),
+}
+"""Texts that answer nothing. By name, because a megabyte is no name for a test."""
+NO_TEXTS: Mapping[str, Any] = {"None": None, "bytes": b"42", "a number": 42, "a list": ["42"]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exam:
+    """What one verifier is tried with."""
+
+    cls: type[Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    target: Target
+    right: Sequence[str]
+    wrong: Sequence[str]
+    no_answer: Sequence[str] = ("I wonder.",)
+    no_target: Target | None = None
+    prompt: str = ""
+    seconds: float = 20.0
+
+
+def verifier_contract(
+    cls: type[Any],
+    *,
+    target: Target,
+    right: Sequence[str],
+    wrong: Sequence[str],
+    options: Mapping[str, Any] | None = None,
+    no_answer: Sequence[str] = ("I wonder.",),
+    needs_target: bool = True,
+    no_target: Target | None = None,
+    prompt: str = "",
+    seconds: float = 20.0,
+) -> type["VerifierContract"]:
+    """A class of tests for the verifier `cls`; its name in the test file has to begin with `Test`.
+
+    `right` and `wrong` are responses to `prompt`, judged against `target`; `no_answer` are some that
+    answer nothing. `no_target` is a target that says nothing of what is right, one of the same kind
+    without a value or tests if not given; `needs_target=False` is for a verifier that needs none.
+    `seconds` is the most that any one response may take.
+    """
+    if isinstance(right, str) or isinstance(wrong, str) or not right or not wrong:
+        raise ValueError("expected `right` and `wrong` to be lists with at least one response each")
+    empty = (no_target or Target(kind=target.kind)) if needs_target else None
+    exam = Exam(
+        cls=cls,
+        options=dict(options or {}),
+        target=target,
+        right=right,
+        wrong=wrong,
+        no_answer=no_answer,
+        no_target=empty,
+        prompt=prompt,
+        seconds=seconds,
+    )
+    return type(f"Test{cls.__name__}", (VerifierContract,), {"exam": exam, "__module__": __name__})
+
+
+class VerifierContract:
+    """The tests; `verifier_contract` makes a subclass with an exam."""
+
+    exam: ClassVar[Exam]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def options(cls) -> Mapping[str, Any]:
+        """The verifier's options; to be overridden where a fixture makes them."""
+        return cls.exam.options
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def examiner(cls, options: Mapping[str, Any]) -> Iterator[Examiner]:
+        """The verifier, built, in a process of its own."""
+        examiner = Examiner(cls.exam.cls, dict(options))
+        if problem := examiner.start():
+            pytest.fail(f"{cls.exam.cls.__name__}: {problem}")
+        yield examiner
+        examiner.close()
+
+    def test_right_responses_pass(self, examiner: Examiner) -> None:
+        for response in self.exam.right:
+            self._expect(self._ask(examiner, response), Outcome.PASS, response)
+
+    def test_wrong_responses_fail(self, examiner: Examiner) -> None:
+        for response in self.exam.wrong:
+            self._expect(self._ask(examiner, response), Outcome.FAIL, response)
+
+    def test_what_answers_nothing_never_passes(self, examiner: Examiner) -> None:
+        for response in self.exam.no_answer:
+            self._never_passes(self._ask(examiner, response), response)
+
+    @pytest.mark.parametrize("name", HOSTILE)
+    def test_strange_text_never_passes(self, examiner: Examiner, name: str) -> None:
+        self._never_passes(self._ask(examiner, HOSTILE[name]()), name)
+
+    @pytest.mark.parametrize("name", NO_TEXTS)
+    def test_what_is_no_text_is_an_error(self, examiner: Examiner, name: str) -> None:
+        verdict = self._ask(examiner, NO_TEXTS[name], at_border=True)
+        self._expect(verdict, Outcome.ERROR, name)
+
+    def test_without_a_target_nothing_is_a_trial(self, examiner: Examiner) -> None:
+        if self.exam.no_target is None:
+            pytest.skip("this verifier needs no target")
+        for response in (*self.exam.right, *self.exam.wrong):
+            verdict = self._ask(examiner, response, target=self.exam.no_target)
+            if verdict.outcome.is_trial:
+                pytest.fail(
+                    f"expected abstain or error for {response!r:.200} without a target, "
+                    f"got {_told(verdict)}"
+                )
+
+    def test_the_same_question_has_the_same_answer(
+        self, examiner: Examiner, options: Mapping[str, Any]
+    ) -> None:
+        other = Examiner(self.exam.cls, dict(options))
+        try:
+            for response in (*self.exam.right, *self.exam.wrong, *self.exam.no_answer):
+                first = self._ask(examiner, response)
+                for again in (examiner, examiner, other):
+                    second = self._ask(again, response)
+                    if _said(first) != _said(second):
+                        pytest.fail(
+                            f"expected the same verdict again, of {response!r:.200}, got "
+                            f"{_told(first)}, then {_told(second)}"
+                        )
+        finally:
+            other.close()
+
+    def test_class_options_and_verdict_can_be_sent(
+        self, examiner: Examiner, options: Mapping[str, Any]
+    ) -> None:
+        config = self.exam.cls.Config.model_validate(dict(options))
+        verdict = self._ask(examiner, self.exam.right[0])
+        for what, thing in (("class", self.exam.cls), ("options", config), ("verdict", verdict)):
+            if pickle.loads(pickle.dumps(thing)) != thing:
+                pytest.fail(f"expected the {what} to be the same after pickling")
+
+    def test_it_can_be_closed_twice_and_unused(self, options: Mapping[str, Any]) -> None:
+        unused = Examiner(self.exam.cls, dict(options))
+        problem = unused.start() or unused.close()
+        if problem:
+            pytest.fail(f"{self.exam.cls.__name__}: {problem}")
+
+    # ------------------------------------------------------------------------------------ helpers
+
+    def _ask(
+        self,
+        examiner: Examiner,
+        response: Any,
+        *,
+        target: Target | None = None,
+        at_border: bool = False,
+    ) -> Verdict:
+        """The verdict; fails where there is none, or one that does not say who gave it and why."""
+        question = Question(
+            prompt=self.exam.prompt,
+            response=response,
+            target=target or self.exam.target,
+            at_border=at_border,
+        )
+        answer = examiner.ask(question, self.exam.seconds)
+        verdict = answer.verdict
+        if verdict is None:
+            pytest.fail(f"expected a verdict on {response!r:.100}, but the verifier {answer.problem}")
+        if not verdict.reason.strip():
+            pytest.fail(f"expected the verdict on {response!r:.100} to have a reason")
+        if (verdict.verifier, verdict.version) != (examiner.name, examiner.version):
+            pytest.fail(
+                f"expected a verdict of {examiner.name}/{examiner.version}, "
+                f"got one of {verdict.verifier}/{verdict.version}"
+            )
+        return verdict
+
+    def _expect(self, verdict: Verdict, outcome: Outcome, what: str) -> None:
+        if verdict.outcome is not outcome:
+            pytest.fail(f"expected {outcome.value} for {what!r:.200}, got {_told(verdict)}")
+
+    def _never_passes(self, verdict: Verdict, what: str) -> None:
+        if verdict.outcome is Outcome.PASS:
+            pytest.fail(f"expected anything but a pass for {what!r:.200}, got {_told(verdict)}")
+
+
+def _told(verdict: Verdict) -> str:
+    return f"{verdict.outcome.value} ({verdict.reason})"
+
+
+def _said(verdict: Verdict) -> tuple[Outcome, str, str | None]:
+    return verdict.outcome, verdict.reason, verdict.extracted
