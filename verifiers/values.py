@@ -202,7 +202,7 @@ def same(left: Any, right: Any, tolerance: float = 0.0) -> bool:
             and all(same(a, b, tolerance) for a, b in zip(left, right, strict=True))
         )
     if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(same(left[k], right[k], tolerance) for k in left)
+        return _same_items(_by_key(left), _by_key(right), tolerance)
     if isinstance(left, set | frozenset) and isinstance(right, set | frozenset):
         return len(left) == len(right) and _with_one_nan(left) == _with_one_nan(right)
     return bool(left == right)
@@ -215,6 +215,18 @@ def shown(value: Any) -> str:
     except (ValueError, RecursionError):  # an integer with too many digits, or a deep nesting
         return f"a very long {type(value).__name__}"
     return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def _by_key(mapping: dict[Any, Any]) -> dict[Any, list[Any]]:
+    """The values of each key, of which there are several only for nan."""
+    values: dict[Any, list[Any]] = {}
+    for key, value in mapping.items():
+        values.setdefault(_with_one_nan(key), []).append(value)
+    return values
+
+
+def _same_items(left: dict[Any, list[Any]], right: dict[Any, list[Any]], tolerance: float) -> bool:
+    return left.keys() == right.keys() and all(same(left[k], right[k], tolerance) for k in left)
 
 
 _NAN = float("nan")

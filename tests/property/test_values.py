@@ -151,7 +151,7 @@ def test_a_broken_encoding_is_refused(encoded: object) -> None:
         decode(encoded)
 
 
-def test_every_nan_is_the_same_in_sets_too() -> None:
+def test_every_nan_is_the_same_in_sets_and_as_a_key() -> None:
     def nan() -> float:
         return float("nan")
 
@@ -160,6 +160,8 @@ def test_every_nan_is_the_same_in_sets_too() -> None:
     assert not same({nan(), 1}, {nan(), 2})
     assert not same({nan()}, {nan(), 1.0})
     assert not same({(nan(),)}, {(1.0,)})
+    assert same({nan(): 1, nan(): 2}, {nan(): 1, nan(): 2})
+    assert not same({nan(): 1}, {nan(): 2})
 
 
 def test_nesting_is_bounded_both_ways() -> None:
