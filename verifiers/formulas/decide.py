@@ -58,7 +58,7 @@ def decide(question: Question) -> Comparison:
 
 def _text(answer: str) -> str:
     """With single spaces and without styles; spaces count, since `1 1/2` is not `11/2`."""
-    return " ".join(_STYLE.sub(r" \1 ", answer).strip(" .$").split())
+    return " ".join(_STYLE.sub(r" \1 ", answer).strip(" .").split())
 
 
 def _compare_choices(gold: str, answer: str) -> Comparison | None:

@@ -111,7 +111,9 @@ def _close_enough(gold: Formula, answer: Formula, conventions: Conventions) -> C
     least = conventions.approximate_digits
     if other_decimal is not None and least and _is_endless(gold):
         places, digits = other_decimal
-        if digits >= least and difference < _unit_of(places, ours):
+        unit = _unit_of(places, ours)
+        cut_off = abs(theirs) < abs(ours) and difference < unit
+        if digits >= least and (cut_off or difference <= unit / 2):
             return yes(f"agrees with the exact gold answer in {digits} digits")
     tolerance = conventions.relative_tolerance
     if (
