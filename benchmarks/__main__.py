@@ -9,13 +9,17 @@ from benchmarks.measure import Measured, machine, table
 from benchmarks.sandbox import against_other_ways
 from benchmarks.simulated import peak_memory, rollouts_per_second
 from benchmarks.throughput import against_offline_generate
+from benchmarks.verifiers import against_math_verify
 
 _BENCHMARKS: dict[str, Callable[[], Measured]] = {
     "throughput": against_offline_generate,
     "rollouts": rollouts_per_second,
     "memory": peak_memory,
 }
-_SECTIONS: dict[str, Callable[[], tuple[list[Measured], str]]] = {"sandbox": against_other_ways}
+_SECTIONS: dict[str, Callable[[], tuple[list[Measured], str]]] = {
+    "sandbox": against_other_ways,
+    "verifiers": against_math_verify,
+}
 """Those with several rows, and a section of the page for the rest."""
 _NAMES = [*_BENCHMARKS, *_SECTIONS]
 _TEXT = """# Benchmarks

@@ -12,6 +12,8 @@ An answer is never guessed: without a statement there is none. The time taken is
 
 import re
 
+from verifiers.number_words import PATTERN
+
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*+(?=\{)")
 _BARE_BOX = re.compile(r"\\boxed\s*+([^\s{}$\\,;.]++)")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
@@ -39,10 +41,11 @@ _CORRECTED = re.compile(
     r"(?:\b(?:it|this|that|which|result|value|total|sum|product|number|one|[a-zA-Z])\s+(?:should|must|has\s+to)\s+(?:really\s+)?"
     r"(?:be|have\s+been)|\bshould\s+(?:really\s+)?be|\b(?:it|that|this)(?:'s|\s+is)(?:\s+(?:really|actually|in\s+fact|just))?"
     r"|\b(?:actually|correction|sorry|oops|wait|rather)\b(?:\s+no\b)?|\bmeant(?:\s+to\s+(?:say|write))?"
-    r"|\b(?:correct|right|true|actual|new)\s+(?:result|value|total|one|number)\s+(?:is|should\s+be))[\s,:;.!-]*+",
+    r"|\b(?:correct|right|true|actual|new)\s+(?:result|value|total|one|number)\s+(?:is|should\s+be))[\s,:;!]*+",
     re.IGNORECASE,
 )
 _MARKUP = r"[\s*_`$(\[{~]*+"
+_AT_THE_END = r"\s*+(?:$|[.,;!*\n]|[a-z]+\b\s*+(?:$|[.,;!]))"
 _LOOKS_LIKE_ANSWER = re.compile(
     rf"""{_MARKUP}(?:\\[(\[])?{_MARKUP}(?:\\\{{)?
     (?:[+\-\u2212±]?\s*\$?\s*[\d.]*\d
@@ -52,9 +55,14 @@ _LOOKS_LIKE_ANSWER = re.compile(
     |[+\-\u2212]?[a-z]\b(?=\s*[-+*/^=<>])
     |[A-Z]\b(?!\s+[a-z])
     |\|
-    |(?:yes|no|none|true|false|odd|even|undefined|infinity|zero|one|two|three|four|five|six|seven|eight|nine|ten
-       |eleven|twelve|twenty|thirty|no\s+(?:real\s+)?solutions?|does\s+not\s+exist|dne)\b\s*+(?:$|[.,;!*\n]|[a-z]+\b[.!]?$))""",
+    |(?:yes|no|none|true|false|odd|even|undefined|infinity|no\s+(?:real\s+)?solutions?|does\s+not\s+exist
+       |dne)\b{_AT_THE_END}
+    |{PATTERN.replace(" ", "[ ]")}\b{_AT_THE_END})""",
     re.VERBOSE | re.IGNORECASE,
+)
+_LOOKS_LIKE_NUMBER = re.compile(
+    rf"{_MARKUP}(?:\\[(\[])?{_MARKUP}(?:[+\-\u2212]?\s*[\d.]*\d|\\[a-zA-Z]+|[€£½√π]|{PATTERN}\b{_AT_THE_END})",
+    re.IGNORECASE,
 )
 _MATHS = r"\$\$?(?!\s)[^$\n]*+\$\$?|\\\((?:(?!\\\)).)*+\\\)|\\\[(?:(?!\\\]).)*+\\\]"
 _SENTENCE_PART = re.compile(
@@ -65,7 +73,7 @@ _SENTENCE_PART = re.compile(
         |\s(?=[-\u2013\u2014]\s[A-Za-z]{{2}})|\n)""",
     re.VERBOSE | re.DOTALL,
 )
-_PRICE = re.compile(r"\$\s*\d[\d,]*(?:\.\d+)?(?:\s+[a-zA-Z]|[.,;!?)]*(?:\s|$))")
+_PRICE = re.compile(r"\$\s*\d[\d,]*(?<!,)(?:\.\d+)?(?=\s+[a-zA-Z]|[.,;!?)]*(?:\s|$))")
 _NUMBER = re.compile(r"-?\$?\d[\d,]*(?:\.\d+)?(?:/\d+)?")
 _SURROUNDINGS = " \t\r\n*_`"
 _MOST_PHRASES = 50
@@ -158,9 +166,6 @@ def _corrected(response: str, start: int) -> str | None:
     return None
 
 
-_LOOKS_LIKE_NUMBER = re.compile(
-    rf"{_MARKUP}(?:\\[(\[])?{_MARKUP}(?:[+\-\u2212]?\s*[\d.]*\d|\\[a-zA-Z]+|[€£½√π])"
-)
 _MOST_ANSWER = 4000
 """Characters after a phrase that can belong to its answer."""
 
@@ -174,7 +179,7 @@ def _sentence(text: str) -> str | None:
     """The first line with text, up to the end of its first sentence; formulas are not cut."""
     text = text.lstrip(_SURROUNDINGS + ":")
     price = _PRICE.match(text)
-    for part in _SENTENCE_PART.finditer(text, price.end(0) - 1 if price else 0):
+    for part in _SENTENCE_PART.finditer(text, price.end() if price else 0):
         if part["end"] is not None:
             text = text[: part.start()]
             break

@@ -12,7 +12,6 @@ is never evaluated as code. docs/math.md has the rules and the conventions.
 
 import re
 import time
-from functools import lru_cache
 
 from pydantic import Field
 
@@ -116,9 +115,8 @@ def judge_pair(question: Question) -> tuple[Outcome, str]:
     return _OUTCOMES[found.equal], found.reason
 
 
-@lru_cache(maxsize=4096)
 def _unboxed(gold: str) -> str:
-    return last_box(gold) or gold
+    return (last_box(gold) or gold) if "\\" in gold else gold
 
 
 def _quick_is_enough(conventions: Conventions) -> bool:

@@ -13,6 +13,13 @@ def sum_of(terms: list[Formula]) -> Formula:
     return Apply("add", tuple(terms)) if len(terms) > 1 else terms[0]
 
 
+def product(left: Formula, right: Formula) -> Formula:
+    """A product; a chain of factors becomes one, so that it is not nested."""
+    if isinstance(left, Apply) and left.name == "mul":
+        return Apply("mul", (*left.args, right))
+    return Apply("mul", (left, right))
+
+
 def negative(formula: Formula) -> Formula:
     """The formula with its sign changed."""
     if isinstance(formula, Number):

@@ -4,6 +4,8 @@ from verifiers.formulas.nodes import Unreadable
 from verifiers.formulas.tokens import Token
 
 _MOST_NESTED = 40
+_MOST_LAYERS = 100
+"""Together they bound the depth of a formula, and so of every recursion over it."""
 END = Token("end of the answer", "", False)
 
 
@@ -14,6 +16,7 @@ class Cursor:
         self._tokens = tokens
         self.position = 0
         self.depth = 0
+        self._num_layers = 0
 
     @property
     def next(self) -> Token:
@@ -51,6 +54,12 @@ class Cursor:
         self.depth += 1
         if self.depth > _MOST_NESTED:
             raise Unreadable(f"is nested more than {_MOST_NESTED} levels deep")
+
+    def add_layer(self) -> None:
+        """Counts an operation that is put around all that stands before it. Raises Unreadable."""
+        self._num_layers += 1
+        if self._num_layers > _MOST_LAYERS:
+            raise Unreadable(f"has more than {_MOST_LAYERS} operations in a row")
 
     def lost(self) -> Unreadable:
         """The error to raise for a token that does not fit."""

@@ -10,22 +10,17 @@ from verifiers.formulas.grammar import read
 from verifiers.formulas.library import compare_by_library
 from verifiers.formulas.nodes import Formula, Number, Quantity, Unreadable, Words
 from verifiers.formulas.notation import plain
+from verifiers.formulas.prose import quantity_in, styles_removed
 from verifiers.formulas.tokens import MOST_CHARACTERS
-from verifiers.formulas.units import NOT_NOUNS
 
 _CHOICE = re.compile(
     r"(?:\\(?:text|textbf|mathrm|mathbf|textrm|mbox)\s*\{\s*)?\(?\s*([A-Ja-j])\s*(?:\)|\.|:|\}|$)",
     re.DOTALL,
 )
-_STYLE = re.compile(r"\\(?:text|mathrm|textbf|mbox)\s*\{([^{}\\]*)\}")
 _WANTS_LIBRARY = re.compile(
     r"\\(?:int|sum|prod|lim|partial|iint|oint|frac\{d|bigcup|cfrac|overline|vec|equiv|pmod|bmod)"
 )
 _GOLD_CHOICE = re.compile(r"(?:\\text(?:bf)?\s*\{\s*)?\(?\s*([A-J])\s*\)?\s*\.?\s*\}?")
-_PROSE_NUMBER = re.compile(r"(?<![\w.,/^\\{-])\$?-?\d[\d,]*(?:\.\d+)?(?![\d/^]|\s*[-+*/^=<>\\:(])")
-_NEGATIONS = NOT_NOUNS | frozenset(
-    "not n't cannot never neither nor without twice double triple before after above below".split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +53,7 @@ def decide(question: Question) -> Comparison:
 
 def _text(answer: str) -> str:
     """With single spaces and without styles; spaces count, since `1 1/2` is not `11/2`."""
-    return " ".join(_STYLE.sub(r" \1 ", answer).strip(" .").split())
+    return " ".join(styles_removed(answer).strip(" .").split())
 
 
 def _compare_choices(gold: str, answer: str) -> Comparison | None:
@@ -72,28 +67,8 @@ def _compare_choices(gold: str, answer: str) -> Comparison | None:
 
 def _read_answer(gold: str, answer: str) -> Formula:
     """The answer; of one in prose the only number in it, if the gold answer is a number."""
-    expected = read(gold)
-    try:
-        formula = read(answer)
-        if not isinstance(formula, Words):
-            return formula
-    except Unreadable:
-        formula = None
-    if isinstance(expected, Number | Quantity) and (quantity := _only_quantity(answer)):
-        return read(quantity)
-    return formula or read(answer)
-
-
-def _only_quantity(text: str) -> str | None:
-    """From the only number in a sentence to its end; None where other words may change its meaning."""
-    text = _STYLE.sub(r" \1 ", text).strip()
-    numbers = list(_PROSE_NUMBER.finditer(text))
-    if len(numbers) != 1 or len(re.findall(r"\d[\d,.]*", text)) != 1 or "\\" in text:
-        return None
-    before = text[: numbers[0].start()]
-    words = re.findall(r"[A-Za-z]+(?:'t)?", before)
-    if not words or len(words) > 30 or not _NEGATIONS.isdisjoint(word.lower() for word in words):
-        return None
-    if any(word[0].isupper() for word in words[1:]) or not re.fullmatch(r"[A-Za-z' ,]*[\s$]*", before):
-        return None
-    return text[numbers[0].start() :]
+    formula = read(answer)
+    if isinstance(formula, Words) and isinstance(read(gold), Number | Quantity):
+        quantity = quantity_in(answer)
+        return formula if quantity is None else read(quantity)
+    return formula

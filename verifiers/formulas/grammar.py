@@ -20,6 +20,7 @@ from verifiers.formulas.building import (
     divide,
     negative,
     numeral,
+    product,
     proper_fraction,
     sum_of,
     with_unit,
@@ -45,6 +46,8 @@ from verifiers.formulas.tokens import Token, tokenize
 from verifiers.formulas.units import CURRENCY_SIGNS, DEGREE, PERCENT
 from verifiers.formulas.wording import read_sentence, read_words
 
+_LONGEST_KEPT = 200
+"""Characters of an answer that is worth remembering."""
 _RELATIONS = frozenset(["=", "<", ">", "<=", ">=", "!=", "in", "approx"])
 _SEPARATORS = frozenset([",", ";", "and", "or"])
 _SET_OPERATIONS = frozenset(["cup", "cap", "setminus"])
@@ -69,9 +72,12 @@ _ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "arsinh": "asi
 _ALIASES |= {"artanh": "atanh", "lg": "log10"}
 
 
-@lru_cache(maxsize=4096)
 def read(text: str) -> Formula:
     """What an answer means. Raises Unreadable."""
+    return _remembered(text) if len(text) <= _LONGEST_KEPT else _read(text)
+
+
+def _read(text: str) -> Formula:
     text = plain(text)
     if (words := read_words(text)) is not None:
         return words
@@ -81,6 +87,9 @@ def read(text: str) -> Formula:
         if (sentence := read_sentence(text)) is not None:
             return sentence
         raise
+
+
+_remembered = lru_cache(maxsize=4096)(_read)
 
 
 class _Parser(Cursor):
@@ -127,6 +136,7 @@ class _Parser(Cursor):
     def _set(self) -> Formula:
         formula = self._sum()
         while self.next.kind in _SET_OPERATIONS:
+            self.add_layer()
             formula = SetOperation(self.take().kind, formula, self._sum())
         return formula
 
@@ -139,6 +149,7 @@ class _Parser(Cursor):
                 self.take()
             term = self._signed_term()
             if kind in _PLUS_MINUS:
+                self.add_layer()
                 terms = [Apply(_PLUS_MINUS[kind], (sum_of(terms), term))]
             else:
                 terms.append(term)
@@ -169,10 +180,12 @@ class _Parser(Cursor):
                 sign = self.take().kind if self.next.kind in ("-", "+") else "+"
                 right = self._power()
                 right = negative(right) if sign == "-" else right
-                formula = Apply("div" if kind == "/" else "mul", (formula, right))
-                if kind == "/" and not isinstance(
-                    formula.args[0], Number | Variable | Constant | Apply
-                ):
+                if kind == "*":
+                    formula = product(formula, right)
+                    continue
+                self.add_layer()
+                formula = Apply("div", (formula, right))
+                if not isinstance(formula.args[0], Number | Variable | Constant | Apply):
                     raise self.lost()
             elif kind in _STARTS_FACTOR or (
                 kind in ("|", "lfloor", "lceil") and not (kind == "|" and self._bars)
@@ -205,12 +218,14 @@ class _Parser(Cursor):
                 return Number(left.value + value)
         if kind == "number" and isinstance(left, Number):
             raise self.lost()
-        return Apply("mul", (left, right))
+        return product(left, right)
 
     def _power(self) -> Formula:
         base = self._atom()
         while True:
             kind = self.next.kind
+            if kind in ("^", "!", "%", "deg"):
+                self.add_layer()
             if kind == "^":
                 self.take()
                 if self.next.kind == "deg" or self.is_braced("deg"):

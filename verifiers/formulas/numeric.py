@@ -17,6 +17,8 @@ from verifiers.formulas.nodes import Apply, Constant, Formula, Number, Quantity,
 
 _MOST_MAGNITUDE = 10**6
 """Bits of the exponent of a value: up to about 10^300,000."""
+_SPARE_BITS = 40
+"""Of the precision, which rounding may have spoilt."""
 _MOST_ARGUMENT_BITS = 40
 """Of what factorials and binomials are taken of."""
 
@@ -52,6 +54,8 @@ class Evaluator:
 
     def number(self, value: Fraction) -> Any:
         """The rational number to this evaluator's digits."""
+        if max(value.numerator.bit_length(), value.denominator.bit_length()) > self.context.prec:
+            raise Undefined("a number with more digits than are computed")
         return self.context.mpf(value.numerator) / value.denominator
 
     def _value(self, formula: Formula, point: Mapping[str, Fraction]) -> Any:
@@ -103,10 +107,19 @@ _CONSTANTS: Mapping[str, Callable[[Any], Any]] = {
 
 
 def _sum(context: Any, *terms: Any) -> Any:
+    sizes = [context.mag(term) for term in terms if term and not context.isinf(term)]
+    if sizes and max(sizes) - min(sizes) > context.prec - _SPARE_BITS:
+        raise Undefined("a sum whose small terms are lost in the large ones")
     total = terms[0]
     for term in terms[1:]:
         total = total + term
     return total
+
+
+def _quotient(context: Any, top: Any, bottom: Any) -> Any:
+    if bottom and context.mag(bottom) < _SPARE_BITS - context.prec:
+        raise Undefined("a divisor that may be zero but for rounding")
+    return top / bottom
 
 
 def _product(context: Any, *factors: Any) -> Any:
@@ -147,6 +160,19 @@ def _exp(context: Any, x: Any) -> Any:
     return _power(context, +context.e, x, None)
 
 
+def _stepped(name: str) -> Callable[..., Any]:
+    """Functions that jump at integers, where rounding would decide."""
+
+    def apply(context: Any, x: Any) -> Any:
+        if not context.isinf(x) and x != context.nint(x):
+            distance = abs(x - context.nint(x))
+            if context.mag(distance) < context.mag(x) + _SPARE_BITS - context.prec:
+                raise Undefined("a step that rounding may have moved")
+        return getattr(context, name)(x)
+
+    return apply
+
+
 def _bounded(name: str) -> Callable[..., Any]:
     def apply(context: Any, *arguments: Any) -> Any:
         if any(context.mag(argument) > _MOST_ARGUMENT_BITS for argument in arguments):
@@ -171,7 +197,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "add": _sum,
     "mul": _product,
     "neg": lambda context, x: -x,
-    "div": lambda context, top, bottom: top / bottom,
+    "div": _quotient,
     "abs": lambda context, x: abs(x),
     "root": _root,
     "cbrt": lambda context, x: _root(context, x, context.mpf(3)),
@@ -181,6 +207,8 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "exp": _exp,
     "max": lambda context, *numbers: max(numbers),
     "min": lambda context, *numbers: min(numbers),
+    "floor": _stepped("floor"),
+    "ceil": _stepped("ceil"),
     "factorial": _bounded("factorial"),
     "binom": _bounded("binomial"),
     **{
@@ -199,8 +227,6 @@ _BY_MPMATH: Mapping[str, str] = {
     "asinh": "asinh",
     "acosh": "acosh",
     "atanh": "atanh",
-    "floor": "floor",
-    "ceil": "ceil",
     "sgn": "sign",
     "Re": "re",
     "Im": "im",

@@ -12,24 +12,34 @@ from verifiers.formulas.units import NOT_NOUNS
 _NUMBER = re.compile(
     r"(?:\*\*|\$|\\\(|\\\$)?\s*+([+-]?)\s*+(?:\\?\$)?\s*+"
     r"(\d{1,3}(?:(?:,|\\,|\{,\})\d{3})++(?!\d)|\d++)?+(?:\.(\d*+))?+"
-    r"(?:\s*+(?:\*\*|\$|\\\)))?+((?:\s++[a-z]++){0,3}+)\s*+\.?\s*+(?:\*\*)?",
+    r"(?:\s*+(?:\*\*|\$|\\\)))?+"
+    r"((?:\s++[a-z]++){0,3}+|\s*+\\text\{\s*+[a-z]++(?:\s++[a-z]++){0,2}+\s*+\})\s*+\$?+\s*+\.?\s*+(?:\*\*)?",
     re.ASCII,
 )
 _SEPARATORS = str.maketrans("", "", ",\\{}")
+_WORD = re.compile(r"[a-z]+")
 _LONGEST = 2_000_000
+_LONGEST_KEPT = 200
+"""Characters of gold answers that are worth remembering."""
 
 
-@lru_cache(maxsize=4096)
 def normal_gold(text: str) -> str | None:
     """The normal form of a gold answer that is a number and nothing else; None for anything else."""
+    return _remembered_gold(text) if len(text) <= _LONGEST_KEPT else _normal_gold(text)
+
+
+def _normal_gold(text: str) -> str | None:
     found = _read(text)
     return found[0] if found and not found[1] and "$" not in text else None
+
+
+_remembered_gold = lru_cache(maxsize=4096)(_normal_gold)
 
 
 def normal_number(text: str) -> str | None:
     """The normal form of a number, without nouns and units after it; None where there is more to it."""
     found = _read(text)
-    if found is None or (found[1] and not NOT_NOUNS.isdisjoint(found[1].split())):
+    if found is None or (found[1] and not NOT_NOUNS.isdisjoint(_WORD.findall(found[1]))):
         return None
     return found[0]
 

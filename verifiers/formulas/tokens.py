@@ -7,6 +7,8 @@ from fractions import Fraction
 from verifiers.formulas.nodes import Unreadable
 from verifiers.formulas.units import find_unit
 
+_MOST_DIGITS = 4000
+"""Python converts no longer numbers."""
 MOST_CHARACTERS = 5000
 """Of an answer that is read; longer ones are only compared as plain numbers or as text."""
 
@@ -120,6 +122,8 @@ def _tokens_of(match: "re.Match[str]", before: Token | None, spaced: bool, latex
 
 
 def _number(text: str, spaced: bool) -> Token:
+    if len(text) > _MOST_DIGITS:
+        raise Unreadable(f"a number of more than {_MOST_DIGITS} digits")
     whole, _, decimals = text.partition(".")
     value = Fraction(int(whole + decimals or "0"), 10 ** len(decimals))
     return Token("number", text, spaced, value, len(decimals) if decimals else None)

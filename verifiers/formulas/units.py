@@ -52,7 +52,7 @@ _DERIVED = {
 NOT_NOUNS = frozenset(
     (
         "and or not no than less more fewer under least most about percent percentage half third "
-        "quarter hundred thousand million billion trillion dozen pair pairs score squared cubed "
+        "quarter hundred thousand million billion trillion dozen score squared cubed "
         "square cubic times plus minus divided by degree degrees to through from between mod "
         "choose factorial pi radians negative positive point remainder r base if unless except th "
         "st nd rd infinity root over each"

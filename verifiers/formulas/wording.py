@@ -4,6 +4,7 @@ import re
 from fractions import Fraction
 
 from verifiers.formulas.nodes import Formula, Items, NamedSet, Number, Words
+from verifiers.number_words import number_in_words
 
 _WORD = re.compile(
     r"\\(?:text|mathrm|mbox|textbf|textrm|textit|mathbf)\s*\{((?:[^{}\\]|\\[^a-zA-Z])*+)\}"
@@ -26,17 +27,6 @@ _UNDEFINED = frozenset(
 )
 _ALL_REALS = frozenset(
     ["all real numbers", "all reals", "the real numbers", "any real number", "real numbers"]
-)
-_SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-    "fifteen sixteen seventeen eighteen nineteen"
-).split()
-_TENS = dict(
-    zip(
-        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"],
-        range(20, 100, 10),
-        strict=True,
-    )
 )
 _SHORT = frozenset(
     (
@@ -91,22 +81,3 @@ _IN_FORMULAS = frozenset(
     ).split()
 )
 _FORMULAS = frozenset(["infinity", "infty"])
-
-
-def number_in_words(words: str) -> int | None:
-    """The value of a number below a hundred, with `hundred`, `thousand` or `million` after it."""
-    parts = words.replace("-", " ").split()
-    value = 0
-    scale = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "dozen": 12}
-    factor = scale.get(parts[-1], 1) if len(parts) > 1 else 1
-    if factor > 1:
-        parts = parts[:-1]
-    if len(parts) == 2 and parts[0] in _TENS and parts[1] in _SMALL[1:10]:
-        value = _TENS[parts[0]] + _SMALL.index(parts[1])
-    elif len(parts) == 1 and parts[0] in _SMALL:
-        value = _SMALL.index(parts[0])
-    elif len(parts) == 1 and parts[0] in _TENS:
-        value = _TENS[parts[0]]
-    else:
-        return None
-    return value * factor

@@ -1,0 +1,51 @@
+"""Numbers in sentences: "she has 5 apples left" says 5, "less than 5" does not."""
+
+import re
+
+from verifiers.formulas.nodes import Unreadable
+from verifiers.formulas.notation import plain
+from verifiers.number_words import PATTERN, number_in_words
+
+_STYLE = re.compile(r"\\(?:text|mathrm|textbf|mbox)\s*\{([^{}\\]*)\}")
+_DIGITS = re.compile(r"(?<![\w.,/^\\{-])\$?-?\d[\d,]*(?:\.\d+)?(?![\d/^]|\s*[-+*/^=<>\\:(])")
+_IN_WORDS = re.compile(rf"\b{PATTERN}\b", re.IGNORECASE)
+_BEFORE = re.compile(r"[A-Za-z' ,]*[\s$]*")
+_CHANGING = frozenset(
+    "and or not no never neither nor without cannot can't isn't aren't doesn't than less more "
+    "fewer over under about around approximately nearly almost roughly at least most above "
+    "below between from half third quarter twice double triple minus negative plus times "
+    "divided except unless before after other another square root cube squared".split()
+)
+"""Words before a number that may make the sentence say another one."""
+_NO_NUMBER = re.compile(r"\s+(?:of|that|which|who|can|has|is|way)\b")
+"""What makes of "one" a word that counts nothing."""
+_MOST_WORDS = 30
+
+
+def styles_removed(text: str) -> str:
+    """The text with the content of `\\text{...}` and its like in place of them."""
+    return _STYLE.sub(r" \1 ", text)
+
+
+def quantity_in(sentence: str) -> str | None:
+    """The only number in a sentence, with what follows it; None where the sentence changes it.
+
+    Raises Unreadable for a sentence with numbers that was not understood.
+    """
+    text = styles_removed(plain(sentence)).strip()
+    numbers = list(_DIGITS.finditer(text)) or list(_IN_WORDS.finditer(text))
+    if not numbers and not re.search(r"\d", text):
+        return None
+    if len(numbers) != 1 or len(re.findall(r"\d[\d,.]*", text)) > 1 or "\\" in text:
+        raise Unreadable("a sentence of which it cannot be told what number it states")
+    before = text[: numbers[0].start()]
+    words = re.findall(r"[A-Za-z]+(?:'t)?", before)
+    if not _CHANGING.isdisjoint(word.lower() for word in words):
+        return None
+    names = any(word[0].isupper() for word in words[1:])
+    if names or len(words) > _MOST_WORDS or not _BEFORE.fullmatch(before):
+        raise Unreadable("a sentence of which it cannot be told what number it states")
+    number = number_in_words(numbers[0][0].lower())
+    if number == 1 and _NO_NUMBER.match(text, numbers[0].end()):
+        raise Unreadable("a sentence of which it cannot be told what number it states")
+    return text[numbers[0].start() :] if number is None else f"{number}{text[numbers[0].end() :]}"
