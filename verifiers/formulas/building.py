@@ -2,19 +2,38 @@
 
 from fractions import Fraction
 
-from verifiers.formulas.nodes import Apply, Formula, Number, Numeral, Quantity, Unreadable
+from verifiers.formulas.nodes import (
+    Apply,
+    Constant,
+    Formula,
+    Matrix,
+    Number,
+    Numeral,
+    Quantity,
+    Unreadable,
+    Variable,
+)
 from verifiers.formulas.units import PERCENT, read_unit
 
 _PERCENT_WORDS = frozenset(["percent", "percentage", "per cent"])
 
 
 def sum_of(terms: list[Formula]) -> Formula:
-    """The sum of one or more terms."""
-    return Apply("add", tuple(terms)) if len(terms) > 1 else terms[0]
+    """The sum of one or more terms; that of quantities of one unit has the unit."""
+    if len(terms) == 1:
+        return terms[0]
+    quantities = [term for term in terms if isinstance(term, Quantity)]
+    if len(quantities) == len(terms) and len({term.unit for term in quantities}) == 1:
+        return Quantity(sum_of([term.value for term in quantities]), quantities[0].unit)
+    return Apply("add", tuple(terms))
 
 
 def product(left: Formula, right: Formula) -> Formula:
     """A product; a chain of factors becomes one, so that it is not nested."""
+    if isinstance(left, Quantity) and not isinstance(right, Quantity):
+        return Quantity(product(left.value, right), left.unit)
+    if isinstance(right, Quantity) and not isinstance(left, Quantity):
+        return Quantity(product(left, right.value), right.unit)
     if isinstance(left, Apply) and left.name == "mul":
         return Apply("mul", (*left.args, right))
     return Apply("mul", (left, right))
@@ -32,10 +51,29 @@ def negative(formula: Formula) -> Formula:
 def divide(top: Formula, bottom: Formula) -> Formula:
     """A quotient; that of two whole numbers or fractions is a number."""
     if not (isinstance(top, Number) and isinstance(bottom, Number)) or not bottom.value:
-        return Apply("div", (top, bottom))
+        return quotient(top, bottom)
     if top.places is None and bottom.places is None:
         return Number(top.value / bottom.value)
     return Apply("div", (top, bottom))
+
+
+def quotient(top: Formula, bottom: Formula) -> Formula:
+    """A quotient as an operation; that of a quantity has its unit. Raises Unreadable for other things."""
+    if isinstance(top, Quantity) and not isinstance(bottom, Quantity):
+        return Quantity(quotient(top.value, bottom), top.unit)
+    if not isinstance(top, Number | Variable | Constant | Apply | Quantity | Matrix):
+        raise Unreadable(f"a {type(top).__name__} is not divided")
+    return Apply("div", (top, bottom))
+
+
+def joined_quantities(one: Formula, other: Formula) -> Formula:
+    """`2 hours 30 minutes` in the first unit. Raises Unreadable where the units do not fit."""
+    if not (isinstance(one, Quantity) and isinstance(other, Quantity) and one.unit.measures):
+        raise Unreadable("two quantities side by side do not make one")
+    if one.unit.dimensions != other.unit.dimensions:
+        raise Unreadable("two quantities of different dimensions do not make one")
+    factor = Number(other.unit.factor / one.unit.factor)
+    return Quantity(sum_of([one.value, product(other.value, factor)]), one.unit)
 
 
 def proper_fraction(formula: Formula) -> Fraction | None:

@@ -15,61 +15,51 @@ so `\\sin 2x` is the sine of `2x`; `-2^2` is `-(2^2)`; a whole number before a f
 from fractions import Fraction
 from functools import lru_cache
 
+from verifiers.formulas.atoms import STARTS_FACTOR, AtomReader
 from verifiers.formulas.building import (
-    determinant,
     divide,
+    joined_quantities,
     negative,
-    numeral,
     product,
     proper_fraction,
+    quotient,
     sum_of,
     with_unit,
 )
-from verifiers.formulas.cursor import END, Cursor
+from verifiers.formulas.cursor import END
+from verifiers.formulas.labels import without_label
 from verifiers.formulas.nodes import (
     Apply,
-    Constant,
     Formula,
     Items,
-    Matrix,
-    NamedSet,
     Number,
     Quantity,
     Ratio,
     Relation,
     SetOperation,
     Unreadable,
-    Variable,
 )
 from verifiers.formulas.notation import plain
 from verifiers.formulas.tokens import Token, tokenize
-from verifiers.formulas.units import CURRENCY_SIGNS, DEGREE, PERCENT
+from verifiers.formulas.units import (
+    CELSIUS,
+    CURRENCY_SIGNS,
+    DEGREE,
+    FAHRENHEIT,
+    PERCENT,
+    find_unit,
+    priced,
+)
 from verifiers.formulas.wording import read_sentence, read_words
+from verifiers.number_words import PARTS, SCALES
 
 _LONGEST_KEPT = 200
 """Characters of an answer that is worth remembering."""
 _RELATIONS = frozenset(["=", "<", ">", "<=", ">=", "!=", "in", "approx"])
 _SEPARATORS = frozenset([",", ";", "and", "or"])
 _SET_OPERATIONS = frozenset(["cup", "cap", "setminus"])
-_CLOSING = {
-    "(": ")]",
-    "[": "])",
-    "{": "}",
-    "\\{": ("\\}",),
-    "<<": (">>",),
-    "lfloor": ("rfloor",),
-    "lceil": ("rceil",),
-}
-_OPENING = frozenset(_CLOSING)
-_STARTS_FACTOR = frozenset(
-    ["number", "name", "constant", "function", "frac", "sqrt", "binom", "begin"]
-) | (_OPENING - {"\\{"})
-_CONTINUES_ARGUMENT = _STARTS_FACTOR - {"function", "(", "["}
 _PLUS_MINUS = {"pm": "plus_minus", "mp": "minus_plus"}
 _ZERO = Number(Fraction(0))
-_ARC = {"sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh"}
-_ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "arsinh": "asinh", "arcosh": "acosh"}
-_ALIASES |= {"artanh": "atanh", "lg": "log10"}
 
 
 def read(text: str) -> Formula:
@@ -78,7 +68,7 @@ def read(text: str) -> Formula:
 
 
 def _read(text: str) -> Formula:
-    text = plain(text)
+    text = without_label(plain(text))
     if (words := read_words(text)) is not None:
         return words
     try:
@@ -92,32 +82,31 @@ def _read(text: str) -> Formula:
 _remembered = lru_cache(maxsize=4096)(_read)
 
 
-class _Parser(Cursor):
-    def __init__(self, tokens: list[Token]) -> None:
-        super().__init__(tokens)
-        self._bars = 0
-        """Open `|`, inside of which the next one closes."""
-
+class _Parser(AtomReader):
     # ---------------------------------------------------------------------------------- structure
 
     def answer(self) -> Formula:
-        formula = self._list()
+        formula = self.read_list()
         if self.next.kind != END.kind:
             raise self.lost()
         return formula
 
-    def _list(self) -> Formula:
-        items, joiner = [self._chain()], ""
+    def read_list(self) -> Formula:
+        """Items between separators, or one."""
+        items, joiner = [self.read_chain()], ""
         while self.next.kind in _SEPARATORS:
             while self.next.kind in _SEPARATORS:
                 kind = self.take().kind
                 joiner = kind if kind in ("and", "or") else joiner or ","
             if self.next.kind == END.kind:
                 break
-            items.append(self._chain())
+            items.append(self.read_chain())
         return Items(tuple(items), joiner=joiner) if len(items) > 1 else items[0]
 
-    def _chain(self) -> Formula:
+    def read_chain(self) -> Formula:
+        """Sides between relation signs, or one."""
+        if self.next.kind == "approx":
+            self.take()
         sides, signs = [self._side()], []
         while self.next.kind in _RELATIONS:
             signs.append(self.take().kind)
@@ -134,15 +123,16 @@ class _Parser(Cursor):
         return Ratio(tuple(parts)) if len(parts) > 1 else parts[0]
 
     def _set(self) -> Formula:
-        formula = self._sum()
+        formula = self.read_sum()
         while self.next.kind in _SET_OPERATIONS:
             self.add_layer()
-            formula = SetOperation(self.take().kind, formula, self._sum())
+            formula = SetOperation(self.take().kind, formula, self.read_sum())
         return formula
 
     # ---------------------------------------------------------------------------------- arithmetic
 
-    def _sum(self) -> Formula:
+    def read_sum(self) -> Formula:
+        """Terms between signs."""
         terms = [self._signed_term()]
         while (kind := self.next.kind) in ("+", "-", "pm", "mp"):
             if kind != "-":
@@ -172,25 +162,21 @@ class _Parser(Cursor):
         currency = self.take() if self.next.kind == "currency" else None
         if currency is not None and self.next.kind == "-":
             raise self.lost()
-        formula = self._power()
+        formula = self.read_power()
         while True:
             kind = self.next.kind
             if kind in ("*", "/"):
                 self.take()
                 sign = self.take().kind if self.next.kind in ("-", "+") else "+"
-                right = self._power()
+                right = self._factor()
                 right = negative(right) if sign == "-" else right
                 if kind == "*":
                     formula = product(formula, right)
                     continue
                 self.add_layer()
-                formula = Apply("div", (formula, right))
-                if not isinstance(formula.args[0], Number | Variable | Constant | Apply):
-                    raise self.lost()
-            elif kind in _STARTS_FACTOR or (
-                kind in ("|", "lfloor", "lceil") and not (kind == "|" and self._bars)
-            ):
-                formula = self._times(formula)
+                formula = quotient(formula, right)
+            elif kind in STARTS_FACTOR or (kind in ("|", "left|") and not (kind == "|" and self._bars)):
+                formula = self.read_product(formula)
             else:
                 break
         if isinstance(formula, Number) and self.next.text.lower() in _SCALES:
@@ -201,27 +187,49 @@ class _Parser(Cursor):
             return self._priced(formula, self.take())
         return self._with_unit(formula)
 
-    def _times(self, left: Formula) -> Formula:
+    def read_product(self, left: Formula) -> Formula:
         """Juxtaposition: a product, or a mixed number."""
         spaced, kind = self.next.spaced, self.next.kind
-        if kind == "number" and not isinstance(left, Number | Apply):
+        if (mixed := self._mixed(left)) is not None:
+            return mixed
+        if kind == "number" and (not isinstance(left, Apply) or not self._may_multiply()):
             raise self.lost()
-        right = self._power()
-        if isinstance(left, Number) and left.places is None and left.value.denominator == 1:
-            fraction = right
-            if kind == "number" and spaced and self.next.kind == "/":
-                self.take()
-                fraction = divide(right, self._atom())
-            if (kind == "frac" or fraction is not right) and (
-                value := proper_fraction(fraction)
-            ) is not None:
-                return Number(left.value + value)
-        if kind == "number" and isinstance(left, Number):
-            raise self.lost()
-        return product(left, right)
+        if kind == "(" and not spaced and isinstance(left, Number) and left.places is not None:
+            raise Unreadable("a decimal before a bracket may be a product or a repeating decimal")
+        return product(left, self.read_power())
 
-    def _power(self) -> Formula:
-        base = self._atom()
+    def _may_multiply(self) -> bool:
+        return self._tokens[self.position - 1].kind in (")", "}", "]", "!", "right|", "|", "number")
+
+    def _factor(self) -> Formula:
+        """What stands behind a sign of multiplication or division."""
+        factor = self.read_power()
+        mixed = self._mixed(factor)
+        return factor if mixed is None else mixed
+
+    def _mixed(self, whole: Formula) -> Formula | None:
+        """A mixed number of `whole`, the number just read, and the fraction behind it."""
+        if not isinstance(whole, Number) or whole.places is not None or whole.value.denominator != 1:
+            return None
+        start = self.position
+        if self._tokens[start - 1].kind != "number" or self.next.kind not in ("frac", "number"):
+            return None
+        fraction = self.read_atom()
+        if (
+            self._tokens[start].kind == "number"
+            and self._tokens[start].spaced
+            and self.next.kind == "/"
+        ):
+            self.take()
+            fraction = divide(fraction, self.read_atom())
+        if (value := proper_fraction(fraction)) is None or self._tokens[start].kind == self.next.kind:
+            self.position = start
+            return None
+        return Number(whole.value + value)
+
+    def read_power(self) -> Formula:
+        """An atom with its powers, factorials, percent and degree signs."""
+        base = self.read_atom()
         while True:
             kind = self.next.kind
             if kind in ("^", "!", "%", "deg"):
@@ -234,9 +242,11 @@ class _Parser(Cursor):
                     continue
                 if self.next.kind == "'":
                     raise self.lost()
-                base = Apply("pow", (base, self._exponent()))
+                base = Apply("pow", (base, self.read_exponent()))
             elif kind == "!":
                 self.take()
+                if self.next.kind == "!":
+                    raise Unreadable("double factorials are not computed here")
                 base = Apply("factorial", (base,))
             elif kind == "%":
                 self.take()
@@ -248,254 +258,70 @@ class _Parser(Cursor):
                 return base
 
     def _degrees(self, base: Formula) -> Formula:
-        if self.next.kind == "name" and self.next.text in ("C", "F"):
-            raise self.lost()
+        if self.next.text in _TEMPERATURES:
+            return Quantity(base, _TEMPERATURES[self.take().text])
         if self.next.kind == "number" and self.following == "'":
-            minutes = self._atom()
+            minutes = self.read_atom()
             self.take()
             base = Apply("add", (base, divide(minutes, Number(Fraction(60)))))
         return Quantity(base, DEGREE)
 
-    def _exponent(self) -> Formula:
+    def read_exponent(self) -> Formula:
+        """What stands behind `^`; towers associate to the right."""
         self.enter()
         sign = self.take().kind if self.next.kind in ("-", "+") else "+"
-        exponent = self._atom()
+        exponent = self.read_atom()
         if self.next.kind == "^":
             self.take()
-            exponent = Apply("pow", (exponent, self._exponent()))
+            exponent = Apply("pow", (exponent, self.read_exponent()))
         self.depth -= 1
         return negative(exponent) if sign == "-" else exponent
-
-    # --------------------------------------------------------------------------------------- atoms
-
-    def _atom(self) -> Formula:
-        token = self.take()
-        kind = token.kind
-        if kind == "number":
-            assert token.value is not None
-            return Number(token.value, token.places)
-        if kind == "name":
-            return self._name(token.text)
-        if kind == "constant":
-            return Constant(token.text)
-        if kind == "set":
-            return NamedSet(token.text)
-        if kind == "empty":
-            return NamedSet("empty")
-        if kind == "numeral":
-            digits, _, base = token.text.partition("_")
-            return numeral(digits, int(base))
-        self.enter()
-        try:
-            return self._compound(token)
-        finally:
-            self.depth -= 1
-
-    def _compound(self, token: Token) -> Formula:
-        kind = token.kind
-        if kind in _OPENING:
-            return self._bracketed(kind)
-        if kind == "|":
-            self._bars += 1
-            inner = self._sum()
-            self._bars -= 1
-            self.expect("|")
-            return Apply("abs", (inner,))
-        if kind == "frac":
-            return divide(self._argument(), self._argument())
-        if kind == "binom":
-            return Apply("binom", (self._argument(), self._argument()))
-        if kind == "sqrt":
-            return self._root()
-        if kind == "function":
-            return self._function(token.text)
-        if kind == "begin":
-            return self._matrix(token.text)
-        self.position -= 1
-        raise self.lost()
-
-    def _name(self, name: str) -> Formula:
-        if self.next.kind == "_":
-            self.take()
-            name += "_" + self._subscript()
-        elif name == "e" or name == "i":
-            return Constant(name)
-        while self.next.kind == "'":
-            self.take()
-            name += "'"
-        if name in _FUNCTION_LETTERS and self.next.kind == "(" and not self.next.spaced:
-            return self._named_function(name)
-        return Variable(name)
-
-    def _named_function(self, name: str) -> Formula:
-        """`f(x)` before an equals sign is a name for what follows; elsewhere it is unknown."""
-        end = self.position + 1
-        while end < len(self._tokens) and self._tokens[end].kind in ("name", ","):
-            end += 1
-        after = [token.kind for token in self._tokens[end : end + 2]]
-        if after != [")", "="]:
-            return Variable(name)
-        arguments = "".join(token.text for token in self._tokens[self.position : end + 1])
-        self.position = end + 1
-        return Variable(name + arguments)
-
-    def _subscript(self) -> str:
-        if self.next.kind != "{":
-            return self.take().text
-        self.take()
-        parts = []
-        while self.next.kind not in ("}", END.kind):
-            parts.append(self.take().text)
-        self.expect("}")
-        return "".join(parts)
-
-    def _bracketed(self, left: str) -> Formula:
-        if self.next.kind in _CLOSING[left] and left in ("\\{", "{"):
-            self.take()
-            return NamedSet("empty")
-        # In braces a bar after something is that of a set-builder.
-        bars, self._bars = self._bars, int(left == "\\{")
-        inner = self._list()
-        if left == "\\{" and self.next.kind in ("|", ":"):
-            self.take()
-            inner = self._list()  # of a set-builder only the condition is kept
-            self.expect("\\}")
-            self._bars = bars
-            return inner
-        self._bars = bars
-        right = self.take().kind
-        if right not in _CLOSING[left]:
-            self.position -= 1
-            raise self.lost()
-        if left in ("lfloor", "lceil"):
-            return Apply({"lfloor": "floor", "lceil": "ceil"}[left], (inner,))
-        bare = isinstance(inner, Items) and not inner.left
-        if left == "\\{" or (left == "{" and bare):
-            return Items(inner.items if bare else (inner,), "{", "}")  # type: ignore[union-attr]  # bare: Items
-        if bare:
-            return Items(inner.items, "(" if left == "<<" else left, ")" if right == ">>" else right)  # type: ignore[union-attr]  # bare: Items
-        if (
-            left == "["
-            and right == "]"
-            and not isinstance(inner, Number | Variable | Constant | Apply | Matrix)
-        ):
-            return Items((inner,), "[", "]")
-        return inner
-
-    def _argument(self) -> Formula:
-        """Of a LaTeX command: a group or one token."""
-        if self.next.kind == "{":
-            self.take()
-            return self._bracketed("{")
-        return self._atom()
-
-    def _root(self) -> Formula:
-        if self.next.kind == "[":
-            self.take()
-            degree = self._sum()
-            self.expect("]")
-            return Apply("root", (self._argument(), degree))
-        return Apply("sqrt", (self._argument(),))
-
-    def _function(self, name: str) -> Formula:
-        name = _ALIASES.get(name, name)
-        base: Formula | None = None
-        power: Formula | None = None
-        while self.next.kind in ("^", "_"):
-            if self.take().kind == "^":
-                power = self._exponent()
-            else:
-                base = self._argument()
-        if power == Number(Fraction(-1)) and name in _ARC:
-            name, power = "arc" + name, None
-            name = {"arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh"}.get(name, name)
-        arguments = self._function_arguments()
-        if base is not None:
-            if name != "log" or len(arguments) != 1:
-                raise self.lost()
-            name, arguments = "log_base", (*arguments, base)
-        formula: Formula = Apply(name, arguments)
-        return formula if power is None else Apply("pow", (formula, power))
-
-    def _function_arguments(self) -> tuple[Formula, ...]:
-        if self.next.kind in ("(", "{", "["):
-            inner = self._bracketed(self.take().kind)
-            return inner.items if isinstance(inner, Items) else (inner,)
-        if self.next.kind == "-":
-            self.take()
-            return (negative(self._power()),)
-        argument = self._power()
-        while self.next.kind in _CONTINUES_ARGUMENT:
-            argument = self._times(argument)
-        return (argument,)
-
-    def determinant(self) -> Formula:
-        matrix = self._matrix("matrix")
-        assert isinstance(matrix, Matrix)
-        if len(matrix.rows) != len(matrix.rows[0]) or len(matrix.rows) > 4:
-            raise self.lost()
-        return determinant(matrix.rows)
-
-    def _determinant(self) -> Formula:
-        matrix = self._matrix("matrix")
-        assert isinstance(matrix, Matrix)
-        if len(matrix.rows) != len(matrix.rows[0]) or len(matrix.rows) > 4:
-            raise self.lost()
-        return determinant(matrix.rows)
-
-    def _matrix(self, name: str) -> Formula:
-        if name == "vmatrix":
-            return self._determinant()
-        if name.rstrip("*") not in ("pmatrix", "bmatrix", "matrix", "array", "Bmatrix", "smallmatrix"):
-            raise self.lost()
-        rows: list[list[Formula]] = [[]]
-        while True:
-            rows[-1].append(self._chain())
-            sign = self.take()
-            if sign.kind == "\\\\" and self.next.kind != "end":
-                rows.append([])
-            elif sign.kind == "\\\\" or sign.kind == "end":
-                if sign.kind == "\\\\":
-                    self.expect("end")
-                break
-            elif sign.kind != "&":
-                self.position -= 1
-                raise self.lost()
-        if len({len(row) for row in rows}) != 1:
-            raise self.lost()
-        return Matrix(tuple(map(tuple, rows)))
 
     # --------------------------------------------------------------------------------------- units
 
     def _with_unit(self, formula: Formula) -> Formula:
-        if self.next.kind != "word":
+        if self.next.kind != "word" or self.next.text.lower() in _JOINING:
             return formula
+        quantity = with_unit(formula, self._unit_text())
+        if self.next.kind != "number" or not isinstance(quantity, Quantity):
+            return quantity
+        self.add_layer()
+        rest = self._with_unit(self.read_power())  # as in `2 hours 30 minutes`
+        return joined_quantities(quantity, rest)
+
+    def _unit_text(self) -> str:
         start = self.position
-        while self.next.kind in ("word", "^", "/", "-", "*") or (
-            self.next.kind in ("number", "{", "}", "name") and self.position > start
-        ):
-            if self.next.kind == "name" and self._tokens[self.position - 1].kind not in ("/", "*"):
-                break
-            if self.next.kind == "word" and self.next.text.lower() in _JOINING:
-                break
+        while self._belongs_to_unit(start):
             self.take()
-        text = " ".join(token.text for token in self._tokens[start : self.position])
-        return with_unit(formula, text)
+        return " ".join(token.text for token in self._tokens[start : self.position])
+
+    def _belongs_to_unit(self, start: int) -> bool:
+        kind, before = self.next.kind, self._tokens[self.position - 1].kind
+        if kind == "word":
+            return self.next.text.lower() not in _JOINING
+        if kind == "name":
+            return before in ("/", "*") or (before == "word" and find_unit(self.next.text) is not None)
+        if kind == "number":
+            return before in ("^", "-", "{")
+        return kind in ("^", "/", "-", "*", ".") or (kind in ("{", "}") and self.position > start)
 
     def _priced(self, formula: Formula, currency: Token) -> Formula:
         """A price; words after it, as in `$5 per day`, say what it is for."""
+        words = []
         while self.next.kind in ("word", "/"):
-            self.take()
-        return Quantity(formula, CURRENCY_SIGNS[currency.text])
+            words.append(self.take().text)
+        return Quantity(formula, priced(CURRENCY_SIGNS[currency.text], " ".join(words)))
 
 
-_FUNCTION_LETTERS = frozenset("fghFGHPQTy")
 _JOINING = frozenset(["and", "or"])
-_SCALES = {
-    "hundred": 100,
-    "thousand": 1000,
-    "million": 10**6,
-    "billion": 10**9,
-    "trillion": 10**12,
-    "dozen": 12,
+_SCALES: dict[str, Fraction] = {
+    **{name: Fraction(value) for name, value in SCALES.items()},
+    **{f"{name}s": Fraction(value) for name, value in SCALES.items()},
+    **{name: Fraction(1, value) for name, value in PARTS.items()},
+}
+"""What words after a number multiply it by."""
+_TEMPERATURES = {
+    name: unit
+    for names, unit in (("C Celsius celsius", CELSIUS), ("F Fahrenheit fahrenheit", FAHRENHEIT))
+    for name in names.split()
 }

@@ -6,25 +6,30 @@ factor. Words that are no unit (`apples`) are nouns: they say what is counted, n
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 _DIMENSION_TABLE = """
 length  m meter metre 1 | km kilometer kilometre 1000 | cm centimeter centimetre 1/100
 length  mm millimeter millimetre 1/1000 | nm nanometer nanometre 1/1000000000
 length  micrometer micron 1/1000000 | in inch inches inche 127/5000 | ft foot feet 381/1250
-length  yd yard 1143/1250 | mi mile 201168/125
+length  yd yard 1143/1250 | mi mile 201168/125 | furlong 25146/125
 mass    kg kilogram kilo 1 | g gram gm 1/1000 | mg milligram 1/1000000 | tonne 1000
 mass    lb lbs pound 45359237/100000000 | oz ounce 45359237/1600000000
+mass    ton 45359237/50000 | stone 317514659/50000000
 time    s sec second 1 | ms millisecond 1/1000 | min minute 60 | h hr hour 3600 | day 86400
-time    week wk 604800
+time    week wk 604800 | fortnight 1209600
 months  month 1 | yr year 12 | decade 120 | century centurie 1200
 angle   rad radian 1 | deg degree pi/180
 current A amp ampere 1
 kelvin  K kelvin 1
 celsius celsius 1
 fahrenheit fahrenheit 1
-usd     dollar usd buck 1 | cent ¢ penny pennie pence 1/100
+mxn     peso 1
+cny     yuan renminbi 1
+krw     won 1
+usd     dollar usd buck 1 | dime 1/10 | nickel 1/20 | cent ¢ penny pennie pence 1/100
 eur     euro eur € 1
 gbp     £ gbp 1
 inr     rupee inr ₹ 1
@@ -35,6 +40,13 @@ _DERIVED = {
     "l": ("dm^3", ("l", "L", "liter", "litre")),
     "ml": ("cm^3", ("ml", "milliliter", "millilitre", "cc")),
     "gallon": ("231 in^3", ("gal", "gallon")),
+    "quart": ("231/4 in^3", ("quart", "qt")),
+    "pint": ("231/8 in^3", ("pint",)),
+    "cup": ("231/16 in^3", ("cup",)),
+    "kw": ("1000 kg m^2/s^3", ("kw", "kilowatt")),
+    "mw": ("1000000 kg m^2/s^3", ("megawatt",)),
+    "kwh": ("3600000 kg m^2/s^2", ("kwh",)),
+    "mpg": ("16/3696 mi/in^3", ("mpg",)),
     "n": ("kg m/s^2", ("N", "newton")),
     "j": ("kg m^2/s^2", ("J", "joule")),
     "kj": ("1000 kg m^2/s^2", ("kj", "kilojoule")),
@@ -51,11 +63,14 @@ _DERIVED = {
 }
 NOT_NOUNS = frozenset(
     (
-        "and or not no than less more fewer under least most about percent percentage half third "
-        "quarter hundred thousand million billion trillion dozen score squared cubed "
-        "square cubic times plus minus divided by degree degrees to through from between mod "
-        "choose factorial pi radians negative positive point remainder r base if unless except th "
-        "st nd rd infinity root over each"
+        "and or not no than less more fewer under least most about percent percentage half halves third thirds "
+        "quarter quarters fourth fourths fifth fifths sixth sixths seventh sevenths eighth eighths ninth ninths "
+        "tenth tenths hundredth hundredths thousandth thousandths hundred hundreds thousand thousands million "
+        "millions billion billions trillion trillions dozen dozens lakh lakhs crore crores grand bn mil score scores "
+        "squared cubed square cubic times plus minus divided by degree degrees to through from between mod modulo "
+        "choose factorial pi radians negative positive point remainder base if unless except infinity root "
+        "over each wrong incorrect sin cos tan cot sec csc log exp sqrt alpha beta gamma delta theta lambda "
+        "omega phi sigma epsilon"
     ).split()
 )
 """Words after a number that may change what it says."""
@@ -102,6 +117,7 @@ _UNITS = _base_units()
 _UNITS["dm"] = Unit((("length", 1),), Fraction(1, 10))
 DEGREE = _UNITS["degree"]
 DOLLAR = _UNITS["dollar"]
+CELSIUS, FAHRENHEIT = _UNITS["celsius"], _UNITS["fahrenheit"]
 CURRENCY_SIGNS = {"$": DOLLAR, "€": _UNITS["€"], "£": _UNITS["£"], "¥": _UNITS["¥"], "₹": _UNITS["₹"]}
 
 
@@ -128,7 +144,7 @@ def read_unit(text: str) -> Unit | None:
         lower = part.lower()
         if part == "/" or lower == "per":
             if any(d in _CURRENCIES for d, _ in unit.dimensions):
-                break  # what a price is for is no part of it
+                return priced(unit, " ".join(parts[position - 1 :]))
             sign = -1
         elif part in "*·()":
             continue
@@ -136,8 +152,10 @@ def read_unit(text: str) -> Unit | None:
             pending_power = _POWER_WORDS[lower]
             if lower.endswith("d") and unit.dimensions:
                 unit, pending_power = _power(unit, pending_power), 1
-        elif part.isdigit() and part == "1" and position == 1:
+        elif part == "1" and position == 1:
             continue
+        elif part == "^" and nouns:
+            position += 1  # as in `square units`
         elif (found := find_unit(part)) and not (
             lower == "in" and position < len(parts) and parts[position].isalpha()
         ):
@@ -173,11 +191,22 @@ def _power(unit: Unit, power: int) -> Unit:
     return Unit(dimensions, unit.factor**power, unit.half_turns * power)
 
 
-_CURRENCIES = {"usd", "eur", "gbp", "inr", "jpy"}
-for _definition, _names in _DERIVED.values():
-    _number, _, _rest = _definition.partition(" ")
-    _factor = Fraction(_number) if _number.isdigit() else Fraction(1)
-    _derived = read_unit(_rest if _number.isdigit() else _definition)
-    assert _derived is not None
-    _derived = Unit(_derived.dimensions, _derived.factor * _factor)
-    _UNITS |= dict.fromkeys(_names, _derived)
+def priced(currency: Unit, words: str) -> Unit:
+    """A currency with what the price is for, which is kept as a noun: `per day`."""
+    return replace(currency, noun=" ".join(words.lower().replace("/", " per ").split()))
+
+
+_CURRENCIES = frozenset(["usd", "eur", "gbp", "inr", "jpy", "mxn", "cny", "krw"])
+
+
+def _derived_units() -> Iterator[tuple[str, Unit]]:
+    for definition, names in _DERIVED.values():
+        number, _, rest = definition.partition(" ")
+        has_factor = number.replace("/", "").isdigit()
+        unit = read_unit(rest if has_factor else definition)
+        assert unit is not None
+        unit = Unit(unit.dimensions, unit.factor * (Fraction(number) if has_factor else 1))
+        yield from ((name, unit) for name in names)
+
+
+_UNITS |= dict(_derived_units())

@@ -1,0 +1,320 @@
+"""Reads the atoms of an answer: numbers, names, brackets, functions, matrices."""
+
+from abc import ABC, abstractmethod
+from fractions import Fraction
+
+from verifiers.formulas.building import determinant, divide, negative, numeral
+from verifiers.formulas.cursor import END, Cursor
+from verifiers.formulas.nodes import (
+    Apply,
+    Constant,
+    Formula,
+    Items,
+    Matrix,
+    NamedSet,
+    Number,
+    Relation,
+    Unreadable,
+    Variable,
+)
+from verifiers.formulas.tokens import Token
+
+_CLOSING = {
+    "(": ")]",
+    "[": "])",
+    "{": "}",
+    "\\{": ("\\}",),
+    "<<": (">>",),
+    "lfloor": ("rfloor",),
+    "lceil": ("rceil",),
+}
+OPENING = frozenset(_CLOSING)
+STARTS_FACTOR = frozenset(
+    ["number", "name", "constant", "function", "frac", "sqrt", "binom", "begin"]
+) | (OPENING - {"\\{"})
+_CONTINUES_ARGUMENT = STARTS_FACTOR - {"function", "(", "["}
+_ARC = {"sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh"}
+_ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "arsinh": "asinh", "arcosh": "acosh"}
+_ALIASES |= {"artanh": "atanh", "lg": "log10"}
+_FUNCTIONS_BY_NAME = frozenset("f g h F G H P E V p q T phi psi Phi varphi f' g' h' y".split())
+"""Letters whose brackets before an equals sign belong to a name, whatever is in them."""
+_OPAQUE = frozenset("f g h zeta phi varphi psi Phi Psi Gamma".split())
+"""Letters that are functions before a bracket; nothing is known of their values."""
+
+
+class AtomReader(Cursor, ABC):
+    """Reads atoms; what they contain is read by the rest of the grammar."""
+
+    def __init__(self, tokens: list[Token]) -> None:
+        super().__init__(tokens)
+        self._bars = 0
+        """Whether a `|` is open, inside of which the next one closes."""
+
+    @abstractmethod
+    def read_list(self) -> Formula:
+        """Items between separators, or one."""
+
+    @abstractmethod
+    def read_chain(self) -> Formula:
+        """Sides between relation signs, or one."""
+
+    @abstractmethod
+    def read_sum(self) -> Formula:
+        """Terms between signs."""
+
+    @abstractmethod
+    def read_power(self) -> Formula:
+        """An atom with what is put behind or above it."""
+
+    @abstractmethod
+    def read_exponent(self) -> Formula:
+        """What stands behind `^`."""
+
+    @abstractmethod
+    def read_product(self, left: Formula) -> Formula:
+        """The product of `left` and the factor that stands behind it."""
+
+    def read_atom(self) -> Formula:
+        """A number, a name, or something in brackets or with a command. Raises Unreadable."""
+        token = self.take()
+        kind = token.kind
+        if kind == "number":
+            assert token.value is not None
+            return Number(token.value, token.places)
+        if kind == "name":
+            return self._name(token.text)
+        if kind == "constant":
+            return Constant(token.text)
+        if kind == "set":
+            return NamedSet(token.text)
+        if kind == "empty":
+            return NamedSet("empty")
+        if kind == "numeral":
+            digits, _, base = token.text.partition("_")
+            return numeral(digits, int(base))
+        self.enter()
+        try:
+            return self._compound(token)
+        finally:
+            self.depth -= 1
+
+    def _compound(self, token: Token) -> Formula:
+        kind = token.kind
+        if kind in OPENING:
+            return self._bracketed(kind)
+        if kind in ("|", "left|"):
+            return self._absolute_value(kind)
+        if kind == "frac":
+            return self._fraction()
+        if kind == "binom":
+            return Apply("binom", (self._argument(), self._argument()))
+        if kind == "sqrt":
+            return self._root()
+        if kind == "function":
+            return self._function(token.text)
+        if kind == "begin":
+            return self._matrix(token.text)
+        self.position -= 1
+        raise self.lost()
+
+    def _absolute_value(self, bar: str) -> Formula:
+        if bar == "|" and self._bars:
+            raise Unreadable("bars inside bars do not say which ones belong together")
+        bars, self._bars = self._bars, int(bar == "|")
+        inner = self.read_sum()
+        self._bars = bars
+        self.expect({"|": "|", "left|": "right|"}[bar])
+        return Apply("abs", (inner,))
+
+    def _fraction(self) -> Formula:
+        start = self.position
+        top, bottom = self._argument(), self._argument()
+        over, under = self._upright(start)
+        if over.startswith("d") and under.startswith("d") and len(under) > 1:
+            # A derivative is no quotient of products: `dy/dx` is a name, `d/dx` an operator.
+            if len(over) == 1 or over[1:].isdigit():
+                raise Unreadable("derivatives are not computed here")
+            return Variable(f"{over}/{under}")
+        return divide(top, bottom)
+
+    def _upright(self, start: int) -> tuple[str, str]:
+        """The texts of the two arguments from `start` on, without braces and signs of powers."""
+        texts, depth = ["", ""], 0
+        which = 0
+        for token in self._tokens[start : self.position]:
+            depth += {"{": 1, "}": -1}.get(token.kind, 0)
+            if token.kind not in ("{", "}", "^"):
+                texts[which] += token.text
+            if depth == 0 and which == 0:
+                which = 1
+        return texts[0], texts[1]
+
+    def _name(self, name: str) -> Formula:
+        if self.next.kind == "_":
+            self.take()
+            name += "_" + self._subscript()
+        elif name == "e" or name == "i":
+            return Constant(name)
+        while self.next.kind == "'":
+            self.take()
+            name += "'"
+        if self.next.kind == "(" and not self.next.spaced:
+            return self._named_function(name)
+        return Variable(name)
+
+    def _named_function(self, name: str) -> Formula:
+        """A letter before a bracket: a name such as `f(2)` in `f(2) = 6`, a function, or a factor."""
+        end = self._closing_bracket()
+        inside = self._tokens[self.position + 1 : end]
+        named = end + 1 < len(self._tokens) and self._tokens[end + 1].kind == "="
+        simple = all(token.kind in ("name", "number", ",", "-") for token in inside)
+        if named and self.position == 1 and (name in _FUNCTIONS_BY_NAME or (simple and name != "x")):
+            self.position = end + 1
+            return Variable(name + "(" + "".join(token.text for token in inside) + ")")
+        if name in _OPAQUE or name.endswith("'"):
+            self.take()
+            inner = self._bracketed("(")
+            return Apply(f"{name}()", inner.items if isinstance(inner, Items) else (inner,))
+        if self.position == 1 and name.isupper() and any(token.kind == "," for token in inside):
+            self.take()
+            return self._bracketed("(")  # a point with its name, as in `P(3, 4)`
+        return Variable(name)
+
+    def _closing_bracket(self) -> int:
+        """Where the bracket that opens here closes; the end if it does not."""
+        depth = 0
+        for place in range(self.position, len(self._tokens)):
+            depth += {"(": 1, ")": -1}.get(self._tokens[place].kind, 0)
+            if depth == 0:
+                return place
+        return len(self._tokens)
+
+    def _subscript(self) -> str:
+        if self.next.kind != "{":
+            return self.take().text
+        self.take()
+        parts = []
+        while self.next.kind not in ("}", END.kind):
+            parts.append(self.take().text)
+        self.expect("}")
+        return "".join(parts)
+
+    def _bracketed(self, left: str) -> Formula:
+        if self.next.kind in _CLOSING[left] and left in ("\\{", "{"):
+            self.take()
+            return NamedSet("empty")
+        # In braces a bar after something is that of a set-builder.
+        bars, self._bars = self._bars, int(left == "\\{")
+        inner = self.read_list()
+        if left == "\\{" and self.next.kind in ("|", ":"):
+            self.take()
+            if not _is_any_number(inner):
+                raise Unreadable("only sets of real numbers are read from a condition")
+            inner = self.read_list()
+            self.expect("\\}")
+            self._bars = bars
+            return inner
+        self._bars = bars
+        right = self.take().kind
+        if right not in _CLOSING[left]:
+            self.position -= 1
+            raise self.lost()
+        if left in ("lfloor", "lceil"):
+            return Apply({"lfloor": "floor", "lceil": "ceil"}[left], (inner,))
+        bare = isinstance(inner, Items) and not inner.left
+        if left == "\\{" or (left == "{" and bare):
+            return Items(inner.items if bare else (inner,), "{", "}")  # type: ignore[union-attr]  # bare: Items
+        if bare:
+            return Items(inner.items, "(" if left == "<<" else left, ")" if right == ">>" else right)  # type: ignore[union-attr]  # bare: Items
+        if (
+            left == "["
+            and right == "]"
+            and not isinstance(inner, Number | Variable | Constant | Apply | Matrix)
+        ):
+            return Items((inner,), "[", "]")
+        return inner
+
+    def _argument(self) -> Formula:
+        """Of a LaTeX command: a group or one token."""
+        if self.next.kind == "{":
+            self.take()
+            return self._bracketed("{")
+        return self.read_atom()
+
+    def _root(self) -> Formula:
+        if self.next.kind == "[":
+            self.take()
+            degree = self.read_sum()
+            self.expect("]")
+            return Apply("root", (self._argument(), degree))
+        return Apply("sqrt", (self._argument(),))
+
+    def _function(self, name: str) -> Formula:
+        name = _ALIASES.get(name, name)
+        base: Formula | None = None
+        power: Formula | None = None
+        while self.next.kind in ("^", "_"):
+            if self.take().kind == "^":
+                power = self.read_exponent()
+            else:
+                base = self._argument()
+        if power == Number(Fraction(-1)) and name in _ARC:
+            name, power = "arc" + name, None
+            name = {"arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh"}.get(name, name)
+        arguments = self._function_arguments()
+        if base is not None:
+            if name != "log" or len(arguments) != 1:
+                raise self.lost()
+            name, arguments = "log_base", (*arguments, base)
+        if name == "exp":
+            name, arguments = "pow", (Constant("e"), *arguments)
+        formula: Formula = Apply(name, arguments)
+        return formula if power is None else Apply("pow", (formula, power))
+
+    def _function_arguments(self) -> tuple[Formula, ...]:
+        if self.next.kind in ("(", "{", "["):
+            inner = self._bracketed(self.take().kind)
+            return inner.items if isinstance(inner, Items) else (inner,)
+        if self.next.kind == "-":
+            self.take()
+            return (negative(self.read_power()),)
+        argument = self.read_power()
+        while self.next.kind in _CONTINUES_ARGUMENT:
+            argument = self.read_product(argument)
+        return (argument,)
+
+    def _determinant(self) -> Formula:
+        matrix = self._matrix("matrix")
+        assert isinstance(matrix, Matrix)
+        if len(matrix.rows) != len(matrix.rows[0]) or len(matrix.rows) > 4:
+            raise self.lost()
+        return determinant(matrix.rows)
+
+    def _matrix(self, name: str) -> Formula:
+        if name == "vmatrix":
+            return self._determinant()
+        if name.rstrip("*") not in ("pmatrix", "bmatrix", "matrix", "array", "Bmatrix", "smallmatrix"):
+            raise self.lost()
+        rows: list[list[Formula]] = [[]]
+        while True:
+            rows[-1].append(self.read_chain())
+            sign = self.take()
+            if sign.kind == "\\\\" and self.next.kind != "end":
+                rows.append([])
+            elif sign.kind == "\\\\" or sign.kind == "end":
+                if sign.kind == "\\\\":
+                    self.expect("end")
+                break
+            elif sign.kind != "&":
+                self.position -= 1
+                raise self.lost()
+        if len({len(row) for row in rows}) != 1:
+            raise self.lost()
+        return Matrix(tuple(map(tuple, rows)))
+
+
+def _is_any_number(formula: Formula) -> bool:
+    """Whether the left side of a set-builder is one variable, of real numbers if it says of which."""
+    if isinstance(formula, Relation) and formula.signs == ("in",) and formula.sides[1] == NamedSet("R"):
+        formula = formula.sides[0]
+    return isinstance(formula, Variable)

@@ -1,0 +1,20 @@
+"""What stands before an answer to say what it is: `Area = 12`, `Answer: 42`."""
+
+import re
+
+_LABEL = re.compile(
+    r"(?:\\text\s*\{[^{}]*\}|(?:[A-Z]?[a-z]{2,}\s?){1,4}|(?:final )?answer)\s*[=:]\s*(?=\S)",
+    re.IGNORECASE,
+)
+_ABOUT = re.compile(
+    r"(?:approximately|about|roughly|around|nearly|almost|exactly)\s+(?=[-\d.$\\])", re.IGNORECASE
+)
+_FUNCTION = re.compile(r"(?:sin|cos|tan|log|ln|sqrt|exp|min|max|gcd|lcm|or|and)\b", re.IGNORECASE)
+
+
+def without_label(text: str) -> str:
+    """The text behind a label in words; variables and functions are no labels."""
+    label = _LABEL.match(text)
+    if label and not _FUNCTION.match(text):
+        text = text[label.end() :]
+    return _ABOUT.sub("", text, count=1) if _ABOUT.match(text) else text
