@@ -58,7 +58,7 @@ def divide(top: Formula, bottom: Formula) -> Formula:
 
 
 def quotient(top: Formula, bottom: Formula) -> Formula:
-    """A quotient as an operation; that of a quantity has its unit. Raises Unreadable for other things."""
+    """A quotient as an operation; that of a quantity has its unit. Raises Unreadable."""
     if isinstance(top, Quantity) and not isinstance(bottom, Quantity):
         return Quantity(quotient(top.value, bottom), top.unit)
     if not isinstance(top, Number | Variable | Constant | Apply | Quantity | Matrix):

@@ -14,13 +14,15 @@ from verifiers.formulas.prose import quantity_in, styles_removed
 from verifiers.formulas.tokens import MOST_CHARACTERS
 
 _CHOICE = re.compile(
-    r"(?:\\(?:text|textbf|mathrm|mathbf|textrm|mbox)\s*\{\s*)?\(?\s*([A-Ja-j])\s*(?:\)|\.|:|\}|$)",
-    re.DOTALL,
+    r"(?:\\(?:text|textbf|mathrm|mathbf|textrm|mbox)\s*+\{\s*+)?+(?:(?:[Oo]ption|[Cc]hoice|[Aa]nswer)\s++)?+"
+    r"\(?\s*+([A-Ja-j])\s*+(?:\)|\.|:|\}|$)"
 )
 _WANTS_LIBRARY = re.compile(
     r"\\(?:int|sum|prod|lim|partial|iint|oint|frac\{d|bigcup|cfrac|overline|vec|equiv|pmod|bmod)"
 )
-_GOLD_CHOICE = re.compile(r"(?:\\text(?:bf)?\s*\{\s*)?\(?\s*([A-J])\s*\)?\s*\.?\s*\}?")
+_TIME = re.compile(r"\d{1,2}:[0-5]\d")
+_OTHER_CHOICE = re.compile(r"(?:\bor\b|\band\b|,|/)\s*+\(?[A-J]\b|\([A-J]\)")
+_GOLD_CHOICE = re.compile(r"(?:\\text(?:bf)?\s*+\{\s*+)?+\(?\s*+([A-J])\s*+\)?\s*+\.?\s*+\}?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,12 @@ class Question:
 def decide(question: Question) -> Comparison:
     """Whether the answer equals the gold answer. Raises TooLarge where that cannot be computed."""
     gold, answer = question.gold, question.answer
+    if max(len(gold), len(answer)) > MOST_CHARACTERS:
+        return _compare_long(gold, answer)
     if _text(gold) == _text(answer):
         return Comparison(Equal.YES, "the same text")
+    if _TIME.fullmatch(gold.strip()) and _TIME.fullmatch(answer.strip()):
+        return _compare_times(gold, answer)
     if question.context.conventions.choices and (chosen := _compare_choices(gold, answer)):
         return chosen
     try:
@@ -45,20 +51,32 @@ def decide(question: Question) -> Comparison:
         found = Comparison(Equal.UNKNOWN, f"cannot be read: {e}")
     if found.equal is not Equal.UNKNOWN or not _WANTS_LIBRARY.search(gold + answer):
         return found
-    if max(len(gold), len(answer)) > MOST_CHARACTERS:
-        return found
     by_library = compare_by_library(plain(gold), plain(answer))
     return by_library if by_library.equal is not Equal.UNKNOWN else found
 
 
+def _compare_long(gold: str, answer: str) -> Comparison:
+    if gold.split() == answer.split():
+        return Comparison(Equal.YES, "the same text")
+    return Comparison(Equal.UNKNOWN, f"more than {MOST_CHARACTERS} characters are not read")
+
+
 def _text(answer: str) -> str:
     """With single spaces and without styles; spaces count, since `1 1/2` is not `11/2`."""
-    return " ".join(styles_removed(answer).strip(" .").split())
+    return " ".join(styles_removed(answer).rstrip(" .").split())
+
+
+def _compare_times(gold: str, answer: str) -> Comparison:
+    """Two of `6:40`, written differently: as times they differ, as ratios they may not."""
+    (a, b), (c, d) = (map(int, one.strip().split(":")) for one in (gold, answer))
+    if a * d != b * c:
+        return Comparison(Equal.NO, "another time, and another ratio")
+    return Comparison(Equal.UNKNOWN, "equal as ratios, not as times")
 
 
 def _compare_choices(gold: str, answer: str) -> Comparison | None:
     expected, given = _GOLD_CHOICE.fullmatch(gold.strip()), _CHOICE.match(answer.strip())
-    if expected is None or given is None:
+    if expected is None or given is None or _OTHER_CHOICE.search(answer, given.end(1)):
         return None
     if expected[1] == given[1].upper():
         return Comparison(Equal.YES, "the same choice")

@@ -1,34 +1,34 @@
 """Are two expressions equal? By exact value, else by their values to many digits at several points.
 
-Different values at one point prove that they are not. The same values to 150 digits at every point that
-was tried are taken as equality, after Schwartz and Zippel: for what people write as answers a false
-agreement would need a difference below 10^-140 of the values.
+Different values at one point prove that they are not. The same values to 150 digits or more at each point
+that was tried are taken as equality, after Schwartz and Zippel. Where digits would be lost, in sums of
+numbers of very different sizes, more are computed; where even 1500 are too few, nothing is said.
 
 Expressions are compared where both are real, since that is where answers live: `x/x` equals 1, and
 `2 ln x` equals `ln x^2`, but `sqrt(x^2)` is not `x`. Without such a point complex values are compared.
 """
 
-import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable
 from enum import Enum
-from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+import mpmath
+
 from verifiers.formulas.exact_values import Undefined, exact_value
 from verifiers.formulas.nodes import Apply, Formula, Number, Variable
-from verifiers.formulas.numeric import Evaluator, TooLarge, variables
+from verifiers.formulas.numeric import Evaluator, TooFewDigits, TooLarge, variables
+from verifiers.formulas.points import Point, points
 
-Point = Mapping[str, Fraction]
-
-_FEW_DIGITS, _MANY_DIGITS, _MOST_DIGITS = 30, 160, 400
+_DIGITS = (30, 160, 400, 1500)
+"""To compare quickly, to be sure, and for values whose terms differ much in size."""
+_QUICK, _SURE = 0, 1
 _MARGIN_DIGITS = 12
 """Digits that an evaluation may lose by cancellation."""
-_NUM_POINTS = 10
 _ENOUGH = 3
 _EVALUATORS = {
-    (digits, base): Evaluator(digits, log_base=base)
-    for digits in (_FEW_DIGITS, _MANY_DIGITS, _MOST_DIGITS)
+    (level, base): Evaluator(digits, log_base=base)
+    for level, digits in enumerate(_DIGITS)
     for base in (None, 10)
 }
 
@@ -52,155 +52,161 @@ def same_value(one: Formula, other: Formula) -> Equal:
     if None not in values:
         return Equal.YES if values[0] == values[1] else Equal.NO
     found = _same_by_numbers(one, other, None)
-    if found is not Equal.YES and (_uses_log(one) or _uses_log(other)):
+    if found is not Equal.YES and (_uses(one, _LOG) or _uses(other, _LOG)):
         # `\log` is the natural logarithm to some and the decimal one to others.
         decimal = _same_by_numbers(one, other, 10)
         found = decimal if decimal is Equal.YES else found
     return found
 
 
-def real_value(formula: Formula, digits: int = _FEW_DIGITS) -> Any:
+def real_value(formula: Formula) -> Any:
     """The real value of a constant, or None where there is none."""
     try:
-        value = _EVALUATORS[digits, None].value(formula, {})
+        value = _EVALUATORS[_QUICK, None].value(formula, {})
     except (Undefined, KeyError):
         return None
-    return _as_real(value, _EVALUATORS[digits, None].context, digits)
+    return _as_real(value, _QUICK)
 
 
 def constant_ratio(one: Formula, other: Formula) -> tuple[Equal, int]:
     """Whether `one` is a constant times `other`, and the constant's sign."""
-    evaluator = _EVALUATORS[_MANY_DIGITS, None]
-    context, ratios = evaluator.context, []
-    for point in points(variables(one) | variables(other), whole=frozenset()):
-        try:
-            x, y = evaluator.value(one, point), evaluator.value(other, point)
-        except Undefined:
+    ratios: list[Any] = []
+    for point in points(variables(one) | variables(other)):
+        values = _values(one, other, point, _SURE, None)
+        if values is None or any(map(mpmath.isinf, values[:2])):
             continue
-        if context.isinf(x) or context.isinf(y):
-            continue
+        x, y, level = values
         if (x == 0) != (y == 0):
             return Equal.NO, 0
         if x != 0:
             ratios.append(x / y)
-        if len(ratios) > 1 and not _close(ratios[-1], ratios[0], context, _MANY_DIGITS):
+        if len(ratios) > 1 and not _close(ratios[-1], ratios[0], level):
             return Equal.NO, 0
     if len(ratios) < _ENOUGH:
         return Equal.UNKNOWN, 0
-    return Equal.YES, 1 if context.re(ratios[0]) > 0 else -1
+    return Equal.YES, 1 if mpmath.re(ratios[0]) > 0 else -1
 
 
-def points(names: frozenset[str], whole: frozenset[str]) -> Iterator[Point]:
-    """Points to try, always the same for the same names; variables in `whole` are natural numbers."""
-    ordered = sorted(names)
-    for number in range(_NUM_POINTS):
-        chance = random.Random(f"{number} {ordered}")
-        point = {}
-        for name in ordered:
-            if name in whole:
-                point[name] = Fraction(chance.randint(1, 6) + number)
-                continue
-            value = Fraction(chance.randint(1, 10**6), chance.randint(10**5, 10**6))
-            # Positive everywhere at first, where roots and logarithms are real; then of either sign.
-            point[name] = value if number < _NUM_POINTS // 2 else value * chance.choice((-1, 1, -1))
-        yield point
+class _Found(Enum):
+    """What two expressions are at a point."""
+
+    SAME = "the same real value"
+    ZERO = "both zero"
+    OTHER = "other real values"
+    SAME_COMPLEX = "the same value, which is not real"
+    OTHER_COMPLEX = "other values, which are not real"
+    MIXED = "one is real, the other is not: their domains differ there"
+    NOTHING = "one has no value that can be computed"
 
 
 def _same_by_numbers(one: Formula, other: Formula, log_base: int | None) -> Equal:
     names = variables(one) | variables(other)
-    whole = _whole(one) | _whole(other)
-    quick, sure = _EVALUATORS[_FEW_DIGITS, log_base], _EVALUATORS[_MANY_DIGITS, log_base]
-    agreed: list[Point] = []
-    complex_agreed: list[Point] = []
-    complex_differ = False
-    num_mixed = 0
-    for point in points(names, whole) if names else [{}]:
-        found = _at(one, other, point, quick, _FEW_DIGITS)
-        if found is None:
-            continue
-        agree, real = found
-        if real is None:
-            num_mixed += 1
-            continue
-        if real and not agree:
-            # Digits lost by cancellation can make equal values look different: ask again with more.
-            again = _at(one, other, point, sure, _MANY_DIGITS)
-            if again is not None and not again[0]:
-                return Equal.NO
-        if real:
-            agreed.append(point)
-        elif agree:
-            complex_agreed.append(point)
-        else:
-            complex_differ = True
-    needed = _ENOUGH if names else 1
-    if len(agreed) < needed:
-        if complex_differ:
-            return Equal.NO if not agreed else Equal.UNKNOWN
-        agreed += complex_agreed
-    if len(agreed) < needed:
-        # Real wherever the other is not: they have no value in common.
-        return Equal.NO if not agreed and num_mixed >= _ENOUGH else Equal.UNKNOWN
-    return _confirm(one, other, agreed[:_ENOUGH] + agreed[-1:], sure)
-
-
-def _confirm(one: Formula, other: Formula, agreed: list[Point], sure: Evaluator) -> Equal:
-    for point in agreed:
-        found = _at(one, other, point, sure, _MANY_DIGITS)
-        if found is None:
-            return Equal.UNKNOWN
-        if not found[0]:
+    agreed: dict[_Found, list[Point]] = {found: [] for found in _Found}
+    for point in _points_for(one, other, names):
+        found = _at(one, other, point, _QUICK, log_base)
+        # Digits lost by cancellation can make equal values look different: ask again with more.
+        if found is _Found.OTHER and _at(one, other, point, _SURE, log_base) is _Found.OTHER:
             return Equal.NO
+        agreed[_Found.SAME if found is _Found.OTHER else found].append(point)
+    enough = _ENOUGH if names else 1
+    same = agreed[_Found.SAME] or agreed[_Found.ZERO]
+    if len(same) < enough:
+        if agreed[_Found.OTHER_COMPLEX]:
+            return Equal.UNKNOWN if same else Equal.NO
+        same = same + agreed[_Found.SAME_COMPLEX]
+    if len(same) < enough:
+        # Real wherever the other is not: they have no value in common.
+        return Equal.NO if not same and len(agreed[_Found.MIXED]) >= _ENOUGH else Equal.UNKNOWN
+    return _confirm(one, other, same[:_ENOUGH] + same[-1:], log_base)
+
+
+def _points_for(one: Formula, other: Formula, names: frozenset[str]) -> Iterable[Point]:
+    if not names:
+        return [{}]
+    steps = _uses(one, _STEPS) or _uses(other, _STEPS)
+    return points(names, _whole(one) | _whole(other), steps=steps)
+
+
+def _confirm(one: Formula, other: Formula, same: Iterable[Point], log_base: int | None) -> Equal:
+    for point in same:
+        found = _at(one, other, point, _SURE, log_base)
+        if found in (_Found.OTHER, _Found.OTHER_COMPLEX):
+            return Equal.NO
+        if found is _Found.NOTHING:
+            return Equal.UNKNOWN
     return Equal.YES
 
 
-def _at(
-    one: Formula, other: Formula, point: Point, evaluator: Evaluator, digits: int
-) -> tuple[bool, bool | None] | None:
-    """Whether they agree at a point, and whether both are real there; None if one is undefined.
-
-    Of a point where one is real and the other is not, the second is None: their domains differ there.
-    """
-    context = evaluator.context
-    try:
-        x, y = evaluator.value(one, point), evaluator.value(other, point)
-        if digits == _MANY_DIGITS:
-            x, y = _or_zero(x, one, point, evaluator), _or_zero(y, other, point, evaluator)
-    except Undefined:
-        return None
-    real = [_as_real(value, context, digits) for value in (x, y)]
+def _at(one: Formula, other: Formula, point: Point, level: int, log_base: int | None) -> _Found:
+    values = _values(one, other, point, level, log_base)
+    if values is None:
+        return _Found.NOTHING
+    x, y, level = values
+    real = [_as_real(value, level) for value in (x, y)]
     if None not in real:
-        return _close(real[0], real[1], context, digits), True
+        if real[0] == real[1] == 0:
+            return _Found.ZERO
+        return _Found.SAME if _close(real[0], real[1], level) else _Found.OTHER
     if (real[0] is None) != (real[1] is None) and point:
-        return False, None
-    return _close(x, y, context, digits), False
+        return _Found.MIXED
+    return _Found.SAME_COMPLEX if _close(x, y, level) else _Found.OTHER_COMPLEX
 
 
-def _or_zero(value: Any, formula: Formula, point: Point, evaluator: Evaluator) -> Any:
-    """Zero for a tiny value that changes with the number of digits: it is only what rounding left."""
-    if value == 0 or evaluator.context.mag(value) > -_MANY_DIGITS:
-        return value
-    surer = _EVALUATORS[_MOST_DIGITS, evaluator.log_base].value(formula, point)
-    return 0 * value if abs(surer - value) > abs(value) / 2 else value
-
-
-def _as_real(value: Any, context: Any, digits: int) -> Any:
-    """The value as a real number; None if its imaginary part is more than lost digits."""
-    if context.isinf(value):
-        return value
-    imaginary = abs(context.im(value))
-    if imaginary == 0 or imaginary < abs(value) * context.mpf(10) ** (_MARGIN_DIGITS - digits):
-        return context.re(value)
+def _values(
+    one: Formula, other: Formula, point: Point, level: int, log_base: int | None
+) -> tuple[Any, Any, int] | None:
+    """Both values, and the level of digits that it took; None where one of them has none."""
+    while level < len(_DIGITS):
+        evaluator = _EVALUATORS[level, log_base]
+        try:
+            x, y = evaluator.value(one, point), evaluator.value(other, point)
+            if level >= _SURE:
+                x, y = (
+                    _or_zero(x, one, point, level, log_base),
+                    _or_zero(y, other, point, level, log_base),
+                )
+            return x, y, level
+        except TooFewDigits:
+            level += 1
+        except Undefined:
+            return None
+        except TooLarge:
+            if not point:
+                raise
+            return None
     return None
 
 
-def _close(x: Any, y: Any, context: Any, digits: int) -> bool:
+def _or_zero(value: Any, formula: Formula, point: Point, level: int, log_base: int | None) -> Any:
+    """Zero for a tiny value that changes with the number of digits: it is only what rounding left."""
+    if value == 0 or mpmath.mag(value) > -_DIGITS[level]:
+        return value
+    if level + 1 == len(_DIGITS):
+        raise Undefined("a value that may be zero but for rounding")
+    surer = _EVALUATORS[level + 1, log_base].value(formula, point)
+    return 0 * value if abs(surer - value) > abs(value) / 2 else value
+
+
+def _as_real(value: Any, level: int) -> Any:
+    """The value as a real number; None if its imaginary part is more than lost digits."""
+    if mpmath.isinf(value):
+        return value
+    imaginary = abs(mpmath.im(value))
+    if imaginary == 0 or imaginary < abs(value) * _tolerance(level):
+        return _EVALUATORS[level, None].context.re(value)
+    return None
+
+
+def _close(x: Any, y: Any, level: int) -> bool:
     if x == y:
         return True
-    if context.isinf(x) or context.isinf(y):
+    if mpmath.isinf(x) or mpmath.isinf(y):
         return False
-    difference = abs(x - y)
-    return bool(difference <= max(abs(x), abs(y)) * context.mpf(10) ** (_MARGIN_DIGITS - digits))
+    return bool(abs(x - y) <= max(abs(x), abs(y)) * _tolerance(level))
+
+
+def _tolerance(level: int) -> Any:
+    return _EVALUATORS[level, None].context.mpf(10) ** (_MARGIN_DIGITS - _DIGITS[level])
 
 
 @lru_cache(maxsize=4096)
@@ -222,8 +228,14 @@ def _is_negative(formula: Formula) -> bool:
     return isinstance(formula, Number) and formula.value < 0
 
 
-def _uses_log(formula: Formula) -> bool:
-    return isinstance(formula, Apply) and (formula.name == "log" or any(map(_uses_log, formula.args)))
+_STEPS = frozenset(["floor", "ceil", "sgn"])
+_LOG = frozenset(["log"])
+
+
+def _uses(formula: Formula, functions: frozenset[str]) -> bool:
+    if not isinstance(formula, Apply):
+        return False
+    return formula.name in functions or any(_uses(argument, functions) for argument in formula.args)
 
 
 __all__ = ["Equal", "TooLarge", "constant_ratio", "points", "real_value", "same_value"]

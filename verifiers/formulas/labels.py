@@ -3,11 +3,13 @@
 import re
 
 _LABEL = re.compile(
-    r"(?:\\text\s*\{[^{}]*\}|(?:[A-Z]?[a-z]{2,}\s?){1,4}|(?:final )?answer)\s*[=:]\s*(?=\S)",
-    re.IGNORECASE,
+    r"(?:\\text\s*+\{[^{}]*+\}"
+    r"|(?:[A-Z][a-z]{2,20}+|[a-z]{4,20}+)(?:\s++[A-Za-z]{1,20}+){0,3}+)\s*+[=:]\s*+(?=\S)"
 )
 _ABOUT = re.compile(
-    r"(?:approximately|about|roughly|around|nearly|almost|exactly)\s+(?=[-\d.$\\])", re.IGNORECASE
+    r"(?:\\text\s*+\{\s*+)?+(?:approximately|about|roughly|around|nearly|almost|exactly)\s*+\}?+\s*+"
+    r"(?=[-\d.$\\])",
+    re.IGNORECASE,
 )
 _FUNCTION = re.compile(r"(?:sin|cos|tan|log|ln|sqrt|exp|min|max|gcd|lcm|or|and)\b", re.IGNORECASE)
 

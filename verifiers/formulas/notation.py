@@ -5,6 +5,8 @@ Nothing that changes a meaning is dropped here; every rewriting is linear in the
 
 import re
 
+from verifiers.formulas.nodes import Unreadable
+
 _SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n", strict=True))
 _SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋ₙ", "0123456789+-n", strict=True))
 _VULGAR = {
@@ -40,7 +42,8 @@ _RAISED = re.compile("[" + "".join(_SUPERSCRIPTS) + "]++")
 _LOWERED = re.compile("[" + "".join(_SUBSCRIPTS) + "]++")
 _OTHER_DIGIT = re.compile(r"(?![0-9])\d")
 _THOUSANDS = re.compile(
-    r"(?<![\d.,])(?<!\d\s)\d{1,3}(?:(?:,|\{,\}|\\,|\\!|,\\!|\\;|\\ | |~|')\d{3})+(?![\d]|[, ]\d)"
+    r"(?<![\d.,])(?<!\d\s)[1-9]\d{0,2}"
+    r"(?:(?:,|\{,\}|\\,|\\!|,\\!|\\;|\\ | |~|')\d{3})+(?!\d|[, ]\d|\s?/)"
 )
 _SEPARATOR = re.compile(r"[^\d]+")
 _LAYOUT = re.compile(
@@ -48,9 +51,21 @@ _LAYOUT = re.compile(
     r"|(?:left|right|middle|[bB]igg?[lrm]?)(?![a-zA-Z])\s*\.?)(?![a-zA-Z])"
 )
 _SPACING = re.compile(r"(?<!\\)\\(?:[,;:! >]|q?quad(?![a-zA-Z])|(?:hspace\*?|phantom)\{[^{}]*\})|~")
-_DOLLARS = re.compile(r"(?<!\\)\${1,2}|\\[()\[\]]")
+_DOLLARS = re.compile(r"(?<!\\)(?:\${1,2}|\\[()\[\]])")
+_ROW_SPACING = re.compile(r"(?<=\\\\)\[-?[\d.]+[a-z]{2}\]")
+_EXPLICIT_BARS = re.compile(r"\\(left|right)\s*(?:\||\\vert(?![a-z]))")
+_COLOR = re.compile(r"\\(?:text)?color\s*\{[a-zA-Z]+\}")
+_SHORT_BINOMIAL = re.compile(r"\\[dt]?binom\s*(\d)\s*(\d)")
+_SHORT_BASE = re.compile(r"\\log\s*_\s*(\d)(?=\s*\d)")
+_RANGE = re.compile(r"(?<=\d)\s?–\s?(?=\d)")
+_TYPED_TIMES = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*\^)")
+_TYPED_DERIVATIVE = re.compile(r"(?<![A-Za-z\\])d([a-z])/d([a-z])(?![A-Za-z])")
+_MIXED_IN_WORDS = re.compile(r"(\d+)\s+and\s+(?=\d+/\d)")
+_OPENING, _CLOSING = "([{", ")]}"
+_ENDING = " \t\n.,;:"
+_PLAIN = frozenset("\\${~")
+"""Without any of these there is no layout."""
 _MARKS = re.compile(r"\*\*|__|`")
-_ENDING = re.compile(r"(?<!\.)[\s.,;:]+$")
 _SHORT_FRACTION = re.compile(r"\\[dtc]?frac\s*(\d)\s*(?:(\d)|(?=\{))")
 _WIDE_FRACTION = re.compile(r"\\[dtc]frac(?![a-zA-Z])")
 _PLAIN_TEX_FRACTION = re.compile(r"\{([^{}]*)\\over(?![a-zA-Z])([^{}]*)\}")
@@ -72,17 +87,28 @@ def plain(text: str) -> str:
     if text.startswith(("**", "__")):
         text = _MARKS.sub("", text)
     if not text.isascii():
+        if _RANGE.search(text):
+            raise Unreadable("a dash between two numbers may be a range or a minus sign")
         text = _RAISED.sub(lambda m: "^{" + "".join(_SUPERSCRIPTS[c] for c in m[0]) + "}", text)
         text = _LOWERED.sub(lambda m: "_{" + "".join(_SUBSCRIPTS[c] for c in m[0]) + "}", text)
         text = _OTHER_DIGIT.sub(lambda m: str(int(m[0])), text.translate(_TABLE))
-    return _ENDING.sub("", join_thousands(_without_layout(text))).strip()
+    text = _TYPED_TIMES.sub(r"\\times ", join_thousands(_without_layout(text)))
+    text = _TYPED_DERIVATIVE.sub(r"\\frac{d\1}{d\2}", _MIXED_IN_WORDS.sub(r"\1 ", text))
+    return _without_ending(text).strip()
+
+
+def _without_ending(text: str) -> str:
+    """Without a full stop and the like at the end; three of them say that there is more."""
+    ended = text.rstrip(_ENDING)
+    return text if ".." in text[len(ended) :] else ended
 
 
 def _without_layout(text: str) -> str:
-    if "\\" in text or "$" in text or "{" in text:
+    if not _PLAIN.isdisjoint(text):
         # A currency sign stands before its number, with nothing to close it.
         if text.count("$") % 2 == 0 or not re.match(r"\s*-?\s*\$\s*-?[\d.]", text):
             text = _DOLLARS.sub(" ", text)
+        text = _EXPLICIT_BARS.sub(r"\\\1bar ", _COLOR.sub(" ", _ROW_SPACING.sub(" ", text)))
         text = _LAYOUT.sub(" ", join_thousands(text))
         text = _SPACING.sub(" ", text)
         text = _SHORT_FRACTION.sub(
@@ -93,6 +119,7 @@ def _without_layout(text: str) -> str:
         text = _PLAIN_TEX_FRACTION.sub(r"\\frac{\1}{\2}", text)
         text = _PLAIN_TEX_CHOICE.sub(r"\\binom{\1}{\2}", text)
         text = _TYPED_ROOT.sub(r"\\sqrt{\1}", text).replace("\\root", "\\sqrt")
+        text = _SHORT_BASE.sub(r"\\log_{\1}", _SHORT_BINOMIAL.sub(r"\\binom{\1}{\2}", text))
         text = _SHORT_ROOT.sub(r"\\sqrt{\1}", text)
         text = _BRACED_SIGN.sub(r"\1", text)
         text = _UNIT_FRACTION.sub(r"\1/\2", _UPRIGHT.sub(_word_by_word, text))
@@ -109,6 +136,10 @@ def _word_by_word(match: "re.Match[str]") -> str:
 
 def join_thousands(text: str) -> str:
     """Without the separators in `1,200`, `1 200` and `1{,}200`; lists in brackets keep their commas."""
-    if "(" in text or "[" in text or "\\{" in text:
-        return text
-    return _THOUSANDS.sub(lambda m: _SEPARATOR.sub("", m[0]), text)
+    parts, end, depth = [], 0, 0
+    for match in _THOUSANDS.finditer(text):
+        before = text[end : match.start()]
+        depth += sum(map(before.count, _OPENING)) - sum(map(before.count, _CLOSING))
+        parts += [before, match[0] if depth > 0 else _SEPARATOR.sub("", match[0])]
+        end = match.end()
+    return "".join(parts) + text[end:]

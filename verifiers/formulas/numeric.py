@@ -27,6 +27,10 @@ class TooLarge(ArithmeticError):
     """The value is beyond what is computed here."""
 
 
+class TooFewDigits(Undefined):
+    """The value depends on more digits than are computed."""
+
+
 def variables(formula: Formula) -> frozenset[str]:
     """Names of the variables in an expression."""
     if isinstance(formula, Variable):
@@ -55,7 +59,7 @@ class Evaluator:
     def number(self, value: Fraction) -> Any:
         """The rational number to this evaluator's digits."""
         if max(value.numerator.bit_length(), value.denominator.bit_length()) > self.context.prec:
-            raise Undefined("a number with more digits than are computed")
+            raise TooFewDigits("a number with more digits than are computed")
         return self.context.mpf(value.numerator) / value.denominator
 
     def _value(self, formula: Formula, point: Mapping[str, Fraction]) -> Any:
@@ -109,7 +113,7 @@ _CONSTANTS: Mapping[str, Callable[[Any], Any]] = {
 def _sum(context: Any, *terms: Any) -> Any:
     sizes = [context.mag(term) for term in terms if term and not context.isinf(term)]
     if sizes and max(sizes) - min(sizes) > context.prec - _SPARE_BITS:
-        raise Undefined("a sum whose small terms are lost in the large ones")
+        raise TooFewDigits("a sum whose small terms are lost in the large ones")
     total = terms[0]
     for term in terms[1:]:
         total = total + term
@@ -118,7 +122,7 @@ def _sum(context: Any, *terms: Any) -> Any:
 
 def _quotient(context: Any, top: Any, bottom: Any) -> Any:
     if bottom and context.mag(bottom) < _SPARE_BITS - context.prec:
-        raise Undefined("a divisor that may be zero but for rounding")
+        raise TooFewDigits("a divisor that may be zero but for rounding")
     return top / bottom
 
 
@@ -167,7 +171,7 @@ def _stepped(name: str) -> Callable[..., Any]:
         if not context.isinf(x) and x != context.nint(x):
             distance = abs(x - context.nint(x))
             if context.mag(distance) < context.mag(x) + _SPARE_BITS - context.prec:
-                raise Undefined("a step that rounding may have moved")
+                raise TooFewDigits("a step that rounding may have moved")
         return getattr(context, name)(x)
 
     return apply

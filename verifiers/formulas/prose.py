@@ -11,12 +11,22 @@ _DIGITS = re.compile(r"(?<![\w.,/^\\{-])\$?-?\d[\d,]*(?:\.\d+)?(?![\d/^]|\s*[-+*
 _IN_WORDS = re.compile(rf"\b{PATTERN}\b", re.IGNORECASE)
 _BEFORE = re.compile(r"[A-Za-z' ,]*[\s$]*")
 _CHANGING = frozenset(
-    "and or not no never neither nor without cannot can't isn't aren't doesn't than less more "
-    "fewer over under about around approximately nearly almost roughly at least most above "
-    "below between from half third quarter twice double triple minus negative plus times "
-    "divided except unless before after other another square root cube squared".split()
+    (
+        "and or not no never neither nor without cannot can't isn't aren't doesn't than less "
+        "more fewer over under around nearly almost at least most above below between from "
+        "half third quarter twice double triple minus negative plus times divided except "
+        "unless before after other another square root cube squared exceeds greater larger "
+        "smaller bigger log multiple reciprocal opposite inverse power factor groups"
+    ).split()
 )
 """Words before a number that may make the sentence say another one."""
+_MEASURES = frozenset(
+    (
+        "total sum average mean cost price area volume length width height perimeter distance "
+        "speed age amount profit probability result answer value maximum minimum weight rate"
+    ).split()
+)
+"""What a number after "of" is the size of."""
 _NO_NUMBER = re.compile(r"\s+(?:of|that|which|who|can|has|is|way)\b")
 """What makes of "one" a word that counts nothing."""
 _MOST_WORDS = 30
@@ -36,12 +46,16 @@ def quantity_in(sentence: str) -> str | None:
     numbers = list(_DIGITS.finditer(text)) or list(_IN_WORDS.finditer(text))
     if not numbers and not re.search(r"\d", text):
         return None
+    if _DIGITS.search(text) and _IN_WORDS.search(text):
+        raise Unreadable("a sentence of which it cannot be told what number it states")
     if len(numbers) != 1 or len(re.findall(r"\d[\d,.]*", text)) > 1 or "\\" in text:
         raise Unreadable("a sentence of which it cannot be told what number it states")
     before = text[: numbers[0].start()]
     words = re.findall(r"[A-Za-z]+(?:'t)?", before)
     if not _CHANGING.isdisjoint(word.lower() for word in words):
         return None
+    if words and words[-1].lower() == "of" and words[-2:-1] and words[-2].lower() not in _MEASURES:
+        raise Unreadable("a sentence of which it cannot be told what number it states")
     names = any(word[0].isupper() for word in words[1:])
     if names or len(words) > _MOST_WORDS or not _BEFORE.fullmatch(before):
         raise Unreadable("a sentence of which it cannot be told what number it states")

@@ -34,7 +34,8 @@ _SIGNS = {
     "leqslant": "<=", "ge": ">=", "geq": ">=", "geqslant": ">=", "lt": "<", "gt": ">", "ne": "!=",
     "neq": "!=", "approx": "approx", "simeq": "approx", "in": "in", "cup": "cup", "cap": "cap",
     "setminus": "setminus", "backslash": "setminus", "land": "and", "wedge": "and", "lor": "or",
-    "vee": "or", "mid": "|", "vert": "|", "lvert": "|", "rvert": "|", "%": "%", "degree": "deg",
+    "vee": "or", "mid": "|", "vert": "|", "lvert": "left|", "rvert": "right|",
+    "leftbar": "left|", "rightbar": "right|", "%": "%", "degree": "deg",
     "circ": "deg", "emptyset": "empty", "varnothing": "empty", "frac": "frac", "sqrt": "sqrt",
     "binom": "binom", "dbinom": "binom", "tbinom": "binom", "colon": ":",
     "{": "\\{", "}": "\\}", "lbrace": "\\{", "rbrace": "\\}", "langle": "<<", "rangle": ">>",
@@ -49,22 +50,24 @@ _TEXT_COMMANDS = (
 )
 _TOKEN = re.compile(
     rf"""(?P<space>\s++)
-    |(?P<repeating>\d*+\.\d*+\\(?:overline|bar)\s*+\{{\d++\}})
+    |(?P<repeating>\d*+\.\d*+\\(?:overline|bar|dot)\s*+(?:\{{\d++\}}|\d))
     |(?P<numeral>(?=[0-9A-Z]*+_)(?:\d[0-9A-Z]*+|[A-Z][0-9A-Z]++)_(?:
-        \{{\s*+(?:\\(?:text|mathrm)\{{)?\s*+(?:base\s)?\s*+\d++\s*+\}}?\}}|\d++|\(\d++\)))
+        \{{\s*+(?:\\(?:text|mathrm)\{{)?\s*+(?:base\s)?\s*+\(?\d++\)?\s*+\}}?\}}|\d++|\(\d++\)))
+    |(?P<bracketed_numeral>\([0-9A-Z]++\)_(?:\{{\(?\d++\)?\}}|\d++))
     |(?P<word_numeral>\d++_\{{\\text\{{(?:{"|".join(_BASES)})\}}\}})
     |(?P<scientific>(?:\d++\.?\d*+|\.\d++)[eE][+-]?\d++(?![a-zA-Z\d]))
     |(?P<number>\d++(?:\.\d++)?+|\.\d++|\d++\.)
     |\\(?P<style>{_TEXT_COMMANDS})\s*+\{{(?P<styled>(?:[^{{}}\\]|\\[^a-zA-Z])*+)\}}
     |\\mathbb\s*+\{{?\s*+(?P<named_set>[RZNQC])\s*+\}}?
-    |(?P<nothing>\\(?:underline|boxed|fbox|vec|hat|mathstrut|{_TEXT_COMMANDS})(?=\s*\{{))
+    |(?P<nothing>\\(?:underline|boxed|fbox|vec|overrightarrow|{_TEXT_COMMANDS})(?=\s*\{{)
+        |\\(?:angle|measuredangle|triangle|square)(?![a-zA-Z]))
     |\\(?P<environment>begin|end)\s*+\{{(?P<environment_name>[a-z]++\*?+)\}}(?:\{{[clr|]*\}})?
     |\\(?P<command>[a-zA-Z]++|[^a-zA-Z])
     |(?P<letters>[A-Za-z]{{4,}}+(?:-[a-z]++)*+|[A-Za-z]++)
     |(?P<sign><=|>=|!=|==|\*\*|[-+*/^_=<>!%,;:|()\[\]{{}}&'$"?.#@€£¥₹¢])""",
     re.VERBOSE,
 )
-_KINDS = ("word_numeral", "repeating", "numeral", "scientific", "number")
+_KINDS = ("bracketed_numeral", "word_numeral", "repeating", "numeral", "scientific", "number")
 _CURRENCIES = "$€£¥₹"
 
 
@@ -141,7 +144,7 @@ def _scientific(text: str, spaced: bool) -> Token:
 
 def _repeating(text: str, spaced: bool) -> Token:
     digits, _, period = text.rstrip("}").partition("\\")
-    period = period.rpartition("{")[2]
+    period = re.sub(r"\D", "", period)
     number = _number(digits.rstrip(".") or "0", spaced)
     places = len(digits.partition(".")[2])
     assert number.value is not None
@@ -150,8 +153,8 @@ def _repeating(text: str, spaced: bool) -> Token:
 
 
 def _numeral(text: str, spaced: bool) -> Token:
-    digits, _, base = text.partition("_")
-    number = re.sub(r"\D", "", base)
+    digits, _, base = text.strip("(").partition("_")
+    digits, number = digits.strip("()"), re.sub(r"\D", "", base)
     return Token("numeral", f"{digits}_{number}", spaced)
 
 
@@ -166,6 +169,7 @@ _NUMBERS = {
     "scientific": _scientific,
     "repeating": _repeating,
     "numeral": _numeral,
+    "bracketed_numeral": _numeral,
 }
 
 
@@ -221,6 +225,8 @@ def _letters(text: str, before: Token | None, spaced: bool, latex: bool) -> list
     if lower[:-1] in _GLUED and lower[-1] in "xyz":
         return [Token("function", lower[:-1], spaced), Token("name", text[-1], False)]
     after_number = before is not None and before.kind in ("number", ")", "}", "constant")
+    if after_number and not spaced and len(text) > 3 and find_unit(text) is None:
+        raise Unreadable(f"{text!r} behind a number may be a word or a product")
     if len(text) == 1:
         is_unit = after_number and spaced and not latex and find_unit(text) is not None
         return [Token("word" if is_unit else "name", text, spaced)]

@@ -63,14 +63,15 @@ _DERIVED = {
 }
 NOT_NOUNS = frozenset(
     (
-        "and or not no than less more fewer under least most about percent percentage half halves third thirds "
-        "quarter quarters fourth fourths fifth fifths sixth sixths seventh sevenths eighth eighths ninth ninths "
-        "tenth tenths hundredth hundredths thousandth thousandths hundred hundreds thousand thousands million "
-        "millions billion billions trillion trillions dozen dozens lakh lakhs crore crores grand bn mil score scores "
-        "squared cubed square cubic times plus minus divided by degree degrees to through from between mod modulo "
-        "choose factorial pi radians negative positive point remainder base if unless except infinity root "
-        "over each wrong incorrect sin cos tan cot sec csc log exp sqrt alpha beta gamma delta theta lambda "
-        "omega phi sigma epsilon"
+        "and or not no than less more fewer under least most about percent percentage half "
+        "halves third thirds quarter quarters fourth fourths fifth fifths sixth sixths "
+        "seventh sevenths eighth eighths ninth ninths tenth tenths hundredth hundredths "
+        "thousandth thousandths hundred hundreds thousand thousands million millions billion "
+        "billions trillion trillions dozen dozens lakh lakhs crore crores grand bn mil score "
+        "scores squared cubed square cubic times plus minus divided by degree degrees to "
+        "through from between mod modulo choose factorial pi radians negative positive point "
+        "remainder base if unless except infinity root over each wrong incorrect sin cos tan "
+        "cot sec csc log exp sqrt alpha beta gamma delta theta lambda omega phi sigma epsilon"
     ).split()
 )
 """Words after a number that may change what it says."""
@@ -137,7 +138,8 @@ def read_unit(text: str) -> Unit | None:
     parts = _PART.findall(text)
     if len(parts) > _MOST_PARTS or "".join(parts) != re.sub(r"[\s{}\\.]", "", text):
         return None
-    unit, nouns, sign, pending_power = Unit(), [], 1, 1
+    unit, sign, pending_power = Unit(), 1, 1
+    nouns: list[str] = []
     position = 0
     while position < len(parts):
         part, position = parts[position], position + 1

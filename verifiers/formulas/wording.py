@@ -11,13 +11,16 @@ _WORD = re.compile(
 )
 _ONLY_WORDS = re.compile(r"[A-Za-z' .,!?:;-]++")
 _TIME = re.compile(r"(\d{1,2})\s*:\s*(\d\d)\s*(?:\\text\{)?\s*([aApP])\.?[mM]\.?\}?")
-_EDGES = re.compile(r"^[\s.,!?:;'\"]+|[\s.,!?:;'\"]+$")
+_EDGES = " \t\n.,!?:;'\""
 _NO_SOLUTION = frozenset(
     (
         "none|no solution|no solutions|no real solution|no real solutions|there is no solution|"
         "there are no solutions|no such number|no such numbers|no such integer|no such integers|"
         "empty set|the empty set|no real roots|no values|no value"
     ).split("|")
+)
+_DENIES_SOLUTIONS = re.compile(
+    r"(?:there (?:is|are) )?no (?:[a-z]+ ){0,2}(?:solutions?|roots?|values?)(?: exists?)?"
 )
 _UNDEFINED = frozenset(
     (
@@ -28,6 +31,7 @@ _UNDEFINED = frozenset(
 _ALL_REALS = frozenset(
     ["all real numbers", "all reals", "the real numbers", "any real number", "real numbers"]
 )
+_GLUED = re.compile(r"(?:sin|cos|tan|cot|sec|csc|ln|log)[xyz]")
 _SHORT = frozenset(
     (
         "yes no all odd even red man men boy one two six ten sum day may mon tue wed thu fri sat "
@@ -41,17 +45,19 @@ def read_words(text: str) -> Formula | None:
     if time := _TIME.fullmatch(text):
         return Words(f"{int(time[1])}:{time[2]} {time[3].lower()}m")
     styled = _WORD.fullmatch(text.strip()) is not None
-    text = _EDGES.sub("", _WORD.sub(r" \1 ", text))
+    text = _WORD.sub(r" \1 ", text).strip(_EDGES)
     if not _ONLY_WORDS.fullmatch(text):
         return None
     words = " ".join(text.lower().split())
-    if words in _NO_SOLUTION:
+    if words in _NO_SOLUTION or _DENIES_SOLUTIONS.fullmatch(words):
         return NamedSet("empty")
     if words in _UNDEFINED:
         return Words("undefined")
     if (number := number_in_words(words)) is not None:
         return Number(Fraction(number))
-    if len(text) <= 3 and " " not in text and words not in _SHORT and (len(text) == 1 or not styled):
+    if not styled and not any(len(word) > 3 or word in _SHORT for word in re.split(r"[^a-z]+", words)):
+        return None  # letters side by side, as in `x - y`
+    if len(text) == 1 or _GLUED.fullmatch(text):
         return None
     if "," in text:
         parts = [read_words(part) for part in text.split(",")]
