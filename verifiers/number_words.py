@@ -1,6 +1,7 @@
-"""Numbers in words: `forty-two`, `three thousand`."""
+"""Numbers in words: `forty-two`, `two thousand five hundred`, `minus five`, `two thirds`."""
 
 import re
+from fractions import Fraction
 
 _SMALL = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
@@ -26,26 +27,44 @@ PARTS = {
     for plural in ("", "s")
 } | {"half": 2, "halves": 2}  # fmt: skip
 """What a whole is divided into by the words for fractions."""
-_UNITS = "|".join(_SMALL[1:10])
-_LONGEST_FIRST = "|".join(sorted(_SMALL, key=len, reverse=True))
-PATTERN = (
-    rf"(?:(?:{'|'.join(_TENS)})(?:[-\s](?:{_UNITS}))?|{_LONGEST_FIRST})"
-    rf"(?:\s(?:{'|'.join(SCALES)}))?"
-)
-"""A regular expression for what `number_in_words` reads, in small letters."""
-_NUMBER = re.compile(PATTERN)
+_WORD = rf"(?:{'|'.join(sorted([*_SMALL, *_TENS], key=len, reverse=True))})"
+_SCALE = rf"(?:{'|'.join(SCALES)})"
+_PART = rf"(?:{'|'.join(sorted(PARTS, key=len, reverse=True))})"
+PATTERN = rf"(?:(?:negative|minus)\s)?{_WORD}(?:(?:-|\s(?:and\s)?)(?:{_WORD}|{_SCALE})\b){{0,12}}+(?:(?:-|\s){_PART}\b)?"
+"""A regular expression for what may be a number in words, in small letters."""
 
 
-def number_in_words(words: str) -> int | None:
-    """The value of a number below a hundred, with `hundred`, `thousand`, `million` after it or not."""
-    if not _NUMBER.fullmatch(words):
+def number_in_words(words: str) -> Fraction | None:
+    """The value of a number in small letters; None for anything else."""
+    parts = re.split(r"[-\s]+", words.strip())
+    sign = -1 if parts[0] in ("negative", "minus") else 1
+    parts = [part for part in parts[sign < 0 :] if part != "and"]
+    if not parts:
         return None
-    value, factor = 0, 1
-    for word in words.replace("-", " ").split():
-        if word in SCALES:
-            factor = SCALES[word]
-        elif word in _TENS:
-            value += 20 + 10 * _TENS.index(word)
+    share = PARTS.get(parts[-1]) if len(parts) > 1 else None
+    value = _cardinal(parts[:-1] if share else parts)
+    return None if value is None else sign * Fraction(value, share or 1)
+
+
+def _cardinal(parts: list[str]) -> int | None:
+    """`two thousand five hundred`; each word has to stand for less than those before it allow."""
+    total, below = 0, 10**18
+    current, room = 0, 1000
+    for part in parts:
+        value = _value(part)
+        if value is not None and value < room:
+            current, room = current + value, (10 if value >= 20 else 1)
+        elif part == "hundred" and 0 < current < 10:
+            current, room = current * 100, 100
+        elif part in SCALES and part != "hundred" and current and SCALES[part] < below:
+            total, below = total + current * SCALES[part], SCALES[part]
+            current, room = 0, 1000
         else:
-            value += _SMALL.index(word)
-    return value * factor
+            return None
+    return total + current
+
+
+def _value(word: str) -> int | None:
+    if word in _TENS:
+        return 20 + 10 * _TENS.index(word)
+    return _SMALL.index(word) if word in _SMALL else None

@@ -13,7 +13,7 @@ from verifiers.formulas.nodes import (
     Unreadable,
     Variable,
 )
-from verifiers.formulas.units import PERCENT, read_unit
+from verifiers.formulas.units import PERCENT, Unit, read_unit
 
 _PERCENT_WORDS = frozenset(["percent", "percentage", "per cent"])
 
@@ -64,6 +64,18 @@ def quotient(top: Formula, bottom: Formula) -> Formula:
     if not isinstance(top, Number | Variable | Constant | Apply | Quantity | Matrix):
         raise Unreadable(f"a {type(top).__name__} is not divided")
     return Apply("div", (top, bottom))
+
+
+def in_base_units(value: Formula, unit: Unit) -> Formula:
+    """A value in a unit as an expression in base units; degrees as radians."""
+    turn = Apply("div", (Constant("pi"), Number(Fraction(180))))
+    return Apply("mul", (value, Number(unit.factor), *[turn] * unit.half_turns))
+
+
+def has_absolute_value(formula: Formula) -> bool:
+    """Whether a factor of the product is an absolute value."""
+    factors = formula.args if isinstance(formula, Apply) and formula.name == "mul" else (formula,)
+    return any(isinstance(factor, Apply) and factor.name == "abs" for factor in factors)
 
 
 def joined_quantities(one: Formula, other: Formula) -> Formula:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from verifiers.formulas.compare import compare
 from verifiers.formulas.comparison import Comparison, Context
 from verifiers.formulas.equality import Equal
+from verifiers.formulas.glued import other_readings
 from verifiers.formulas.grammar import read
 from verifiers.formulas.library import compare_by_library
 from verifiers.formulas.nodes import Formula, Number, Quantity, Unreadable, Words
@@ -41,18 +42,29 @@ def decide(question: Question) -> Comparison:
         return _compare_long(gold, answer)
     if _text(gold) == _text(answer):
         return Comparison(Equal.YES, "the same text")
+    if _is_anagram(gold.strip(), answer.strip()):
+        return Comparison(
+            Equal.UNKNOWN, "the same letters may be a product, or words or figures that differ"
+        )
     if _TIME.fullmatch(gold.strip()) and _TIME.fullmatch(answer.strip()):
         return _compare_times(gold, answer)
     if question.context.conventions.choices and (chosen := _compare_choices(gold, answer)):
         return chosen
-    try:
-        found = compare(read(gold), _read_answer(gold, answer), question.context)
-    except Unreadable as e:
-        found = Comparison(Equal.UNKNOWN, f"cannot be read: {e}")
+    found = _compare(gold, answer, question.context)
+    if found.equal is Equal.NO and (other := other_readings(gold, answer)) is not None:
+        again = _compare(*other, question.context)
+        found = again if again.equal is Equal.YES else found
     if found.equal is not Equal.UNKNOWN or not _WANTS_LIBRARY.search(gold + answer):
         return found
     by_library = compare_by_library(plain(gold), plain(answer))
     return by_library if by_library.equal is not Equal.UNKNOWN else found
+
+
+def _compare(gold: str, answer: str, context: Context) -> Comparison:
+    try:
+        return compare(read(gold), _read_answer(gold, answer), context)
+    except Unreadable as e:
+        return Comparison(Equal.UNKNOWN, f"cannot be read: {e}")
 
 
 def _compare_long(gold: str, answer: str) -> Comparison:
@@ -64,6 +76,11 @@ def _compare_long(gold: str, answer: str) -> Comparison:
 def _text(answer: str) -> str:
     """With single spaces and without styles; spaces count, since `1 1/2` is not `11/2`."""
     return " ".join(styles_removed(answer).rstrip(" .").split())
+
+
+def _is_anagram(gold: str, answer: str) -> bool:
+    three_letters = len(gold) == len(answer) == 3 and (gold + answer).isalpha()
+    return three_letters and sorted(gold) == sorted(answer)
 
 
 def _compare_times(gold: str, answer: str) -> Comparison:

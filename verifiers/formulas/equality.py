@@ -1,8 +1,8 @@
 """Are two expressions equal? By exact value, else by their values to many digits at several points.
 
-Different values at one point prove that they are not. The same values to 150 digits or more at each point
-that was tried are taken as equality, after Schwartz and Zippel. Where digits would be lost, in sums of
-numbers of very different sizes, more are computed; where even 1500 are too few, nothing is said.
+Different values at one point prove that they are not. The same values to 150 digits or more at every
+point that was tried are taken as equality, after Schwartz and Zippel. Where digits would be lost, in
+sums of numbers of very different sizes, more are computed; where 1500 are too few, nothing is said.
 
 Expressions are compared where both are real, since that is where answers live: `x/x` equals 1, and
 `2 ln x` equals `ln x^2`, but `sqrt(x^2)` is not `x`. Without such a point complex values are compared.
@@ -238,4 +238,4 @@ def _uses(formula: Formula, functions: frozenset[str]) -> bool:
     return formula.name in functions or any(_uses(argument, functions) for argument in formula.args)
 
 
-__all__ = ["Equal", "TooLarge", "constant_ratio", "points", "real_value", "same_value"]
+__all__ = ["Equal", "Point", "TooLarge", "constant_ratio", "points", "real_value", "same_value"]

@@ -18,6 +18,7 @@ from functools import lru_cache
 from verifiers.formulas.atoms import STARTS_FACTOR, AtomReader
 from verifiers.formulas.building import (
     divide,
+    has_absolute_value,
     joined_quantities,
     negative,
     product,
@@ -176,6 +177,8 @@ class _Parser(AtomReader):
                 self.add_layer()
                 formula = quotient(formula, right)
             elif kind in STARTS_FACTOR or (kind in ("|", "left|") and not (kind == "|" and self._bars)):
+                if kind == "|" and self._bars_are_unclear(formula):
+                    raise Unreadable("bars in a product do not say which ones belong together")
                 formula = self.read_product(formula)
             else:
                 break
@@ -200,6 +203,10 @@ class _Parser(AtomReader):
 
     def _may_multiply(self) -> bool:
         return self._tokens[self.position - 1].kind in (")", "}", "]", "!", "right|", "|", "number")
+
+    def _bars_are_unclear(self, before: Formula) -> bool:
+        """Whether a bar opens or closes: after `|2|x` it may do either, after `|x|` it opens."""
+        return self._tokens[self.position - 1].kind != "|" and has_absolute_value(before)
 
     def _factor(self) -> Formula:
         """What stands behind a sign of multiplication or division."""

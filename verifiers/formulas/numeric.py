@@ -49,8 +49,11 @@ class Evaluator:
         self.context.dps = digits
         self.log_base = log_base
 
-    def value(self, formula: Formula, point: Mapping[str, Fraction]) -> Any:
-        """An mpf or mpc. Raises TooLarge or Undefined."""
+    def value(self, formula: Formula, point: Mapping[str, Any]) -> Any:
+        """An mpf or mpc at a point of rational numbers or numbers of mpmath.
+
+        Raises TooLarge or Undefined.
+        """
         try:
             return self._value(formula, point)
         except (ZeroDivisionError, ValueError, OverflowError, mpmath.libmp.NoConvergence) as e:
@@ -62,11 +65,12 @@ class Evaluator:
             raise TooFewDigits("a number with more digits than are computed")
         return self.context.mpf(value.numerator) / value.denominator
 
-    def _value(self, formula: Formula, point: Mapping[str, Fraction]) -> Any:
+    def _value(self, formula: Formula, point: Mapping[str, Any]) -> Any:
         if isinstance(formula, Number):
             return self.number(formula.value)
         if isinstance(formula, Variable):
-            return self.number(point[formula.name])
+            at = point[formula.name]
+            return self.number(at) if isinstance(at, Fraction) else at
         if isinstance(formula, Constant):
             return _CONSTANTS[formula.name](self.context)
         if isinstance(formula, Quantity):

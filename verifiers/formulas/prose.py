@@ -60,6 +60,8 @@ def quantity_in(sentence: str) -> str | None:
     if names or len(words) > _MOST_WORDS or not _BEFORE.fullmatch(before):
         raise Unreadable("a sentence of which it cannot be told what number it states")
     number = number_in_words(numbers[0][0].lower())
+    if number is None and not re.search(r"\d", numbers[0][0]):
+        raise Unreadable("a sentence of which it cannot be told what number it states")
     if number == 1 and _NO_NUMBER.match(text, numbers[0].end()):
         raise Unreadable("a sentence of which it cannot be told what number it states")
     return text[numbers[0].start() :] if number is None else f"{number}{text[numbers[0].end() :]}"

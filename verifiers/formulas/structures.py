@@ -9,6 +9,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TypeAlias, get_args
 
+from verifiers.formulas.building import in_base_units, joined_quantities
 from verifiers.formulas.equality import Equal, same_value
 from verifiers.formulas.nodes import (
     Apply,
@@ -35,6 +36,7 @@ from verifiers.formulas.regions import (
 )
 
 ZERO = Number(Fraction(0))
+_EITHER_SIGN = frozenset(["plus_minus", "minus_plus"])
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _MOST_ITEMS = 200
 
@@ -48,10 +50,32 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
-class Equation:
-    """`difference = 0`, in variables."""
+class Assignment:
+    """Values of several names, in the names' order: `x = 1, y = 2`."""
 
-    difference: Formula
+    parts: tuple[Named, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """An expression for every value of a parameter in a set: `k pi, k in Z`."""
+
+    member: Formula
+    parameter: str
+    domain: "Structure"
+
+
+@dataclass(frozen=True, slots=True)
+class Equation:
+    """`left = right`, in variables."""
+
+    left: Formula
+    right: Formula
+
+    @property
+    def difference(self) -> Formula:
+        """What is zero where the equation holds."""
+        return Apply("add", (self.left, Apply("neg", (self.right,))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +91,9 @@ class Contradiction:
     """A chain of equalities of which one does not hold."""
 
 
-Structure: TypeAlias = Formula | Named | Equation | Inequality | Contradiction | Region
+Structure: TypeAlias = (
+    Formula | Named | Assignment | Family | Equation | Inequality | Contradiction | Region
+)
 
 
 def structure_of(formula: Formula) -> Structure:
@@ -125,6 +151,8 @@ def _of_equalities(relation: Relation) -> Structure:
     sides = _without_approximations(relation)
     if len(sides) == 1:
         return structure_of(sides[0])
+    if (assignment := _of_shared_value(sides)) is not None:
+        return assignment
     separate = variables(sides[0]).isdisjoint(variables(sides[-1]))
     for name, others in ((_name_of(sides[0]), sides[1:]), (_name_of(sides[-1]), sides[:-1])):
         if name and separate:
@@ -133,9 +161,17 @@ def _of_equalities(relation: Relation) -> Structure:
     if not any(map(variables, sides)):
         return _common_value(sides)
     if len(sides) == 2:
-        difference = Apply("add", (sides[0], Apply("neg", (sides[1],))))
-        return structure_of(sides[1]) if same_value(*sides) is Equal.YES else Equation(difference)
+        return structure_of(sides[1]) if same_value(*sides) is Equal.YES else Equation(*sides)
     return _common_value(sides)
+
+
+def _of_shared_value(sides: tuple[Formula, ...]) -> Structure | None:
+    """`x = y = 3` says what both are."""
+    names = [side.name for side in sides[:-1] if isinstance(side, Variable)]
+    if len(names) < 2 or len(names) < len(sides) - 1 or variables(sides[-1]):
+        return None
+    value = structure_of(sides[-1])
+    return Assignment(tuple(Named(name, value) for name in sorted(set(names))))
 
 
 def _without_approximations(relation: Relation) -> tuple[Formula, ...]:
@@ -150,6 +186,8 @@ def _without_approximations(relation: Relation) -> tuple[Formula, ...]:
 
 def _common_value(sides: Sequence[Formula]) -> Structure:
     for one, other in pairwise(sides):
+        if variables(one) != variables(other):
+            continue  # as in `A = b h / 2 = 24`, where letters stand for numbers
         equal = same_value(_bare(one), _bare(other))
         if equal is Equal.NO:
             return Contradiction()
@@ -160,9 +198,7 @@ def _common_value(sides: Sequence[Formula]) -> Structure:
 
 def _bare(formula: Formula) -> Formula:
     """A quantity as a number of base units, so that `1 m = 100 cm` holds."""
-    if not isinstance(formula, Quantity):
-        return formula
-    return Apply("mul", (formula.value, Number(formula.unit.factor)))
+    return in_base_units(formula.value, formula.unit) if isinstance(formula, Quantity) else formula
 
 
 def _name_of(formula: Formula) -> str | None:
@@ -243,20 +279,53 @@ def _of_items(items: Items) -> Structure:
     inner = [part.value if isinstance(part, Named) else part for part in parts]
     regions = [part for part in inner if isinstance(part, Region)]
     names = {part.name for part in parts if isinstance(part, Named)}
-    if (
-        not items.left
-        and len(regions) == len(parts)
-        and items.joiner in ("or", "and")
-        and len(names) <= 1
-    ):
-        whole = joined(regions, union=items.joiner == "or")
+    if not items.left and len(regions) == len(parts) and len(names) <= 1:
+        whole = _joined_regions(regions, items.joiner)
         return Named(names.pop(), whole) if names else whole
-    if not items.left and all(isinstance(part, Named) for part in parts):
-        named = [part for part in parts if isinstance(part, Named)]
-        values = [part.value for part in named if isinstance(part.value, get_args(Formula))]
-        if len(names) == 1 and len(values) == len(named):
-            return Named(named[0].name, _flat(Items(tuple(values), joiner=items.joiner)))
+    if not items.left and (special := _of_parts(parts, items)) is not None:
+        return special
     return _flat(items)
+
+
+def _joined_regions(regions: Sequence[Region], joiner: str) -> Region:
+    """By "or" and "and"; by a comma what they have in common, or all of them if that is nothing."""
+    common = joined(regions, union=False)
+    if joiner == "or" or (joiner == "," and not common.intervals):
+        return joined(regions, union=True)
+    return common
+
+
+def _of_parts(parts: Sequence[Structure], items: Items) -> Structure | None:
+    """What a list without brackets says beyond its items."""
+    named = [part for part in parts if isinstance(part, Named)]
+    last = parts[-1]
+    if len(parts) == 2 and isinstance(last, Named) and isinstance(last.value, NamedSet):
+        return Family(items.items[0], last.name, last.value)
+    if len(named) == len(parts):
+        return _of_named(named, items.joiner)
+    quantities = [part for part in parts if isinstance(part, Quantity)]
+    if len(quantities) == len(parts) == 2 and items.joiner == "and":
+        return _of_compound(quantities[0], quantities[1])
+    return None
+
+
+def _of_named(named: Sequence[Named], joiner: str) -> Structure:
+    """Several values of one variable, also as `x_1` and `x_2`, or an assignment."""
+    values = [part.value for part in named if isinstance(part.value, get_args(Formula))]
+    bases = {part.name.partition("_")[0] for part in named}
+    if len(bases) == 1 and len(values) == len(named):
+        return Named(bases.pop(), _flat(Items(tuple(values), joiner=joiner)))
+    if len({part.name for part in named}) < len(named) or joiner == "or":
+        raise Unreadable("a name with several values among others")
+    return Assignment(tuple(sorted(named, key=lambda part: part.name)))
+
+
+def _of_compound(one: Quantity, other: Quantity) -> Structure | None:
+    """`2 hours and 30 minutes`."""
+    smaller = other.unit.factor < one.unit.factor
+    if not one.unit.measures or one.unit.dimensions != other.unit.dimensions or not smaller:
+        return None
+    return joined_quantities(one, other)
 
 
 def _flat(items: Items) -> Items:
@@ -270,8 +339,18 @@ def _flat(items: Items) -> Items:
 
 def _signs(formula: Formula) -> tuple[Formula, ...] | None:
     """Both readings of an expression with `±`; None for one without."""
+    if _num_signs(formula) > 1:
+        raise Unreadable("several signs \u00b1 do not say which belong together")
     plus, minus = _with_sign(formula, 1), _with_sign(formula, -1)
     return None if plus == minus else (plus, minus)
+
+
+def _num_signs(formula: Formula) -> int:
+    if isinstance(formula, Quantity):
+        return _num_signs(formula.value)
+    if not isinstance(formula, Apply):
+        return 0
+    return (formula.name in _EITHER_SIGN) + sum(map(_num_signs, formula.args))
 
 
 def _with_sign(formula: Formula, sign: int) -> Formula:
@@ -280,7 +359,7 @@ def _with_sign(formula: Formula, sign: int) -> Formula:
     if not isinstance(formula, Apply):
         return formula
     arguments = tuple(_with_sign(argument, sign) for argument in formula.args)
-    if formula.name in ("plus_minus", "minus_plus"):
+    if formula.name in _EITHER_SIGN:
         left, right = arguments
         minus = (formula.name == "plus_minus") == (sign < 0)
         return Apply("add", (left, Apply("neg", (right,)) if minus else right))
@@ -293,6 +372,10 @@ def region_of(structure: Structure) -> Region | None:
         return structure
     if isinstance(structure, NamedSet):
         return Region(()) if structure.name == "empty" else None
+    if isinstance(structure, Items) and not structure.left and structure.joiner != "and":
+        regions = [region_of(structure_of(item)) for item in structure.items]
+        known = [region for region in regions if region is not None]
+        return joined(known, union=True) if len(known) == len(regions) else None
     if not isinstance(structure, Items) or not structure.left:
         return None
     if structure.left == "{":
@@ -323,6 +406,4 @@ def named_value(structure: Structure) -> Structure:
     if not isinstance(structure, Named):
         return structure
     value = structure.value
-    if isinstance(value, Named | Equation | Inequality | Contradiction | Region):
-        return value
-    return structure_of(value)
+    return structure_of(value) if isinstance(value, get_args(Formula)) else value

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from verifiers.formulas.nodes import Unreadable
-from verifiers.formulas.units import find_unit
+from verifiers.formulas.units import find_unit, is_power_word
 
 _MOST_DIGITS = 4000
 """Python converts no longer numbers."""
@@ -53,6 +53,7 @@ _TOKEN = re.compile(
     |(?P<repeating>\d*+\.\d*+\\(?:overline|bar|dot)\s*+(?:\{{\d++\}}|\d))
     |(?P<numeral>(?=[0-9A-Z]*+_)(?:\d[0-9A-Z]*+|[A-Z][0-9A-Z]++)_(?:
         \{{\s*+(?:\\(?:text|mathrm)\{{)?\s*+(?:base\s)?\s*+\(?\d++\)?\s*+\}}?\}}|\d++|\(\d++\)))
+    |(?P<based_numeral>[0-9A-Z]++_\{{\\text\{{\s*+base\s*+\}}\s*+\d++\}})
     |(?P<bracketed_numeral>\([0-9A-Z]++\)_(?:\{{\(?\d++\)?\}}|\d++))
     |(?P<word_numeral>\d++_\{{\\text\{{(?:{"|".join(_BASES)})\}}\}})
     |(?P<scientific>(?:\d++\.?\d*+|\.\d++)[eE][+-]?\d++(?![a-zA-Z\d]))
@@ -67,7 +68,15 @@ _TOKEN = re.compile(
     |(?P<sign><=|>=|!=|==|\*\*|[-+*/^_=<>!%,;:|()\[\]{{}}&'$"?.#@€£¥₹¢])""",
     re.VERBOSE,
 )
-_KINDS = ("bracketed_numeral", "word_numeral", "repeating", "numeral", "scientific", "number")
+_KINDS = (
+    "based_numeral",
+    "bracketed_numeral",
+    "word_numeral",
+    "repeating",
+    "numeral",
+    "scientific",
+    "number",
+)
 _CURRENCIES = "$€£¥₹"
 
 
@@ -170,6 +179,7 @@ _NUMBERS = {
     "repeating": _repeating,
     "numeral": _numeral,
     "bracketed_numeral": _numeral,
+    "based_numeral": _numeral,
 }
 
 
@@ -233,7 +243,7 @@ def _letters(text: str, before: Token | None, spaced: bool, latex: bool) -> list
     if (
         len(text) > 3
         or "-" in text
-        or (find_unit(text) and before is not None)
+        or (before is not None and (find_unit(text) or is_power_word(text)))
         or (spaced and _is_wordy(text))
     ):
         return [Token("word", text, spaced)]

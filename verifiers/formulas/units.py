@@ -78,6 +78,7 @@ NOT_NOUNS = frozenset(
 _POWER_WORDS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
 _PART = re.compile(r"[A-Za-z€£¥₹¢]+|\^|-?\d+|[/*·()]")
 _MOST_PARTS = 24
+_DEGREES_OF = re.compile(r"\bdegrees?\s+(?=celsius|fahrenheit)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Unit:
     half_turns: int = 0
     percent: bool = False
     noun: str = ""
-    """What is counted, for a word that is no unit."""
+    """Words that are no unit: what is counted, or measured."""
 
     @property
     def measures(self) -> bool:
@@ -117,9 +118,14 @@ def _base_units() -> dict[str, Unit]:
 _UNITS = _base_units()
 _UNITS["dm"] = Unit((("length", 1),), Fraction(1, 10))
 DEGREE = _UNITS["degree"]
-DOLLAR = _UNITS["dollar"]
+DOLLAR, POUND = _UNITS["dollar"], _UNITS["pound"]
 CELSIUS, FAHRENHEIT = _UNITS["celsius"], _UNITS["fahrenheit"]
 CURRENCY_SIGNS = {"$": DOLLAR, "€": _UNITS["€"], "£": _UNITS["£"], "¥": _UNITS["¥"], "₹": _UNITS["₹"]}
+
+
+def is_power_word(word: str) -> bool:
+    """Whether it is `square`, `cu` and the like."""
+    return word.lower() in _POWER_WORDS
 
 
 def find_unit(word: str) -> Unit | None:
@@ -134,7 +140,7 @@ def find_unit(word: str) -> Unit | None:
 
 def read_unit(text: str) -> Unit | None:
     """A unit such as `km/h`, `square feet`, `m^2`, `dollars per day`, or a noun; None for neither."""
-    text = re.sub(r"-\s+(?=\d)", "-", text)
+    text = _DEGREES_OF.sub("", re.sub(r"-\s+(?=\d)", "-", text))
     parts = _PART.findall(text)
     if len(parts) > _MOST_PARTS or "".join(parts) != re.sub(r"[\s{}\\.]", "", text):
         return None
@@ -175,9 +181,9 @@ def read_unit(text: str) -> Unit | None:
             nouns.append(lower)
         else:
             return None
-    if unit.measures:
-        return unit
-    return Unit(noun=" ".join(nouns)) if nouns else None
+    if not (unit.measures or nouns):
+        return None
+    return replace(unit, noun=" ".join(nouns))
 
 
 def _times(one: Unit, other: Unit) -> Unit:

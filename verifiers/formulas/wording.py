@@ -1,7 +1,6 @@
 """Answers in words: yes and no, names, "no solution", numbers such as twenty-five."""
 
 import re
-from fractions import Fraction
 
 from verifiers.formulas.nodes import Formula, Items, NamedSet, Number, Words
 from verifiers.number_words import number_in_words
@@ -54,7 +53,7 @@ def read_words(text: str) -> Formula | None:
     if words in _UNDEFINED:
         return Words("undefined")
     if (number := number_in_words(words)) is not None:
-        return Number(Fraction(number))
+        return Number(number)
     if not styled and not any(len(word) > 3 or word in _SHORT for word in re.split(r"[^a-z]+", words)):
         return None  # letters side by side, as in `x - y`
     if len(text) == 1 or _GLUED.fullmatch(text):

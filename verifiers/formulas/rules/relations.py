@@ -1,20 +1,30 @@
 """Rules for what is named, and for equations and inequalities."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
+from typing import get_args
 
-from verifiers.formulas.comparison import ATOMS, Comparer, Comparison, no, unknown, yes
+from verifiers.formulas.comparison import ATOMS, Comparer, Comparison, all_equal, no, unknown, yes
 from verifiers.formulas.equality import Equal, constant_ratio
 from verifiers.formulas.exact_values import exact_or_none
 from verifiers.formulas.nodes import (
     Apply,
     Formula,
+    Items,
+    NamedSet,
     Number,
+    Quantity,
     Relation,
     Variable,
 )
 from verifiers.formulas.numeric import variables
+from verifiers.formulas.regions import Region
+from verifiers.formulas.solutions import same_region, same_solutions
 from verifiers.formulas.structures import (
+    Assignment,
     Equation,
+    Family,
     Inequality,
     Named,
     Structure,
@@ -25,37 +35,108 @@ from verifiers.formulas.structures import (
 
 
 def compare_named(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
+    """A name says what its value says; two names have to be the same."""
     if isinstance(gold, Equation) or isinstance(answer, Equation):
         return compare_equations(_as_equation(gold), _as_equation(answer), comparer)
     if isinstance(gold, Named) and isinstance(answer, Named) and not _may_share(gold, answer):
+        ours, theirs = _as_equation(gold), _as_equation(answer)
+        if isinstance(ours, Equation) and isinstance(theirs, Equation) and _in_variables(gold, answer):
+            return compare_equations(ours, theirs, comparer)
         return no(f"{answer.name} is named in place of {gold.name}")
     return comparer.compare(named_value(gold), named_value(answer))
 
 
+def _in_variables(*named: Named) -> bool:
+    return any(isinstance(one.value, ATOMS) and variables(one.value) for one in named)
+
+
 def _may_share(gold: Named, answer: Named) -> bool:
     """Whether names can be for one thing: `y = 2x` and `f(x) = 2x`, but not `x = 5` and `y = 5`."""
-    if gold.name.replace(" ", "") == answer.name.replace(" ", ""):
+    names = {gold.name.replace(" ", ""), answer.name.replace(" ", "")}
+    if len(names) == 1:
         return True
-    names = {gold.name, answer.name}
-    return any("(" in name for name in names) and all(name == "y" or "(" in name for name in names)
+    if all(len(name) == 2 and name.isupper() for name in names):
+        return len({frozenset(name) for name in names}) == 1  # a segment, from either end
+    return "y" in names and any("(" in name for name in names)
 
 
 def _as_equation(structure: Structure) -> Structure:
     if isinstance(structure, Named) and isinstance(structure.value, ATOMS):
-        name: Formula = Variable(structure.name)
-        return Equation(Apply("add", (name, Apply("neg", (structure.value,)))))
+        return Equation(Variable(structure.name), structure.value)
     return structure
 
 
+def compare_assignments(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
+    """`x = 1, y = 2`: by names, or with a tuple in the names' order."""
+    if isinstance(gold, Assignment) and isinstance(answer, Assignment):
+        if [part.name for part in gold.parts] != [part.name for part in answer.parts]:
+            return no("values of other names")
+        pairs = zip(gold.parts, answer.parts, strict=True)
+        found = [comparer.compare(named_value(a), named_value(b)).equal for a, b in pairs]
+        return all_equal(found, "the same values", "another value of a name")
+    ours, theirs = (_as_tuple(one) for one in (gold, answer))
+    if not (isinstance(ours, Items) and isinstance(theirs, Items)) or "{" in ours.left + theirs.left:
+        return no("values of several names are compared with something else")
+    if "or" in (ours.joiner, theirs.joiner):
+        return no("values of several names are compared with alternatives")
+    return comparer.compare(replace(ours, left="(", right=")"), replace(theirs, left="(", right=")"))
+
+
+def _as_tuple(structure: Structure) -> Structure:
+    """An assignment's values, and what a name such as `(x, y)` stands for."""
+    if not isinstance(structure, Assignment):
+        value = named_value(structure)
+        return value if not isinstance(structure, Named) or "(" in structure.name else structure
+    values = [part.value for part in structure.parts if isinstance(part.value, get_args(Formula))]
+    return Items(tuple(values), "(", ")") if len(values) == len(structure.parts) else structure
+
+
+def compare_families(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
+    """`k pi, k in Z` and `n pi, n in Z`; that others are different is not shown."""
+    if not (isinstance(gold, Family) and isinstance(answer, Family)):
+        return unknown("a family of values is compared with something else")
+    renamed = _put(answer.member, {answer.parameter: Variable(gold.parameter)})
+    same = comparer.compare(structure_of(gold.member), structure_of(renamed))
+    if same.equal is Equal.YES and gold.domain == answer.domain:
+        return yes("the same family of values")
+    return unknown("it cannot be told whether the families of values are the same")
+
+
 def compare_equations(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
+    """Up to a factor, else by their solutions; a value is the side of an equation that names it."""
     if not (isinstance(gold, Equation) and isinstance(answer, Equation)):
-        return no("an equation is compared with something else")
+        return _compare_sides(gold, answer, comparer)
     found, _ = constant_ratio(gold.difference, answer.difference)
     if found is Equal.YES:
         return yes("the same equation, up to a factor")
     if found is Equal.NO:
+        found = same_solutions(gold.difference, answer.difference)
+    if found is Equal.YES:
+        return yes("the same solutions wherever they were looked for")
+    if found is Equal.NO:
         return no("another equation")
     return unknown("it cannot be told whether the equations are the same")
+
+
+def _compare_sides(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
+    """`m + n = 17` for 17; but `2x = 10` is not shown to be 10, nor a line to be a number."""
+    equation, other = (gold, answer) if isinstance(gold, Equation) else (answer, gold)
+    assert isinstance(equation, Equation)
+    if isinstance(other, Items | NamedSet | Region):
+        return unknown("the solutions of an equation are not looked for")
+    for side, label in ((equation.right, equation.left), (equation.left, equation.right)):
+        pair = (structure_of(side), other) if equation is gold else (other, structure_of(side))
+        if comparer.compare(*pair).equal is Equal.YES:
+            if equation is answer and not _has_numbers(label):
+                return yes("the value that the equation states")
+            return unknown("a side of an equation is compared with a value")
+    return no("an equation is compared with something else")
+
+
+def _has_numbers(formula: Formula) -> bool:
+    if isinstance(formula, Apply):
+        return any(map(_has_numbers, formula.args))
+    return isinstance(formula, Number)
 
 
 def compare_inequalities(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
@@ -63,13 +144,24 @@ def compare_inequalities(gold: Structure, answer: Structure, comparer: Comparer)
         ours = [_solved(one) for one in (gold, answer)]
         if None not in ours:
             return comparer.compare(ours[0], ours[1])  # type: ignore[arg-type]  # None is excluded
-        return no("an inequality is compared with something else")
+        return _compare_with_region(gold, answer)
     if gold.strict != answer.strict:
         return no("one inequality is strict, the other is not")
     found, sign = constant_ratio(gold.difference, answer.difference)
     if found is Equal.UNKNOWN:
         return unknown("it cannot be told whether the inequalities are the same")
     return yes("the same inequality") if found is Equal.YES and sign > 0 else no("another inequality")
+
+
+def _compare_with_region(gold: Structure, answer: Structure) -> Comparison:
+    inequality, other = (gold, answer) if isinstance(gold, Inequality) else (answer, gold)
+    region = region_of(named_value(other))
+    if region is None or not isinstance(inequality, Inequality):
+        return no("an inequality is compared with something else")
+    found = same_region(inequality.difference, inequality.strict, region)
+    if found is Equal.YES:
+        return yes("the inequality holds just there")
+    return no("other solutions") if found is Equal.NO else unknown("the inequality could not be solved")
 
 
 def _solved(structure: Structure) -> Structure | None:
@@ -80,7 +172,8 @@ def _solved(structure: Structure) -> Structure | None:
     if len(names) != 1:
         return None
     values = {
-        at: exact_or_none(_put(structure.difference, Fraction(at))) for at in (-9, -1, 0, 1, 2, 7)
+        at: exact_or_none(_put(structure.difference, dict.fromkeys(names, Number(Fraction(at)))))
+        for at in (-9, -1, 0, 1, 2, 7)
     }
     known = {at: value for at, value in values.items() if value is not None}
     if len(known) < len(values):
@@ -94,9 +187,12 @@ def _solved(structure: Structure) -> Structure | None:
     return structure_of(Relation((Variable(next(iter(names))), boundary), (sign,)))
 
 
-def _put(formula: Formula, value: Fraction) -> Formula:
+def _put(formula: Formula, values: Mapping[str, Formula]) -> Formula:
+    """The formula with some of its variables replaced."""
     if isinstance(formula, Variable):
-        return Number(value)
+        return values.get(formula.name, formula)
+    if isinstance(formula, Quantity):
+        return Quantity(_put(formula.value, values), formula.unit)
     if isinstance(formula, Apply):
-        return Apply(formula.name, tuple(_put(argument, value) for argument in formula.args))
+        return Apply(formula.name, tuple(_put(argument, values) for argument in formula.args))
     return formula

@@ -12,6 +12,7 @@ from verifiers.formulas.nodes import (
     NamedSet,
 )
 from verifiers.formulas.regions import Region
+from verifiers.formulas.rules.values import has_decimals
 from verifiers.formulas.structures import Structure, named_value, region_of, structure_of
 
 
@@ -44,16 +45,30 @@ def compare_items(gold: Structure, answer: Structure, comparer: Comparer) -> Com
     one, other = (_alone(vector) for vector in vectors)
     if not (isinstance(one, Items) and isinstance(other, Items)):
         if isinstance(one, Items) or isinstance(other, Items):
-            return no("a list is compared with something else")
+            return _compare_alternatives(one, other, comparer)
         return comparer.compare(one, other)
     kinds = {_kind(one), _kind(other)}
     if kinds == {"set", "tuple"}:
         return no("a set is compared with a tuple")
     if kinds == {"tuple"} and (one.left, one.right) != (other.left, other.right):
         return no("other brackets")
+    if "tuple" in kinds and "or" in (one.joiner, other.joiner):
+        return no("alternatives are compared with a tuple")
     if "tuple" in kinds or (kinds == {"bare"} and comparer.context.conventions.list_order == "kept"):
         return _compare_in_order(one.items, other.items, comparer)
     return _compare_unordered(one.items, other.items, comparer)
+
+
+def _compare_alternatives(one: Structure, other: Structure, comparer: Comparer) -> Comparison:
+    """A list with something else: it may be one value written in several ways, as in `1/2 or 0.5`."""
+    items, value = (one, other) if isinstance(one, Items) else (other, one)
+    if not isinstance(items, Items) or items.left not in ("", "{"):
+        return no("a list is compared with something else")
+    pairs = [(structure_of(item), value) for item in items.items]
+    found = [comparer.compare(*(pair if items is one else pair[::-1])).equal for pair in pairs]
+    return all_equal(
+        found, "equal in every way it is written", "a list is compared with something else"
+    )
 
 
 def _kind(items: Items) -> str:
@@ -92,8 +107,10 @@ def _compare_unordered(
 ) -> Comparison:
     exact = [[exact_or_none(item) for item in items] for items in (gold, answer)]
     if all(None not in values for values in exact):
-        same = set(exact[0]) == set(exact[1])
-        return yes("the same items") if same else no("other items")
+        if set(exact[0]) == set(exact[1]):
+            return yes("the same items")
+        if not any(map(has_decimals, (*gold, *answer))):
+            return no("other items")
     ours, theirs = list(map(structure_of, gold)), list(map(structure_of, answer))
     one_way = [_found_in(item, theirs, comparer) for item in ours]
     other_way = [_found_in(item, ours, comparer, swapped=True) for item in theirs]

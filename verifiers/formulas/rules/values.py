@@ -3,13 +3,13 @@
 from fractions import Fraction
 from typing import Any
 
+from verifiers.formulas.building import in_base_units
 from verifiers.formulas.comparison import ATOMS, Comparer, Comparison, no, unknown, yes
 from verifiers.formulas.conventions import Conventions
 from verifiers.formulas.equality import Equal, real_value, same_value
 from verifiers.formulas.exact_values import exact_or_none
 from verifiers.formulas.nodes import (
     Apply,
-    Constant,
     Formula,
     Number,
     Quantity,
@@ -19,23 +19,36 @@ from verifiers.formulas.structures import (
     Structure,
     structure_of,
 )
-from verifiers.formulas.units import Unit, find_unit
+from verifiers.formulas.units import CELSIUS, CURRENCY_SIGNS, DEGREE, FAHRENHEIT, POUND, Unit
 
-_POUNDS = {find_unit("£"), find_unit("pound")}
-"""Of money and of weight: the same word."""
+_SAME_WORDS = (
+    {CURRENCY_SIGNS["£"].dimensions, POUND.dimensions},
+    {DEGREE.dimensions, CELSIUS.dimensions},
+    {DEGREE.dimensions, FAHRENHEIT.dimensions},
+)
+"""Units that share a name: pounds of money and weight, degrees of angles and temperatures."""
 
 
 def compare_quantities(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
+    """Values with their units; of other things that are counted nothing is known."""
+    (_, unit), (_, other_unit) = _split(gold), _split(answer)
+    found = _compare_with_units(gold, answer, comparer)
+    if found.equal is Equal.YES and not _may_count_the_same(unit, other_unit):
+        return unknown("the numbers are equal, what is counted may not be")
+    return found
+
+
+def _compare_with_units(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
     (value, unit), (other, other_unit) = _split(gold), _split(answer)
     if unit.percent != other_unit.percent:
         return _compare_percent(value, unit, other, other_unit, comparer)
     if unit.measures and other_unit.measures:
-        if {unit, other_unit} == _POUNDS:
+        if unit.dimensions == other_unit.dimensions and unit.factor == other_unit.factor:
+            return comparer.compare(value, other)
+        if {unit.dimensions, other_unit.dimensions} in _SAME_WORDS:
             return comparer.compare(value, other)
         if unit.dimensions != other_unit.dimensions:
             return no("a unit of another dimension")
-        if unit == other_unit:
-            return comparer.compare(value, other)
         return compare_values(_in_base_units(value, unit), _in_base_units(other, other_unit), comparer)
     if unit.measures != other_unit.measures:
         return _compare_with_missing_unit(value, unit, other, other_unit, comparer)
@@ -76,12 +89,19 @@ def _compare_with_missing_unit(
 
 
 def _in_base_units(value: Structure, unit: Unit) -> Structure:
-    if not isinstance(value, ATOMS):
-        return value
-    factors: list[Formula] = [value, Number(unit.factor)]
-    turn = Apply("div", (Constant("pi"), Number(Fraction(180))))
-    factors += [turn] * unit.half_turns
-    return Apply("mul", tuple(factors))
+    return in_base_units(value, unit) if isinstance(value, ATOMS) else value
+
+
+def _may_count_the_same(one: Unit, other: Unit) -> bool:
+    """Whether the nouns may be for one thing, which one side may leave out.
+
+    A noun in place of a unit may be a unit that is not known here.
+    """
+    for unit, counted in ((one, other), (other, one)):
+        if unit.measures and counted.noun and not counted.measures:
+            return False
+    words = [{word.rstrip("s") for word in unit.noun.split()} for unit in (one, other)]
+    return words[0] <= words[1] or words[1] <= words[0]
 
 
 def compare_values(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
@@ -105,13 +125,14 @@ def _close_enough(gold: Formula, answer: Formula, conventions: Conventions) -> C
     difference = abs(ours - theirs)
     decimal, other_decimal = _decimal(gold), _decimal(answer)
     if decimal is not None and _rounds(gold, answer, conventions):
-        places, digits = decimal
-        if (places >= 2 or digits >= 3) and difference <= _unit_of(places, ours) / 2:
+        last, places, digits = decimal
+        sharp = (places >= 2 and digits >= 2) or digits >= 3
+        if sharp and difference <= _like(last, ours) / 2:
             return yes("rounds to the gold answer")
     least = conventions.approximate_digits
     if other_decimal is not None and least and _is_endless(gold):
-        places, digits = other_decimal
-        unit = _unit_of(places, ours)
+        last, _, digits = other_decimal
+        unit = _like(last, ours)
         cut_off = abs(theirs) < abs(ours) and difference < unit
         if digits >= least and (cut_off or difference <= unit / 2):
             return yes(f"agrees with the exact gold answer in {digits} digits")
@@ -131,19 +152,34 @@ def _rounds(gold: Formula, answer: Formula, conventions: Conventions) -> bool:
     return conventions.rounding == "exact_forms" and _is_endless(answer)
 
 
-def _decimal(formula: Formula) -> tuple[int, int] | None:
-    """(digits after the point, significant digits) of a number written as a decimal."""
+def _decimal(formula: Formula) -> tuple[Fraction, int, int] | None:
+    """One unit of the last place, places, significant digits of a decimal; None for anything else.
+
+    Places are digits after the point; those of `1.5 * 10^3` are those of 1.5.
+    """
     if isinstance(formula, Apply) and formula.name == "neg":
         return _decimal(formula.args[0])
+    if isinstance(formula, Apply) and formula.name == "mul" and len(formula.args) == 2:
+        mantissa, scale = formula.args
+        factor, inner = exact_or_none(scale), _decimal(mantissa)
+        if inner is None or factor is None or not _is_power_of_ten(scale):
+            return None
+        return inner[0] * factor, inner[1], inner[2]
     if not isinstance(formula, Number) or formula.places is None:
         return None
     scaled = abs(formula.value) * 10**formula.places
-    return formula.places, len(str(int(scaled))) if scaled else 0
+    return Fraction(1, 10**formula.places), formula.places, len(str(int(scaled))) if scaled else 0
+
+
+def _is_power_of_ten(formula: Formula) -> bool:
+    return (
+        isinstance(formula, Apply) and formula.name == "pow" and formula.args[0] == Number(Fraction(10))
+    )
 
 
 def _is_endless(formula: Formula) -> bool:
     """Whether an exact form has no finite decimal expansion; one with decimals in it is not exact."""
-    if _has_decimals(formula):
+    if has_decimals(formula):
         return False
     value = exact_or_none(formula)
     if value is None:
@@ -155,12 +191,13 @@ def _is_endless(formula: Formula) -> bool:
     return rest > 1
 
 
-def _has_decimals(formula: Formula) -> bool:
+def has_decimals(formula: Formula) -> bool:
+    """Whether a number in it is written as a decimal."""
     if isinstance(formula, Apply):
-        return any(map(_has_decimals, formula.args))
+        return any(map(has_decimals, formula.args))
     return isinstance(formula, Number) and formula.places is not None
 
 
-def _unit_of(places: int, like: Any) -> Any:
-    """One unit of the last of so many places, as a number of the kind of `like`."""
-    return like * 0 + Fraction(1, 10**places).numerator / (like * 0 + 10**places)
+def _like(value: Fraction, number: Any) -> Any:
+    """The value as a number of the kind of `number`."""
+    return number * 0 + value.numerator / (number * 0 + value.denominator)

@@ -1,0 +1,123 @@
+"""Do two equations, or an inequality and a region, have the same solutions? By looking for some.
+
+A solution of one that is none of the other proves that they differ. That all found ones agree is taken
+as sameness for equations of several variables, which have many; for those of one it says too little.
+"""
+
+import random
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import mpmath
+
+from verifiers.formulas.equality import Equal, real_value
+from verifiers.formulas.exact_values import Undefined
+from verifiers.formulas.nodes import Formula
+from verifiers.formulas.numeric import Evaluator, TooLarge, variables
+from verifiers.formulas.points import points
+from verifiers.formulas.regions import Region
+
+_EVALUATOR = Evaluator(40)
+_ROOT_DIGITS, _OTHER_DIGITS = 25, 6
+_STARTS = (1.3, -1.7, 0.4, -0.6, 7.1, -9.2, 1.1 + 1.3j, -0.8 - 0.9j)
+_ENOUGH = 6
+_MOST_POINTS = 8
+_NUM_SAMPLES = 60
+
+
+def same_solutions(one: Formula, other: Formula) -> Equal:
+    """Whether `one = 0` and `other = 0` have the same solutions, complex ones included."""
+    names = variables(one) | variables(other)
+    found = [_all_solve(one, other, names), _all_solve(other, one, names)]
+    if Equal.NO in found:
+        return Equal.NO
+    return Equal.YES if len(names) > 1 and found == [Equal.YES, Equal.YES] else Equal.UNKNOWN
+
+
+def _all_solve(one: Formula, other: Formula, names: frozenset[str]) -> Equal:
+    """Whether the solutions of `one = 0` that are found solve `other = 0`."""
+    num_found = 0
+    for point in _solutions(one, names):
+        try:
+            rest, scale = _EVALUATOR.value(other, point), 1 + max(map(abs, point.values()))
+        except (Undefined, TooLarge):
+            continue
+        if abs(rest) > mpmath.mpf(10) ** -_OTHER_DIGITS * scale:
+            return Equal.NO
+        num_found += 1
+    return Equal.YES if num_found >= _ENOUGH else Equal.UNKNOWN
+
+
+def _solutions(formula: Formula, names: frozenset[str]) -> Iterator[dict[str, Any]]:
+    """Solutions in one variable after the other, where the others have values."""
+    for unknown in sorted(names):
+        others = names - {unknown}
+        for rational in islice(points(others), _MOST_POINTS if others else 1):
+            point = {name: _EVALUATOR.number(value) for name, value in rational.items()}
+            for start in _STARTS:
+                root = _root(formula, unknown, point, start)
+                if root is not None:
+                    yield {**point, unknown: root}
+
+
+def _root(formula: Formula, unknown: str, point: Mapping[str, Any], start: complex) -> Any:
+    def value(x: Any) -> Any:
+        return _EVALUATOR.value(formula, {**point, unknown: x})
+
+    context = _EVALUATOR.context
+    try:
+        root = context.findroot(value, context.mpmathify(start), maxsteps=40, verify=False)
+        residue, scale = value(root), 1 + abs(root)
+    except (Undefined, TooLarge, ValueError, ZeroDivisionError, TypeError):
+        return None
+    if not context.isfinite(root) or abs(residue) > scale * context.mpf(10) ** -_ROOT_DIGITS:
+        return None
+    return root
+
+
+def same_region(difference: Formula, strict: bool, region: Region) -> Equal:
+    """Whether `difference > 0` (or `>= 0`) holds just in the region, by trying it around the ends."""
+    names = variables(difference)
+    if len(names) != 1:
+        return Equal.UNKNOWN
+    (name,) = names
+    num_tried = 0
+    for x in _samples(region):
+        try:
+            value = _EVALUATOR.value(difference, {name: x})
+        except (Undefined, TooLarge):
+            holds = False
+        else:
+            if _EVALUATOR.context.im(value) != 0:
+                holds = False
+            else:
+                near_zero = abs(value) < mpmath.mpf(10) ** -_ROOT_DIGITS * (1 + abs(x))
+                holds = not strict if near_zero else value > 0
+            num_tried += 1
+        if bool(holds) != _contains(region, x):
+            return Equal.NO
+    return Equal.YES if num_tried >= _NUM_SAMPLES // 3 else Equal.UNKNOWN
+
+
+def _samples(region: Region) -> Iterator[Any]:
+    context = _EVALUATOR.context
+    for interval in region.intervals:
+        for end in (interval.low, interval.high):
+            value = real_value(end)
+            if value is not None and context.isfinite(value):
+                yield from (value, *(value + step for step in (1e-4, -1e-4, 0.1, -0.1)))
+    chance = random.Random(0)
+    for number in range(_NUM_SAMPLES):
+        yield context.mpf(chance.uniform(-1, 1)) * 10 ** (number % 4)
+
+
+def _contains(region: Region, x: Any) -> bool:
+    tiny = mpmath.mpf(10) ** -_ROOT_DIGITS * (1 + abs(x))
+    for interval in region.intervals:
+        low, high = real_value(interval.low), real_value(interval.high)
+        above = x > low + tiny or (interval.low_closed and abs(x - low) <= tiny)
+        below = x < high - tiny or (interval.high_closed and abs(x - high) <= tiny)
+        if above and below:
+            return True
+    return False
