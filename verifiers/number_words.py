@@ -30,7 +30,10 @@ PARTS = {
 _WORD = rf"(?:{'|'.join(sorted([*_SMALL, *_TENS], key=len, reverse=True))})"
 _SCALE = rf"(?:{'|'.join(SCALES)})"
 _PART = rf"(?:{'|'.join(sorted(PARTS, key=len, reverse=True))})"
-PATTERN = rf"(?:(?:negative|minus)\s)?{_WORD}(?:(?:-|\s(?:and\s)?)(?:{_WORD}|{_SCALE})\b){{0,12}}+(?:(?:-|\s){_PART}\b)?"
+PATTERN = (
+    rf"(?:(?:negative|minus)\s)?{_WORD}(?:(?:-|\s(?:and\s)?)(?:{_WORD}|{_SCALE})\b){{0,12}}+"
+    rf"(?:(?:-|\s){_PART}\b)?"
+)
 """A regular expression for what may be a number in words, in small letters."""
 
 

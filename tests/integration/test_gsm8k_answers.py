@@ -29,7 +29,7 @@ _SMALL = (
 ).split()
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 _COUNTED = re.compile(r"[Hh]ow many ([a-z]+[a-rt-z]s)\b")
-_NO_NOUNS = frozenset("times dozens hundreds thousands millions does this".split())
+_NO_NOUNS = frozenset("times dozens hundreds thousands millions billions does this".split())
 _MONEY = re.compile(r"[Hh]ow much (?:\w+ ){0,3}(?:money|cost|pay|spend|earn|change|profit|save)\b")
 _FULL_WIDTH = str.maketrans("0123456789", "".join(chr(0xFF10 + digit) for digit in range(10)))
 

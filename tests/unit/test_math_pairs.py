@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from tests.math_pairs import CONVENTIONS, PAIRS, Pair
+from tests.math_pairs.traps import EQUAL, NEVER_EQUAL
 from verifiers import Outcome, Target
 from verifiers.math import MathVerifier
 
@@ -44,3 +45,28 @@ def test_the_collection_is_large_and_has_all_outcomes() -> None:
     assert len(outcomes) >= 1000
     assert min(outcomes.count(Outcome.PASS), outcomes.count(Outcome.FAIL)) >= 400
     assert outcomes.count(Outcome.ABSTAIN) >= 20
+
+
+async def outcomes_of(verifier: MathVerifier, pairs: tuple[tuple[str, str], ...]) -> list[Outcome]:
+    found = await asyncio.gather(*(verifier.compare("", gold, answer) for gold, answer in pairs))
+    return [outcome for outcome, _ in found]
+
+
+@pytest.mark.parametrize("reason", NEVER_EQUAL)
+async def test_what_is_not_equal_never_passes(verifier: MathVerifier, reason: str) -> None:
+    outcomes = await outcomes_of(verifier, NEVER_EQUAL[reason])
+    wrong = [
+        pair for pair, outcome in zip(NEVER_EQUAL[reason], outcomes, strict=True) if not kept(outcome)
+    ]
+    assert not wrong
+
+
+def kept(outcome: Outcome) -> bool:
+    return outcome in (Outcome.FAIL, Outcome.ABSTAIN)
+
+
+@pytest.mark.parametrize("reason", EQUAL)
+async def test_what_is_equal_passes(verifier: MathVerifier, reason: str) -> None:
+    outcomes = await outcomes_of(verifier, EQUAL[reason])
+    pairs = zip(EQUAL[reason], outcomes, strict=True)
+    assert not [(pair, outcome) for pair, outcome in pairs if outcome is not Outcome.PASS]

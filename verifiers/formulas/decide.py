@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from verifiers.formulas.compare import compare
 from verifiers.formulas.comparison import Comparison, Context
 from verifiers.formulas.equality import Equal
-from verifiers.formulas.glued import other_readings
 from verifiers.formulas.grammar import read
 from verifiers.formulas.library import compare_by_library
 from verifiers.formulas.nodes import Formula, Number, Quantity, Unreadable, Words
 from verifiers.formulas.notation import plain
 from verifiers.formulas.prose import quantity_in, styles_removed
+from verifiers.formulas.readings import other_readings
 from verifiers.formulas.tokens import MOST_CHARACTERS
 
 _CHOICE = re.compile(

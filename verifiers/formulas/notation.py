@@ -60,7 +60,6 @@ _SHORT_BASE = re.compile(r"\\log\s*_\s*(\d)(?=\s*\d)")
 _RANGE = re.compile(r"(?<=\d)\s?–\s?(?=\d)")
 _TYPED_TIMES = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*\^)")
 _TYPED_DERIVATIVE = re.compile(r"(?<![A-Za-z\\])d([a-z])/d([a-z])(?![A-Za-z])")
-_MIXED_IN_WORDS = re.compile(r"(\d+)\s+and\s+(?=\d+/\d)")
 _OPENING, _CLOSING = "([{", ")]}"
 _ENDING = " \t\n.,;:"
 _PLAIN = frozenset("\\${~")
@@ -93,7 +92,7 @@ def plain(text: str) -> str:
         text = _LOWERED.sub(lambda m: "_{" + "".join(_SUBSCRIPTS[c] for c in m[0]) + "}", text)
         text = _OTHER_DIGIT.sub(lambda m: str(int(m[0])), text.translate(_TABLE))
     text = _TYPED_TIMES.sub(r"\\times ", join_thousands(_without_layout(text)))
-    text = _TYPED_DERIVATIVE.sub(r"\\frac{d\1}{d\2}", _MIXED_IN_WORDS.sub(r"\1 ", text))
+    text = _TYPED_DERIVATIVE.sub(r"\\frac{d\1}{d\2}", text)
     return _without_ending(text).strip()
 
 

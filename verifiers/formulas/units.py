@@ -64,7 +64,7 @@ _DERIVED = {
 NOT_NOUNS = frozenset(
     (
         "and or not no than less more fewer under least most about percent percentage half "
-        "halves third thirds quarter quarters fourth fourths fifth fifths sixth sixths "
+        "halves third thirds fourth fourths fifth fifths sixth sixths "
         "seventh sevenths eighth eighths ninth ninths tenth tenths hundredth hundredths "
         "thousandth thousandths hundred hundreds thousand thousands million millions billion "
         "billions trillion trillions dozen dozens lakh lakhs crore crores grand bn mil score "
