@@ -1,13 +1,13 @@
-r"""Asks math-verify's LaTeX grammar and sympy about what the grammar here does not know: sums, integrals, limits.
+r"""Asks math-verify's LaTeX grammar and sympy about sums, products, integrals, limits and derivatives.
 
-The LaTeX grammar reads much of what it is given as something else, and silently: `\sin x / x` as the sine
-of 1, `a_k` as one constant, `\frac{\partial f}{\partial x}` as 0. So only text of known signs in forms
-that leave no doubt is given to it, and what comes back is looked through once more. None of the text is
-evaluated as code.
+The LaTeX grammar reads much of what it is given as something else, and silently: `\sin x / x` as the
+sine of 1, `a_k` as one constant, `\frac{\partial f}{\partial x}` as 0. So only text of known signs in
+forms that leave no doubt is given to it, and what comes back is looked through once more. None of the
+text is evaluated as code.
 
-Equal are values that are the same exactly, or to a hundred digits; sums with numbers for bounds are added up
-term by term, and what sympy finds for infinite sums, integrals and limits counts only if numbers bear it out.
-To be run in a process that can be killed: simplifying may take for ever.
+Equal are values that are the same exactly, or to a hundred digits; sums with numbers for bounds are
+added up term by term, and what sympy finds for infinite sums, integrals and limits counts only if
+numbers bear it out. To be run in a process that can be killed: simplifying may take for ever.
 """
 
 import re
@@ -33,13 +33,13 @@ _MOST_CHARACTERS = 400
 _CHECK_DIGITS, _CHECKED = 15, 10.0**-8
 _NEAR = 10**6
 """How near to the point of a limit its function is looked at, and how far out."""
-_LIMIT_CHECKED = 0.1
+_NEAR_DIGITS, _LIMIT_CHECKED = 60, 0.1
 
 _COMMANDS = frozenset(
     (
-        "sum prod int lim frac binom sqrt infty to rightarrow pi cdot times partial sin cos tan cot sec csc "
-        "arcsin arccos arctan sinh cosh tanh ln log exp lfloor rfloor lceil rceil alpha beta delta "
-        "theta lambda mu nu rho sigma tau phi omega"
+        "sum prod int lim frac binom sqrt infty to rightarrow pi cdot times partial "
+        "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln log exp "
+        "lfloor rfloor lceil rceil alpha beta delta theta lambda mu nu rho sigma tau phi omega"
     ).split()
 )
 _GREEK = frozenset("alpha beta delta theta lambda mu nu rho sigma tau phi omega".split())
@@ -49,28 +49,30 @@ _GROUP = r"\{[^{}]*\}"
 _DOUBTFUL = tuple(
     re.compile(pattern)
     for pattern in (
-        # E and I are constants to the LaTeX grammar, T transposes, and f, g, h before brackets are functions.
+        # E and I are constants to the LaTeX grammar, T transposes.
         r"(?<![\\a-zA-Z])[a-zA-Z]*[EIT]",
+        # Functions, which may be read as factors.
         r"[fghFGH]\s*\(",
         # Subscripts stand only below the big operators, and at logarithms.
-        rf"(?<!\\sum)(?<!\\prod)(?<!\\int)(?<!\\lim)(?<!\\log)(?<!\\sum\^{_GROUP[:0]})_",
+        r"(?<!\\sum)(?<!\\prod)(?<!\\int)(?<!\\lim)(?<!\\log)_",
         # Products of numbers, mixed numbers, several digits raised, powers with factorials.
-        r"\d\s+\d|\d\s*\\frac|\^\s*\d\d|\d\.(?!\d)|(?<!\d)\.|!\s*!|\^\s*(?:\w|\{[^{}]*\})\s*!|\}\s*\d",
+        r"\d\s+\d|\d\s*\\frac|\^\s*\d\d|\d\.(?!\d)|(?<!\d)\.|!\s*!|\^\s*(?:\w|\{[^{}]*\})\s*!",
         # `1/2x` is `(1/2)x` to some and `1/(2x)` to others; slashes behind slashes.
         r"/\s*(?!(?:\d+|[a-zA-Z]|\([^()]*\)|\{[^{}]*\})!?(?:\^(?:\w|\{[^{}]*\}))?\s*(?:[-+)}|]|$))",
-        # Functions without brackets take what follows, even behind a sign of multiplication or division.
+        # Functions without brackets take what follows, even behind signs of multiplication.
         rf"{_FUNCTION}(?:[_^](?:\w|{_GROUP}))*\s*(?![\s({{])[^-+)(}}]*?(?:/|\*|\\cdot|\\times|!)",
-        # The power of a function or of what stands in its brackets; a function of the next bracket only.
+        # The power of a function or of what stands in its brackets; brackets further on.
         rf"{_FUNCTION}\s*\([^()]*\)\s*[\^!]",
         rf"{_FUNCTION}(?:[_^](?:\w|{_GROUP}))*\s*[^\s({{\\^_][^-+)}}]*\(",
         # Absolute values nest in more than one way.
         r"\|[^|]*\|[^|]*\|",
-        # Upper case in the way of differentials; differentials below a bar.
+        # Differentials below a bar.
         r"\}\s*\{\s*d\s*(?:[a-z]|\\[a-z]+)\s*\}.*\\int|\\int.*\}\s*\{\s*d\s*(?:[a-z]|\\[a-z]+)\s*\}",
     )
 )
 _UPRIGHT = re.compile(r"\\(?:mathrm|text|operatorname|rm)\s*\{\s*([dei])\s*\}")
 _UPPER_FIRST = re.compile(rf"(\\(?:sum|prod|int))\s*\^\s*(\w|\\infty|{_GROUP})\s*_\s*(\w|{_GROUP})")
+_SHORT_SCRIPT = re.compile(r"([_^])\s*(\d(?!\d)|[a-zA-Z])")
 _BELOW = re.compile(r"(\\(?:sum|prod|int|lim|log))\s+_")
 _WITH_ARGUMENTS = re.compile(r"\\(frac|binom)(?![a-zA-Z])")
 _SIDE = re.compile(r"(\\to|\\rightarrow)([^{}]*?)\^\s*(?:\{\s*([-+])\s*\}|([-+]))")
@@ -79,6 +81,17 @@ _LETTER_D = re.compile(r"d")
 _COMMAND = re.compile(r"\\[a-zA-Z]+")
 _NATURAL = re.compile(r"\\log(?!\s*_)(?![a-zA-Z])")
 _DECIMAL = re.compile(r"\d\.\d")
+
+
+_FAILURES = (
+    ArithmeticError,
+    ValueError,
+    TypeError,
+    NotImplementedError,
+    AttributeError,
+    RecursionError,
+)
+"""What sympy raises where it finds no value, such as for a sum that diverges."""
 
 
 class _Unsure(ValueError):
@@ -127,13 +140,13 @@ def _parse(text: str) -> Any:
 
 
 def _converted(text: str) -> Any:
-    """What the LaTeX grammar makes of the whole text: nothing is taken off it, and it has to fit to the end."""
+    """What the LaTeX grammar makes of the text: nothing is taken off, and it has to fit to the end."""
     from latex2sympy2_extended.latex2sympy2 import ConversionConfig, latex2sympy
 
     config = ConversionConfig(lowercase_symbols=False, interpret_as_mixed_fractions=False)
     try:
         return latex2sympy(text, is_real=True, normalization_config=None, conversion_config=config)
-    except Exception as e:  # noqa: BLE001 - it raises bare exceptions
+    except Exception as e:
         raise _Unsure(str(e)) from e
 
 
@@ -142,6 +155,7 @@ def _rewritten(text: str) -> str:
     text = _UPRIGHT.sub(r" \1", text)
     text = _UPPER_FIRST.sub(r"\1_\3^\2 ", text)
     text = _BELOW.sub(r"\1_", text)
+    text = _SHORT_SCRIPT.sub(r"\1{\2}", text)
     for match in reversed(list(_WITH_ARGUMENTS.finditer(text))):
         head, rest = text[: match.end()], text[match.end() :]
         top, rest = _argument(rest)
@@ -172,7 +186,7 @@ def _argument(text: str) -> tuple[str, str]:
 
 
 def _one_side(text: str) -> tuple[str, str]:
-    """The text without the signs of one-sided limits, and the side. Raises _Unsure if there are several."""
+    """The text without the signs of one-sided limits, and the side. Raises _Unsure for several."""
     sides = [match[3] or match[4] for match in _SIDE.finditer(text)]
     if sides and (len(set(sides)) > 1 or len(sides) < text.count("\\lim")):
         raise _Unsure("limits from several sides")
@@ -201,7 +215,7 @@ def _check_text(text: str) -> None:
 
 
 def _checked(expression: Any, side: str) -> Any:
-    """The expression with its limits from the side meant. Raises _Unsure for what is none or is in doubt."""
+    """The expression with its limits from the side meant. Raises _Unsure for what is in doubt."""
     import sympy
 
     if not isinstance(expression, sympy.Expr):
@@ -227,12 +241,16 @@ def _checked(expression: Any, side: str) -> Any:
 
 
 def _check_derivatives(expression: Any) -> None:
-    """A letter may depend on the variable of a derivative: only functions of that alone have a known one."""
+    """Letters may depend on the variable: only functions of that alone have a known derivative."""
     import sympy
 
     for part in expression.atoms(sympy.Derivative):
         # What stands behind one may belong to it or not.
-        if part is not expression or part.expr.is_Symbol or part.expr.free_symbols != set(part.variables):
+        if (
+            part is not expression
+            or part.expr.is_Symbol
+            or part.expr.free_symbols != set(part.variables)
+        ):
             raise _Unsure("a derivative of something unknown")
 
 
@@ -242,9 +260,7 @@ def _sided(expression: Any, side: str) -> Any:
 
     def with_side(part: Any) -> Any:
         inner, variable, point, _ = part.args
-        if side != "+-" and point.is_infinite:
-            raise _Unsure("infinity has one side only")
-        return sympy.Limit(inner, variable, point, "+-" if point.is_finite is not False and side == "+-" else side)
+        return sympy.Limit(inner, variable, point, side)
 
     def is_limit(part: Any) -> bool:
         return isinstance(part, sympy.Limit) and not part.args[2].is_infinite
@@ -281,7 +297,7 @@ def _whole(expression: Any) -> set[Any]:
             found = found.union(*(bound.free_symbols for bound in bounds))
     for part in expression.atoms(sympy.factorial, sympy.binomial):
         found |= part.free_symbols
-    return found & expression.free_symbols
+    return {symbol for symbol in found if symbol in expression.free_symbols}
 
 
 def _points(names: frozenset[str], whole: frozenset[str]) -> Iterator[Point]:
@@ -308,8 +324,7 @@ def _rational(value: Fraction) -> Any:
 def _at(one: Any, other: Any, at: dict[Any, Any], rounded: bool) -> Equal:
     try:
         return _same(_value(one, at), _value(other, at), rounded)
-    except (_Unsure, ArithmeticError, ValueError, TypeError, NotImplementedError, AttributeError, RecursionError):
-        # Such as a sum that diverges here, which sympy says by an error.
+    except _FAILURES:
         return Equal.UNKNOWN
 
 
@@ -336,16 +351,29 @@ def _value(expression: Any, at: dict[Any, Any]) -> Any:
     """The exact value at a point. Raises _Unsure, and whatever sympy raises."""
     import sympy
 
+    _check_bounds(expression, at)
     value = _evaluated(expression.subs(at), [_MOST_TERMS]).doit()
-    if value.has(sympy.Sum, sympy.Product, sympy.Integral, sympy.Limit, sympy.Derivative, sympy.Piecewise):
+    if value.has(
+        sympy.Sum, sympy.Product, sympy.Integral, sympy.Limit, sympy.Derivative, sympy.Piecewise
+    ):
         raise _Unsure("it has no value that is known")
     if value.free_symbols or value.has(sympy.nan, sympy.zoo, sympy.oo, sympy.AccumBounds):
         raise _Unsure("it has no finite value")
     return sympy.re(value) if value.has(sympy.I) and sympy.im(value).equals(0) else value
 
 
+def _check_bounds(expression: Any, at: dict[Any, Any]) -> None:
+    """Formulas for sums are meant for those with terms. Raises _Unsure at other points."""
+    import sympy
+
+    for part in expression.atoms(sympy.Sum, sympy.Product):
+        for _, lower, upper in part.limits:
+            if (upper - lower).subs(at).is_negative:
+                raise _Unsure("a sum without terms")
+
+
 def _evaluated(expression: Any, left: list[int]) -> Any:
-    """The expression with its sums, products, integrals and limits replaced by what they are, inner ones last."""
+    """The expression with its sums, products, integrals and limits replaced by what they are."""
     import sympy
 
     if isinstance(expression, sympy.Sum | sympy.Product):
@@ -364,7 +392,7 @@ def _evaluated(expression: Any, left: list[int]) -> Any:
 
 
 def _range(lower: int, upper: int, left: list[int]) -> range:
-    """The numbers from `lower` to `upper`, none if that is less; of what may be computed they are taken off."""
+    """The numbers from `lower` to `upper`; their number is taken off that of terms left."""
     left[0] -= max(upper - lower + 1, 1)
     if left[0] < 0:
         raise _Unsure("more terms than are added up here")
@@ -393,16 +421,18 @@ def _check_limit(limit: Any, value: Any) -> None:
     import sympy
 
     inner, variable, point, side = limit.args
+    # A number of some digits, since powers of exact ones would be computed to the last.
+    near = sympy.Float(_NEAR, _NEAR_DIGITS)
     if point.is_infinite:
-        places = [sympy.sign(point) * _NEAR]
+        places = [sympy.sign(point) * near]
     else:
         signs = {"+": (1,), "-": (-1,)}.get(str(side), (1, -1))
-        places = [point + sign * sympy.Rational(1, _NEAR) for sign in signs]
+        places = [point + sign / near for sign in signs]
+    if inner.has(sympy.Sum, sympy.Product, sympy.Integral):
+        raise _Unsure("a limit of sums")
     for place in places:
-        near = inner.subs(variable, place)
-        if near.has(sympy.Sum, sympy.Product, sympy.Integral):
-            raise _Unsure("a limit of sums")
-        _check_near(near.evalf(_CHECK_DIGITS), value, _LIMIT_CHECKED)
+        number = inner.subs(variable, place.evalf(_NEAR_DIGITS)).evalf(_CHECK_DIGITS)
+        _check_near(number, value, _LIMIT_CHECKED)
 
 
 def _check_near(number: Any, value: Any, tolerance: float) -> None:
