@@ -56,7 +56,7 @@ class MathVerifier:
             max_workers=config.workers,
             timeout_seconds=config.timeout_seconds,
             memory_mb=config.memory_mb,
-            preload=["math_verify"],
+            preload=["latex2sympy2_extended.latex2sympy2"],
         )
 
     async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
