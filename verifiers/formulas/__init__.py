@@ -1,9 +1,12 @@
 """Mathematical answers as people and models write them: read, and compared as what they are.
 
-    read("\\frac{1}{2}")                                  text -> Formula      tokens.py, grammar.py
-    compare(read(gold), read(answer), conventions)        -> Comparison        compare.py
+    quick.py        plain numbers, without any of the rest
+    decide.py       one pair of answers, by these steps:
+    notation.py       1. Unicode and LaTeX layout into plain LaTeX; labels.py, prose.py, wording.py: words
+    grammar.py        2. tokens.py, atoms.py: plain LaTeX into a Formula of nodes.py
+    structures.py     3. what the formula says: a value, a name's value, an equation, a region
+    compare.py        4. by the rule of its kind (rules/); equality.py decides whether values are equal
+    library.py        5. sums, integrals and limits, by math-verify's grammar and sympy
 
-`quantities.py` is the quick way for plain numbers; `values.py` and `equality.py` find out whether two
-expressions are equal; `units.py` knows dimensions; `library.py` asks math-verify and sympy about what
-the grammar here does not know. No text is ever evaluated as code.
+No text is ever evaluated as code.
 """
