@@ -1,0 +1,107 @@
+"""What follows the words that announce an answer: where it ends, and whether it looks like one.
+
+An answer ends with its line, and with its sentence where it stands in one: a full stop inside a number
+or a formula ends nothing, "not 6", "which is even" and "(or 0.75)" are no part of it, and a question
+is no answer at all.
+"""
+
+import re
+
+from verifiers.number_words import PATTERN
+
+_SURROUNDINGS = " \t\r\n*_`"
+_MOST_START = 200
+"""Characters at the start of an answer by which it is told whether it looks like one."""
+
+# A formula ends before the next one of its kind begins: that keeps the search linear.
+_MATHS = (
+    r"\$\$[^$]*+\$\$|\$(?!\s)[^$\n]*+\$|\\\((?:[^\\]|\\[^()\[\]])*+\\\)"
+    r"|\\\[(?:[^\\]|\\\\\[|\\[^()\[\]])*+\\\]"
+)
+_SENTENCE_PART = re.compile(
+    rf"""(?P<maths>{_MATHS})
+    |(?P<end>[.!?;](?=[\s*_]|</|$)|</|\n
+        |,\s(?!(?:and|or)\b)(?=[A-Za-z]{{2,}}(?:\s|$)|i\.e\.)
+        |\s(?=(?:because|since|as|which|so|when|after|where|given|assuming|for\s+a\s+total|in\s+total|by)\s)
+        |\s(?=[-\u2013\u2014]\s[A-Za-z]{{2}})
+        |,?\s(?=(?:and\s+not|but\s+not|rather\s+than|instead\s+of)\s)
+        |(?<=[\d$)}}*\]])\s(?=not\s)
+        |\s(?=\((?:or|i\.e\.|that\s+is|approximately|about|roughly|since|because|not|which)\b))""",
+    re.VERBOSE | re.DOTALL,
+)
+_PRICE = re.compile(r"\$\s?\d[\d,]*(?<!,)(?:\.\d+)?(?=\s+[a-zA-Z]|[.,;!?)]*(?:\s|$))")
+
+_MARKUP = r"[\s*_`$(\[{~]*+"
+_OPENING = rf"{_MARKUP}(?:\\[(\[])?{_MARKUP}"
+_OPENING_WITH_TEXT = rf"{_OPENING}(?:\\text(?:bf)?\{{\s*+)?(?:\\\{{)?\s*+"
+_AT_THE_END = r"\s*+(?:$|[.,;!*}\n]|[a-z]+\b\s*+(?:$|[.,;!}]))"
+_NUMBER = (
+    rf"(?:[+\-\u2212±]?\s*+\$?\s*+\.?\d|[€£¥₹½⅓⅔¼¾√∞∅π]|{PATTERN.replace(' ', '[ ]')}\b{_AT_THE_END})"
+)
+_FORMULA = r"""(?:\\(?!text|n\b)[a-zA-Z]+|\|
+    |[A-Za-z](?:_\w+)?\s*+(?:[=<>^*/+)\]$.,]|\\|$)
+    |[+\-\u2212]?\s*+[a-z]\b(?=\s*+[-+*/^=<>])
+    |[A-Z]\b(?!\s+[a-z]))"""
+_NO_VALUE = rf"(?:no\s+(?:real\s+)?solutions?|does\s+not\s+exist|undefined|infinity|dne)\b{_AT_THE_END}"
+_WORD = rf"(?:yes|no|none|true|false|odd|even)\b{_AT_THE_END}|\\text\s*\{{"
+_IS_NUMBER = re.compile(_OPENING_WITH_TEXT + rf"(?:{_NUMBER}|\\(?!text)[a-zA-Z]+)", re.IGNORECASE)
+_IS_MATHS = re.compile(
+    _OPENING_WITH_TEXT + rf"(?:{_NUMBER}|{_FORMULA}|{_NO_VALUE})", re.IGNORECASE | re.VERBOSE
+)
+_IS_WORD = re.compile(_OPENING + f"(?:{_WORD})", re.IGNORECASE)
+_PRAISE = re.compile(
+    r"[\s\d.%$*]+(?:correct(?!\s+to)|right|certain|sure|accurate|wrong)\b", re.IGNORECASE
+)
+_HAS_MATHS = re.compile(r"\d|\\(?!text|mathrm|mbox)[a-zA-Z]|[=<>^+*/]")
+_TWO_WORDS = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}\s+[A-Za-z]{2,}")
+_EQUATION = re.compile(rf"{_MARKUP}[A-Za-z]\w?\s*+=[^=]*+")
+
+
+def first_line(text: str) -> str:
+    """The first line with text."""
+    text = text.lstrip()
+    return text[: end if (end := text.find("\n")) >= 0 else len(text)].strip(_SURROUNDINGS)
+
+
+def first_sentence(text: str) -> str:
+    """The first line with text, up to the end of its first sentence; empty for a question."""
+    text = text.lstrip(_SURROUNDINGS + ":")
+    price = _PRICE.match(text)
+    for part in _SENTENCE_PART.finditer(text, price.end() if price else 0):
+        if part["end"] is not None:
+            text = "" if part["end"] == "?" else text[: part.start()]
+            break
+    return text.strip(_SURROUNDINGS)
+
+
+def has_maths(text: str) -> bool:
+    """Whether there is a number or a formula in it."""
+    return _HAS_MATHS.search(text) is not None
+
+
+def looks_like_number(text: str) -> bool:
+    """Whether it begins as a number does, or as a formula that could be one."""
+    return _IS_NUMBER.match(text[:_MOST_START]) is not None
+
+
+def looks_like_maths(text: str) -> bool:
+    """Whether it begins as a number or a formula does, or says that there is none."""
+    start = text[:_MOST_START]
+    return _IS_MATHS.match(start) is not None and not _PRAISE.match(start)
+
+
+def looks_like_answer(text: str) -> bool:
+    """Whether it begins as a number or a formula does, or is "yes", "even" and the like."""
+    return looks_like_maths(text) or _IS_WORD.match(text[:_MOST_START]) is not None
+
+
+def is_bare_value(text: str) -> bool:
+    """Whether it is nothing but a number or a formula, with one word behind it at most."""
+    if not looks_like_number(text) or len(text) > _MOST_START or _TWO_WORDS.search(text):
+        return False
+    return "=" not in text
+
+
+def is_named_value(text: str) -> bool:
+    """Whether it is a variable with its value: `x = 42`."""
+    return len(text) <= _MOST_START and _EQUATION.fullmatch(text) is not None

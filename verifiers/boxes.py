@@ -1,0 +1,121 @@
+r"""The last box of a text: `\boxed{...}`, `\fbox{...}`.
+
+Braces must balance, and the content must be more than dots or "your answer". Of nested boxes the
+innermost counts. A box behind "not", "instead of" or "rather than" is not the answer. Boxes that only
+"and", "or" or commas separate are one list, which keeps the names that stand before its boxes if they
+differ: `x=\boxed{3}` and `y=\boxed{3}` are `x=3, y=3`.
+"""
+
+import re
+from typing import NamedTuple
+
+_OPENING = re.compile(r"\\(?:boxed|fbox)\s*+(?=\{)")
+_WITHOUT_BRACES = re.compile(r"\\boxed\s++([^\s{}$\\,;.]++)")
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+_PLACEHOLDER = re.compile(
+    r"(?:[\s.\u2026?_$~{}]|\\(?:[^\w{}]|_|(?:[lc]?dots|dotsc|quad|qquad|square|text)\b))*+"
+    r"|(?:\\text\s*\{)?\s*+(?:insert\s+)?(?:(?:your|the|my|final)\s+)*answer(?:\s+here)?\s*\}?",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(
+    r"(?P<styled>\\text(?:bf)?\s*\{)?\s*+(?:the\s+)?(?:final\s+)?answer\s*+(?:is\b\s*+:?|:|=)\s*+(?P<closed>\})?",
+    re.IGNORECASE,
+)
+_DENIAL = re.compile(
+    r"(?:\bnot|n't|\binstead\s+of|\brather\s+than)(?:\s+(?:be|equal\s+to))?[\s$*(\[\\]*$", re.IGNORECASE
+)
+_NAME = re.compile(r"(?<![A-Za-z\\])([A-Za-z](?:_(?:\w|\{\w+\}))?)\s*=\s*\$?$")
+_BETWEEN = re.compile(
+    r"(?:[\s$,;&]|\\[,;:! ()\[\]]|\\q?quad|\band\b|\bor\b|\\text\{\s*(?:and|or)\s*\}"
+    r"|\b[A-Za-z](?:_(?:\w|\{\w+\}))?\s*=)*+"
+)
+_JOINT = re.compile(r",|and|or")
+_MOST_BETWEEN = 40
+"""Characters between two boxes of one list, and of the words before a box that say what it is."""
+
+
+class Box(NamedTuple):
+    """A box with content; `start` and `end` are those of the whole of it."""
+
+    start: int
+    content: str
+    end: int
+
+
+class _Span(NamedTuple):
+    start: int
+    opened: int
+    closed: int
+    end: int
+
+
+def last_boxes(text: str) -> Box | None:
+    """The last box that is not denied, together with those before it that belong to the same list."""
+    if "\\boxed" not in text and "\\fbox" not in text:
+        return None
+    found: list[Box] = []
+    # Contents are taken from the end and only as long as they belong together: boxes may nest deeply.
+    for span in reversed(_spans(text)):
+        if not (content := _content(text, span)):
+            continue
+        box = Box(span.start, content, span.end)
+        if found and not _belong_together(text, box, found[-1]):
+            break
+        if found or not _DENIAL.search(_before(text, box)):
+            found.append(box)
+    if not found:
+        return None
+    content = found[0].content if len(found) == 1 else _list(text, found[::-1])
+    return Box(found[-1].start, content, found[0].end)
+
+
+def _spans(text: str) -> list[_Span]:
+    """All boxes in the order of their starts, so that an inner one comes after the outer one."""
+    starts = {match.end(): match.start() for match in _OPENING.finditer(text)}
+    found = [
+        _Span(match.start(), match.start(1), match.end(1), match.end())
+        for match in _WITHOUT_BRACES.finditer(text)
+        if any(map(str.isdecimal, match[1])) or (len(match[1]) == 1 and match[1] not in "aI(")
+    ]
+    open_braces: list[int] = []
+    for match in _BRACE.finditer(text, min(starts, default=len(text))):
+        if match[0] == "{":
+            open_braces.append(match.start())
+        elif match[0] == "}" and open_braces:
+            opened = open_braces.pop()
+            if opened in starts:
+                found.append(_Span(starts[opened], opened + 1, match.start(), match.end()))
+    return sorted(found)
+
+
+def _content(text: str, span: _Span) -> str:
+    """What a box holds, without a label such as "Answer:"; empty for a place without an answer."""
+    content = text[span.opened : span.closed].strip()
+    if _PLACEHOLDER.fullmatch(content):
+        return ""
+    if label := _LABEL.match(content):
+        styled = label["styled"] if label["styled"] and not label["closed"] else ""
+        return styled + content[label.end() :].strip()
+    return content
+
+
+def _before(text: str, box: Box) -> str:
+    return text[max(0, box.start - _MOST_BETWEEN) : box.start]
+
+
+def _belong_together(text: str, one: Box, other: Box) -> bool:
+    if other.start - one.end > _MOST_BETWEEN:
+        return False
+    between = text[one.end : other.start]
+    return _BETWEEN.fullmatch(between) is not None and _JOINT.search(between) is not None
+
+
+def _list(text: str, boxes: list[Box]) -> str:
+    names = [_NAME.search(_before(text, box)) for box in boxes]
+    known = [name[1] for name in names if name]
+    if len(known) == len(boxes) and len(set(known)) > 1:
+        named = zip(known, boxes, strict=True)
+        contents = [f"{name}={box.content}" for name, box in named]
+    else:
+        contents = [box.content for box in boxes]
+    return ", ".join(dict.fromkeys(contents))
