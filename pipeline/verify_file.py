@@ -60,8 +60,8 @@ async def verify_file(
                 on_verdict()
 
             try:
-                for row_id, target, response in _questions(source, columns):
-                    task = asyncio.create_task(judge.verify("", response, target))
+                for row_id, prompt, target, response in _questions(source, columns):
+                    task = asyncio.create_task(judge.verify(prompt, response, target))
                     waiting.append((row_id, task))
                     if len(waiting) >= _IN_FLIGHT:
                         await write_first()
@@ -85,8 +85,11 @@ async def _start(judge: LocalJudge) -> None:
         raise RunFailure(f"the verifier cannot start: {type(e).__name__}: {e}") from e
 
 
-def _questions(source: Path, columns: Columns) -> Iterator[tuple[object, Target, str]]:
-    """Id, target and response of each row; the id is the line's number if the row has none."""
+def _questions(source: Path, columns: Columns) -> Iterator[tuple[object, str, Target, str]]:
+    """Id, prompt, target and response of each row.
+
+    The id is the line's number if the row has none; a row need not have a prompt.
+    """
     with source.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
@@ -98,14 +101,19 @@ def _questions(source: Path, columns: Columns) -> Iterator[tuple[object, Target,
                 raise RowError(f"{where}: is not JSON ({e})") from e
             if not isinstance(row, dict):
                 raise RowError(f"{where}: expected an object, got {type(row).__name__}")
-            response = row.get("response")
-            if not isinstance(response, str):
-                raise RowError(f"{where}: field 'response': expected a text, got {response!r}")
+            response = _text(row.get("response"), f"{where}: field 'response'")
+            prompt = _text(row.get("prompt") or "", f"{where}: field 'prompt'")
             try:
                 target = columns.target(row)
             except ValueError as e:
                 raise RowError(f"{where}: {e}") from e
-            yield row.get("id", number), target, response
+            yield row.get("id", number), prompt, target, response
+
+
+def _text(value: object, where: str) -> str:
+    if not isinstance(value, str):
+        raise RowError(f"{where}: expected a text, got {value!r}")
+    return value
 
 
 def _math_target(row: dict[str, Any]) -> Target:

@@ -27,7 +27,7 @@ class ProcessSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    processes: int = Field(default=0, ge=0)
+    processes: int = Field(default=0, ge=0, le=1024)
     """Processes that judge, in each place where the verifier runs; 0 judges in place."""
     process_seconds: float = Field(default=30.0, gt=0)
     """Hard limit on one response, and on building the verifier."""

@@ -27,12 +27,14 @@ def test_every_row_gets_a_verdict_in_order(berry: Berry, tmp_path: Path) -> None
         {"gold": "x+1", "response": r"\boxed{1+x}"},
         {"id": "none", "gold": "3", "response": "no idea"},
         {"id": "odd", "gold": "3", "response": "\ud800 \\boxed{3}"},
+        {"id": "share", "gold": "50", "response": r"\boxed{50\%}", "prompt": "What percentage is it?"},
     )
     done = berry("verify", "math", "--input", "in.jsonl", "--output", "out.jsonl", "--workers", 2)
     assert done.returncode == 0, done.stderr
     rows = read(tmp_path / "out.jsonl")
-    assert [row["id"] for row in rows] == ["a", 2, "slow", 4, "none", "odd"]
-    assert [row["outcome"] for row in rows] == ["pass", "fail", "error", "pass", "abstain", "pass"]
+    assert [row["id"] for row in rows] == ["a", 2, "slow", 4, "none", "odd", "share"]
+    outcomes = ["pass", "fail", "error", "pass", "abstain", "pass", "pass"]
+    assert [row["outcome"] for row in rows] == outcomes
     assert all(set(row) == COLUMNS for row in rows)
     assert all(str(row["verifier"]).startswith("math") for row in rows)
     assert [row["extracted"] for row in rows][:2] == ["0.5", "1"]
