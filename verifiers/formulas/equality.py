@@ -1,6 +1,6 @@
 """Are two expressions equal? By exact value, else by their values to many digits at several points.
 
-Different values at one point prove that they are not. The same values to 150 digits or more at every
+Different values at one point prove that they are not. The same values to 110 digits or more at every
 point that was tried are taken as equality, after Schwartz and Zippel. Where digits would be lost, in
 sums of numbers of very different sizes, more are computed; where 1500 are too few, nothing is said.
 
@@ -17,14 +17,14 @@ import mpmath
 
 from verifiers.formulas.exact_values import Undefined, exact_value
 from verifiers.formulas.nodes import Apply, Formula, Number, Variable
-from verifiers.formulas.numeric import Evaluator, TooFewDigits, TooLarge, variables
+from verifiers.formulas.numeric import MOST_DIGITS, Evaluator, TooFewDigits, TooLarge, variables
 from verifiers.formulas.points import Point, points
 
-_DIGITS = (30, 160, 400, 1500)
+_DIGITS = (30, 160, 400, MOST_DIGITS)
 """To compare quickly, to be sure, and for values whose terms differ much in size."""
 _QUICK, _SURE = 0, 1
-_MARGIN_DIGITS = 12
-"""Digits that an evaluation may lose by cancellation."""
+_MARGINS = (12, 50, 50, 50)
+"""Digits of each that cancellation may have spoilt; numeric.py sees to it that it is not more."""
 _ENOUGH = 3
 _EVALUATORS = {
     (level, base): Evaluator(digits, log_base=base)
@@ -104,10 +104,12 @@ def _same_by_numbers(one: Formula, other: Formula, log_base: int | None) -> Equa
     agreed: dict[_Found, list[Point]] = {found: [] for found in _Found}
     for point in _points_for(one, other, names):
         found = _at(one, other, point, _QUICK, log_base)
-        # Digits lost by cancellation can make equal values look different: ask again with more.
-        if found is _Found.OTHER and _at(one, other, point, _SURE, log_base) is _Found.OTHER:
+        if found in (_Found.OTHER, _Found.OTHER_COMPLEX):
+            # Lost digits can make equal values look different: ask again with more.
+            found = _at(one, other, point, _SURE, log_base)
+        if found is _Found.OTHER:
             return Equal.NO
-        agreed[_Found.SAME if found is _Found.OTHER else found].append(point)
+        agreed[found].append(point)
     enough = _ENOUGH if names else 1
     same = agreed[_Found.SAME] or agreed[_Found.ZERO]
     if len(same) < enough:
@@ -206,7 +208,7 @@ def _close(x: Any, y: Any, level: int) -> bool:
 
 
 def _tolerance(level: int) -> Any:
-    return _EVALUATORS[level, None].context.mpf(10) ** (_MARGIN_DIGITS - _DIGITS[level])
+    return _EVALUATORS[level, None].context.mpf(10) ** (_MARGINS[level] - _DIGITS[level])
 
 
 @lru_cache(maxsize=4096)

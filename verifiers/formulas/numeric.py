@@ -6,7 +6,7 @@ negative numbers are complex, by the principal branch.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -17,10 +17,16 @@ from verifiers.formulas.nodes import Apply, Constant, Formula, Number, Quantity,
 
 _MOST_MAGNITUDE = 10**6
 """Bits of the exponent of a value: up to about 10^300,000."""
-_SPARE_BITS = 40
-"""Of the precision, which rounding may have spoilt."""
+_NOISE_BITS = 20
+MOST_DIGITS = 1500
+"""With so many, a term of the size of rounding errors is taken for one."""
 _MOST_ARGUMENT_BITS = 40
 """Of what factorials and binomials are taken of."""
+
+
+def spare_bits(precision: int) -> int:
+    """Bits of the precision that rounding and cancellation may have spoilt."""
+    return 40 if precision < 200 else 166
 
 
 class TooLarge(ArithmeticError):
@@ -43,10 +49,14 @@ def variables(formula: Formula) -> frozenset[str]:
 class Evaluator:
     """Evaluates expressions to a number of digits."""
 
-    def __init__(self, digits: int, *, log_base: int | None = None) -> None:
-        """`log_base` is what `\\log` without a base means; None is the natural logarithm."""
+    def __init__(self, digits: int, *, log_base: int | None = None, strict: bool = True) -> None:
+        """`log_base` is what `\\log` without a base means; None is the natural logarithm.
+
+        If it is `strict` it raises TooFewDigits where sums lose digits that may matter.
+        """
         self.context = mpmath.MPContext()
         self.context.dps = digits
+        self.context.strict = strict
         self.log_base = log_base
 
     def value(self, formula: Formula, point: Mapping[str, Any]) -> Any:
@@ -115,17 +125,34 @@ _CONSTANTS: Mapping[str, Callable[[Any], Any]] = {
 
 
 def _sum(context: Any, *terms: Any) -> Any:
-    sizes = [context.mag(term) for term in terms if term and not context.isinf(term)]
-    if sizes and max(sizes) - min(sizes) > context.prec - _SPARE_BITS:
-        raise TooFewDigits("a sum whose small terms are lost in the large ones")
     total = terms[0]
     for term in terms[1:]:
         total = total + term
+    if context.strict:
+        _check_sum(context, terms, total)
     return total
 
 
+def _check_sum(context: Any, terms: Sequence[Any], total: Any) -> None:
+    """Raises TooFewDigits where digits are lost that may matter."""
+    sizes = [context.mag(term) for term in terms if term and not context.isinf(term)]
+    if context.dps >= MOST_DIGITS:
+        sizes = [size for size in sizes if not _is_noise(size, context.prec)]
+    spare = spare_bits(context.prec)
+    if sizes and max(sizes) - min(sizes) > context.prec - spare:
+        raise TooFewDigits("a sum whose small terms are lost in the large ones")
+    # What is left of terms that cancel, unless it is only what rounding left of zero.
+    if total and sizes and spare < max(sizes) - context.mag(total) < context.prec - _NOISE_BITS:
+        raise TooFewDigits("a sum whose terms nearly cancel")
+
+
+def _is_noise(size: int, precision: int) -> bool:
+    """Whether a value has just the size of what rounding leaves of zero, as of the cosine of pi/2."""
+    return -precision - 10 * _NOISE_BITS < size < 3 * _NOISE_BITS - precision
+
+
 def _quotient(context: Any, top: Any, bottom: Any) -> Any:
-    if bottom and context.mag(bottom) < _SPARE_BITS - context.prec:
+    if bottom and context.mag(bottom) < spare_bits(context.prec) - context.prec:
         raise TooFewDigits("a divisor that may be zero but for rounding")
     return top / bottom
 
@@ -174,7 +201,7 @@ def _stepped(name: str) -> Callable[..., Any]:
     def apply(context: Any, x: Any) -> Any:
         if not context.isinf(x) and x != context.nint(x):
             distance = abs(x - context.nint(x))
-            if context.mag(distance) < context.mag(x) + _SPARE_BITS - context.prec:
+            if context.mag(distance) < context.mag(x) + spare_bits(context.prec) - context.prec:
                 raise TooFewDigits("a step that rounding may have moved")
         return getattr(context, name)(x)
 

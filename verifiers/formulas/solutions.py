@@ -18,7 +18,7 @@ from verifiers.formulas.numeric import Evaluator, TooLarge, variables
 from verifiers.formulas.points import points
 from verifiers.formulas.regions import Region
 
-_EVALUATOR = Evaluator(40)
+_EVALUATOR = Evaluator(40, strict=False)
 _ROOT_DIGITS, _OTHER_DIGITS = 25, 6
 _STARTS = (1.3, -1.7, 0.4, -0.6, 7.1, -9.2, 1.1 + 1.3j, -0.8 - 0.9j)
 _ENOUGH = 6
@@ -68,7 +68,7 @@ def _root(formula: Formula, unknown: str, point: Mapping[str, Any], start: compl
     context = _EVALUATOR.context
     try:
         root = context.findroot(value, context.mpmathify(start), maxsteps=40, verify=False)
-        residue, scale = value(root), 1 + abs(root)
+        residue, scale = value(root), 1 + abs(value(context.mpmathify(start)))
     except (Undefined, TooLarge, ValueError, ZeroDivisionError, TypeError):
         return None
     if not context.isfinite(root) or abs(residue) > scale * context.mpf(10) ** -_ROOT_DIGITS:
