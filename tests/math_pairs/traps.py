@@ -221,6 +221,14 @@ EQUAL: dict[str, tuple[tuple[str, str], ...]] = {
         (r"20^\circ", r"20 \text{ degrees Celsius}"),
         ("20", r"20^\circ\text{C}"),
     ),
+    "what cancels leaves nothing": (
+        (r"(\sin(-7))^{12}", r"(\sin(-7))^{12}+y^2-y^2"),
+        ("x", "(x+10^{30})-10^{30}"),
+        ("0", r"e^{i\pi}+1"),
+        ("0", r"\sqrt2\cdot\sqrt2-2"),
+        ("x", r"\cos\frac{\pi}{2}+x"),
+        (r"\pi", r"\sin(2\pi)+\pi"),
+    ),
     "rounding holds in lists and powers of ten": (
         ("0.33, 0.67", r"\frac13,\frac23"),
         ("e^{100}", r"2.68812\times10^{43}"),
