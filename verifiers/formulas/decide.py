@@ -18,9 +18,8 @@ _CHOICE = re.compile(
     r"(?:\\(?:text|textbf|mathrm|mathbf|textrm|mbox)\s*+\{\s*+)?+(?:(?:[Oo]ption|[Cc]hoice|[Aa]nswer)\s++)?+"
     r"\(?\s*+([A-Ja-j])\s*+(?:\)|\.|:|\}|$)"
 )
-_WANTS_LIBRARY = re.compile(
-    r"\\(?:int|sum|prod|lim|partial|iint|oint|frac\{d|bigcup|cfrac|overline|vec|equiv|pmod|bmod)"
-)
+_WANTS_LIBRARY = re.compile(r"\\(?:int|sum|prod|lim|frac\{d)(?![a-z])")
+_FULL_STOP = re.compile(r"(?<!\.)\.$")
 _TIME = re.compile(r"\d{1,2}:[0-5]\d")
 _OTHER_CHOICE = re.compile(r"(?:\bor\b|\band\b|,|/)\s*+\(?[A-J]\b|\([A-J]\)")
 _GOLD_CHOICE = re.compile(r"(?:\\text(?:bf)?\s*+\{\s*+)?+\(?\s*+([A-J])\s*+\)?\s*+\.?\s*+\}?")
@@ -75,7 +74,7 @@ def _compare_long(gold: str, answer: str) -> Comparison:
 
 def _text(answer: str) -> str:
     """With single spaces and without styles; spaces count, since `1 1/2` is not `11/2`."""
-    return " ".join(styles_removed(answer).rstrip(" .").split())
+    return _FULL_STOP.sub("", " ".join(styles_removed(answer).split()))
 
 
 def _is_anagram(gold: str, answer: str) -> bool:

@@ -46,22 +46,30 @@ def quantity_in(sentence: str) -> str | None:
     numbers = list(_DIGITS.finditer(text)) or list(_IN_WORDS.finditer(text))
     if not numbers and not re.search(r"\d", text):
         return None
-    if _DIGITS.search(text) and _IN_WORDS.search(text):
-        raise Unreadable("a sentence of which it cannot be told what number it states")
-    if len(numbers) != 1 or len(re.findall(r"\d[\d,.]*", text)) > 1 or "\\" in text:
-        raise Unreadable("a sentence of which it cannot be told what number it states")
-    before = text[: numbers[0].start()]
+    before = text[: numbers[0].start()] if numbers else ""
     words = re.findall(r"[A-Za-z]+(?:'t)?", before)
-    if not _CHANGING.isdisjoint(word.lower() for word in words):
+    if len(numbers) == 1 and not _CHANGING.isdisjoint(word.lower() for word in words):
         return None
-    if words and words[-1].lower() == "of" and words[-2:-1] and words[-2].lower() not in _MEASURES:
+    if not _is_alone(text, numbers) or not _leads_to_number(before, words):
         raise Unreadable("a sentence of which it cannot be told what number it states")
+    value = number_in_words(numbers[0][0].lower())
+    return text[numbers[0].start() :] if value is None else f"{value}{text[numbers[0].end() :]}"
+
+
+def _is_alone(text: str, numbers: "list[re.Match[str]]") -> bool:
+    """Whether there is one number in the sentence, in digits or in words that can be read."""
+    both = _DIGITS.search(text) and _IN_WORDS.search(text)
+    if both or len(numbers) != 1 or len(re.findall(r"\d[\d,.]*", text)) > 1 or "\\" in text:
+        return False
+    value = number_in_words(numbers[0][0].lower())
+    if value is None:
+        return re.search(r"\d", numbers[0][0]) is not None
+    return value != 1 or not _NO_NUMBER.match(text, numbers[0].end())
+
+
+def _leads_to_number(before: str, words: list[str]) -> bool:
+    """Whether what stands before a number is plain words, and no name or size of something else."""
+    if words[-1:] and words[-1].lower() == "of" and words[-2:-1] and words[-2].lower() not in _MEASURES:
+        return False
     names = any(word[0].isupper() for word in words[1:])
-    if names or len(words) > _MOST_WORDS or not _BEFORE.fullmatch(before):
-        raise Unreadable("a sentence of which it cannot be told what number it states")
-    number = number_in_words(numbers[0][0].lower())
-    if number is None and not re.search(r"\d", numbers[0][0]):
-        raise Unreadable("a sentence of which it cannot be told what number it states")
-    if number == 1 and _NO_NUMBER.match(text, numbers[0].end()):
-        raise Unreadable("a sentence of which it cannot be told what number it states")
-    return text[numbers[0].start() :] if number is None else f"{number}{text[numbers[0].end() :]}"
+    return not names and len(words) <= _MOST_WORDS and _BEFORE.fullmatch(before) is not None
