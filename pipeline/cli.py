@@ -225,7 +225,7 @@ def main() -> None:
     except RunFailure as e:
         status = _complain(str(e), 1)
     except (KeyboardInterrupt, click.exceptions.Abort):
-        status = _complain("interrupted; the same command goes on with the run", 130)
+        status = _complain("interrupted; a run goes on by the same command", 130)
     raise SystemExit(status)
 
 

@@ -230,6 +230,8 @@ def start_ray(config: RunConfig) -> None:
     else:
         needed = config.cluster.workers + config.cluster.verifier_actors
         settings |= {
+            # Not one that somebody has started on this machine.
+            "address": "local",
             # Ray's CPUs are bookkeeping: with fewer than actors, some would wait for ever.
             "num_cpus": max(needed, os.cpu_count() or 1),
             "include_dashboard": False,

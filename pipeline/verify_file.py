@@ -44,6 +44,7 @@ async def verify_file(
     Raises RowError at the first row that is no question, after writing the verdicts before it, and
     RunFailure where the verifier cannot work at all.
     """
+    _check_files(source, output)
     judge = LocalJudge(verifier)
     outcomes: Counter[str] = Counter()
     waiting: deque[tuple[object, asyncio.Task[Verdict]]] = deque()
@@ -52,8 +53,9 @@ async def verify_file(
         with output.open("w", encoding="utf-8") as verdicts:
 
             async def write_first() -> None:
-                row_id, task = waiting.popleft()
+                row_id, task = waiting[0]
                 verdict = await task
+                waiting.popleft()
                 outcomes[verdict.outcome.value] += 1
                 line = {"id": row_id, **columns.verdict(verdict)}
                 verdicts.write(json.dumps(line) + "\n")
@@ -65,14 +67,29 @@ async def verify_file(
                     waiting.append((row_id, task))
                     if len(waiting) >= _IN_FLIGHT:
                         await write_first()
+            except asyncio.CancelledError:
+                for _, task in waiting:
+                    task.cancel()
+                raise
             finally:
-                while waiting:
+                while waiting and not waiting[0][1].cancelled():
                     await write_first()
     except OSError as e:
         raise RowError(f"{e.filename or output}: {e.strerror}") from e
     finally:
         await judge.close()
     return outcomes
+
+
+def _check_files(source: Path, output: Path) -> None:
+    """Raises RowError before the output is emptied for an input that is not there, or is the output."""
+    try:
+        with source.open("rb"):
+            same = output.exists() and output.samefile(source)
+    except OSError as e:
+        raise RowError(f"{source}: {e.strerror}") from e
+    if same:
+        raise RowError(f"{output}: expected another file than the input")
 
 
 async def _start(judge: LocalJudge) -> None:

@@ -116,11 +116,19 @@ def last_phrase(text: str, start: int, *, box: str | None) -> tuple[str, int] | 
         return None
     marks = list(_PHRASE.finditer(text, max(start, min(keywords) - _MOST_TO_KEYWORD)))
     looks_right = looks_like_answer if box is None or not has_maths(box) else looks_like_maths
+    if box is None and marks and _breaks_off(text, marks[-1]):
+        return None
     for mark in reversed(marks[-_MOST_MARKS:]):
         answer = _stated(text, mark, behind_box=box is not None)
         if answer and (box is None or mark["tag"] or looks_right(answer)):
             return answer, mark.start()
     return None
+
+
+def _breaks_off(text: str, mark: re.Match[str]) -> bool:
+    """Whether the text ends with a phrase: what it was going to state is not known."""
+    opens = not (mark["hashes"] or mark["heading"] or mark["solution"])
+    return opens and not text[mark.end() : mark.end() + _MOST_ANSWER].strip(" \t\n*_`$")
 
 
 def _stated(text: str, mark: re.Match[str], *, behind_box: bool) -> str | None:

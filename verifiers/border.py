@@ -61,7 +61,9 @@ class Border:
             if task is None or task.cancelling():
                 raise
             return self.error("the verifier cancelled itself")
-        except (Exception, SystemExit) as e:  # noqa: BLE001 - a verifier may be anybody's code
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as e:  # noqa: BLE001 - a verifier may be anybody's code
             return self.broken(e)
 
     async def ask(self, prompt: str, response: str, target: Target) -> Verdict:

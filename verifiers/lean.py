@@ -44,14 +44,15 @@ _FILES_WRITTEN = 8
 _NUM_TARGETS = 256
 """Targets that are remembered."""
 _REFUSED = re.compile(
-    r"(?<![\w.'])(sorry|admit|axiom|native_decide|bv_decide|ofReduceBool|unsafe|partial|implemented_by"
+    r"(?<![\w.'])(sorry|admit|axiom|variable|variables|include|omit|universe|namespace|native_decide|bv_decide|ofReduceBool|unsafe|partial|implemented_by"
     r"|extern|export_name|csimp|macro|macro_rules|elab|elab_rules|syntax|declare_syntax_cat|notation|notation3"
     r"|infix|infixl|infixr|prefix|postfix|run_cmd|run_elab|run_meta|run_tac|by_elab|initialize"
     r"|builtin_initialize|simproc|dsimproc|simproc_decl|term_elab|command_elab|builtin_command_elab"
     r"|command_parser|term_parser|tactic_parser|tactic|MetaM|CoreM|TermElabM|TacticM|CommandElabM"
     r"|IO|addDecl|debug|skipKernelTC|unif_hint|include_str|Lean|Elab|Meta)(?![\w'])|#(eval|exit|reduce)\b"
 )
-"""Gaps, and everything that runs code or changes the language while the file is read."""
+"""Gaps, everything that runs code or changes the language while the file is read, and what would
+put hypotheses or names around the lines that check the theorem."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +114,7 @@ class Lean:
         num_given += text.count("\n") - proof.count("\n") - 1
         mark = _mark(target, text)
         source, _ = _source(target, mark)
-        check = f"\ntheorem checked_{mark} : statement_{mark} := @{target.name}\n"
+        check = f"\ntheorem checked_{mark} : statement_{mark} := @_root_.{target.name}\n"
         whole = f"{source}{text}{check}#print axioms checked_{mark}\n"
         messages = await self._run(whole, limits)
         if (error := _first_error(messages)) is not None:

@@ -53,41 +53,36 @@ class ProcessVerifier:
         self.name, self.version = named.name, named.version
         self._error = named.error
         self._recipe = pickle.dumps((cls, options, arguments))
-        # A pool for each process: items of one pool would share a time limit.
-        self._workers = [
-            ProcessWorkers(
-                answer,
-                max_workers=1,
-                timeout_seconds=settings.process_seconds,
-                memory_mb=settings.process_memory_mb,
-                preload=[cls.__module__],
-            )
-            for _ in range(max(1, settings.processes))
-        ]
-        self._free: asyncio.Queue[ProcessWorkers[_Item, Verdict | None]] = asyncio.Queue()
-        for worker in self._workers:
-            self._free.put_nowait(worker)
+        self.target_kinds = getattr(cls, "target_kinds", None)
+        self._num_processes = max(1, settings.processes)
+        self._workers: ProcessWorkers[_Item, Verdict | None] = ProcessWorkers(
+            answer,
+            max_workers=self._num_processes,
+            timeout_seconds=settings.process_seconds,
+            memory_mb=settings.process_memory_mb,
+            preload=[cls.__module__],
+            # Each response has the time limit to itself.
+            batch_size=1,
+        )
 
     async def start(self) -> None:
-        """Builds the verifier in every process. Raises CheckFailed where that fails."""
-        await asyncio.gather(*(worker.start() for worker in self._workers))
-        await asyncio.gather(*(worker.run((self._recipe, None)) for worker in self._workers))
+        """Builds the verifier in the processes. Raises CheckFailed where that fails."""
+        await self._workers.start()
+        builds = (self._workers.run((self._recipe, None)) for _ in range(self._num_processes))
+        await asyncio.gather(*builds)
 
     async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
         """The verifier's verdict; ERROR over a limit. Waits for a free process."""
-        worker = await self._free.get()
         try:
-            verdict = await worker.run((self._recipe, (prompt, response, target)))
+            verdict = await self._workers.run((self._recipe, (prompt, response, target)))
         except CheckFailed as e:
             return self._error(str(e))
-        finally:
-            self._free.put_nowait(worker)
         assert verdict is not None
         return verdict
 
     async def close(self) -> None:
         """Kills the processes; calling it twice is fine."""
-        await asyncio.gather(*(worker.close() for worker in self._workers))
+        await self._workers.close()
 
 
 _Item = tuple[bytes, tuple[str, str, Target] | None]
@@ -104,7 +99,7 @@ def answer(item: _Item) -> Verdict | None:
     except MemoryError:
         # The pool says which limit it was.
         raise
-    except (Exception, SystemExit, asyncio.CancelledError) as e:  # noqa: BLE001 - anybody's code
+    except BaseException as e:  # noqa: BLE001 - anybody's code
         return border.broken(e)
 
 

@@ -13,14 +13,16 @@ Usable from several threads and event loops at once: each loop collects batches 
 """
 
 import asyncio
+import contextlib
 import importlib
 import os
 import resource
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
+from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from types import ModuleType
@@ -31,7 +33,6 @@ from pebble import ProcessExpired, ProcessPool
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_BATCH_SIZE = 32
 _MAIN_LOCK = threading.Lock()
 _OUT_OF_MEMORY = 77
 """Exit status of a process that ran out of memory: what it holds then is of no more use."""
@@ -39,6 +40,10 @@ _OUT_OF_MEMORY = 77
 
 class CheckFailed(Exception):
     """The check gave no result: too slow, out of memory, or it raised. The message says which."""
+
+
+class _Closed(CheckFailed):
+    """The workers were closed while somebody waited."""
 
 
 class _OverLimit(CheckFailed):
@@ -60,21 +65,27 @@ class ProcessWorkers(Generic[Item, Result]):
         timeout_seconds: float,
         memory_mb: int,
         preload: Sequence[str] = (),
+        batch_size: int = 32,
     ) -> None:
         """`check` is a module's function, so that a process can import it.
 
-        `preload` names slow modules that it needs, so that no item's time goes into their import.
+        At most `batch_size` items share a process's time limit. `preload` names slow modules that
+        the check needs, so that no item's time goes into their import.
         """
         self._check = check
         self._max_workers = max_workers
         self._timeout_seconds = timeout_seconds
         self._memory_mb = memory_mb
         self._preload = preload
+        self._batch_size = batch_size
         self._pool: Any = None
         self._lock = threading.Lock()
         """Held to start or take the pool."""
         self._waiting: dict[asyncio.AbstractEventLoop, Waiting[Item, Result]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._num_closed = 0
+        self._running: set[asyncio.Future[list[Result]]] = set()
+        """Batches that are with a process."""
 
     async def start(self) -> None:
         """Starts the processes and their imports, so that the first item need not wait for them."""
@@ -93,14 +104,21 @@ class ProcessWorkers(Generic[Item, Result]):
             # Sent off once the loop has run everything that is ready, so that items that arrive
             # in the same turn share a batch.
             loop.call_soon(self._flush, loop)
-        elif len(waiting) == _BATCH_SIZE:
+        if len(waiting) >= self._batch_size:
             self._flush(loop)
         return await future
 
     async def close(self) -> None:
-        """Kills the processes; calling it twice is fine."""
+        """Kills the processes; whoever waits gets CheckFailed. Calling it twice is fine."""
         with self._lock:
             pool, self._pool = self._pool, None
+            self._num_closed += 1
+        for waiting in list(self._waiting.values()):
+            for _, future in waiting:
+                _soon(future, _fail, future, _Closed("closed while it waited"))
+            waiting.clear()
+        for running in list(self._running):
+            _soon(running, running.cancel)
         if pool is not None:
             pool.stop()
             await asyncio.to_thread(pool.join)
@@ -108,18 +126,25 @@ class ProcessWorkers(Generic[Item, Result]):
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
         batch = self._waiting.pop(loop, [])
         if batch:
-            task = loop.create_task(self._run_batch(batch))
+            task = loop.create_task(self._run_batch(batch, self._num_closed))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _run_batch(self, batch: Waiting[Item, Result], *, last_try: bool = False) -> None:
+    async def _run_batch(
+        self, batch: Waiting[Item, Result], num_closed: int, *, last_try: bool = False
+    ) -> None:
         try:
+            if num_closed != self._num_closed:
+                raise _Closed("closed while it waited")
             results = await self._schedule([item for item, _ in batch])
         except CheckFailed as e:
-            if len(batch) > 1 or (isinstance(e, _OverLimit) and not last_try):
-                await asyncio.gather(*(self._run_batch([one], last_try=True) for one in batch))
-            elif not batch[0][1].done():
-                batch[0][1].set_exception(e)
+            again = len(batch) > 1 or (isinstance(e, _OverLimit) and not last_try)
+            if again and not isinstance(e, _Closed):
+                tries = (self._run_batch([one], num_closed, last_try=True) for one in batch)
+                await asyncio.gather(*tries)
+            else:
+                for _, future in batch:
+                    _fail(future, e)
             return
         for (_, future), result in zip(batch, results, strict=True):
             if not future.done():
@@ -134,8 +159,15 @@ class ProcessWorkers(Generic[Item, Result]):
             # A pool that could not replace a killed process is broken; the next item gets a new one.
             await self.close()
             raise CheckFailed(f"the checking processes could not be started ({e})") from e
+        running: asyncio.Future[list[Result]] = asyncio.wrap_future(future)
+        self._running.add(running)
         try:
-            results: list[Result] = await asyncio.wrap_future(future)
+            return await running
+        except asyncio.CancelledError as e:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise _Closed("closed while it was checked") from e
         except FutureTimeout as e:
             raise _OverLimit(f"took longer than {self._timeout_seconds:g} seconds") from e
         except ProcessExpired as e:
@@ -144,7 +176,8 @@ class ProcessWorkers(Generic[Item, Result]):
             raise _OverLimit("the checking process died") from e
         except Exception as e:
             raise CheckFailed(f"{type(e).__name__}: {e}"[:200]) from e
-        return results
+        finally:
+            self._running.discard(running)
 
     def _running_pool(self) -> Any:
         with self._lock:
@@ -158,6 +191,8 @@ class ProcessWorkers(Generic[Item, Result]):
         context = _Context()
         modules = [self._check.__module__, *self._preload]
         context.set_forkserver_preload(modules)
+        with _safe_path():
+            forkserver.ensure_running()
         return ProcessPool(
             max_workers=self._max_workers,
             context=context,
@@ -188,11 +223,39 @@ class _Context(ForkServerContext):
     Process = _Process
 
 
+def _soon(future: "asyncio.Future[Any]", call: Callable[..., object], *arguments: object) -> None:
+    """Calls in the future's own loop, unless that has ended."""
+    loop = future.get_loop()
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(call, *arguments)
+
+
+def _fail(future: "asyncio.Future[Any]", error: CheckFailed) -> None:
+    if not future.done():
+        future.set_exception(error)
+
+
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """The fork server must not take a user's `queue.py` in the current folder for Python's."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
+
+
 def _apply(check: Callable[[Item], Result], items: list[Item]) -> list[Result]:
     try:
         return [check(item) for item in items]
     except MemoryError:
         os._exit(_OUT_OF_MEMORY)
+    except SystemExit as e:
+        raise RuntimeError(f"it tried to exit with {e.code}") from e
 
 
 def _idle() -> None:

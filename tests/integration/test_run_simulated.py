@@ -239,5 +239,5 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
     process.send_signal(2)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command goes on" in errors.splitlines()[-1]
+    assert "goes on by the same command" in errors.splitlines()[-1]
     assert "Traceback" not in errors

@@ -1,12 +1,17 @@
 """`berry verify`: rows in, verdicts out, in the same order, whatever the rows hold."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Berry
 
+BERRY = str(Path(sys.executable).parent / "berry")
 COLUMNS = {"id", "outcome", "reason", "extracted", "verifier"}
 
 
@@ -234,3 +239,36 @@ def test_a_mistake_with_any_verifier_is_one_line(
     assert done.returncode == status
     assert complaint in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_no_input_costs_no_output(berry: Berry, tmp_path: Path) -> None:
+    (tmp_path / "out.jsonl").write_text("kept\n")
+    missing = berry("verify", "math", "--input", "typo.jsonl", "--output", "out.jsonl")
+    assert missing.returncode == 2
+    assert "typo.jsonl" in missing.stderr
+    same = berry("verify", "math", "--input", "out.jsonl", "--output", "out.jsonl")
+    assert same.returncode == 2
+    assert "expected another file than the input" in same.stderr
+    assert (tmp_path / "out.jsonl").read_text() == "kept\n"
+
+
+def test_an_interruption_leaves_the_verdicts_before_it_in_order(tmp_path: Path) -> None:
+    rows = [{"id": n, "gold": "2", "response": rf"\boxed{{\sqrt{{4}}+{n}-{n}}}"} for n in range(60_000)]
+    write(tmp_path / "in.jsonl", *rows)
+    command = [BERRY, "verify", "math", "--input", "in.jsonl", "--output", "out.jsonl"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not output_begun(tmp_path):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    lines = (tmp_path / "out.jsonl").read_text().splitlines()
+    ids = [json.loads(line)["id"] for line in lines]
+    assert 0 < len(ids) < len(rows)
+    assert ids == list(range(len(ids)))
+
+
+def output_begun(folder: Path) -> bool:
+    output = folder / "out.jsonl"
+    return output.exists() and output.stat().st_size > 0

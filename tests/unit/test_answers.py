@@ -280,3 +280,8 @@ def test_time_is_linear(part: str) -> None:
         extract_answer(text)
         last_box(text)
     assert time.process_time() - start < 2
+
+
+def test_a_phrase_at_the_very_end_leaves_the_answer_open() -> None:
+    assert extract_answer("The answer is 2.\n\nIn other words, the correct answer is:") is None
+    assert extract_answer(r"\boxed{2}. In other words, the correct answer is:") == "2"

@@ -24,6 +24,8 @@ def check(item: str) -> str:
                 pass
         case "die":
             os._exit(7)
+        case "exit":
+            raise SystemExit(3)
         case "raise":
             raise RuntimeError("no luck")
         case "eat":
@@ -157,3 +159,33 @@ def test_a_script_without_a_main_guard_works(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("pass\n", "")
+
+
+async def test_whoever_waits_when_the_workers_close_is_told() -> None:
+    workers = ProcessWorkers(check, max_workers=1, timeout_seconds=60.0, memory_mb=512, batch_size=1)
+    await workers.start()
+    waiting = [asyncio.ensure_future(workers.run(item)) for item in ("hang", "a", "b")]
+    await asyncio.sleep(0.5)
+    late = asyncio.ensure_future(workers.run("c"))
+    await asyncio.sleep(0)
+    await workers.close()
+    results = await asyncio.wait_for(asyncio.gather(*waiting, late, return_exceptions=True), 10)
+    assert all(isinstance(result, CheckFailed) for result in results), results
+    assert all("closed" in str(result) for result in results)
+
+
+async def test_a_check_that_exits_is_a_failed_check(workers: ProcessWorkers[str, str]) -> None:
+    with pytest.raises(CheckFailed, match="tried to exit with 3"):
+        await workers.run("exit")
+    assert await workers.run("a") == "A"
+
+
+def test_a_file_of_the_users_does_not_take_the_place_of_pythons(tmp_path: Path) -> None:
+    (tmp_path / "queue.py").write_text("raise SystemExit('not the queue you look for')")
+    (tmp_path / "sympy.py").write_text("raise SystemExit('not the sympy you look for')")
+    (tmp_path / "in.jsonl").write_text('{"gold": "2", "response": "\\\\boxed{\\\\sqrt{4}}"}\n')
+    berry = Path(sys.executable).parent / "berry"
+    command = [str(berry), "verify", "math", "--input", "in.jsonl", "--output", "out.jsonl"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert '"pass"' in (tmp_path / "out.jsonl").read_text()
