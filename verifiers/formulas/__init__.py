@@ -6,7 +6,7 @@
     grammar.py        2. tokens.py, atoms.py: plain LaTeX into a Formula of nodes.py
     structures.py     3. what the formula says: a value, a name's value, an equation, a region
     compare.py        4. by the rule of its kind (rules/); equality.py decides whether values are equal
-    library.py        5. sums, integrals and limits, by math-verify's grammar and sympy
+    by_sympy.py       5. sums, integrals and limits, by math-verify's grammar and sympy
 
 No text is ever evaluated as code.
 """

@@ -1,13 +1,13 @@
-"""Decides a pair of answers: reads both, compares them, asks the library where that says nothing."""
+"""Decides a pair of answers: reads both, compares them, asks sympy where that says nothing."""
 
 import re
 from dataclasses import dataclass
 
+from verifiers.formulas.by_sympy import compare_by_sympy
 from verifiers.formulas.compare import compare
 from verifiers.formulas.comparison import Comparison, Context
 from verifiers.formulas.equality import Equal
 from verifiers.formulas.grammar import read
-from verifiers.formulas.library import compare_by_library
 from verifiers.formulas.nodes import Formula, Number, Quantity, Unreadable, Words
 from verifiers.formulas.notation import plain
 from verifiers.formulas.prose import quantity_in, styles_removed
@@ -18,7 +18,7 @@ _CHOICE = re.compile(
     r"(?:\\(?:text|textbf|mathrm|mathbf|textrm|mbox)\s*+\{\s*+)?+(?:(?:[Oo]ption|[Cc]hoice|[Aa]nswer)\s++)?+"
     r"\(?\s*+([A-Ja-j])\s*+(?:\)|\.|:|\}|$)"
 )
-_WANTS_LIBRARY = re.compile(r"\\(?:int|sum|prod|lim|frac\{d)(?![a-z])")
+_WANTS_SYMPY = re.compile(r"\\(?:int|sum|prod|lim|frac\{d)(?![a-z])")
 _FULL_STOP = re.compile(r"(?<!\.)\.$")
 _TIME = re.compile(r"\d{1,2}:[0-5]\d")
 _OTHER_CHOICE = re.compile(r"(?:\bor\b|\band\b|,|/)\s*+\(?[A-J]\b|\([A-J]\)")
@@ -53,10 +53,10 @@ def decide(question: Question) -> Comparison:
     if found.equal is Equal.NO and (other := other_readings(gold, answer)) is not None:
         again = _compare(*other, question.context)
         found = again if again.equal is Equal.YES else found
-    if found.equal is not Equal.UNKNOWN or not _WANTS_LIBRARY.search(gold + answer):
+    if found.equal is not Equal.UNKNOWN or not _WANTS_SYMPY.search(gold + answer):
         return found
-    by_library = compare_by_library(plain(gold), plain(answer))
-    return by_library if by_library.equal is not Equal.UNKNOWN else found
+    by_sympy = compare_by_sympy(plain(gold), plain(answer))
+    return by_sympy if by_sympy.equal is not Equal.UNKNOWN else found
 
 
 def _compare(gold: str, answer: str, context: Context) -> Comparison:

@@ -62,7 +62,7 @@ class Unsure(ValueError):
 
 
 @lru_cache(maxsize=1024)
-def read_by_library(text: str) -> Any:
+def read_latex(text: str) -> Any:
     """The expression in sympy's terms; None if it cannot be told for sure what it is."""
     if len(text) > _MOST_CHARACTERS:
         return None

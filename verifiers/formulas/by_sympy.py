@@ -13,7 +13,7 @@ from typing import Any
 
 from verifiers.formulas.comparison import Comparison, no, unknown, yes
 from verifiers.formulas.equality import Equal, Point, points
-from verifiers.formulas.latex_reading import Unsure, read_by_library
+from verifiers.formulas.latex_reading import Unsure, read_latex
 
 _DIGITS = 110
 _SAME, _DIFFERENT = 10.0**-95, 10.0**-80
@@ -44,7 +44,7 @@ _FAILURES = (
 """What sympy raises where it finds no value, such as for a sum that diverges."""
 
 
-def compare_by_library(gold: str, answer: str) -> Comparison:
+def compare_by_sympy(gold: str, answer: str) -> Comparison:
     """Compares two answers in plain LaTeX."""
     found = _compare(gold, answer)
     if found.equal is not Equal.YES and (_NATURAL.search(gold) or _NATURAL.search(answer)):
@@ -55,7 +55,7 @@ def compare_by_library(gold: str, answer: str) -> Comparison:
 
 
 def _compare(gold: str, answer: str) -> Comparison:
-    ours, theirs = read_by_library(gold), read_by_library(answer)
+    ours, theirs = read_latex(gold), read_latex(answer)
     if ours is None:
         return unknown("the gold answer cannot be read")
     if theirs is None:

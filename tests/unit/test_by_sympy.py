@@ -2,8 +2,8 @@
 
 import pytest
 
+from verifiers.formulas.by_sympy import compare_by_sympy
 from verifiers.formulas.equality import Equal
-from verifiers.formulas.library import compare_by_library
 from verifiers.formulas.notation import plain
 
 _EQUAL = [
@@ -105,7 +105,7 @@ _UNDECIDED = [
 
 
 def _compare(gold: str, answer: str) -> Equal:
-    return compare_by_library(plain(gold), plain(answer)).equal
+    return compare_by_sympy(plain(gold), plain(answer)).equal
 
 
 @pytest.mark.parametrize(("gold", "answer"), _EQUAL)
