@@ -166,13 +166,13 @@ class Found:
     def take_constant(self, name: str) -> float:
         """Reads NaN and its like."""
         self.flaw = f"it has {name}"
-        return 0.0
+        return math.nan  # of no account: what has a flaw is never compared with a schema
 
     def take_integer(self, digits: str) -> int:
         """Reads an integer."""
         if len(digits) > _MOST_DIGITS:
             self.too_big = f"a number has {len(digits)} digits"
-            return 0
+            return 0  # of no account either
         return int(digits)
 
     def take_float(self, digits: str) -> float:

@@ -75,6 +75,7 @@ def test_a_driver_killed_ten_times_ends_with_the_same_bytes_as_one_that_was_not(
             wait_for(lambda: len(journal(out)) > len(kept), process, 120)
             time.sleep(chance.uniform(0.0, 1.0))
         else:
+            # At no event on purpose: while it starts, loads, works or is between two steps.
             time.sleep(chance.uniform(1.0, 8.0))
         process.kill()
         process.wait()

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -161,12 +162,22 @@ def test_a_script_without_a_main_guard_works(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("pass\n", "")
 
 
-async def test_whoever_waits_when_the_workers_close_is_told() -> None:
-    workers = ProcessWorkers(check, max_workers=1, timeout_seconds=60.0, memory_mb=512, batch_size=1)
-    await workers.start()
-    waiting = [asyncio.ensure_future(workers.run(item)) for item in ("hang", "a", "b")]
-    await asyncio.sleep(0.5)
-    late = asyncio.ensure_future(workers.run("c"))
+def wait_for_any(files: list[str]) -> None:
+    """Until a process has begun with one of them."""
+    deadline = time.monotonic() + 30
+    while not any(Path(file).exists() for file in files):
+        assert time.monotonic() < deadline, "no process has begun"
+        time.sleep(0.01)
+
+
+async def test_whoever_waits_when_the_workers_close_is_told(tmp_path: Path) -> None:
+    workers = ProcessWorkers(
+        note_and_hang, max_workers=1, timeout_seconds=60.0, memory_mb=512, batch_size=1
+    )
+    notes = [str(tmp_path / name) for name in "abc"]
+    waiting = [asyncio.ensure_future(workers.run(note)) for note in notes]
+    await asyncio.to_thread(wait_for_any, notes)
+    late = asyncio.ensure_future(workers.run(str(tmp_path / "late")))
     await asyncio.sleep(0)
     await workers.close()
     results = await asyncio.wait_for(asyncio.gather(*waiting, late, return_exceptions=True), 10)

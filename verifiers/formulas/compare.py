@@ -33,7 +33,7 @@ from verifiers.formulas.rules.sets import (
 )
 from verifiers.formulas.rules.values import compare_quantities, compare_values
 from verifiers.formulas.rules.words import compare_numerals, compare_ratios, compare_words
-from verifiers.formulas.structures import (
+from verifiers.formulas.statements import (
     Assignment,
     Contradiction,
     Equation,
@@ -41,8 +41,8 @@ from verifiers.formulas.structures import (
     Inequality,
     Named,
     Structure,
-    structure_of,
 )
+from verifiers.formulas.structures import structure_of
 
 Rule = Callable[[Structure, Structure, Comparer], Comparison]
 _RULES: tuple[tuple[type, Rule], ...] = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from verifiers.formulas.conventions import Conventions
 from verifiers.formulas.equality import Equal
 from verifiers.formulas.nodes import Apply, Constant, Number, Variable
-from verifiers.formulas.structures import Structure
+from verifiers.formulas.statements import Structure
 
 ATOMS = (Number, Constant, Variable, Apply)
 """What has a value or is an expression in variables."""

@@ -1,13 +1,12 @@
 """What an answer says beyond its notation: the value that `x = 5` names, the interval `1 < x < 2`.
 
-`structure_of` takes a formula as it was read and gives one of these, or the formula itself.
+`structure_of` takes a formula as it was read and gives a statement (statements.py), or the formula itself.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import TypeAlias, get_args
+from typing import get_args
 
 from verifiers.formulas.building import in_base_units, joined_quantities
 from verifiers.formulas.equality import Equal, same_value
@@ -34,66 +33,20 @@ from verifiers.formulas.regions import (
     interval_region,
     joined,
 )
+from verifiers.formulas.statements import (
+    Assignment,
+    Contradiction,
+    Equation,
+    Family,
+    Inequality,
+    Named,
+    Structure,
+)
 
 ZERO = Number(Fraction(0))
 _EITHER_SIGN = frozenset(["plus_minus", "minus_plus"])
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _MOST_ITEMS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """`name = value`."""
-
-    name: str
-    value: "Structure"
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """Values of several names, in the names' order: `x = 1, y = 2`."""
-
-    parts: tuple[Named, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """An expression for every value of a parameter in a set: `k pi, k in Z`."""
-
-    member: Formula
-    parameter: str
-    domain: "Structure"
-
-
-@dataclass(frozen=True, slots=True)
-class Equation:
-    """`left = right`, in variables."""
-
-    left: Formula
-    right: Formula
-
-    @property
-    def difference(self) -> Formula:
-        """What is zero where the equation holds."""
-        return Apply("add", (self.left, Apply("neg", (self.right,))))
-
-
-@dataclass(frozen=True, slots=True)
-class Inequality:
-    """`difference > 0`, or `>= 0` if it is not strict."""
-
-    difference: Formula
-    strict: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Contradiction:
-    """A chain of equalities of which one does not hold."""
-
-
-Structure: TypeAlias = (
-    Formula | Named | Assignment | Family | Equation | Inequality | Contradiction | Region
-)
 
 
 def structure_of(formula: Formula) -> Structure:

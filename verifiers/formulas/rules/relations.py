@@ -21,17 +21,15 @@ from verifiers.formulas.nodes import (
 from verifiers.formulas.numeric import variables
 from verifiers.formulas.regions import Region
 from verifiers.formulas.solutions import same_region, same_solutions
-from verifiers.formulas.structures import (
+from verifiers.formulas.statements import (
     Assignment,
     Equation,
     Family,
     Inequality,
     Named,
     Structure,
-    named_value,
-    region_of,
-    structure_of,
 )
+from verifiers.formulas.structures import named_value, region_of, structure_of
 
 
 def compare_named(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:

@@ -13,7 +13,8 @@ from verifiers.formulas.nodes import (
 )
 from verifiers.formulas.regions import Region
 from verifiers.formulas.rules.values import has_decimals
-from verifiers.formulas.structures import Structure, named_value, region_of, structure_of
+from verifiers.formulas.statements import Structure
+from verifiers.formulas.structures import named_value, region_of, structure_of
 
 
 def compare_regions(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:

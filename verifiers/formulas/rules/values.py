@@ -15,10 +15,8 @@ from verifiers.formulas.nodes import (
     Quantity,
 )
 from verifiers.formulas.numeric import variables
-from verifiers.formulas.structures import (
-    Structure,
-    structure_of,
-)
+from verifiers.formulas.statements import Structure
+from verifiers.formulas.structures import structure_of
 from verifiers.formulas.units import CELSIUS, CURRENCY_SIGNS, DEGREE, FAHRENHEIT, POUND, Unit
 
 _SAME_WORDS = (

@@ -11,9 +11,7 @@ from verifiers.formulas.nodes import (
     Ratio,
     Words,
 )
-from verifiers.formulas.structures import (
-    Structure,
-)
+from verifiers.formulas.statements import Structure
 
 _NEGATIONS = frozenset(["not", "no", "never", "non", "neither", "nor", "isn't", "cannot"])
 

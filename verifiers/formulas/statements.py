@@ -1,0 +1,62 @@
+"""What an answer says, where that is more than a formula."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from verifiers.formulas.nodes import Apply, Formula
+from verifiers.formulas.regions import Region
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """`name = value`."""
+
+    name: str
+    value: "Structure"
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Values of several names, in the names' order: `x = 1, y = 2`."""
+
+    parts: tuple[Named, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """An expression for every value of a parameter in a set: `k pi, k in Z`."""
+
+    member: Formula
+    parameter: str
+    domain: "Structure"
+
+
+@dataclass(frozen=True, slots=True)
+class Equation:
+    """`left = right`, in variables."""
+
+    left: Formula
+    right: Formula
+
+    @property
+    def difference(self) -> Formula:
+        """What is zero where the equation holds."""
+        return Apply("add", (self.left, Apply("neg", (self.right,))))
+
+
+@dataclass(frozen=True, slots=True)
+class Inequality:
+    """`difference > 0`, or `>= 0` if it is not strict."""
+
+    difference: Formula
+    strict: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """A chain of equalities of which one does not hold."""
+
+
+Structure: TypeAlias = (
+    Formula | Named | Assignment | Family | Equation | Inequality | Contradiction | Region
+)
