@@ -1,6 +1,6 @@
 """What an answer says beyond its notation: the value that `x = 5` names, the interval `1 < x < 2`.
 
-`structure_of` takes a formula as it was read and gives a statement (statements.py), or the formula itself.
+`structure_of` takes a formula as it was read and gives a statement, or the formula itself.
 """
 
 from collections.abc import Sequence
