@@ -1,0 +1,106 @@
+"""`model_judge` asks a real vLLM server with a real model."""
+
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.engines.models import locate
+from pipeline.engines.vllm import preload_libraries
+from verifiers import Outcome, Target
+from verifiers.model_judge import ModelJudgeVerifier, compose
+
+GOLD = Target(kind="math", value="42")
+
+
+@pytest.fixture(scope="module")
+def vllm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """vLLM's OpenAI server with SmolLM2-135M-Instruct on a free port of this machine."""
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("vllm") / "log"
+    cores = ",".join(map(str, sorted(os.sched_getaffinity(0))))
+    environment = os.environ | {
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_CPU_OMP_THREADS_BIND": cores,
+        "LD_PRELOAD": ":".join(preload_libraries()),
+    }
+    command = [
+        # What `vllm serve` runs; that command itself asks for a package named vllm, which on a CPU
+        # is vllm-cpu.
+        *(sys.executable, "-m", "vllm.entrypoints.openai.api_server"),
+        *("--model", locate("SmolLM2-135M-Instruct")),
+        *("--host", "127.0.0.1", "--port", str(port), "--served-model-name", "smol"),
+        *("--max-model-len", "1024", "--dtype", "bfloat16", "--enforce-eager", "--block-size", "32"),
+    ]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            list(map(str, command)), env=environment, stdout=output, stderr=output
+        )
+    try:
+        _wait_until_healthy(f"http://127.0.0.1:{port}/health", process, log)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(30)
+
+
+def _wait_until_healthy(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Asks until the server answers; fails when it has ended, or after three minutes."""
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.5)
+    pytest.fail(f"the server did not start:\n{log.read_text()[-3000:]}")
+
+
+@pytest.mark.engine
+async def test_a_real_server_is_asked(vllm_server: str) -> None:
+    config = ModelJudgeVerifier.Config(base_url=vllm_server, model="smol", max_tokens=64)
+    verifier = ModelJudgeVerifier(config)
+    verdict = await verifier.verify("What is 6 * 7?", "It is 42.", GOLD)
+    again = await verifier.verify("What is 6 * 7?", "It is 42.", GOLD)
+    await verifier.close()
+    # A model this small seldom keeps to the form; what matters is that its words came back.
+    assert verdict.outcome is not Outcome.ERROR, verdict.reason
+    assert verdict.evidence["reply"]
+    assert isinstance(tokens := verdict.evidence["completion_tokens"], int)
+    assert 0 < tokens <= 64
+    assert (again.outcome, again.evidence) == (verdict.outcome, verdict.evidence)
+    # The same server, made to say the line by guided decoding: the whole path to a PASS.
+    _, code = compose(config.template, "What is 6 * 7?", "It is 42.", "42")
+    forced = {"structured_outputs": {"choice": [f"VERDICT-{code}: PASS"]}}
+    config = ModelJudgeVerifier.Config(base_url=vllm_server, model="smol", extra_body=forced)
+    verifier = ModelJudgeVerifier(config)
+    verdict = await verifier.verify("What is 6 * 7?", "It is 42.", GOLD)
+    await verifier.close()
+    assert verdict.outcome is Outcome.PASS, verdict
+
+
+@pytest.mark.engine
+async def test_a_real_server_that_does_not_have_the_model(vllm_server: str) -> None:
+    config = ModelJudgeVerifier.Config(base_url=vllm_server, model="other")
+    verifier = ModelJudgeVerifier(config)
+    verdict = await verifier.verify("?", "It is 42.", GOLD)
+    await verifier.close()
+    assert (verdict.outcome, verdict.reason) == (
+        Outcome.ERROR,
+        "the judge's server answered with status 404",
+    )
