@@ -77,7 +77,7 @@ async def verify_file(
     except OSError as e:
         raise RowError(f"{e.filename or output}: {e.strerror}") from e
     finally:
-        await judge.close()
+        await _close(judge)
     return outcomes
 
 
@@ -97,9 +97,16 @@ async def _start(judge: LocalJudge) -> None:
         await judge.start()
     except SandboxUnavailable as e:
         raise RunFailure(str(e)) from e
-    except Exception as e:
+    except (Exception, SystemExit) as e:
         # The verifier may be anybody's.
         raise RunFailure(f"the verifier cannot start: {type(e).__name__}: {e}") from e
+
+
+async def _close(judge: LocalJudge) -> None:
+    try:
+        await judge.close()
+    except (Exception, SystemExit) as e:
+        raise RunFailure(f"the verifier cannot close: {type(e).__name__}: {e}") from e
 
 
 def _questions(source: Path, columns: Columns) -> Iterator[tuple[object, str, Target, str]]:

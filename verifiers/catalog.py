@@ -67,7 +67,7 @@ def build_verifier(part: Part, sandbox: SandboxConfig | None = None) -> Verifier
         check_verifier(verifier)
     except CannotBuild:
         raise
-    except Exception as e:
+    except (Exception, SystemExit) as e:
         reason = " ".join(f"{type(e).__name__}: {e}".split())
         raise CannotBuild(f"the verifier {part.use!r} cannot be built: {reason}") from e
     return verifier

@@ -54,10 +54,12 @@ class Kind:
         module_name, _, class_name = path.partition(":")
         try:
             found = getattr(importlib.import_module(module_name), class_name)
-        except Exception as e:
+        except (Exception, SystemExit) as e:
             # The module may be anybody's, and break in any way.
             raise ValueError(f"{use!r} cannot be imported: {type(e).__name__}: {e}") from e
-        if not (isinstance(found, type) and issubclass(getattr(found, "Config", object), BaseModel)):
+        config = getattr(found, "Config", None)
+        checked = isinstance(config, type) and issubclass(config, BaseModel)
+        if not (isinstance(found, type) and checked):
             raise ValueError(f"expected {use!r} to be a class with a pydantic model `Config`")
         return found
 
@@ -75,7 +77,11 @@ class Kind:
         found = self.find(raw["use"])
         options = {key: value for key, value in raw.items() if key != "use"}
         settings = self._take_settings(found, options)
-        options = found.Config.model_validate(options)
+        try:
+            options = found.Config.model_validate(options)
+        except (TypeError, KeyError, AttributeError) as e:
+            # Of a validator of the user's own, which should have raised ValueError.
+            raise ValueError(f"the options of {raw['use']!r} cannot be checked: {e!r}") from e
         part = Part(use=raw["use"], cls=found, options=options, settings=settings)
         if self.check is not None:
             self.check(part)

@@ -272,3 +272,63 @@ def test_an_interruption_leaves_the_verdicts_before_it_in_order(tmp_path: Path) 
 def output_begun(folder: Path) -> bool:
     output = folder / "out.jsonl"
     return output.exists() and output.stat().st_size > 0
+
+
+BROKEN = """
+import sys
+from pydantic import BaseModel, model_validator
+from verifiers import Outcome, Target, Verdict
+
+class Good:
+    class Config(BaseModel):
+        pass
+    name, version = "good", "1"
+    def __init__(self, config):
+        pass
+    def verify(self, prompt, response, target):
+        return Verdict(outcome=Outcome.PASS, reason="yes", verifier=self.name, version=self.version)
+
+class NoClass(Good):
+    Config = 5
+
+class BadCheck(Good):
+    class Config(BaseModel):
+        @model_validator(mode="after")
+        def check(self):
+            raise TypeError("no luck")
+
+class ExitsBuilt(Good):
+    def __init__(self, config):
+        sys.exit(5)
+
+class ExitsAtStart(Good):
+    def start(self):
+        sys.exit(7)
+
+class BreaksAtTheEnd(Good):
+    def close(self):
+        raise RuntimeError("no luck")
+"""
+
+
+@pytest.mark.parametrize(
+    ("use", "status", "complaint"),
+    [
+        ("broken:NoClass", 2, "expected 'broken:NoClass' to be a class with a pydantic model"),
+        ("broken:BadCheck", 2, "the options of 'broken:BadCheck' cannot be checked"),
+        ("broken:ExitsBuilt", 2, "'broken:ExitsBuilt' cannot be built: SystemExit: 5"),
+        ("broken:ExitsAtStart", 1, "the verifier cannot start: SystemExit: 7"),
+        ("broken:BreaksAtTheEnd", 1, "the verifier cannot close: RuntimeError: no luck"),
+        ("exits:Verifier", 2, "'exits:Verifier' cannot be imported: SystemExit: 3"),
+    ],
+)
+def test_a_verifier_that_breaks_around_its_work_is_one_line(
+    berry: Berry, tmp_path: Path, use: str, status: int, complaint: str
+) -> None:
+    (tmp_path / "broken.py").write_text(BROKEN)
+    (tmp_path / "exits.py").write_text("raise SystemExit(3)")
+    write(tmp_path / "in.jsonl", {"target": {"kind": "any"}, "response": "x"})
+    done = berry("verify", "use", use, "--input", "in.jsonl", "--output", "out.jsonl")
+    assert done.returncode == status, done.stderr
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
