@@ -10,7 +10,6 @@ or decide is ABSTAIN; what broke, took too long or is too large to compute is ER
 is never evaluated as code. docs/math.md has the rules and the conventions.
 """
 
-import re
 import time
 
 from pydantic import Field
@@ -21,12 +20,12 @@ from verifiers.formulas.conventions import Conventions
 from verifiers.formulas.decide import Question, decide
 from verifiers.formulas.equality import Equal
 from verifiers.formulas.numeric import TooLarge
+from verifiers.formulas.prose import asks_for_percentage
 from verifiers.formulas.quick import normal_gold, normal_number
 from verifiers.records import Outcome, Target, Verdict
 from verifiers.workers import CheckFailed, ProcessWorkers
 
 _OUTCOMES = {Equal.YES: Outcome.PASS, Equal.NO: Outcome.FAIL, Equal.UNKNOWN: Outcome.ABSTAIN}
-_ASKS_FOR_PERCENT = re.compile(r"percent|%", re.IGNORECASE)
 
 
 class MathVerifier:
@@ -86,7 +85,7 @@ class MathVerifier:
                 if number == expected:
                     return Outcome.PASS, "equal numbers"
                 return Outcome.FAIL, "another number"
-        percent = _ASKS_FOR_PERCENT.search(prompt) is not None
+        percent = asks_for_percentage(prompt)
         context = Context(self._conventions, percent_is_figure=percent)
         try:
             return await self._workers.run(Question(gold, answer, context))

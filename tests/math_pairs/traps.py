@@ -108,6 +108,11 @@ NEVER_EQUAL: dict[str, tuple[tuple[str, str], ...]] = {
         ("x=1 or x=2", "x=1, y=2"),
         ("(3,5)", "y=3, x=5"),
     ),
+    "subscripts say which value is whose": (
+        ("x_1=2, x_2=3", "x_1=3, x_2=2"),
+        ("(2,3)", "x_1=3, x_2=2"),
+    ),
+    "a second curve is far away": (("xy=1", "(xy-1)(x+100)=0"),),
     "alternatives are no tuple": (("(2,3)", "x=2 or x=3"), ("(2,3)", "2 or 3")),
     "two signs can be chosen apart": ((r"\pm1\pm i", "1+i,-1-i"),),
     "two choices are none": (("B", "(B) or (C)"), ("B", "(B), (C)"), ("B", "B. or C.")),
@@ -200,6 +205,15 @@ EQUAL: dict[str, tuple[tuple[str, str], ...]] = {
         (r"k\pi, k\in\mathbb{Z}", r"n\pi, n\in\mathbb{Z}"),
         (r"\frac12", r"\frac12 \text{ or } 0.5"),
         (r"\emptyset", r"\text{there are no integer solutions}"),
+    ),
+    "roots have no order, and may be the same": (
+        ("2, 3", "x_1=3, x_2=2"),
+        ("x=2 or x=3", "x_1=3, x_2=2"),
+        (r"\{2,3\}", "x_1=3, x_2=2"),
+        ("(2,3)", "x_1=2, x_2=3"),
+        ("x_1=2, x_2=3", "2, 3"),
+        ("3", "x=y=3"),
+        ("x=1, y=2", "1, 2"),
     ),
     "a unit may follow without a space, or twice": (
         ("60", "60g"),

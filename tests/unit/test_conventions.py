@@ -52,6 +52,12 @@ async def test_an_option_changes_what_it_names(
     [
         ("What percentage of 40 is 20?", PASS),
         ("How many % are left?", PASS),
+        ("Twenty are boys. Find the percentage of girls.", PASS),
+        ("Express the probability as a percent.", PASS),
+        ("By what percent did the 40% share fall?", PASS),
+        ("What is 20% of 250?", FAIL),
+        ("What is five percent of 1000?", FAIL),
+        ("The price rises by 10 percent. What is it now?", FAIL),
         ("What share is left?", FAIL),
         ("", FAIL),
     ],

@@ -27,9 +27,28 @@ _MEASURES = frozenset(
     ).split()
 )
 """What a number after "of" is the size of."""
+_PERCENT = re.compile(r"percent|per\s+cent|\\?%", re.IGNORECASE)
+_MOST_BEFORE = 200
+_SENTENCE_END = re.compile(r"[.?!](?:\s|$)")
+_COUNT_AT_END = re.compile(rf"(?:\d|\b{PATTERN})\$?[\s-]*$", re.IGNORECASE)
+_ASKING = re.compile(
+    r"\b(?:what|which|how|find|determine|calculate|compute|give|state|express|write)\b", re.IGNORECASE
+)
+_AS_A = re.compile(r"\b(?:as|in)\s+(?:an?\s+|the\s+nearest\s+)?(?:\w+\s+)?$", re.IGNORECASE)
 _NO_NUMBER = re.compile(r"\s+(?:of|that|which|who|can|has|is|way)\b")
 """What makes of "one" a word that counts nothing."""
 _MOST_WORDS = 30
+
+
+def asks_for_percentage(question: str) -> bool:
+    """Whether a percentage is asked for, not only named: "what is 20% of 50" asks for a number."""
+    for match in _PERCENT.finditer(question):
+        before = question[max(0, match.start() - _MOST_BEFORE) : match.start()]
+        sentence = _SENTENCE_END.split(before)[-1]
+        counted = _COUNT_AT_END.search(sentence)
+        if not counted and (_ASKING.search(sentence) or _AS_A.search(sentence)):
+            return True
+    return False
 
 
 def styles_removed(text: str) -> str:

@@ -20,7 +20,7 @@ from verifiers.formulas.regions import Region
 
 _EVALUATOR = Evaluator(40, strict=False)
 _ROOT_DIGITS, _OTHER_DIGITS = 25, 6
-_STARTS = (1.3, -1.7, 0.4, -0.6, 7.1, -9.2, 1.1 + 1.3j, -0.8 - 0.9j)
+_STARTS = (1.3, -1.7, 0.4, -0.6, 7.1, -9.2, 62.0, -75.0, 830.0, -910.0, 1.1 + 1.3j, -0.8 - 0.9j)
 _ENOUGH = 6
 _MOST_POINTS = 8
 _NUM_SAMPLES = 60

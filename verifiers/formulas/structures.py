@@ -263,12 +263,12 @@ def _of_parts(parts: Sequence[Structure], items: Items) -> Structure | None:
 
 
 def _of_named(named: Sequence[Named], joiner: str) -> Structure:
-    """Several values of one variable, also as `x_1` and `x_2`, or an assignment."""
+    """Several values of one variable, or an assignment."""
     values = [part.value for part in named if isinstance(part.value, get_args(Formula))]
-    bases = {part.name.partition("_")[0] for part in named}
-    if len(bases) == 1 and len(values) == len(named):
-        return Named(bases.pop(), _flat(Items(tuple(values), joiner=joiner)))
-    if len({part.name for part in named}) < len(named) or joiner == "or":
+    names = {part.name for part in named}
+    if len(names) == 1 and len(values) == len(named):
+        return Named(names.pop(), _flat(Items(tuple(values), joiner=joiner)))
+    if len(names) < len(named) or joiner == "or":
         raise Unreadable("a name with several values among others")
     return Assignment(tuple(sorted(named, key=lambda part: part.name)))
 

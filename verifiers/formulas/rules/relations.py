@@ -1,7 +1,6 @@
 """Rules for what is named, and for equations and inequalities."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from fractions import Fraction
 from typing import get_args
 
@@ -65,28 +64,57 @@ def _as_equation(structure: Structure) -> Structure:
 
 
 def compare_assignments(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
-    """`x = 1, y = 2`: by names, or with a tuple in the names' order."""
+    """`x = 1, y = 2`: by names, or with a tuple in the names' order.
+
+    Names that differ in their subscripts only, as of the roots `x_1, x_2`, have no order in a list.
+    """
     if isinstance(gold, Assignment) and isinstance(answer, Assignment):
-        if [part.name for part in gold.parts] != [part.name for part in answer.parts]:
-            return no("values of other names")
-        pairs = zip(gold.parts, answer.parts, strict=True)
-        found = [comparer.compare(named_value(a), named_value(b)).equal for a, b in pairs]
-        return all_equal(found, "the same values", "another value of a name")
-    ours, theirs = (_as_tuple(one) for one in (gold, answer))
-    if not (isinstance(ours, Items) and isinstance(theirs, Items)) or "{" in ours.left + theirs.left:
+        return _compare_by_names(gold, answer, comparer)
+    other = answer if isinstance(gold, Assignment) else gold
+    ours, theirs = (
+        _beside(other, one) if isinstance(one, Assignment) else named_value(one)
+        for one in (gold, answer)
+    )
+    if ours is None or theirs is None:
         return no("values of several names are compared with something else")
-    if "or" in (ours.joiner, theirs.joiner):
-        return no("values of several names are compared with alternatives")
-    return comparer.compare(replace(ours, left="(", right=")"), replace(theirs, left="(", right=")"))
+    return comparer.compare(ours, theirs)
 
 
-def _as_tuple(structure: Structure) -> Structure:
-    """An assignment's values, and what a name such as `(x, y)` stands for."""
-    if not isinstance(structure, Assignment):
-        value = named_value(structure)
-        return value if not isinstance(structure, Named) or "(" in structure.name else structure
-    values = [part.value for part in structure.parts if isinstance(part.value, get_args(Formula))]
-    return Items(tuple(values), "(", ")") if len(values) == len(structure.parts) else structure
+def _compare_by_names(gold: Assignment, answer: Assignment, comparer: Comparer) -> Comparison:
+    if [part.name for part in gold.parts] != [part.name for part in answer.parts]:
+        return no("values of other names")
+    pairs = zip(gold.parts, answer.parts, strict=True)
+    found = [comparer.compare(named_value(a), named_value(b)).equal for a, b in pairs]
+    same = all_equal(found, "the same values", "another value of a name")
+    if same.equal is Equal.NO and len(_bases(gold)) == 1:
+        lists = [_values(one, "", "") for one in (gold, answer)]
+        if None not in lists and comparer.compare(lists[0], lists[1]).equal is Equal.YES:  # type: ignore[arg-type]  # None is excluded
+            return unknown("the same values under other subscripts")
+    return same
+
+
+def _beside(other: Structure, assignment: Assignment) -> Structure | None:
+    """The values of an assignment as what they are compared with; None where that says nothing."""
+    alike = len(_bases(assignment)) == 1
+    if isinstance(other, Named):
+        if "(" in other.name:
+            return _values(assignment, "(", ")")
+        return _values(assignment, "", "") if alike and other.name in _bases(assignment) else None
+    if isinstance(other, Items):
+        if other.left == "{" and not alike:
+            return None
+        in_order = other.left not in ("", "{") or not alike
+        return _values(assignment, "(", ")") if in_order else _values(assignment, "", "")
+    return _values(assignment, "", "")
+
+
+def _bases(assignment: Assignment) -> set[str]:
+    return {part.name.partition("_")[0] for part in assignment.parts}
+
+
+def _values(assignment: Assignment, left: str, right: str) -> Items | None:
+    values = [part.value for part in assignment.parts if isinstance(part.value, get_args(Formula))]
+    return Items(tuple(values), left, right) if len(values) == len(assignment.parts) else None
 
 
 def compare_families(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
