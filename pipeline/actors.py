@@ -59,7 +59,7 @@ class RolloutWorker:
         self._explorer = Explorer(
             engine=self._engine,
             splitter=StepSplitter(config.steps),
-            strategy=config.strategy.build(),
+            strategy=config.build_strategy(),
             judge=judge,
             pruner=Pruner(config.prune),
             sampling=config.sampling,

@@ -29,8 +29,8 @@ from pipeline.config import RunConfig
 from pipeline.datasets.views import EncodedTrace
 from pipeline.engines import EngineDied, EngineStartError
 from pipeline.errors import RunFailure, UserMistake
-from pipeline.explore import derive_seed
 from pipeline.records import Problem, Trace
+from pipeline.seeds import derive_seed
 from pipeline.shipping import modules_to_ship
 from pipeline.tree import Tree
 

@@ -25,6 +25,7 @@ from pipeline.errors import UserMistake
 from pipeline.problems import SOURCES
 from pipeline.prune import PruneConfig
 from pipeline.search import STRATEGIES
+from pipeline.search.budget import BudgetConfig, Budgeted
 from sandbox import SandboxConfig
 from verifiers import Verifier
 from verifiers.catalog import VERIFIER, build_verifier
@@ -77,7 +78,11 @@ class RunConfig(BaseModel):
     engine: Annotated[Part, PartOf(KINDS["engine"])]
     sampling: Sampling = Sampling()
     steps: StepConfig = StepConfig()
-    strategy: Annotated[Part, PartOf(KINDS["strategy"])]
+    strategy: Annotated[Part, PartOf(KINDS["strategy"])] = Field(
+        default_factory=lambda: KINDS["strategy"].part({"use": "adaptive"})
+    )
+    budget: BudgetConfig = BudgetConfig()
+    """What the search may spend on each problem."""
     verifier: Annotated[Part, PartOf(KINDS["verifier"])]
     sandbox: SandboxConfig = SandboxConfig()
     """How verifiers run untrusted code. Nothing here changes what a run produces."""
@@ -92,6 +97,15 @@ class RunConfig(BaseModel):
         # So that a run which a bad row has ended can go on without it.
         resolved["problems"].pop("on_error", None)
         return resolved
+
+    def build_strategy(self) -> Budgeted:
+        """The strategy, within its budget."""
+        return Budgeted(
+            self.strategy.build(),
+            self.budget,
+            max_tokens=self.sampling.max_tokens,
+            max_steps=self.steps.max_steps,
+        )
 
     def build_verifier(self) -> Verifier:
         """The verifier, in processes of its own if its section says so."""

@@ -11,16 +11,16 @@ of its own expansions, which the engine or a verifier wakes; none waits for anot
 """
 
 import asyncio
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from pipeline.engines import Engine, Request, RequestRejected, Sampling
+from pipeline.engines import Completion, Engine, Request, RequestRejected, Sampling
 from pipeline.engines.steps import StepSplitter
+from pipeline.engines.stepwise import generate_steps
 from pipeline.prune import Pruner
 from pipeline.records import Problem, Trace, trajectories
 from pipeline.search import Expansion, Strategy
+from pipeline.seeds import derive_seed
 from pipeline.tree import Finish, Rollout, Tree
 from verifiers import Target, Verdict
 
@@ -46,15 +46,16 @@ class Explorer:
     seed: int
     """The run's; all else that is random follows from it and from the problem's id."""
 
-    async def explore(self, problem: Problem) -> Trace:
-        """Everything found about one problem.
+    async def explore(self, problem: Problem, tree: Tree | None = None) -> Trace:
+        """Everything found about one problem; a stored tree of it is grown further.
 
         Raises EngineDied, after which the problem can be explored again from its start; a problem
         that the engine refuses has a trace without rollouts that says why.
         """
         seed = derive_seed(self.seed, problem.id)
-        prompt = self.engine.encode(problem)
-        tree = Tree(prompt.token_ids, prompt.text, seed)
+        if tree is None:
+            prompt = self.engine.encode(problem)
+            tree = Tree(prompt.token_ids, prompt.text, seed)
         errors = []
         try:
             await self._grow(tree, problem)
@@ -92,16 +93,8 @@ class Explorer:
 
     async def _expand(self, tree: Tree, expansion: Expansion, slot: int, problem: Problem) -> None:
         """Samples and judges one expansion, then adds it to the tree in one go."""
-        path = tree.path(expansion.parent)
-        request = Request(
-            token_ids=[token for node in path for token in node.token_ids],
-            num_rollouts=expansion.num_rollouts,
-            max_tokens=self.sampling.max_tokens - sum(len(node.token_ids) for node in path[1:]),
-            sampling=self.sampling,
-            seed=derive_seed(tree.seed, tree.address(expansion.parent), slot),
-        )
-        completions = await self.engine.generate(request)
-        prefix = "".join(node.text for node in path[1:])
+        completions = await self._sample(tree, expansion, slot)
+        prefix = tree.response(expansion.parent)
         verdicts = await asyncio.gather(
             *(
                 self._judge(problem, prefix + completion.text, completion.finish)
@@ -109,7 +102,7 @@ class Explorer:
             )
         )
         for index, (completion, verdict) in enumerate(zip(completions, verdicts, strict=True)):
-            steps = self.splitter.split(completion)
+            steps = self.splitter.split(completion, expansion.max_nodes)
             rollout = Rollout(
                 steps=steps, finish=completion.finish, model_version=self.engine.model_version
             )
@@ -117,14 +110,22 @@ class Explorer:
             if verdict is not None:
                 tree.judge(leaf, verdict)
 
+    async def _sample(self, tree: Tree, expansion: Expansion, slot: int) -> list[Completion]:
+        left = self.sampling.max_tokens - tree.num_response_tokens(expansion.parent)
+        request = Request(
+            token_ids=tree.prefix_token_ids(expansion.parent),
+            num_rollouts=expansion.num_rollouts,
+            max_tokens=left if expansion.max_tokens is None else min(left, expansion.max_tokens),
+            sampling=self.sampling,
+            seed=derive_seed(tree.seed, tree.address(expansion.parent), slot),
+        )
+        if expansion.num_steps is None:
+            return await self.engine.generate(request)
+        request = replace(request, pause=self.splitter.pauses)
+        return await generate_steps(self.engine, request, expansion.num_steps)
+
     async def _judge(self, problem: Problem, response: str, finish: Finish) -> Verdict | None:
         """None for a truncated response: what it would have said is unknown."""
         if finish is not Finish.STOP:
             return None
         return await self.judge.verify(problem.prompt, response, problem.target)
-
-
-def derive_seed(*parts: int | str | Sequence[int]) -> int:
-    """A 63-bit seed that depends on every part and on nothing else."""
-    digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
-    return int.from_bytes(digest) >> 1

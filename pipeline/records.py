@@ -55,12 +55,15 @@ class Status(StrEnum):
     """What became of a trajectory."""
 
     COMPLETED = "completed"
+    UNFINISHED = "unfinished"
+    """It paused after a step, and the search did not go on with it."""
     TRUNCATED = "truncated"
     ERROR = "error"
 
 
 _STATUS = {
     Finish.STOP: Status.COMPLETED,
+    Finish.STEP: Status.UNFINISHED,
     Finish.LENGTH: Status.TRUNCATED,
     Finish.ABORT: Status.ERROR,
 }
@@ -120,7 +123,7 @@ def trajectories(tree: Tree) -> tuple[Trajectory, ...]:
                 leaf=leaf,
                 status=_STATUS[finish],
                 response=tree.response(leaf),
-                num_tokens=sum(len(node.token_ids) for node in tree.path(leaf)[1:]),
+                num_tokens=tree.num_response_tokens(leaf),
                 verdict=tree.verdicts.get(leaf),
             )
         )

@@ -4,7 +4,7 @@ A node holds the very ids that were sampled, a prefix is the walk of nodes from 
 is ever tokenised a second time. Unknown is None: a node without trials has no value, not 0.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -19,6 +19,8 @@ class Finish(StrEnum):
 
     STOP = "stop"
     """The model ended its response, or a stop string came: the response is complete."""
+    STEP = "step"
+    """A step ended and no more was asked for: the response can go on from here."""
     LENGTH = "length"
     """The token limit was reached: the response is truncated."""
     ABORT = "abort"
@@ -73,6 +75,8 @@ class Stats:
     trials: int = 0
     """Completed rollouts whose verdict was PASS or FAIL."""
     passes: int = 0
+    truncated: int = 0
+    """Rollouts that were cut off; they are no trials."""
 
     @property
     def value(self) -> float | None:
@@ -102,8 +106,20 @@ class Tree:
         self.stats: list[Stats] = [Stats()]
         self.verdicts: dict[int, Verdict] = {}
         """Leaf id -> verdict on the trajectory that ends there."""
+        self.scores: dict[int, float] = {}
+        """Node id -> a reward model's score of the prefix; a node that is not here is unscored."""
+        self.events: list[int] = []
+        """Leaf ids: one whenever a rollout is added, again when it is judged. Only ever appended to,
+        so that a strategy can look at what is new alone."""
+        self.num_rollouts = 0
+        self.num_tokens = 0
+        """Sampled, the prompt's not counted."""
         self._children: list[list[int]] = [[]]
         self._next_slot: list[int] = [0]
+        self._num_tokens: list[int] = [0]
+        """Node id -> sampled tokens from the root to its end."""
+        self._leaf: list[int | None] = [None]
+        """Node id -> leaf of the rollout that sampled the node; None for the root."""
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -129,8 +145,43 @@ class Tree:
         return tuple(node.slot for node in self.path(node_id)[1:])
 
     def leaves(self) -> list[int]:
-        """Ids of the nodes at which a rollout ended."""
-        return [node.id for node in self.nodes if node.finish is not None]
+        """Ids of the nodes at which a trajectory ends."""
+        return [node.id for node in self.nodes if self.is_leaf(node.id)]
+
+    def is_leaf(self, node_id: int) -> bool:
+        """Whether a rollout ended here and did not go on."""
+        finish = self.nodes[node_id].finish
+        return finish is not None and (finish is not Finish.STEP or not self._children[node_id])
+
+    def leaf_of(self, node_id: int) -> int:
+        """The leaf of the rollout that sampled this node. Raises ValueError for the root."""
+        leaf = self._leaf[node_id]
+        if leaf is None:
+            raise ValueError("expected a node that was sampled, got the root")
+        return leaf
+
+    def rollout(self, leaf_id: int) -> list[Node]:
+        """The nodes that the rollout which ends here sampled itself, in order."""
+        own = []
+        node = self.nodes[leaf_id]
+        while self._leaf[node.id] == leaf_id and node.parent is not None:
+            own.append(node)
+            node = self.nodes[node.parent]
+        own.reverse()
+        return own
+
+    def num_response_tokens(self, node_id: int) -> int:
+        """Sampled tokens from the response's first to the node's last."""
+        return self._num_tokens[node_id]
+
+    def passed(self, leaf_id: int) -> bool | None:
+        """The trajectory's outcome as a trial; None where it is none."""
+        verdict = self.verdicts.get(leaf_id)
+        if verdict is None or not verdict.outcome.is_trial:
+            return None
+        if self.nodes[leaf_id].finish is not Finish.STOP:
+            return None
+        return verdict.outcome is Outcome.PASS
 
     def response(self, leaf_id: int) -> str:
         """The text of a trajectory, without the prompt."""
@@ -148,6 +199,7 @@ class Tree:
             raise ValueError("expected a rollout of at least one step, got none")
         node_id = parent_id
         last = len(rollout.steps) - 1
+        leaf = len(self.nodes) + last
         for index, step in enumerate(rollout.steps):
             node_id = self._append(
                 Node(
@@ -160,11 +212,16 @@ class Tree:
                     logprob=step.logprob,
                     finish=rollout.finish if index == last else None,
                     model_version=rollout.model_version,
-                )
+                ),
+                Stats(),
+                leaf,
             )
-        for node in self._up(node_id):
+        for node in self._up(leaf):
             self.stats[node].visits += 1
-        return node_id
+            self.stats[node].truncated += rollout.finish is Finish.LENGTH
+        self.num_rollouts += 1
+        self.events.append(leaf)
+        return leaf
 
     def judge(self, leaf_id: int, verdict: Verdict) -> None:
         """Records a leaf's verdict and counts it, once, for every prefix of the trajectory.
@@ -174,37 +231,74 @@ class Tree:
         if leaf_id in self.verdicts:
             raise ValueError(f"leaf {leaf_id} has a verdict already")
         self.verdicts[leaf_id] = verdict
-        if not verdict.outcome.is_trial or self.nodes[leaf_id].finish is not Finish.STOP:
+        self.events.append(leaf_id)
+        passed = self.passed(leaf_id)
+        if passed is None:
             return
         for node in self._up(leaf_id):
             self.stats[node].trials += 1
-            self.stats[node].passes += verdict.outcome is Outcome.PASS
+            self.stats[node].passes += passed
 
     def sorted(self) -> "Tree":
         """The same tree with nodes renumbered depth first by slot, whatever the order of arrival."""
-        root = self.nodes[ROOT]
-        ordered = Tree(root.token_ids, root.text, self.seed)
-        ordered.stats[ROOT] = self.stats[ROOT]
-        new_id = {ROOT: ROOT}
-        for old in self._depth_first():
-            node = self.nodes[old]
-            if node.parent is not None:
-                new_id[old] = ordered._append(
-                    replace(node, id=len(ordered.nodes), parent=new_id[node.parent])
-                )
-                ordered.stats[new_id[old]] = self.stats[old]
-            ordered._next_slot[new_id[old]] = self._next_slot[old]
-        ordered.verdicts = {new_id[leaf]: self.verdicts[leaf] for leaf in self.verdicts}
-        ordered.verdicts = dict(sorted(ordered.verdicts.items()))
-        return ordered
+        order = list(self._depth_first())
+        new_id = {old: new for new, old in enumerate(order)}
+        return Tree.restore(
+            [_renumber(self.nodes[old], new_id) for old in order],
+            [self.stats[old] for old in order],
+            {new_id[leaf]: verdict for leaf, verdict in self.verdicts.items()},
+            {new_id[node]: score for node, score in self.scores.items()},
+            self.seed,
+        )
 
-    def _append(self, node: Node) -> int:
+    @classmethod
+    def restore(
+        cls,
+        nodes: Sequence[Node],
+        stats: Sequence[Stats],
+        verdicts: Mapping[int, Verdict],
+        scores: Mapping[int, float],
+        seed: int,
+    ) -> "Tree":
+        """A tree of nodes in order of their ids, parents first, to be looked at or grown further.
+
+        Raises ValueError for nodes in another order, which are no tree.
+        """
+        tree = cls(nodes[ROOT].token_ids, nodes[ROOT].text, seed)
+        tree.stats[ROOT] = stats[ROOT]
+        for node, counts in zip(nodes[1:], stats[1:], strict=True):
+            if node.id != len(tree) or node.parent is None or not 0 <= node.parent < node.id:
+                raise ValueError(f"expected node {len(tree)} below an earlier one, got {node}")
+            tree._append(node, counts, node.id)
+            tree._next_slot[node.parent] = max(tree._next_slot[node.parent], node.slot + 1)
+        for node in reversed(nodes[1:]):
+            if node.finish is None:
+                tree._leaf[node.id] = tree._leaf[tree._own_next(node.id)]
+            else:
+                tree.num_rollouts += 1
+                tree.events.append(node.id)
+        tree.events.reverse()
+        tree.verdicts = dict(sorted(verdicts.items()))
+        tree.scores = dict(sorted(scores.items()))
+        return tree
+
+    def _own_next(self, node_id: int) -> int:
+        """The next node of the same rollout."""
+        for child in self._children[node_id]:
+            if self.nodes[child].slot == 0:
+                return child
+        raise ValueError(f"node {node_id} ends no rollout, and none goes on from it")
+
+    def _append(self, node: Node, stats: Stats, leaf: int) -> int:
         assert node.parent is not None
         self.nodes.append(node)
-        self.stats.append(Stats())
+        self.stats.append(stats)
         self._children.append([])
         self._next_slot.append(0)
+        self._num_tokens.append(self._num_tokens[node.parent] + len(node.token_ids))
+        self._leaf.append(leaf)
         self._children[node.parent].append(node.id)
+        self.num_tokens += len(node.token_ids)
         return node.id
 
     def _up(self, node_id: int) -> Iterator[int]:
@@ -221,3 +315,8 @@ class Tree:
             yield node_id
             by_slot = sorted(self._children[node_id], key=lambda child: self.nodes[child].slot)
             stack.extend(reversed(by_slot))
+
+
+def _renumber(node: Node, new_id: Mapping[int, int]) -> Node:
+    parent = None if node.parent is None else new_id[node.parent]
+    return replace(node, id=new_id[node.id], parent=parent)

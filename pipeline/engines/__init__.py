@@ -69,6 +69,9 @@ class Request:
     sampling: Sampling
     seed: int
     """The same request with the same seed asks for the same tokens, where the engine can."""
+    pause: tuple[str, ...] = ()
+    """Strings with which a step ends: the completion ends with the token in which one does, as STEP,
+    and has the whole token in its text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -151,7 +151,7 @@ class _Task:
 
 
 def _complete(text: str, request: Request) -> Completion:
-    """Applies the stop strings and the token limit to a full response."""
+    """Applies the stop strings, the pauses and the token limit to a full response."""
     ids = [*text.encode(), END_TOKEN]
     finish, visible = Finish.STOP, text
     for stop in request.sampling.stop:
@@ -159,6 +159,11 @@ def _complete(text: str, request: Request) -> Completion:
         if found >= 0:
             ids = list(text[: found + len(stop)].encode())
             visible = text[:found]
+    for pause in request.pause:
+        found = visible.find(pause)
+        if found >= 0:
+            visible = visible[: found + len(pause)]
+            ids, finish = list(visible.encode()), Finish.STEP
     if len(ids) > request.max_tokens:
         ids, finish = ids[: request.max_tokens], Finish.LENGTH
     token_texts = _token_texts(ids, ascii_only=text.isascii())

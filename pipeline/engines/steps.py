@@ -10,12 +10,14 @@ from bisect import bisect_left
 from itertools import accumulate
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.engines import Completion
 from pipeline.tree import Step
 
 _PATTERNS = {"blank_line": r"\n[^\S\n]*\n\s*", "newline": r"\n\s*"}
+_PAUSES = {"blank_line": ("\n\n",), "newline": ("\n",)}
+"""Strings that an engine can stop at."""
 
 
 class StepConfig(BaseModel):
@@ -23,14 +25,20 @@ class StepConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    at: Literal["blank_line", "newline", "regex"] = "newline"
+    at: Literal["blank_line", "newline", "regex", "tokens"] = "newline"
     pattern: str | None = None
     """With `at: regex`: a step ends where a match ends."""
+    tokens: int | None = Field(default=None, ge=1)
+    """With `at: tokens`: tokens of a step, but for a rollout's last."""
+    max_steps: int = Field(default=64, ge=1)
+    """Most steps of a rollout; what is left of it goes into the last."""
 
     @model_validator(mode="after")
     def _check_pattern(self) -> "StepConfig":
         if (self.at == "regex") != (self.pattern is not None):
             raise ValueError("`pattern` goes with `at: regex`, and only with it")
+        if (self.at == "tokens") != (self.tokens is not None):
+            raise ValueError("`tokens` goes with `at: tokens`, and only with it")
         if self.pattern is not None:
             try:
                 re.compile(self.pattern)
@@ -43,15 +51,20 @@ class StepSplitter:
     """Splits completions by one rule."""
 
     def __init__(self, config: StepConfig) -> None:
-        self._delimiter = re.compile(config.pattern or _PATTERNS[config.at])
+        self._delimiter = re.compile(config.pattern or _PATTERNS.get(config.at, ""))
+        self._tokens = config.tokens
+        self._max_steps = config.max_steps
+        self.pauses = _PAUSES.get(config.at, ())
+        """Strings at which an engine can pause after a step; none where the rule has no such."""
 
-    def split(self, completion: Completion) -> tuple[Step, ...]:
-        """The completion's steps; none for a completion without tokens."""
+    def split(self, completion: Completion, max_steps: int | None = None) -> tuple[Step, ...]:
+        """The completion's steps, at most `max_steps`; none for a completion without tokens."""
         ids, logprobs = completion.token_ids, completion.logprobs
+        most = self._max_steps if max_steps is None else min(max_steps, self._max_steps)
         text = "".join(completion.token_texts)
         ends = list(accumulate(map(len, completion.token_texts)))
         steps, begin, begin_char = [], 0, 0
-        for end in [*self._cuts(text, ends), len(ids)]:
+        for end in [*self._cuts(text, ends)[: most - 1], len(ids)]:
             if begin == end:
                 continue
             end_char = ends[end - 1]
@@ -68,6 +81,8 @@ class StepSplitter:
 
     def _cuts(self, text: str, ends: list[int]) -> list[int]:
         """Token counts after which a step ends, increasing; the last step's end is left out."""
+        if self._tokens is not None:
+            return list(range(self._tokens, len(ends), self._tokens))
         cuts, last_char = [], 0
         for match in self._delimiter.finditer(text):
             cut = bisect_left(ends, match.end()) + 1

@@ -147,11 +147,11 @@ class VllmEngine:
             top_p=sampling.top_p,
             top_k=sampling.top_k,
             max_tokens=request.max_tokens,
-            stop=list(sampling.stop),
+            stop=[*sampling.stop, *request.pause],
             seed=request.seed % 2**63 if self.config.request_seeds else None,
             logprobs=0 if self.config.logprobs else None,
             # Stop strings are found in text; without them vLLM need not make any.
-            detokenize=bool(sampling.stop),
+            detokenize=bool(sampling.stop or request.pause),
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
         prompt = TokensPrompt(prompt_token_ids=list(request.token_ids))
@@ -181,14 +181,17 @@ class VllmEngine:
         ids = tuple(output.token_ids)
         texts = self._token_texts(request.token_ids[-_CONTEXT_TOKENS:], ids)
         text = "".join(texts)
-        if isinstance(output.stop_reason, str) and text.startswith(output.text):
+        finish = _FINISH.get(output.finish_reason, Finish.ABORT)
+        if output.stop_reason in request.pause:
+            finish = Finish.STEP
+        elif isinstance(output.stop_reason, str) and text.startswith(output.text):
             text = output.text
         return Completion(
             token_ids=ids,
             token_texts=texts,
             text=text,
             logprobs=_sampled_logprobs(ids, output.logprobs),
-            finish=_FINISH.get(output.finish_reason, Finish.ABORT),
+            finish=finish,
         )
 
     def _token_texts(self, context: Any, ids: tuple[int, ...]) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Strategies decide where a tree grows next.
 
 A strategy is a pure function of the tree and of what is still under way: no I/O, no clock, no state
-of its own, so that it can go on from a stored tree. Its random choices come from `tree.seed`.
+that matters, so that it can go on from a stored tree. Its random choices come from `tree.seed`. What it
+has worked out about a tree it may keep in a `Memory`, which changes nothing but the time it takes.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,9 @@ from pipeline.tree import Tree
 STRATEGIES = {
     "best_of_n": "pipeline.search.best_of_n:BestOfN",
     "branching": "pipeline.search.branching:Branching",
+    "math_shepherd": "pipeline.search.math_shepherd:MathShepherd",
+    "omega": "pipeline.search.omega:Omega",
+    "adaptive": "pipeline.search.adaptive:Adaptive",
 }
 """What `strategy.use` can name; more come from entry points in the group `berry.strategies`."""
 
@@ -23,6 +27,12 @@ class Expansion:
 
     parent: int
     num_rollouts: int
+    num_steps: int | None = None
+    """Steps after which a rollout pauses; None samples to its end."""
+    max_tokens: int | None = None
+    """Most tokens of each rollout, beside what is left of the response's limit."""
+    max_nodes: int | None = None
+    """Most nodes that each rollout becomes; what is left of it goes into the last."""
 
 
 class Strategy(Protocol):

@@ -1,5 +1,7 @@
 """What every strategy guarantees: it ends, it is a function of the tree, it asks for what exists."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -8,86 +10,199 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import KINDS
-from pipeline.search import Expansion, Strategy
-from pipeline.tree import ROOT, Tree
+from pipeline.search import STRATEGIES, Expansion, Strategy
+from pipeline.search.budget import BudgetConfig, Budgeted
+from pipeline.tree import ROOT, Finish, Tree
 from tests.conftest import make_rollout, make_verdict
+from verifiers import Outcome
 
-STRATEGIES: list[tuple[str, dict[str, Any], int]] = [
-    ("best_of_n", {"n": 5}, 5),
-    ("branching", {"rollouts": 3, "points": 2, "branches": 2, "depth": 0}, 3),
-    ("branching", {"rollouts": 3, "points": 2, "branches": 2, "depth": 1}, 3 * (1 + 4)),
-    ("branching", {"rollouts": 2, "points": 2, "branches": 3, "depth": 2}, 2 * (1 + 6 + 36)),
-    ("branching", {"rollouts": 2, "points": 0, "depth": 3}, 2),
+_MAX_STEPS, _MAX_TOKENS = 9, 60
+
+
+@dataclass(frozen=True)
+class Case:
+    """A strategy, and the most rollouts that it asks for where they have nine steps."""
+
+    name: str
+    options: dict[str, Any]
+    most: int
+    exact: bool = False
+    """Whether it is sure to ask for as many."""
+
+
+CASES = [
+    Case("best_of_n", {"n": 5}, 5, exact=True),
+    Case("branching", {"rollouts": 3, "depth": 0}, 3, exact=True),
+    Case("branching", {"rollouts": 3, "depth": 1}, 3 * (1 + 4), exact=True),
+    Case("branching", {"rollouts": 2, "branches": 3, "depth": 2}, 2 * (1 + 6 + 36), exact=True),
+    Case("branching", {"rollouts": 2, "points": 0, "depth": 3}, 2, exact=True),
+    Case("branching", {"rollouts": 2, "where": "steps", "branches": 1}, 2 * 9, exact=True),
+    Case("branching", {"rollouts": 2, "where": "entropy", "branches": 3}, 2 * 7, exact=True),
+    Case("branching", {"rollouts": 4, "where": "variance", "points": 1}, 4 * 3, exact=True),
+    Case("branching", {"rollouts": 2, "where": "tokens", "every_tokens": 10}, 2 * (1 + 2 * 8)),
+    Case("math_shepherd", {"rollouts": 2, "completions": 3}, 2 * (1 + 8 * 3), exact=True),
+    Case("omega", {"rollouts": 4, "searches": 5}, 4 + 5 * 4 * 4),
+    Case("adaptive", {"rollouts": 4, "hopeless_after": 6, "probes": 8}, 6 + 4 * (8 + 1)),
+    Case("adaptive", {"rollouts": 3, "siblings": 1, "confidence": 0.8, "probes": 12}, 32 + 3 * 12),
 ]
-"""Strategy, options, and the number of rollouts it asks for where they are long enough."""
+by_case = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.name}-{case.options}")
 
 
-def build(name: str, options: dict[str, Any]) -> Strategy:
-    strategy: Strategy = KINDS["strategy"].part({"use": name, **options}).build()
+def build(case: Case) -> Strategy:
+    strategy: Strategy = KINDS["strategy"].part({"use": case.name, **case.options}).build()
     return strategy
 
 
-def search(strategy: Strategy, random: Random, max_steps: int, min_steps: int = 1) -> Tree:
-    """Runs a search whose expansions come back one by one, in random order."""
-    tree, under_way = Tree([1], "ask"), list[tuple[Expansion, int]]()
-    for _ in range(10_000):
-        for expansion in strategy.propose(tree, [pending for pending, _ in under_way]):
-            assert 0 <= expansion.parent < len(tree)
-            assert expansion.num_rollouts >= 1
-            assert tree.nodes[expansion.parent].finish is None, "a finished response has no next step"
-            under_way.append((expansion, tree.reserve(expansion.parent, expansion.num_rollouts)))
-        if not under_way:
-            return tree
-        expansion, slot = under_way.pop(random.randrange(len(under_way)))
+def test_every_built_in_strategy_has_a_case() -> None:
+    assert {case.name for case in CASES} == set(STRATEGIES)
+
+
+class World:
+    """Answers expansions one by one in a random order; what they bring follows from their place."""
+
+    def __init__(self, seed: int, order: Random, min_steps: int = 1, max_steps: int = 5) -> None:
+        self.order = order
+        self.seed, self.min_steps, self.max_steps = seed, min_steps, max_steps
+        self.under_way: list[tuple[Expansion, int]] = []
+
+    def search(
+        self,
+        tree: Tree,
+        propose: Callable[[Tree, list[Expansion]], list[Expansion]],
+        turns: int = 10_000,
+    ) -> Tree:
+        """Grows the tree until the strategy is done, or for so many turns and what they began."""
+        for turn in range(10_000):
+            if turn < turns:
+                for expansion in propose(tree, [pending for pending, _ in self.under_way]):
+                    self._check(tree, expansion)
+                    slot = tree.reserve(expansion.parent, expansion.num_rollouts)
+                    self.under_way.append((expansion, slot))
+            if not self.under_way:
+                return tree
+            self._answer(tree, *self.under_way.pop(self.order.randrange(len(self.under_way))))
+        raise AssertionError("the strategy does not end")
+
+    def _check(self, tree: Tree, expansion: Expansion) -> None:
+        assert 0 <= expansion.parent < len(tree)
+        assert expansion.num_rollouts >= 1
+        finish = tree.nodes[expansion.parent].finish
+        assert finish in (None, Finish.STEP), "a finished response has no next step"
+
+    def _answer(self, tree: Tree, expansion: Expansion, slot: int) -> None:
         for index in range(expansion.num_rollouts):
-            texts = [f"{tree.address(expansion.parent)}{slot + index}"] * random.randint(
-                min_steps, max_steps
-            )
-            leaf = tree.add(expansion.parent, slot + index, make_rollout(*texts))
-            tree.judge(leaf, make_verdict())
-    raise AssertionError("the strategy does not end")
+            place = Random(repr((self.seed, tree.address(expansion.parent), slot + index)))
+            self._add(tree, expansion, slot + index, place)
+
+    def _add(self, tree: Tree, expansion: Expansion, slot: int, place: Random) -> None:
+        steps = [
+            "x" * place.randint(1, 5) for _ in range(place.randint(self.min_steps, self.max_steps))
+        ]
+        finish = place.choice([Finish.STOP] * 8 + [Finish.LENGTH])
+        paused = expansion.num_steps is not None and len(steps) > expansion.num_steps
+        if paused:
+            steps, finish = steps[: expansion.num_steps], Finish.STEP
+        left = _MAX_TOKENS - tree.num_response_tokens(expansion.parent)
+        left = min(left, expansion.max_tokens or left)
+        if len("".join(steps)) > left:
+            cut = "".join(steps)[:left]
+            steps, finish = [cut[i : i + 3] for i in range(0, left, 3)], Finish.LENGTH
+        if expansion.max_nodes is not None and len(steps) > expansion.max_nodes:
+            kept = steps[: expansion.max_nodes - 1]
+            steps = [*kept, "".join(steps[len(kept) :])]
+        leaf = tree.add(
+            expansion.parent, slot, make_rollout(*steps, finish=finish, logprob=-place.random())
+        )
+        if finish is Finish.STOP:
+            outcomes = [Outcome.PASS, Outcome.FAIL, Outcome.FAIL, Outcome.ABSTAIN]
+            tree.judge(leaf, make_verdict(place.choice(outcomes)))
 
 
-@pytest.mark.parametrize(("name", "options", "num_rollouts"), STRATEGIES)
+def shape(tree: Tree) -> list[tuple[int | None, int, str]]:
+    return [(node.parent, node.slot, node.text) for node in tree.sorted().nodes]
+
+
+seeds = st.integers(0, 10_000)
+randoms = st.randoms(use_true_random=False)
+
+
+@by_case
 class TestEveryStrategy:
-    @settings(max_examples=20)
-    @given(random=st.randoms(use_true_random=False), max_steps=st.integers(1, 6))
-    def test_it_ends_and_asks_for_no_more_than_its_formula(
-        self, name: str, options: dict[str, Any], num_rollouts: int, random: Random, max_steps: int
+    @settings(max_examples=20, deadline=None)
+    @given(seed=seeds, order=randoms)
+    def test_it_ends_and_asks_for_no_more_than_it_may(
+        self, case: Case, seed: int, order: Random
     ) -> None:
-        strategy = build(name, options)
-        tree = search(strategy, random, max_steps)
-        assert 1 <= len(tree.leaves()) <= num_rollouts
+        strategy = build(case)
+        tree = World(seed, order, max_steps=9).search(Tree([1], "ask"), strategy.propose)
+        assert 1 <= tree.num_rollouts <= case.most
         assert strategy.propose(tree, []) == []
 
-    @settings(max_examples=10)
-    @given(random=st.randoms(use_true_random=False))
-    def test_long_rollouts_get_all_of_it(
-        self, name: str, options: dict[str, Any], num_rollouts: int, random: Random
-    ) -> None:
-        tree = search(build(name, options), random, max_steps=9, min_steps=9)
-        assert len(tree.leaves()) == num_rollouts
+    def test_long_rollouts_get_all_of_it(self, case: Case) -> None:
+        world = World(1, Random(1), min_steps=9, max_steps=9)
+        tree = world.search(Tree([1], "ask"), build(case).propose)
+        assert tree.num_rollouts <= case.most
+        assert tree.num_rollouts == case.most or not case.exact
 
-    def test_the_shape_does_not_depend_on_the_order_of_arrival(
-        self, name: str, options: dict[str, Any], num_rollouts: int
-    ) -> None:
+    @settings(max_examples=10, deadline=None)
+    @given(seed=seeds)
+    def test_the_tree_does_not_depend_on_the_order_of_arrival(self, case: Case, seed: int) -> None:
         shapes = [
-            [
-                (node.parent, node.slot, node.step)
-                for node in search(build(name, options), Random(seed), 5, 5).sorted().nodes
-            ]
-            for seed in range(3)
+            shape(World(seed, Random(order)).search(Tree([1], "ask"), build(case).propose))
+            for order in range(3)
         ]
         assert shapes[0] == shapes[1] == shapes[2]
 
-    def test_it_goes_on_from_a_stored_tree(
-        self, name: str, options: dict[str, Any], num_rollouts: int
-    ) -> None:
-        """What a fresh instance asks for is the same, and nothing pending is asked for twice."""
+    @settings(max_examples=10, deadline=None)
+    @given(seed=seeds, order=randoms)
+    def test_what_it_remembers_changes_nothing(self, case: Case, seed: int, order: Random) -> None:
+        strategy = build(case)
+
+        def propose(tree: Tree, pending: list[Expansion]) -> list[Expansion]:
+            proposed = strategy.propose(tree, pending)
+            assert build(case).propose(tree, pending) == proposed
+            return proposed
+
+        World(seed, order).search(Tree([1], "ask"), propose)
+
+    @settings(max_examples=10, deadline=None)
+    @given(seed=seeds, turns=st.integers(0, 12))
+    def test_it_goes_on_from_a_stored_tree(self, case: Case, seed: int, turns: int) -> None:
+        whole = World(seed, Random(0)).search(Tree([1], "ask"), build(case).propose)
+        half = World(seed, Random(0)).search(Tree([1], "ask"), build(case).propose, turns)
+        rest = World(seed, Random(0)).search(half.sorted(), build(case).propose)
+        assert shape(rest) == shape(whole)
+
+    def test_nothing_pending_is_asked_for_twice(self, case: Case) -> None:
         tree = Tree([1], "ask")
-        asked = build(name, options).propose(tree, [])
-        assert build(name, options).propose(tree, []) == asked
-        assert build(name, options).propose(tree, asked) == []
-        half = Expansion(parent=ROOT, num_rollouts=1)
-        rest = build(name, options).propose(tree, [half])
-        assert sum(e.num_rollouts for e in rest) == sum(e.num_rollouts for e in asked) - 1
+        asked = build(case).propose(tree, [])
+        assert build(case).propose(tree, asked) == []
+        if sum(e.num_rollouts for e in asked) > 1:
+            half = Expansion(parent=ROOT, num_rollouts=1)
+            rest = build(case).propose(tree, [half])
+            assert sum(e.num_rollouts for e in rest) == sum(e.num_rollouts for e in asked) - 1
+
+    @settings(max_examples=30, deadline=None)
+    @given(
+        seed=seeds,
+        order=randoms,
+        tokens=st.none() | st.integers(1, 300),
+        rollouts=st.none() | st.integers(1, 12),
+        nodes=st.none() | st.integers(1, 60),
+    )
+    def test_no_budget_is_ever_exceeded(
+        self,
+        case: Case,
+        seed: int,
+        order: Random,
+        tokens: int | None,
+        rollouts: int | None,
+        nodes: int | None,
+    ) -> None:
+        budget = BudgetConfig(tokens=tokens, rollouts=rollouts, nodes=nodes)
+        strategy = Budgeted(build(case), budget, max_tokens=_MAX_TOKENS, max_steps=_MAX_STEPS)
+        tree = World(seed, order, max_steps=9).search(Tree([1], "ask"), strategy.propose)
+        assert tree.num_rollouts >= 1
+        assert rollouts is None or tree.num_rollouts <= rollouts
+        assert tokens is None or tree.num_tokens <= tokens
+        assert nodes is None or len(tree) - 1 <= nodes

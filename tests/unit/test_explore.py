@@ -15,12 +15,13 @@ from pipeline.engines import (
 )
 from pipeline.engines.simulated import SimulatedEngine
 from pipeline.engines.steps import StepConfig, StepSplitter
-from pipeline.explore import Explorer, derive_seed
+from pipeline.explore import Explorer
 from pipeline.judging import LocalJudge
 from pipeline.prune import PruneConfig, Pruner
 from pipeline.records import Trace
 from pipeline.search import Expansion, Strategy
 from pipeline.search.branching import Branching
+from pipeline.seeds import derive_seed
 from pipeline.tree import ROOT, Tree
 from tests.conftest import make_problem
 from verifiers.exact import ExactVerifier

@@ -1,0 +1,136 @@
+"""`adaptive`: each rollout where it is expected to tell the most about a step's label, per token.
+
+    1. a few rollouts of the whole problem; more, up to a limit, while none passes
+    2. those that pass need no more: their steps are taken to be right
+    3. along one that failed, keep the posterior over its first wrong step (`pipeline/first_error.py`),
+       and sample from the step whose next rollout tells the most for what it costs: the mutual
+       information between its outcome and the step's label, over the tokens that it is likely to take
+    4. stop with a trajectory when its first wrong step is certain enough, or its rollouts are used up;
+       stop with a problem that is solved (nothing failed) or hopeless (nothing passes)
+
+So a failed trajectory costs a noisy binary search, not k completions of each of its steps.
+Failed trajectories do not wait for each other, and what is done about one depends on nothing but the
+whole rollouts and its own: without a budget that binds, the tree does not depend on timing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.first_error import Trials, first_error, trials_at_root
+from pipeline.search import Expansion
+from pipeline.search.memory import Memory
+from pipeline.tree import ROOT, Tree
+
+
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """The best next place to sample from on a failed trajectory."""
+
+    node: int
+    gain_per_token: float
+    address: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of a tree."""
+
+    num_whole: int = 0
+    """Rollouts of the whole problem that were back when the probes were last made anew."""
+    at_root: Trials = field(default_factory=Trials)
+    """How they ended."""
+    probes: dict[int, _Probe] = field(default_factory=dict)
+    """First node of each failed trajectory that is not settled -> its best probe."""
+
+
+class Adaptive:
+    """Labels the steps of whole rollouts for as few tokens as it can."""
+
+    class Config(BaseModel):
+        """When to stop."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        rollouts: int = Field(default=8, ge=1)
+        """Of the whole problem, whose steps are to be labelled."""
+        hopeless_after: int = Field(default=32, ge=1)
+        """Whole rollouts without a pass after which the problem is given up."""
+        siblings: int = Field(default=2, ge=1)
+        """Rollouts sampled at once from a step: more take fewer rounds and more tokens."""
+        confidence: float = Field(default=0.95, gt=0, lt=1)
+        """Probability of a first wrong step at which its trajectory is settled."""
+        probes: int = Field(default=24, ge=0)
+        """Most rollouts spent on the steps of one trajectory."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._memory: Memory[_Known] = Memory(_Known)
+
+    def propose(self, tree: Tree, pending: Sequence[Expansion]) -> list[Expansion]:
+        """What is missing at the root, then the best probe of each trajectory that waits for none."""
+        known, news = self._memory.recall(tree)
+        at_root = sum(e.num_rollouts for e in pending if e.parent == ROOT)
+        missing = self._missing_at_root(tree, at_root)
+        if missing or at_root:
+            # The pass rate of the whole problem tells how much to make of a failure.
+            return [Expansion(parent=ROOT, num_rollouts=missing)] if missing else []
+        self._catch_up(tree, known, news)
+        waiting = {_first(tree, e.parent) for e in pending}
+        ready = [probe for first, probe in known.probes.items() if first not in waiting]
+        ready.sort(key=lambda probe: (-probe.gain_per_token, probe.address))
+        return [Expansion(parent=p.node, num_rollouts=self.config.siblings) for p in ready]
+
+    def _missing_at_root(self, tree: Tree, at_root: int) -> int:
+        """Whole rollouts to ask for; twice as many each time while none passes."""
+        there = len(tree.children(ROOT))
+        if there + at_root < self.config.rollouts:
+            return self.config.rollouts - there - at_root
+        if at_root or tree.stats[ROOT].passes:
+            return 0
+        return max(0, min(there, self.config.hopeless_after - there))
+
+    def _catch_up(self, tree: Tree, known: _Known, news: Sequence[int]) -> None:
+        """Makes the probes of the trajectories anew about which there is news."""
+        touched = {_first(tree, leaf) for leaf in news}
+        if known.num_whole != len(tree.children(ROOT)):
+            known.num_whole = len(tree.children(ROOT))
+            known.at_root = trials_at_root(tree)
+            touched = set(tree.children(ROOT))
+        for first in touched:
+            known.probes.pop(first, None)
+            if known.at_root.passes and (probe := self._probe(tree, first, known.at_root)):
+                known.probes[first] = probe
+
+    def _probe(self, tree: Tree, first: int, at_root: Trials) -> _Probe | None:
+        """The best probe of a trajectory; None if there is nothing to find out, or no way to."""
+        leaf = tree.leaf_of(first)
+        used = tree.stats[first].visits - 1
+        path = tree.path(leaf)
+        if tree.passed(leaf) is not False or len(path) == 2 or used >= self.config.probes:
+            return None
+        if tree.nodes[first].slot >= self.config.rollouts:
+            # It was only sampled because none of the first passed.
+            return None
+        posterior = first_error(tree, path, at_root)
+        _, certainty = posterior.most_likely()
+        if certainty >= self.config.confidence:
+            return None
+        length = tree.num_response_tokens(leaf)
+
+        def value(index: int) -> float:
+            left = length - tree.num_response_tokens(path[index + 1].id)
+            return posterior.gain(index) / (left + 1)
+
+        best = max(range(len(path) - 2), key=value)
+        node = path[best + 1].id
+        return _Probe(node=node, gain_per_token=value(best), address=tree.address(node))
+
+
+def _first(tree: Tree, node_id: int) -> int:
+    """The first node on the way from the root to this one."""
+    while (parent := tree.nodes[node_id].parent) != ROOT:
+        assert parent is not None, "the root is on no trajectory"
+        node_id = parent
+    return node_id
