@@ -139,8 +139,8 @@ def compare(solver: Solver, points: Sequence[Point]) -> list[Measured]:
         share = min((p.tokens for p in reached), default=math.inf) / shepherd.tokens
         rows.append(
             Measured(
-                what=f"{solver.name}: share of math_shepherd's {shepherd.tokens:,.0f} tokens with which "
-                f"adaptive reaches its {what}",
+                what=f"{solver.name}: share of math_shepherd's {shepherd.tokens:,.0f} tokens with "
+                f"which adaptive reaches its {what}",
                 figures=spread(shepherd.accuracies(published), 3),
                 ratio=f"{share:.3f}",
                 goal=f"at most {_SHARE:.2f}",
