@@ -1,22 +1,29 @@
 """Solvers whose steps' truth is known, and searches with them that keep the whole tree."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from benchmarks.arithmetic.chains import make_chains
+from benchmarks.arithmetic.check import MAX_TOKENS, engine_config
+from benchmarks.arithmetic.truth import true_steps as true_lines
 from pipeline.config import KINDS
 from pipeline.engines import Engine, PromptFormat, Sampling
 from pipeline.engines.simulated import END_TOKEN, SimulatedEngine
 from pipeline.engines.steps import StepConfig, StepSplitter
+from pipeline.engines.vllm import VllmEngine
 from pipeline.explore import Explorer
 from pipeline.judging import LocalJudge
 from pipeline.prune import PruneConfig, Pruner
 from pipeline.records import Problem, Trace
 from pipeline.search.budget import BudgetConfig, Budgeted
-from pipeline.tree import Tree
+from pipeline.tree import ROOT, Tree
 from verifiers import Target
 from verifiers.exact import ExactVerifier
+from verifiers.math import MathVerifier
 
 _AT_ONCE = 64
 
@@ -93,3 +100,32 @@ def simulated(min_steps: int, max_steps: int, error_rate: float) -> Solver:
         true_steps=true_steps,
         judge=LocalJudge(ExactVerifier(ExactVerifier.Config())),
     )
+
+
+@asynccontextmanager
+async def arithmetic(model: Path, seed: int) -> AsyncIterator[Solver]:
+    """The small model of `benchmarks.arithmetic`, which is trained already, in the real engine."""
+    engine = VllmEngine(engine_config(model), PromptFormat(), seed)
+    judge = LocalJudge(MathVerifier(MathVerifier.Config()))
+
+    def problems(seed: int, number: int) -> list[Problem]:
+        return [chain.problem() for chain in make_chains(number, f"{seed} search")]
+
+    def true_steps(tree: Tree, leaf: int) -> list[bool]:
+        prompt = tree.nodes[ROOT].text
+        return true_lines(prompt, tree.response(leaf))[:-1]
+
+    try:
+        await engine.start()
+        await judge.start()
+        yield Solver(
+            name="trained model on chains of 5 to 8 operations",
+            engine=engine,
+            sampling=Sampling(temperature=1.0, max_tokens=MAX_TOKENS),
+            problems=problems,
+            true_steps=true_steps,
+            judge=judge,
+        )
+    finally:
+        await judge.close()
+        await engine.close()
