@@ -4,8 +4,9 @@ import asyncio
 from dataclasses import replace
 
 from pipeline.engines import Engine, Request, Sampling
-from pipeline.explore import Judge, derive_seed
+from pipeline.explore import Judge
 from pipeline.records import Problem
+from pipeline.seeds import derive_seed
 from pipeline.tree import Finish
 from verifiers import Outcome
 

@@ -1,22 +1,26 @@
 """Solvers whose steps' truth is known, and searches with them that keep the whole tree."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from benchmarks.arithmetic.chains import make_chains
 from benchmarks.arithmetic.check import MAX_TOKENS, engine_config
 from benchmarks.arithmetic.truth import true_steps as true_lines
-from pipeline.config import KINDS
+from benchmarks.measure import CONFIGS
+from pipeline.config import KINDS, load_config
 from pipeline.engines import Engine, PromptFormat, Sampling
 from pipeline.engines.simulated import END_TOKEN, SimulatedEngine
 from pipeline.engines.steps import StepConfig, StepSplitter
 from pipeline.engines.vllm import VllmEngine
 from pipeline.explore import Explorer
 from pipeline.judging import LocalJudge
+from pipeline.problems import Intake
 from pipeline.prune import PruneConfig, Pruner
 from pipeline.records import Problem, Trace
 from pipeline.search.budget import BudgetConfig, Budgeted
@@ -26,6 +30,7 @@ from verifiers.exact import ExactVerifier
 from verifiers.math import MathVerifier
 
 _AT_ONCE = 64
+_EASY_STEPS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +108,37 @@ def simulated(min_steps: int, max_steps: int, error_rate: float) -> Solver:
 
 
 @asynccontextmanager
+async def gsm8k(path: Path, seed: int) -> AsyncIterator[Solver]:
+    """SmolLM2-135M-Instruct on GSM8K's problems of at most two steps, as configs/gsm8k.yaml asks them."""
+    config = load_config(CONFIGS / "gsm8k.yaml", [f"problems.path={path}"])
+    easy = _easy_questions(path)
+    known = {problem.prompt.strip(): problem for problem in Intake(config.problems.build(0))}
+    engine = config.engine.build(config.prompt, seed)
+    judge = LocalJudge(config.build_verifier())
+
+    def problems(seed: int, number: int) -> list[Problem]:
+        return [known[question] for question in Random(seed).sample(easy, number)]
+
+    def unknown(tree: Tree, leaf: int) -> list[bool]:
+        raise ValueError("expected a solver whose steps' truth is known, got GSM8K")
+
+    try:
+        await engine.start()
+        await judge.start()
+        yield Solver(
+            name="SmolLM2-135M-Instruct on GSM8K, at most two steps",
+            engine=engine,
+            sampling=config.sampling,
+            problems=problems,
+            true_steps=unknown,
+            judge=judge,
+        )
+    finally:
+        await judge.close()
+        await engine.close()
+
+
+@asynccontextmanager
 async def arithmetic(model: Path, seed: int) -> AsyncIterator[Solver]:
     """The small model of `benchmarks.arithmetic`, which is trained already, in the real engine."""
     engine = VllmEngine(engine_config(model), PromptFormat(), seed)
@@ -129,3 +165,9 @@ async def arithmetic(model: Path, seed: int) -> AsyncIterator[Solver]:
     finally:
         await judge.close()
         await engine.close()
+
+
+def _easy_questions(path: Path) -> list[str]:
+    """Of the problems whose solution has few calculations, each of which GSM8K marks by `<<`."""
+    lines = path.read_text().splitlines()
+    return [json.loads(line)["question"].strip() for line in lines if line.count("<<") <= _EASY_STEPS]
