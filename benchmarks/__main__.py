@@ -8,6 +8,8 @@ from pathlib import Path
 from benchmarks.cache import against_no_cache
 from benchmarks.measure import Measured, machine, table
 from benchmarks.sandbox import against_other_ways
+from benchmarks.search.sections import labels_for_tokens, traces_for_tokens
+from benchmarks.search.thinking import cost_of_proposals
 from benchmarks.simulated import peak_memory, rollouts_per_second
 from benchmarks.throughput import against_offline_generate
 from benchmarks.verifiers import against_math_verify
@@ -21,6 +23,9 @@ _SECTIONS: dict[str, Callable[[], tuple[list[Measured], str]]] = {
     "cache": against_no_cache,
     "sandbox": against_other_ways,
     "verifiers": against_math_verify,
+    "labels": labels_for_tokens,
+    "traces": traces_for_tokens,
+    "thinking": cost_of_proposals,
 }
 """Those with several rows, and a section of the page for the rest."""
 _NAMES = [*_BENCHMARKS, *_SECTIONS]

@@ -25,8 +25,6 @@ _RIGHT_STRENGTH = 4.0
 """Trials' worth of belief in a right prefix's mean pass rate."""
 _WRONG_MEAN, _WRONG_STRENGTH = 0.05, 6.0
 """Of the pass rate of a wrong prefix, by later mistakes that cancel out or are noticed."""
-_MISJUDGED = 0.02
-"""Chance that a trajectory without a wrong step fails, by a slip in its form for example."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +107,11 @@ class FirstError:
         logs, before, after = [], 0.0, sum(if_wrong)
         for index in range(num_steps):
             prior = index * math.log1p(-slip) + math.log(slip)
-            outcome = _outcome(passed, _WRONG_MEAN)
-            logs.append(prior + outcome + before + after)
+            logs.append(prior + (math.log(_WRONG_MEAN) if passed else 0.0) + before + after)
             before += if_right[index]
             after -= if_wrong[index]
-        logs.append(num_steps * math.log1p(-slip) + _outcome(passed, 1 - _MISJUDGED) + before)
+        # What failed has a wrong step, its last one at the latest.
+        logs.append(-math.inf if passed is False else num_steps * math.log1p(-slip) + before)
         top = max(logs)
         weights = [math.exp(log - top) for log in logs]
         total = sum(weights)
@@ -150,13 +148,6 @@ def trials_at_root(tree: Tree) -> Trials:
 @lru_cache(maxsize=4096)
 def _right_belief(rate: float, steps_left: int, num_steps: int) -> _Belief:
     return _Belief.around(rate ** (steps_left / num_steps), _RIGHT_STRENGTH)
-
-
-def _outcome(passed: bool | None, chance: float) -> float:
-    """Log-likelihood of the trajectory's own outcome."""
-    if passed is None:
-        return 0.0
-    return math.log(chance if passed else 1 - chance)
 
 
 def _log_beta(a: float, b: float) -> float:

@@ -109,7 +109,7 @@ def simulated(min_steps: int, max_steps: int, error_rate: float) -> Solver:
 
 @asynccontextmanager
 async def gsm8k(path: Path, seed: int) -> AsyncIterator[Solver]:
-    """SmolLM2-135M-Instruct on GSM8K's problems of at most two steps, as configs/gsm8k.yaml asks them."""
+    """SmolLM2-135M-Instruct on problems of at most two steps, as configs/gsm8k.yaml asks them."""
     config = load_config(CONFIGS / "gsm8k.yaml", [f"problems.path={path}"])
     easy = _easy_questions(path)
     known = {problem.prompt.strip(): problem for problem in Intake(config.problems.build(0))}

@@ -1,0 +1,67 @@
+"""The search's sections of benchmarks/README.md: labels and traces for the tokens they cost."""
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.arithmetic.model import train_model
+from benchmarks.measure import Measured
+from benchmarks.search import label_quality, yields
+from benchmarks.search.solvers import Solver, arithmetic, gsm8k, simulated
+
+_SEEDS = (1, 2, 3)
+_SIMULATED = ((2, 5, 0.2), (4, 10, 0.12))
+"""Fewest and most steps, and errors a step: the solver's defaults, and longer solutions."""
+
+
+def labels_for_tokens() -> tuple[list[Measured], str]:
+    """Label accuracy against tokens, on simulated solvers and on a model trained for it."""
+    return asyncio.run(_labels())
+
+
+def traces_for_tokens() -> tuple[list[Measured], str]:
+    """Distinct verified traces against tokens, on the trained model and on GSM8K."""
+    return asyncio.run(_traces())
+
+
+async def _labels() -> tuple[list[Measured], str]:
+    rows, tables = [], ["## Labels for tokens", label_quality.CAPTION]
+
+    async def add(solver: Solver, num_problems: int) -> None:
+        points = await label_quality.measure(solver, num_problems, _SEEDS)
+        rows.extend(label_quality.compare(solver, points))
+        tables.append(label_quality.table(solver, points))
+
+    for min_steps, max_steps, error_rate in _SIMULATED:
+        await add(simulated(min_steps, max_steps, error_rate), 40)
+    with tempfile.TemporaryDirectory() as folder:
+        await asyncio.to_thread(train_model, Path(folder))
+        async with arithmetic(Path(folder), 0) as solver:
+            await add(solver, 16)
+    return rows, "\n\n".join(tables)
+
+
+async def _traces() -> tuple[list[Measured], str]:
+    tables = ["## Traces for tokens", yields.CAPTION]
+
+    async def add(solver: Solver, num_problems: int, seeds: Sequence[int]) -> None:
+        found = await yields.measure_yields(solver, num_problems, seeds)
+        tables.append(yields.yield_table(solver, found))
+
+    with tempfile.TemporaryDirectory() as folder:
+        await asyncio.to_thread(train_model, Path(folder))
+        async with arithmetic(Path(folder), 0) as solver:
+            await add(solver, 64, _SEEDS)
+    path = os.environ.get("BERRY_GSM8K")
+    if path is None:
+        print(
+            "left out: GSM8K; BERRY_GSM8K=FILE names OpenAI's grade_school_math/data/train.jsonl",
+            file=sys.stderr,
+        )
+    else:
+        async with gsm8k(Path(path), 0) as solver:
+            await add(solver, 24, _SEEDS[:1])
+    return [], "\n\n".join(tables)
