@@ -33,8 +33,8 @@ _SHARE = 0.1
 CAPTION = """Every strategy labels the same 8 whole rollouts of each problem. Step accuracy: share of
 their steps (without the last, the answer) whose label is true. First error: share of the wrong rollouts
 whose first wrong step is named. Published label: right if any rollout below passed. Posterior: berry's,
-of the same tree. Median and range of three seeds. Math-Shepherd's accuracy, which is to be reached, is by
-its published label at k = 8; adaptive's and, at each budget, OmegaPRM's are by the posterior."""
+of the same tree. Median and range of three seeds. Math-Shepherd's accuracy, which is to be reached, is
+by its published label at k = 8; adaptive's and, at each budget, OmegaPRM's are by the posterior."""
 
 
 @dataclass(slots=True)

@@ -17,7 +17,8 @@ from pipeline.search.budget import BudgetConfig
 from pipeline.tree import ROOT
 
 CAPTION = """Distinct verified traces for a million sampled tokens, on the same problems under each
-strategy, and the share of problems with at least one. pass@k: of the whole rollouts, by the unbiased estimator."""
+strategy, and the share of problems with at least one. pass@k: of the whole rollouts, by the unbiased
+estimator."""
 _SECTIONS: Sequence[Mapping[str, Any]] = (
     {"use": "best_of_n", "n": 16},
     {"use": "branching", "rollouts": 4},
