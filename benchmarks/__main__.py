@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.cache import against_no_cache
 from benchmarks.measure import Measured, machine, table
 from benchmarks.sandbox import against_other_ways
 from benchmarks.simulated import peak_memory, rollouts_per_second
@@ -17,6 +18,7 @@ _BENCHMARKS: dict[str, Callable[[], Measured]] = {
     "memory": peak_memory,
 }
 _SECTIONS: dict[str, Callable[[], tuple[list[Measured], str]]] = {
+    "cache": against_no_cache,
     "sandbox": against_other_ways,
     "verifiers": against_math_verify,
 }

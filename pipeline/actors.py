@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.config import RunConfig
 from pipeline.datasets.views import EncodedTrace
 from pipeline.engines import EngineDied
-from pipeline.engines.metered import MeteredEngine
+from pipeline.engines.metered import MeteredEngine, Usage
 from pipeline.engines.steps import StepSplitter
 from pipeline.explore import Explorer
 from pipeline.judging import LocalJudge, PooledJudge, Response
@@ -86,9 +86,9 @@ class RolloutWorker:
             traceback.print_exc()
             raise
 
-    async def num_tokens(self) -> int:
-        """Tokens sampled so far, those of unfinished problems included."""
-        return self._engine.num_tokens
+    async def usage(self) -> Usage:
+        """What sampling took so far, for unfinished problems too."""
+        return self._engine.usage
 
     async def close(self) -> None:
         """Ends the engine's, the verifier's and the reward models' processes."""

@@ -28,6 +28,7 @@ from pipeline.actors import RolloutWorker, VerifierActor
 from pipeline.config import RunConfig
 from pipeline.datasets.views import EncodedTrace
 from pipeline.engines import EngineDied, EngineStartError
+from pipeline.engines.metered import Usage
 from pipeline.errors import RunFailure, UserMistake
 from pipeline.records import Problem, Trace
 from pipeline.seeds import derive_seed
@@ -56,9 +57,29 @@ class _Seat:
         self.number = number
         self.actor = actor
         self.replacing = asyncio.Lock()
-        self.tokens_before = 0
-        """Sampled by this seat's earlier actors, as last reported."""
-        self.tokens_now = 0
+        self._before = Usage()
+        """Of this seat's earlier actors, as last reported."""
+        self._now = Usage()
+
+    @property
+    def usage(self) -> Usage:
+        """Of all actors that have had this seat, as last reported."""
+        return self._before + self._now
+
+    async def poll(self) -> None:
+        """Asks the actor what it has used; one that does not answer keeps its last figures."""
+        actor = self.actor
+        with contextlib.suppress(RayActorError, TimeoutError):
+            async with asyncio.timeout(_STATS_SECONDS):
+                now: Usage = await actor.usage.remote()
+            # The answer of an actor that was replaced meanwhile is in `_before`.
+            if self.actor is actor:
+                self._now = now
+
+    def give_to(self, actor: Any) -> None:
+        """Puts a new actor on the seat."""
+        self._before, self._now = self.usage, Usage()
+        self.actor = actor
 
 
 class Cluster:
@@ -128,14 +149,11 @@ class Cluster:
         taken, self._num_restarts = self._num_restarts, 0
         return taken
 
-    async def num_tokens(self) -> int:
-        """Tokens sampled so far by all workers."""
+    async def usage(self) -> Usage:
+        """What sampling took so far, by all workers, those that were replaced included."""
         for seat in self._seats:
-            # A worker that is being replaced keeps its last figure.
-            with contextlib.suppress(RayActorError, TimeoutError):
-                async with asyncio.timeout(_STATS_SECONDS):
-                    seat.tokens_now = await seat.actor.num_tokens.remote()
-        return sum(seat.tokens_before + seat.tokens_now for seat in self._seats)
+            await seat.poll()
+        return sum((seat.usage for seat in self._seats), Usage())
 
     async def close(self) -> None:
         """Ends the actors, and Ray itself if it was started here; calling it twice is fine."""
@@ -178,7 +196,7 @@ class Cluster:
         if self._log_folder is not None:
             log_file = str(self._log_folder.absolute() / f"worker-{number}.log")
         worker = ray.remote(num_cpus=1, num_gpus=_gpus_per_worker(self._config))(RolloutWorker)
-        # The calls of `num_tokens` and `close` come on top of the problems.
+        # The calls of `usage` and `close` come on top of the problems.
         concurrency = self._config.cluster.problems_in_flight + 4
         return worker.options(max_concurrency=concurrency).remote(
             self._config, self._verifier_actors, log_file
@@ -200,8 +218,8 @@ class Cluster:
             if seat.actor is not dead:
                 return
             self._num_restarts += 1
-            seat.tokens_before += seat.tokens_now
-            seat.tokens_now = 0
+            # Where only the engine died, its worker still knows.
+            await seat.poll()
             await _end(dead)
             actor = self._new_worker(seat.number)
             try:
@@ -212,7 +230,7 @@ class Cluster:
                     f"worker {seat.number} died and a new one did not start within "
                     f"{_REPLACE_SECONDS:.0f} seconds; has the cluster lost a node?{self._see_logs()}"
                 ) from e
-            seat.actor = actor
+            seat.give_to(actor)
 
     def _see_logs(self) -> str:
         return f"; see {self._log_folder}" if self._log_folder is not None else ""

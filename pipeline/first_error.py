@@ -123,16 +123,18 @@ class FirstError:
 def first_error(tree: Tree, path: Sequence[Node], at_root: Trials) -> FirstError:
     """The posterior for the trajectory that is the path, from all rollouts that leave it.
 
-    A rollout that starts on the path, or passes a node of it on a way of its own, is one trial of the
-    last prefix that it shares with the path. Rollouts that branch off from those are not: they start
-    from prefixes that somebody chose. Takes time by the path's length and its nodes' children.
+    A rollout that starts on the path, or begins with the same tokens, is one trial of the last prefix
+    that it shares with the path. Rollouts that branch off from those are not: they start from prefixes
+    that somebody chose. Takes time by the path's length, and by its nodes' twins and children.
     """
     at_steps = []
     for node, following in zip(path[1:], [*path[2:], None], strict=True):
         trials = Trials()
-        for child in tree.children(node.id):
-            if following is None or child != following.id:
-                trials = trials.and_one(tree.passed(tree.leaf_of(child)))
+        shared = () if following is None else tree.twins(following.id)
+        for twin in tree.twins(node.id):
+            for child in tree.children(twin):
+                if tree.twins(child) is not shared:
+                    trials = trials.and_one(tree.passed(tree.leaf_of(child)))
         at_steps.append(trials)
     return FirstError(at_root, at_steps, tree.passed(path[-1].id))
 

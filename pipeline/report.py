@@ -44,13 +44,30 @@ def summary(folder: RunFolder) -> str:
             f"{facts['seconds']:.0f} s, after {facts['load_seconds']:.0f} s of loading, "
             f"{facts['restarts']} restarts"
         )
+        lines += _prefixes(facts)
     elif live := folder.last_metrics():
         total = "" if live["total"] is None else f" of {live['total']}"
         lines.append(
             f"at {live['time']}: {live['problems']}{total} problems explored, "
             f"{live['tokens_per_second'] or 0:.0f} tokens/s, {live['restarts']} restarts"
         )
+        lines += _prefixes(live)
     return "\n".join(lines)
+
+
+def _prefixes(metrics: dict[str, Any]) -> list[str]:
+    """What sharing prefixes has saved; no line where the engine does not say or nothing was read."""
+    # Folders of earlier versions have none of these figures.
+    total = metrics.get("new_prompt_tokens")
+    cached = metrics.get("new_prompt_tokens_cached")
+    if not total or cached is None:
+        return []
+    resumed = metrics["new_problems"] < metrics["problems"]
+    return [
+        f"prefixes   {total:,} prompt tokens: {cached:,} ({cached / total:.0%}) from cache, "
+        f"{total - cached:,} computed; without sharing all would have been computed"
+        f"{' (since the run went on)' if resumed else ''}"
+    ]
 
 
 def next_commands(folder: RunFolder) -> str:

@@ -26,6 +26,7 @@ from pipeline.config import RunConfig
 from pipeline.datasets.card import render_card
 from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.parts import Lease, Parts
+from pipeline.engines.metered import Usage
 from pipeline.problems import Intake, Source
 
 _TICK_SECONDS = 0.5
@@ -43,8 +44,8 @@ class Snapshot:
     """Problems in all, if known."""
     seconds: float = 0.0
     """Since the engines were ready, in this process."""
-    new_tokens: int = 0
-    """Sampled in this process, those of unfinished problems included."""
+    usage: Usage = field(default_factory=Usage)
+    """What sampling took in this process, for unfinished problems too."""
     load_seconds: float = 0.0
     """Until the engines were ready."""
     new_problems: int = 0
@@ -53,7 +54,7 @@ class Snapshot:
     @property
     def tokens_per_second(self) -> float | None:
         """Sampled tokens over time, in this process; None before any time has passed."""
-        return self.new_tokens / self.seconds if self.seconds > 0 else None
+        return self.usage.num_tokens / self.seconds if self.seconds > 0 else None
 
     @property
     def eta_seconds(self) -> float | None:
@@ -192,7 +193,7 @@ class _Run:
                 self._folder.append_metrics(self._metrics())
 
     async def _take_stock(self, cluster: Cluster) -> None:
-        self._snapshot.new_tokens = await cluster.num_tokens()
+        self._snapshot.usage = await cluster.usage()
         self._snapshot.seconds = time.monotonic() - self._started
         self._progress.update(self._snapshot)
 
@@ -202,6 +203,10 @@ class _Run:
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(snapshot.seconds, 3),
             "tokens_per_second": snapshot.tokens_per_second,
+            "new_problems": snapshot.new_problems,
+            "new_tokens": snapshot.usage.num_tokens,
+            "new_prompt_tokens": snapshot.usage.num_prompt_tokens,
+            "new_prompt_tokens_cached": snapshot.usage.num_cached_tokens,
             "total": snapshot.total,
             "restarts": 0,
             **snapshot.counts,
@@ -211,7 +216,6 @@ class _Run:
         return {
             **self._metrics(),
             "load_seconds": round(self._snapshot.load_seconds, 3),
-            "new_tokens": self._snapshot.new_tokens,
             "duplicates": intake.num_duplicates,
             "bad_rows": intake.num_bad_rows,
         }

@@ -120,6 +120,10 @@ class Tree:
         """Node id -> sampled tokens from the root to its end."""
         self._leaf: list[int | None] = [None]
         """Node id -> leaf of the rollout that sampled the node; None for the root."""
+        self._twins: list[list[int]] = [[ROOT]]
+        """Node id -> all nodes of the same prefix, in one list that they share."""
+        self._by_prefix: dict[tuple[int, tuple[int, ...]], list[int]] = {}
+        """First twin of the parent, and the ids that a node adds -> the nodes of that prefix."""
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -169,6 +173,13 @@ class Tree:
             node = self.nodes[node.parent]
         own.reverse()
         return own
+
+    def twins(self, node_id: int) -> Sequence[int]:
+        """Ids of the nodes whose prefix is the same tokens, cut into the same steps; its own too.
+
+        Each rollout is a chain of nodes of its own: two that begin alike have twins as far as they do.
+        """
+        return self._twins[node_id]
 
     def num_response_tokens(self, node_id: int) -> int:
         """Sampled tokens from the response's first to the node's last."""
@@ -297,6 +308,10 @@ class Tree:
         self._next_slot.append(0)
         self._num_tokens.append(self._num_tokens[node.parent] + len(node.token_ids))
         self._leaf.append(leaf)
+        prefix = self._twins[node.parent][0], node.token_ids
+        twins = self._by_prefix.setdefault(prefix, [])
+        twins.append(node.id)
+        self._twins.append(twins)
         self._children[node.parent].append(node.id)
         self.num_tokens += len(node.token_ids)
         return node.id

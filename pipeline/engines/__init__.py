@@ -87,6 +87,9 @@ class Completion:
     logprobs: tuple[float, ...] | None
     """Of each sampled id; None where the engine gives none."""
     finish: Finish
+    num_cached_tokens: int | None = None
+    """Of the prefix's tokens, those that were not computed for this completion but taken from the
+    engine's prefix cache; None where the engine does not say."""
 
 
 class EngineDied(Exception):

@@ -1,7 +1,41 @@
-"""Counts what an engine samples, also for problems that are still under way."""
+"""Counts what an engine samples and what it reads for that, also for problems still under way."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from pipeline.engines import Completion, Engine, Prompt, Request
 from pipeline.records import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What sampling took; usages add up."""
+
+    num_tokens: int = 0
+    """Sampled."""
+    num_prompt_tokens: int = 0
+    """Prefix tokens, once for every sampled sequence: what would be computed if none were shared."""
+    num_cached_tokens: int | None = 0
+    """Of those, the ones that came from the prefix cache; None if that is unknown of any sequence."""
+
+    def __add__(self, other: "Usage") -> "Usage":
+        cached = (self.num_cached_tokens, other.num_cached_tokens)
+        return Usage(
+            num_tokens=self.num_tokens + other.num_tokens,
+            num_prompt_tokens=self.num_prompt_tokens + other.num_prompt_tokens,
+            num_cached_tokens=_sum_if_known(cached),
+        )
+
+    @classmethod
+    def of(cls, request: Request, completions: Iterable[Completion]) -> "Usage":
+        """Of one request that was answered."""
+        # A greedy rollout that is asked for several times is sampled once and is one object.
+        sampled = {id(completion): completion for completion in completions}.values()
+        return cls(
+            num_tokens=sum(len(completion.token_ids) for completion in sampled),
+            num_prompt_tokens=len(request.token_ids) * len(sampled),
+            num_cached_tokens=_sum_if_known(completion.num_cached_tokens for completion in sampled),
+        )
 
 
 class MeteredEngine:
@@ -9,8 +43,8 @@ class MeteredEngine:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.num_tokens = 0
-        """Tokens sampled so far."""
+        self.usage = Usage()
+        """So far."""
 
     @property
     def model_version(self) -> str:
@@ -32,7 +66,14 @@ class MeteredEngine:
     async def generate(self, request: Request) -> list[Completion]:
         """As the inner engine does, counted."""
         completions = await self._engine.generate(request)
-        # A greedy rollout that is asked for several times is sampled once and is one object.
-        sampled = {id(completion): completion for completion in completions}.values()
-        self.num_tokens += sum(len(completion.token_ids) for completion in sampled)
+        self.usage += Usage.of(request, completions)
         return completions
+
+
+def _sum_if_known(values: Iterable[int | None]) -> int | None:
+    total = 0
+    for value in values:
+        if value is None:
+            return None
+        total += value
+    return total

@@ -1,8 +1,10 @@
 """The real engine: vLLM's V1 `AsyncLLM`, in this process, on a GPU or a CPU.
 
 Prompts are token ids, outputs are token ids with their log-probabilities; a rollout comes back once,
-when it is finished. On a CPU the settings of `docs/engines.md` are chosen; anything in
-`engine.options` is handed to vLLM's `AsyncEngineArgs` as it is and wins.
+when it is finished. Siblings are a request each: with vLLM's `n` only the last to finish would tell
+what it took from the prefix cache, and they share their prefix all the same. On a CPU the settings of
+`docs/engines.md` are chosen; anything in `engine.options` is handed to vLLM's `AsyncEngineArgs` as it
+is and wins.
 """
 
 import asyncio
@@ -133,43 +135,48 @@ class VllmEngine:
 
     async def generate(self, request: Request) -> list[Completion]:
         """The request's completions, all at once when the last is finished."""
+        # Greedy rollouts are all the same.
+        num_samples = request.num_rollouts if request.sampling.temperature > 0 else 1
+        try:
+            async with asyncio.TaskGroup() as siblings:
+                tasks = [siblings.create_task(self._sample(request, i)) for i in range(num_samples)]
+        except ExceptionGroup as failures:
+            # What fails one fails all: the same prefix is refused, the same engine is gone.
+            raise failures.exceptions[0] from failures
+        completions = [task.result() for task in tasks]
+        return completions if num_samples > 1 else completions * request.num_rollouts
+
+    async def _sample(self, request: Request, index: int) -> Completion:
+        """One of the request's completions. Raises EngineDied or RequestRejected."""
         from vllm import SamplingParams
         from vllm.exceptions import VLLMClientError, VLLMServerError
         from vllm.inputs import TokensPrompt
         from vllm.sampling_params import RequestOutputKind
 
         sampling = request.sampling
-        # Greedy rollouts are all the same, and vLLM refuses to sample several.
-        num_samples = request.num_rollouts if sampling.temperature > 0 else 1
         parameters = SamplingParams(
-            n=num_samples,
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             top_k=sampling.top_k,
             max_tokens=request.max_tokens,
             stop=[*sampling.stop, *request.pause],
-            seed=request.seed % 2**63 if self.config.request_seeds else None,
+            seed=(request.seed + index) % 2**63 if self.config.request_seeds else None,
             logprobs=0 if self.config.logprobs else None,
             # Stop strings are found in text; without them vLLM need not make any.
             detokenize=bool(sampling.stop or request.pause),
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
         prompt = TokensPrompt(prompt_token_ids=list(request.token_ids))
-        outputs: list[Any] = []
+        request_id = str(next(self._request_ids))
         try:
-            async for result in self._llm.generate(
-                prompt, parameters, request_id=str(next(self._request_ids))
-            ):
-                outputs.extend(result.outputs)
+            results = [r async for r in self._llm.generate(prompt, parameters, request_id=request_id)]
         except VLLMServerError as e:
             raise EngineDied(f"vLLM's engine failed ({_first_line(e)})") from e
         except (ValueError, VLLMClientError) as e:
             raise RequestRejected(_first_line(e)) from e
-        if len(outputs) != num_samples or not all(output.token_ids for output in outputs):
-            raise EngineDied(f"expected {num_samples} rollouts with tokens, got {len(outputs)}")
-        outputs.sort(key=lambda output: output.index)
-        completions = [self._completion(request, output) for output in outputs]
-        return completions if num_samples > 1 else completions * request.num_rollouts
+        if len(results) != 1 or not results[0].outputs[0].token_ids:
+            raise EngineDied("expected one rollout with tokens, got none")
+        return self._completion(request, results[0])
 
     async def close(self) -> None:
         """Ends vLLM's processes."""
@@ -177,7 +184,8 @@ class VllmEngine:
         if llm is not None:
             llm.shutdown()
 
-    def _completion(self, request: Request, output: Any) -> Completion:
+    def _completion(self, request: Request, result: Any) -> Completion:
+        (output,) = result.outputs
         ids = tuple(output.token_ids)
         texts = self._token_texts(request.token_ids[-_CONTEXT_TOKENS:], ids)
         text = "".join(texts)
@@ -192,6 +200,7 @@ class VllmEngine:
             text=text,
             logprobs=_sampled_logprobs(ids, output.logprobs),
             finish=finish,
+            num_cached_tokens=result.num_cached_tokens,
         )
 
     def _token_texts(self, context: Any, ids: tuple[int, ...]) -> tuple[str, ...]:

@@ -8,9 +8,10 @@
     4. stop with a trajectory when its first wrong step is certain enough, or its rollouts are used up;
        stop with a problem that is solved (nothing failed) or hopeless (nothing passes)
 
-So a failed trajectory costs a noisy binary search, not k completions of each of its steps.
-Failed trajectories do not wait for each other, and what is done about one depends on nothing but the
-whole rollouts and its own: without a budget that binds, the tree does not depend on timing.
+So a failed trajectory costs a noisy binary search, not k completions of each of its steps. Trajectories
+that begin with the same tokens learn from each other's rollouts: they form a group, which decides when
+all that it asked for is back. Groups do not wait for each other, so without a budget that binds, the
+tree does not depend on timing.
 """
 
 from collections.abc import Sequence
@@ -41,8 +42,9 @@ class _Known:
     """Rollouts of the whole problem that were back when the probes were last made anew."""
     at_root: Trials = field(default_factory=Trials)
     """How they ended."""
-    probes: dict[int, _Probe] = field(default_factory=dict)
-    """First node of each failed trajectory that is not settled -> its best probe."""
+    probes: dict[int, list[_Probe]] = field(default_factory=dict)
+    """Group -> the best probes of its failed trajectories that are not settled, the best one first.
+    A group is named by the first of the first nodes that its trajectories share."""
 
 
 class Adaptive:
@@ -57,8 +59,8 @@ class Adaptive:
         """Of the whole problem, whose steps are to be labelled."""
         hopeless_after: int = Field(default=32, ge=1)
         """Whole rollouts without a pass after which the problem is given up."""
-        siblings: int = Field(default=2, ge=1)
-        """Rollouts sampled at once from a step: more take fewer rounds and more tokens."""
+        siblings: int = Field(default=1, ge=1)
+        """Rollouts sampled at once from a step: more take fewer rounds, and tell less for a token."""
         confidence: float = Field(default=0.95, gt=0, lt=1)
         """Probability of a first wrong step at which its trajectory is settled."""
         probes: int = Field(default=24, ge=0)
@@ -77,8 +79,8 @@ class Adaptive:
             # The pass rate of the whole problem tells how much to make of a failure.
             return [Expansion(parent=ROOT, num_rollouts=missing)] if missing else []
         self._catch_up(tree, known, news)
-        waiting = {_first(tree, e.parent) for e in pending}
-        ready = [probe for first, probe in known.probes.items() if first not in waiting]
+        waiting = {_group(tree, e.parent) for e in pending}
+        ready = [p for group, probes in known.probes.items() if group not in waiting for p in probes]
         ready.sort(key=lambda probe: (-probe.gain_per_token, probe.address))
         return [Expansion(parent=p.node, num_rollouts=self.config.siblings) for p in ready]
 
@@ -92,16 +94,24 @@ class Adaptive:
         return max(0, min(there, self.config.hopeless_after - there))
 
     def _catch_up(self, tree: Tree, known: _Known, news: Sequence[int]) -> None:
-        """Makes the probes of the trajectories anew about which there is news."""
-        touched = {_first(tree, leaf) for leaf in news}
+        """Makes the probes of the groups anew about which there is news."""
+        touched = {_group(tree, leaf) for leaf in news}
         if known.num_whole != len(tree.children(ROOT)):
             known.num_whole = len(tree.children(ROOT))
             known.at_root = trials_at_root(tree)
-            touched = set(tree.children(ROOT))
-        for first in touched:
-            known.probes.pop(first, None)
-            if known.at_root.passes and (probe := self._probe(tree, first, known.at_root)):
-                known.probes[first] = probe
+            touched = {tree.twins(child)[0] for child in tree.children(ROOT)}
+        for group in touched:
+            known.probes.pop(group, None)
+            if known.at_root.passes and (probes := self._probes(tree, group, known.at_root)):
+                known.probes[group] = probes
+
+    def _probes(self, tree: Tree, group: int, at_root: Trials) -> list[_Probe]:
+        """The best probe of each of the group's trajectories; one where two want the same prefix."""
+        probes: dict[int, _Probe] = {}
+        for first in tree.twins(group):
+            if (probe := self._probe(tree, first, at_root)) is not None:
+                probes.setdefault(tree.twins(probe.node)[0], probe)
+        return list(probes.values())
 
     def _probe(self, tree: Tree, first: int, at_root: Trials) -> _Probe | None:
         """The best probe of a trajectory; None if there is nothing to find out, or no way to."""
@@ -128,9 +138,9 @@ class Adaptive:
         return _Probe(node=node, gain_per_token=value(best), address=tree.address(node))
 
 
-def _first(tree: Tree, node_id: int) -> int:
-    """The first node on the way from the root to this one."""
+def _group(tree: Tree, node_id: int) -> int:
+    """The group of the trajectories that the node lies on."""
     while (parent := tree.nodes[node_id].parent) != ROOT:
         assert parent is not None, "the root is on no trajectory"
         node_id = parent
-    return node_id
+    return tree.twins(node_id)[0]

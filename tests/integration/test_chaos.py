@@ -14,6 +14,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.cache import sequences
 from tests.conftest import ROOT, Berry
 from tests.integration.ray_head import ray_head
 from tests.integration.test_run_simulated import parts
@@ -154,6 +155,10 @@ def test_an_engine_process_that_is_killed_is_replaced(tmp_path: Path) -> None:
     assert facts["restarts"] == 1
     assert len(set(explored(out))) == facts["problems"] == 10 - facts["duplicates"]
     assert facts["problems_failed"] == 0
+    # What was sampled before the engine died counts too, and nothing of it is unknown.
+    kept = sequences(pq.read_table(out / "data" / "trees").to_pylist())
+    assert facts["new_prompt_tokens"] >= sum(len(prefix) for prefix, _ in kept)
+    assert 0 < facts["new_prompt_tokens_cached"] < facts["new_prompt_tokens"]
 
 
 def write_questions(path: Path, *num_repetitions: int) -> None:

@@ -1,7 +1,9 @@
 """The main job on real parts: a real model in vLLM, real problems, real checks, a real dataset."""
 
+import asyncio
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from transformers import AutoTokenizer
 
-from pipeline.engines import Request, Sampling
+from benchmarks.cache import bound, sequences
+from pipeline.engines import Completion, Request, Sampling
+from pipeline.engines.metered import MeteredEngine, Usage
 from pipeline.engines.models import prepare
 from pipeline.engines.steps import StepConfig, StepSplitter
 from pipeline.engines.stepwise import generate_steps
@@ -21,6 +25,8 @@ from tests.conftest import REAL_MODEL, ROOT, Berry, make_problem
 from verifiers import Target
 from verifiers.math import MathVerifier
 
+BLOCK = 32
+"""Tokens in a block of the prefix cache on a CPU."""
 RECORDED = [
     json.loads(line)
     for line in (ROOT / "tests" / "data" / "recorded_responses.jsonl").read_text().splitlines()
@@ -93,6 +99,12 @@ def test_the_quickstart_ends_with_survivors(
     assert "INFO" not in done.stderr + done.stdout
     assert "WARNING" not in done.stderr + done.stdout
     out = tmp_path / "out"
+    facts = json.loads((out / "journal" / "complete.json").read_text())
+    sampled = list(sequences(rows_of(out, "trees")))
+    assert facts["new_prompt_tokens"] == sum(len(prefix) for prefix, _ in sampled)
+    most = bound(sampled, BLOCK)
+    assert 0.95 * most <= facts["new_prompt_tokens_cached"] <= most
+    assert f"prefixes   {facts['new_prompt_tokens']:,} prompt tokens" in done.stdout
     assert "vllm" in (out / "logs" / "worker-0.log").read_text().lower()
 
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
@@ -108,6 +120,69 @@ def test_the_quickstart_ends_with_survivors(
     for row in branched:
         children = Counter(node["parent"] for node in row["nodes"][1:])
         assert max(count for parent, count in children.items() if parent != 0) == 3
+
+
+def asking(ids: Sequence[int], num_rollouts: int, **sampling: Any) -> Request:
+    chosen = Sampling(max_tokens=40, **sampling)
+    return Request(
+        token_ids=ids, num_rollouts=num_rollouts, max_tokens=40, sampling=chosen, seed=len(ids)
+    )
+
+
+def cached(completions: Sequence[Completion]) -> Counter[int | None]:
+    return Counter(completion.num_cached_tokens for completion in completions)
+
+
+@pytest.mark.engine
+class TestPrefixCache:
+    """Each test has prefixes of its own, that no other test has put into the cache."""
+
+    pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+    @pytest.mark.parametrize(("num_tokens", "served"), [(32, 0), (33, 32), (96, 64), (97, 96)])
+    async def test_of_siblings_one_computes_the_prefix_and_each_says_what_it_was_served(
+        self, real_engine: VllmEngine, num_tokens: int, served: int
+    ) -> None:
+        ids = [1000 + num_tokens] * num_tokens
+        assert cached(await real_engine.generate(asking(ids, 5))) == Counter([0] + [served] * 4)
+        assert cached(await real_engine.generate(asking(ids, 5))) == Counter([served] * 5)
+
+    async def test_siblings_of_a_half_known_prefix_tell_the_halves_apart(
+        self, real_engine: VllmEngine
+    ) -> None:
+        known, unknown = [2001] * 64, [2002] * 64
+        await real_engine.generate(asking([*known, 5], 1))
+        completions = await real_engine.generate(asking([*known, *unknown, 5], 3))
+        assert cached(completions) == Counter([64, 128, 128])
+
+    async def test_a_branch_is_served_what_its_rollout_has_sampled(
+        self, real_engine: VllmEngine
+    ) -> None:
+        prompt = real_engine.encode(
+            make_problem("Count from one to thirty, a number a line.")
+        ).token_ids
+        rollouts = await real_engine.generate(asking(prompt, 8))
+        longest = max(rollouts, key=lambda rollout: len(rollout.token_ids))
+        prefix = [*prompt, *longest.token_ids[:-1]]
+        expected = (len(prefix) - 1) // BLOCK * BLOCK
+        assert expected > len(prompt), "a block that was sampled is asked for"
+        assert cached(await real_engine.generate(asking(prefix, 2))) == Counter([expected] * 2)
+
+    async def test_a_greedy_rollout_is_metered_once(self, real_engine: VllmEngine) -> None:
+        metered = MeteredEngine(real_engine)
+        one, other = await metered.generate(asking([4001] * 50, 2, temperature=0))
+        assert metered.usage == Usage(
+            num_tokens=len(one.token_ids), num_prompt_tokens=50, num_cached_tokens=0
+        )
+        assert one == other
+
+    async def test_a_meter_adds_up_what_overlapping_problems_were_served(
+        self, real_engine: VllmEngine
+    ) -> None:
+        metered = MeteredEngine(real_engine)
+        await asyncio.gather(*(metered.generate(asking([5000 + n] * 70, 4)) for n in range(6)))
+        assert metered.usage.num_prompt_tokens == 6 * 4 * 70
+        assert metered.usage.num_cached_tokens == 6 * 3 * 64
 
 
 @pytest.mark.engine

@@ -14,6 +14,7 @@ import datasets
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.cache import sequences
 from tests.conftest import ROOT, Berry
 
 pytestmark = pytest.mark.ray
@@ -48,7 +49,12 @@ def test_a_run_from_problems_to_a_dataset(
     assert set(traces["outcome"]) == {"pass"}
 
     assert "state" in (out / "README.md").read_text()
-    assert json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])["problems"] == 20
+    last = json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["problems"] == 20
+    sampled = sequences(pq.read_table(out / "data" / "trees").to_pylist())
+    assert last["new_prompt_tokens"] == sum(len(prefix) for prefix, _ in sampled)
+    assert last["new_prompt_tokens_cached"] is None
+    assert "prefixes" not in done.stdout
 
     status = berry("status", "out")
     assert status.returncode == 0

@@ -2,18 +2,24 @@
 
 import io
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
+from pipeline.datasets.folder import RunFolder
 from pipeline.doctor import examine
+from pipeline.engines.metered import Usage
 from pipeline.progress import TerminalProgress, duration, figures
+from pipeline.report import summary
 from pipeline.run import Snapshot
 
 
 def snapshot(**values: object) -> Snapshot:
     counts = Counter({"problems": 5, "rollouts": 40, "verdict.pass": 1, "verdict.fail": 3, "kept": 1})
-    made = Snapshot(counts=counts, total=10, seconds=4.0, new_tokens=400, new_problems=5)
+    made = Snapshot(counts=counts, total=10, seconds=4.0, new_problems=5)
+    made.usage = Usage(num_tokens=400)
     for name, value in values.items():
         setattr(made, name, value)
     return made
@@ -60,10 +66,47 @@ def test_on_a_terminal_one_line_is_redrawn() -> None:
     out = io.StringIO()
     progress = TerminalProgress(Console(file=out, force_terminal=True, width=120))
     progress.update(snapshot())
-    progress.update(snapshot(new_tokens=800))
+    progress.update(snapshot(usage=Usage(num_tokens=800)))
     progress.close()
     assert "\x1b" in out.getvalue()
     assert "200" in out.getvalue()
+
+
+def prefix_lines(**facts: Any) -> list[str]:
+    """What the summary of a complete run says about prefixes."""
+    folder = RunFolder(Path("runs/some"), {})
+    speed = {"tokens_per_second": 1.0, "seconds": 1.0, "load_seconds": 1.0, "restarts": 0}
+    folder.complete = {
+        "duplicates": 0,
+        "bad_rows": 0,
+        "problems": 5,
+        "new_problems": 5,
+        **speed,
+        **facts,
+    }
+    return [line for line in summary(folder).splitlines() if line.startswith("prefixes")]
+
+
+def test_the_summary_says_what_sharing_prefixes_saved() -> None:
+    facts = {"new_prompt_tokens": 1_234_567, "new_prompt_tokens_cached": 1_100_000}
+    expected = (
+        "prefixes   1,234,567 prompt tokens: 1,100,000 (89%) from cache, 134,567 computed; "
+        "without sharing all would have been computed"
+    )
+    assert prefix_lines(**facts) == [expected]
+    assert prefix_lines(**facts, new_problems=2) == [f"{expected} (since the run went on)"]
+
+
+@pytest.mark.parametrize("cached", [None, 0])
+def test_a_cache_without_hits_is_not_the_same_as_an_engine_that_does_not_say(
+    cached: int | None,
+) -> None:
+    lines = prefix_lines(new_prompt_tokens=10, new_prompt_tokens_cached=cached)
+    assert [("0 (0%) from cache, 10 computed" in line) for line in lines] == [True] * (cached == 0)
+
+
+def test_folders_from_before_prefixes_were_counted_can_be_read() -> None:
+    assert prefix_lines() == []
 
 
 def test_the_doctor_finds_what_the_tests_need() -> None:

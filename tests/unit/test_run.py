@@ -11,6 +11,7 @@ from pipeline.config import load_config
 from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.parts import Parts
 from pipeline.datasets.views import EncodedTrace
+from pipeline.engines.metered import Usage
 from pipeline.records import Problem, Trace
 from pipeline.run import Snapshot, _Run, describe
 from pipeline.tree import Tree
@@ -27,7 +28,7 @@ class Quiet:
 
 
 class DeafCluster:
-    """Explores at once, and swallows cancellations in `num_tokens`, as an actor's call may."""
+    """Explores at once, and swallows cancellations in `usage`, as an actor's call may."""
 
     capacity = 2
 
@@ -38,10 +39,10 @@ class DeafCluster:
     def take_restarts(self) -> int:
         return 0
 
-    async def num_tokens(self) -> int:
+    async def usage(self) -> Usage:
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(0.2)
-        return 7
+        return Usage(num_tokens=7)
 
 
 @pytest.mark.timeout(20)

@@ -1,0 +1,126 @@
+"""What sampling took: counted around an engine, kept when actors are replaced."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from ray.exceptions import RayActorError
+
+from pipeline.cluster import _Seat
+from pipeline.engines import Completion, PromptFormat, Request, Sampling
+from pipeline.engines.metered import MeteredEngine, Usage
+from pipeline.engines.simulated import SimulatedEngine
+from pipeline.tree import Finish
+from tests.conftest import make_problem
+
+
+def make_request(num_tokens: int, num_rollouts: int = 1) -> Request:
+    return Request(
+        token_ids=range(num_tokens),
+        num_rollouts=num_rollouts,
+        max_tokens=8,
+        sampling=Sampling(),
+        seed=0,
+    )
+
+
+def make_cached(num_cached_tokens: int | None, num_tokens: int = 2) -> Completion:
+    return Completion(
+        token_ids=tuple(range(num_tokens)),
+        token_texts=("x",) * num_tokens,
+        text="x" * num_tokens,
+        logprobs=None,
+        finish=Finish.STOP,
+        num_cached_tokens=num_cached_tokens,
+    )
+
+
+def test_every_sampled_sequence_needs_its_whole_prefix() -> None:
+    usage = Usage.of(make_request(100, 3), [make_cached(0), make_cached(96), make_cached(64)])
+    assert usage == Usage(num_tokens=6, num_prompt_tokens=300, num_cached_tokens=160)
+
+
+def test_a_greedy_rollout_is_counted_once_however_often_it_was_asked_for() -> None:
+    usage = Usage.of(make_request(100, 3), [make_cached(64)] * 3)
+    assert usage == Usage(num_tokens=2, num_prompt_tokens=100, num_cached_tokens=64)
+
+
+def test_one_unknown_figure_makes_the_sum_unknown_and_not_smaller() -> None:
+    known = Usage.of(make_request(10), [make_cached(0)])
+    unknown = Usage.of(make_request(10, 2), [make_cached(0), make_cached(None)])
+    assert known.num_cached_tokens == 0
+    assert unknown.num_cached_tokens is None
+    assert known + unknown == Usage(num_tokens=6, num_prompt_tokens=30, num_cached_tokens=None)
+
+
+async def test_the_simulated_engine_does_not_say_what_was_cached() -> None:
+    engine = MeteredEngine(SimulatedEngine(SimulatedEngine.Config(), PromptFormat()))
+    assert engine.usage == Usage()
+    ids = engine.encode(make_problem()).token_ids
+    request = Request(token_ids=ids, num_rollouts=3, max_tokens=64, sampling=Sampling(), seed=0)
+    completions = await engine.generate(request)
+    await engine.generate(request)
+    assert engine.usage == Usage(
+        num_tokens=2 * sum(len(completion.token_ids) for completion in completions),
+        num_prompt_tokens=6 * len(ids),
+        num_cached_tokens=None,
+    )
+
+
+class Actor:
+    """Answers `actor.usage.remote()` by what it is given."""
+
+    def __init__(self, answer: Callable[[], Awaitable[Usage]]) -> None:
+        self.usage = self
+        self.remote = answer
+
+
+def saying(num_tokens: int) -> Any:
+    async def answer() -> Usage:
+        return Usage(num_tokens=num_tokens, num_prompt_tokens=10 * num_tokens)
+
+    return Actor(answer)
+
+
+async def no_answer() -> Usage:
+    raise RayActorError
+
+
+async def test_a_seat_keeps_the_figures_of_the_actors_that_had_it() -> None:
+    seat = _Seat(0, saying(5))
+    await seat.poll()
+    await seat.poll()
+    assert seat.usage == Usage(num_tokens=5, num_prompt_tokens=50)
+    seat.give_to(saying(2))
+    assert seat.usage.num_tokens == 5
+    await seat.poll()
+    assert seat.usage == Usage(num_tokens=7, num_prompt_tokens=70)
+
+
+async def test_a_dead_actor_keeps_its_last_figures() -> None:
+    seat = _Seat(0, saying(5))
+    await seat.poll()
+    seat.actor.remote = no_answer
+    await seat.poll()
+    assert seat.usage.num_tokens == 5
+
+
+@pytest.mark.timeout(20)
+async def test_an_answer_that_comes_after_the_replacement_is_not_counted_twice() -> None:
+    asked, go = asyncio.Event(), asyncio.Event()
+
+    async def late() -> Usage:
+        asked.set()
+        await go.wait()
+        return Usage(num_tokens=5)
+
+    seat = _Seat(0, saying(5))
+    await seat.poll()
+    seat.actor.remote = late
+    polling = asyncio.create_task(seat.poll())
+    await asked.wait()
+    seat.give_to(saying(1))
+    go.set()
+    await polling
+    assert seat.usage.num_tokens == 5
