@@ -3,6 +3,7 @@
 import os
 import sys
 import traceback
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pipeline.explore import Explorer
 from pipeline.judging import LocalJudge, PooledJudge, Response
 from pipeline.prune import Pruner
 from pipeline.records import Problem
+from pipeline.scoring import ModelScorer
 from verifiers import Verdict
 
 
@@ -41,11 +43,14 @@ class RolloutWorker:
             redirect_output(Path(log_file))
         self._config = config
         self._verifier_actors = verifier_actors
-        self._engine = MeteredEngine(config.engine.build(config.prompt, config.seed))
+        engine = config.engine.build(config.prompt, config.seed)
+        self._engine = MeteredEngine(engine)
+        models = config.build_reward_models(engine)
+        self._scorer = ModelScorer(models) if models else None
         self._judge: LocalJudge | PooledJudge | None = None
 
     async def start(self) -> str:
-        """Loads the model; returns its version. Raises EngineStartError."""
+        """Loads the models; returns the engine's version. Raises EngineStartError."""
         await self._engine.start()
         config = self._config
         verifier = config.build_verifier()
@@ -56,6 +61,8 @@ class RolloutWorker:
             judge = LocalJudge(verifier)
             await judge.start()
         self._judge = judge
+        if self._scorer is not None:
+            await self._scorer.start()
         self._explorer = Explorer(
             engine=self._engine,
             splitter=StepSplitter(config.steps),
@@ -64,6 +71,7 @@ class RolloutWorker:
             pruner=Pruner(config.prune),
             sampling=config.sampling,
             seed=config.seed,
+            scorer=self._scorer,
         )
         return self._engine.model_version
 
@@ -83,12 +91,12 @@ class RolloutWorker:
         return self._engine.usage
 
     async def close(self) -> None:
-        """Ends the engine's and the verifier's processes."""
-        try:
-            if self._judge is not None:
-                await self._judge.close()
-        finally:
-            await self._engine.close()
+        """Ends the engine's, the verifier's and the reward models' processes."""
+        async with AsyncExitStack() as closing:
+            closing.push_async_callback(self._engine.close)
+            for part in (self._scorer, self._judge):
+                if part is not None:
+                    closing.push_async_callback(part.close)
 
 
 def redirect_output(log_file: Path) -> None:

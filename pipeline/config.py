@@ -17,15 +17,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pipeline.engines import ENGINES, PromptFormat, Sampling
-from pipeline.engines.steps import StepConfig
+from pipeline.engines import ENGINES, Engine, PromptFormat, Sampling
+from pipeline.engines.steps import StepConfig, StepSplitter
 from pipeline.errors import UserMistake
 from pipeline.problems import SOURCES
 from pipeline.prune import PruneConfig
+from pipeline.scoring import REWARD_MODEL
 from pipeline.search import STRATEGIES
 from pipeline.search.budget import BudgetConfig, Budgeted
+from reward_models import RewardModel
 from sandbox import SandboxConfig
 from verifiers import Verifier
 from verifiers.catalog import VERIFIER, build_verifier
@@ -36,6 +38,7 @@ KINDS = {
     "engine": Kind("berry.engines", ENGINES),
     "strategy": Kind("berry.strategies", STRATEGIES),
     "verifier": VERIFIER,
+    "reward_models": REWARD_MODEL,
 }
 """Config section -> what its `use` can name."""
 
@@ -83,6 +86,8 @@ class RunConfig(BaseModel):
     )
     budget: BudgetConfig = BudgetConfig()
     """What the search may spend on each problem."""
+    reward_models: tuple[Annotated[Part, PartOf(KINDS["reward_models"])], ...] = ()
+    """What scores every step; the strategy may go by it."""
     verifier: Annotated[Part, PartOf(KINDS["verifier"])]
     sandbox: SandboxConfig = SandboxConfig()
     """How verifiers run untrusted code. Nothing here changes what a run produces."""
@@ -90,6 +95,34 @@ class RunConfig(BaseModel):
     problems_per_part: int = Field(default=64, ge=1)
     """Problems that are written, and after a crash kept, together."""
     cluster: ClusterConfig = ClusterConfig()
+
+    @model_validator(mode="after")
+    def _check_strategy(self) -> "RunConfig":
+        """That there is what the strategy goes by."""
+        use, cls = self.strategy.use, self.strategy.cls
+        if getattr(cls, "needs_scores", False) and not self.reward_models:
+            raise ValueError(
+                f"strategy.use={use}: expected `reward_models`, whose scores it goes by, got none; "
+                "for example reward_models='[{use: simulated}]' with engine.use=simulated"
+            )
+        if getattr(cls, "needs_pauses", False) and not StepSplitter(self.steps).pauses:
+            raise ValueError(
+                f"strategy.use={use}: expected `steps.at: newline` or `blank_line`, strings at which "
+                f"an engine can pause after a step, got {self.steps.at}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_reward_models(self) -> "RunConfig":
+        """That those which look into an engine have that engine."""
+        for index, part in enumerate(self.reward_models):
+            wanted = getattr(part.cls, "reads_engine", None)
+            if wanted is not None and not issubclass(self.engine.cls, wanted):
+                raise ValueError(
+                    f"reward_models.{index}.use={part.use}: expected the engine that it looks into "
+                    f"({wanted.__name__}), got engine.use={self.engine.use}"
+                )
+        return self
 
     def resolved(self) -> dict[str, Any]:
         """What determines the run's data, defaults included, as JSON values."""
@@ -107,13 +140,21 @@ class RunConfig(BaseModel):
             max_steps=self.steps.max_steps,
         )
 
+    def build_reward_models(self, engine: Engine) -> list[RewardModel]:
+        """The reward models; one whose class says what engine it `reads_engine` also gets that."""
+        return [
+            part.build(*((engine,) if hasattr(part.cls, "reads_engine") else ()))
+            for part in self.reward_models
+        ]
+
     def build_verifier(self) -> Verifier:
         """The verifier, in processes of its own if its section says so."""
         return build_verifier(self.verifier, self.sandbox)
 
     def parts(self) -> Iterator[Part]:
         """Every part, those inside others too."""
-        for section in (self.problems, self.engine, self.strategy, self.verifier):
+        sections = (self.problems, self.engine, self.strategy, self.verifier, *self.reward_models)
+        for section in sections:
             yield from section.nested()
 
     def digest(self) -> str:
@@ -227,7 +268,7 @@ def _explain(error: ValidationError, above: tuple[str, ...] = ()) -> str:
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     if first["type"] == "value_error":
-        return f"{key}: {message}"
+        return f"{key}: {message}" if key else message
     return f"{key}: {message}, got {first['input']!r}"
 
 

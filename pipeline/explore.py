@@ -2,7 +2,7 @@
 
     1. encode the problem, once
     2. ask the strategy where to grow the tree
-    3. sample those continuations, cut them into steps, judge the complete ones
+    3. sample those continuations, cut them into steps, judge the complete ones and score the steps
     4. put them into the tree; back to 2 as soon as any expansion is back
     5. prune, and give back everything that was found
 
@@ -11,6 +11,7 @@ of its own expansions, which the engine or a verifier wakes; none waits for anot
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -19,9 +20,11 @@ from pipeline.engines.steps import StepSplitter
 from pipeline.engines.stepwise import generate_steps
 from pipeline.prune import Pruner
 from pipeline.records import Problem, Trace, trajectories
+from pipeline.scoring import Scored
 from pipeline.search import Expansion, Strategy
 from pipeline.seeds import derive_seed
-from pipeline.tree import Finish, Rollout, Tree
+from pipeline.tree import ROOT, Finish, Rollout, Tree
+from reward_models import Steps
 from verifiers import Target, Verdict
 
 
@@ -30,6 +33,14 @@ class Judge(Protocol):
 
     async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
         """The verdict; a verifier that fails is an ERROR verdict, not an exception."""
+        ...
+
+
+class Scorer(Protocol):
+    """Where steps are scored."""
+
+    async def score(self, batch: Sequence[Steps]) -> Scored:
+        """A value or None for every step of every item; does not raise for what a model does."""
         ...
 
 
@@ -45,6 +56,8 @@ class Explorer:
     sampling: Sampling
     seed: int
     """The run's; all else that is random follows from it and from the problem's id."""
+    scorer: Scorer | None = None
+    """Scores every new step; None leaves all of them unscored."""
 
     async def explore(self, problem: Problem, tree: Tree | None = None) -> Trace:
         """Everything found about one problem; a stored tree of it is grown further.
@@ -57,8 +70,9 @@ class Explorer:
             prompt = self.engine.encode(problem)
             tree = Tree(prompt.token_ids, prompt.text, seed)
         errors = []
+        warnings = set[str]()
         try:
-            await self._grow(tree, problem)
+            await self._grow(tree, problem, warnings)
         except RequestRejected as e:
             errors.append(str(e))
         tree = tree.sorted()
@@ -70,15 +84,17 @@ class Explorer:
             trajectories=found,
             decisions=self.pruner.prune(found),
             errors=tuple(errors),
+            warnings=tuple(sorted(warnings)),
+            num_unscored=None if self.scorer is None else len(tree) - 1 - len(tree.scores),
         )
 
-    async def _grow(self, tree: Tree, problem: Problem) -> None:
+    async def _grow(self, tree: Tree, problem: Problem, warnings: set[str]) -> None:
         under_way: dict[asyncio.Task[None], Expansion] = {}
         try:
             while True:
                 for expansion in self.strategy.propose(tree, list(under_way.values())):
                     slot = tree.reserve(expansion.parent, expansion.num_rollouts)
-                    task = asyncio.create_task(self._expand(tree, expansion, slot, problem))
+                    task = asyncio.create_task(self._expand(tree, expansion, slot, problem, warnings))
                     under_way[task] = expansion
                 if not under_way:
                     return
@@ -91,24 +107,55 @@ class Explorer:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def _expand(self, tree: Tree, expansion: Expansion, slot: int, problem: Problem) -> None:
-        """Samples and judges one expansion, then adds it to the tree in one go."""
+    async def _expand(
+        self, tree: Tree, expansion: Expansion, slot: int, problem: Problem, warnings: set[str]
+    ) -> None:
+        """Samples, judges and scores one expansion, then adds it to the tree in one go."""
         completions = await self._sample(tree, expansion, slot)
+        rollouts = [self._cut(completion, expansion) for completion in completions]
         prefix = tree.response(expansion.parent)
-        verdicts = await asyncio.gather(
-            *(
-                self._judge(problem, prefix + completion.text, completion.finish)
-                for completion in completions
-            )
+        verdicts, scored = await asyncio.gather(
+            asyncio.gather(*(self._judge(problem, prefix + c.text, c.finish) for c in completions)),
+            self._score(tree, expansion.parent, rollouts, problem),
         )
-        for index, (completion, verdict) in enumerate(zip(completions, verdicts, strict=True)):
-            steps = self.splitter.split(completion, expansion.max_nodes)
-            rollout = Rollout(
-                steps=steps, finish=completion.finish, model_version=self.engine.model_version
-            )
+        warnings.update(scored.warnings)
+        for index, (rollout, verdict) in enumerate(zip(rollouts, verdicts, strict=True)):
             leaf = tree.add(expansion.parent, slot + index, rollout)
             if verdict is not None:
                 tree.judge(leaf, verdict)
+            for node, value in zip(tree.rollout(leaf), scored.values[index], strict=True):
+                if value is not None:
+                    tree.scores[node.id] = value
+
+    def _cut(self, completion: Completion, expansion: Expansion) -> Rollout:
+        limits = [limit for limit in (expansion.num_steps, expansion.max_nodes) if limit is not None]
+        return Rollout(
+            steps=self.splitter.split(completion, min(limits, default=None)),
+            finish=completion.finish,
+            model_version=self.engine.model_version,
+        )
+
+    async def _score(
+        self, tree: Tree, parent: int, rollouts: Sequence[Rollout], problem: Problem
+    ) -> Scored:
+        """A value or None for every step of the rollouts, which start at `parent`."""
+        if self.scorer is None:
+            return Scored(values=[[None] * len(rollout.steps) for rollout in rollouts])
+        before = tree.path(parent)[1:]
+        batch = [
+            Steps(
+                prompt=problem.prompt,
+                prompt_token_ids=tree.nodes[ROOT].token_ids,
+                texts=(*(node.text for node in before), *(step.text for step in rollout.steps)),
+                token_ids=(
+                    *(node.token_ids for node in before),
+                    *(step.token_ids for step in rollout.steps),
+                ),
+            )
+            for rollout in rollouts
+        ]
+        scored = await self.scorer.score(batch)
+        return replace(scored, values=[values[len(before) :] for values in scored.values])
 
     async def _sample(self, tree: Tree, expansion: Expansion, slot: int) -> list[Completion]:
         left = self.sampling.max_tokens - tree.num_response_tokens(expansion.parent)

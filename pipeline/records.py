@@ -104,6 +104,10 @@ class Trace:
     decisions: tuple[Decision, ...] = ()
     errors: tuple[str, ...] = ()
     """What went wrong; a problem that could not be explored has a trace that says why."""
+    warnings: tuple[str, ...] = ()
+    """What went wrong beside: why reward models left steps unscored, each reason once."""
+    num_unscored: int | None = None
+    """Nodes that reward models left unscored, the root aside; None without reward models."""
 
     @property
     def kept(self) -> list[Trajectory]:

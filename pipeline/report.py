@@ -22,15 +22,20 @@ def summary(folder: RunFolder) -> str:
         for key, value in sorted(counts.items())
         if key.startswith("dropped.")
     }
+    unfinished = f", {n} unfinished" if (n := counts["status.unfinished"]) else ""
     lines = [
         f"run        {folder.path} ({'complete' if facts else 'unfinished'})",
         f"problems   {counts['problems']}, {counts['problems_solved']} with a survivor, "
         f"{counts['problems_failed']} failed",
         f"rollouts   {counts['rollouts']} ({counts['status.completed']} completed, "
-        f"{counts['status.truncated']} truncated), {counts['tokens']} tokens",
+        f"{counts['status.truncated']} truncated{unfinished}), {counts['tokens']} tokens",
         f"verdicts   {sum(verdicts.values())} ({_listed(verdicts)})",
         f"survivors  {counts['kept']} traces; dropped: {_listed(dropped) or 'none'}",
     ]
+    if counts["unscored"]:
+        lines.append(
+            f"scores     {counts['unscored']} steps unscored; `warnings` in data/trees say why"
+        )
     if facts:
         lines.append(f"intake     {facts['duplicates']} duplicates, {facts['bad_rows']} bad rows")
         speed = facts["tokens_per_second"]
@@ -104,6 +109,8 @@ def _draw(row: dict[str, Any]) -> RichTree:
     )
     for error in row["errors"]:
         drawn.add(f"[red]error: {escape(error)}[/red]")
+    for warning in row["warnings"]:
+        drawn.add(f"[yellow]warning: {escape(warning)}[/yellow]")
     trajectories = {trajectory["leaf"]: trajectory for trajectory in row["trajectories"]}
     branches = {0: drawn}
     for node in row["nodes"][1:]:
@@ -115,7 +122,8 @@ def _draw(row: dict[str, Any]) -> RichTree:
 
 
 def _counts(node: dict[str, Any]) -> str:
-    return f"[cyan]{node['passes']}/{node['trials']}[/cyan]"
+    score = "" if node["score"] is None else f" [magenta]{node['score']:.2f}[/magenta]"
+    return f"[cyan]{node['passes']}/{node['trials']}[/cyan]{score}"
 
 
 def _ending(trajectory: dict[str, Any]) -> str:

@@ -23,6 +23,7 @@ _NODE = pa.struct(
         ("token_ids", pa.list_(pa.int32())),
         ("text", pa.string()),
         ("logprob", pa.float32()),
+        ("score", pa.float32()),
         ("finish", pa.string()),
         ("model_version", pa.string()),
         ("visits", pa.int32()),
@@ -64,6 +65,7 @@ TREES = pa.schema(
         ("nodes", pa.list_(_NODE)),
         ("trajectories", pa.list_(_TRAJECTORY)),
         ("errors", pa.list_(pa.string())),
+        ("warnings", pa.list_(pa.string())),
     ]
 )
 _MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
@@ -117,8 +119,8 @@ def decode(view: str, traces: Iterable[EncodedTrace]) -> pa.Table:
 def count(trace: Trace) -> Counter[str]:
     """What a summary counts of a trace; counts of traces add up.
 
-    Keys: problems, problems_failed, problems_solved, rollouts, tokens, kept, and with a suffix
-    status.*, verdict.* and dropped.RULE.
+    Keys: problems, problems_failed, problems_solved, rollouts, tokens, kept, unscored (with reward
+    models), and with a suffix status.*, verdict.* and dropped.RULE.
     """
     counts = Counter(
         problems=1,
@@ -128,6 +130,8 @@ def count(trace: Trace) -> Counter[str]:
         tokens=sum(len(node.token_ids) for node in trace.tree.nodes[1:]),
         kept=len(trace.kept),
     )
+    if trace.num_unscored is not None:
+        counts["unscored"] = trace.num_unscored
     for trajectory in trace.trajectories:
         counts[f"status.{trajectory.status}"] += 1
         if trajectory.verdict is not None:
@@ -168,6 +172,7 @@ def _tree_row(trace: Trace) -> dict[str, object]:
                 "token_ids": node.token_ids,
                 "text": node.text,
                 "logprob": node.logprob,
+                "score": tree.scores.get(node.id),
                 "finish": node.finish,
                 "model_version": node.model_version,
                 "visits": stats.visits,
@@ -189,6 +194,7 @@ def _tree_row(trace: Trace) -> dict[str, object]:
             for trajectory in trace.trajectories
         ],
         "errors": list(trace.errors),
+        "warnings": list(trace.warnings),
     }
 
 

@@ -15,8 +15,8 @@ from pipeline.tree import Finish
 async def generate_steps(engine: Engine, request: Request, num_steps: int) -> list[Completion]:
     """`request.num_rollouts` completions of `num_steps` steps, fewer where the response ends before.
 
-    Those that can go on finish as STEP. Raises EngineDied or RequestRejected, and ValueError for a
-    request without strings to pause at.
+    Those that can go on finish as STEP; one that pauses where its tokens are used up cannot. Raises
+    EngineDied or RequestRejected, and ValueError for a request without strings to pause at.
     """
     if not request.pause:
         raise ValueError("expected strings at which a step ends, got none")
@@ -35,7 +35,7 @@ async def _go_on(
         turn += 1
         left = request.max_tokens - len(completion.token_ids)
         if left <= 0:
-            return replace(completion, finish=Finish.LENGTH)
+            break
         (more,) = await engine.generate(
             replace(
                 request,
@@ -47,6 +47,8 @@ async def _go_on(
         )
         steps += bool(more.text.strip())
         completion = _join(completion, more)
+    if completion.finish is Finish.STEP and len(completion.token_ids) >= request.max_tokens:
+        return replace(completion, finish=Finish.LENGTH)
     return completion
 
 

@@ -17,6 +17,9 @@ STRATEGIES = {
     "math_shepherd": "pipeline.search.math_shepherd:MathShepherd",
     "omega": "pipeline.search.omega:Omega",
     "adaptive": "pipeline.search.adaptive:Adaptive",
+    "beam": "pipeline.search.beam:Beam",
+    "dvts": "pipeline.search.beam:Dvts",
+    "mcts": "pipeline.search.mcts:Mcts",
 }
 """What `strategy.use` can name; more come from entry points in the group `berry.strategies`."""
 
@@ -36,7 +39,11 @@ class Expansion:
 
 
 class Strategy(Protocol):
-    """Built with its own `Config`."""
+    """Built with its own `Config`.
+
+    A class may say `needs_scores = True`, for nodes that a reward model has scored, and
+    `needs_pauses = True`, for steps at whose ends an engine can pause: a config without is refused.
+    """
 
     def propose(self, tree: Tree, pending: Sequence[Expansion]) -> list[Expansion]:
         """What to sample next. Nothing, with nothing pending, ends the search.

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from benchmarks.cache import bound, sequences
 from pipeline.engines import Completion, Request, Sampling
 from pipeline.engines.metered import MeteredEngine, Usage
 from pipeline.engines.models import prepare
+from pipeline.engines.steps import StepConfig, StepSplitter
+from pipeline.engines.stepwise import generate_steps
 from pipeline.engines.vllm import VllmEngine
+from pipeline.tree import Finish
 from tests.conftest import REAL_MODEL, ROOT, Berry, make_problem
 from verifiers import Target
 from verifiers.math import MathVerifier
@@ -179,6 +183,51 @@ class TestPrefixCache:
         await asyncio.gather(*(metered.generate(asking([5000 + n] * 70, 4)) for n in range(6)))
         assert metered.usage.num_prompt_tokens == 6 * 4 * 70
         assert metered.usage.num_cached_tokens == 6 * 3 * 64
+
+
+@pytest.mark.engine
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize("num_steps", [1, 3])
+async def test_steps_pause_where_they_end_and_go_on_from_the_very_ids(
+    real_engine: VllmEngine, num_steps: int
+) -> None:
+    splitter = StepSplitter(StepConfig())
+    prompt = real_engine.encode(make_problem("Write a list of ten animals, one a line."))
+    request = Request(
+        token_ids=prompt.token_ids,
+        num_rollouts=8,
+        max_tokens=128,
+        sampling=Sampling(max_tokens=128),
+        seed=1,
+        pause=splitter.pauses,
+    )
+    completions = await generate_steps(real_engine, request, num_steps)
+    paused = [completion for completion in completions if completion.finish is Finish.STEP]
+    assert len(completions) == 8
+    assert paused
+    for completion in completions:
+        assert "".join(completion.token_texts) == completion.text
+        # What was sampled in pieces reads as it would in one.
+        decoded = real_engine._tokenizer.decode(list(completion.token_ids))
+        assert completion.text == decoded.removesuffix("\ufffd")
+        assert completion.logprobs is not None
+        assert len(completion.logprobs) == len(completion.token_ids) <= 128
+    for completion in paused:
+        assert "\n" in completion.token_texts[-1]
+        steps = splitter.split(completion)
+        assert len(steps) == num_steps
+        assert tuple(i for step in steps for i in step.token_ids) == completion.token_ids
+        lines = [line for line in completion.text.split("\n") if line.strip()]
+        assert len(lines) == num_steps
+        (more,) = await generate_steps(
+            real_engine,
+            replace(
+                request, token_ids=[*prompt.token_ids, *completion.token_ids], num_rollouts=1, seed=2
+            ),
+            1,
+        )
+        assert more.token_ids
+        assert more.finish is not Finish.STEP or "\n" in more.token_texts[-1]
 
 
 @pytest.mark.engine

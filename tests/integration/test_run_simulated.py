@@ -91,6 +91,49 @@ def test_the_same_seed_gives_the_same_bytes_however_the_work_is_spread(
     assert nodes[0].equals(nodes[1])
 
 
+@pytest.mark.parametrize("use", ["beam", "dvts", "mcts"])
+def test_a_search_by_a_reward_models_scores(berry: Berry, tmp_path: Path, use: str) -> None:
+    overrides = ["problems.size=12", f"strategy.use={use}", "reward_models=[{use: simulated}]"]
+    for out in ("one", "other"):
+        done = berry("run", SIMULATED, f"output={out}", *overrides)
+        assert done.returncode == 0, done.stderr
+        assert "unscored" not in done.stdout
+    assert parts(tmp_path / "one") == parts(tmp_path / "other")
+    rows = pq.read_table(tmp_path / "one" / "data" / "trees").to_pylist()
+    assert len(rows) == 12
+    for row in rows:
+        root, *nodes = row["nodes"]
+        assert root["score"] is None
+        assert all(0 <= node["score"] <= 1 for node in nodes)
+        assert row["warnings"] == []
+    statuses = {t["status"] for row in rows for t in row["trajectories"]}
+    assert statuses == ({"completed"} if use == "mcts" else {"completed", "unfinished"})
+    assert berry("show", "one", rows[0]["problem_id"]).returncode == 0
+
+
+def test_a_reward_model_that_fails_is_told_and_ends_nothing(berry: Berry, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from pydantic import BaseModel\n\n\n"
+        "class Failing:\n"
+        "    name, revision = 'failing', '1'\n\n"
+        "    class Config(BaseModel):\n"
+        "        pass\n\n"
+        "    def __init__(self, config):\n"
+        "        pass\n\n"
+        "    async def score(self, batch):\n"
+        "        raise ConnectionError('the server is gone')\n"
+    )
+    overrides = ["problems.size=8", "strategy.use=beam", "reward_models=[{use: 'mine:Failing'}]"]
+    done = berry("run", SIMULATED, "output=out", *overrides)
+    assert done.returncode == 0, done.stderr
+    rows = pq.read_table(tmp_path / "out" / "data" / "trees").to_pylist()
+    num_nodes = sum(len(row["nodes"]) - 1 for row in rows)
+    assert f"scores     {num_nodes} steps unscored" in done.stdout
+    for row in rows:
+        assert row["warnings"] == ["reward model failing: ConnectionError: the server is gone"]
+        assert row["errors"] == []
+
+
 def test_the_dataset_cache_never_serves_an_earlier_run(
     berry: Berry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

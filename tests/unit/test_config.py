@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from pipeline.config import ConfigError, RunConfig, load_config
 from pipeline.engines.simulated import SimulatedEngine
+from pipeline.engines.simulated_prm import SimulatedPrm
 from pipeline.engines.vllm import VllmEngine
 from pipeline.problems.files import FileSource
 from tests.conftest import ROOT
@@ -24,6 +25,7 @@ MINIMAL: dict[str, Any] = {
     "strategy": {"use": "best_of_n", "n": 2},
     "verifier": {"use": "exact"},
 }
+_SIMULATED_PRM = "reward_models=[{use: simulated}]"
 
 
 @pytest.fixture
@@ -105,6 +107,33 @@ def test_the_order_of_overrides_does_not_matter(path: Path) -> None:
         ),
         (["engine.use=simulated", "engine.model=m"], "engine.model: unknown key"),
         (["steps.at=regex"], "`pattern` goes with `at: regex`"),
+        (
+            ["strategy.use=beam"],
+            "config.yaml: strategy.use=beam: expected `reward_models`, whose scores it goes by",
+        ),
+        (["strategy.use=dvts"], "strategy.use=dvts: expected `reward_models`"),
+        (
+            ["strategy.use=dvts", _SIMULATED_PRM, "steps.at=tokens", "steps.tokens=9"],
+            "strategy.use=dvts: expected `steps.at: newline` or `blank_line`",
+        ),
+        (
+            ["strategy.use=beam", _SIMULATED_PRM, "steps.at=regex", r"steps.pattern=\n"],
+            "an engine can pause after a step, got regex",
+        ),
+        (["reward_models=[{use: simulate}]"], "reward_models.0: expected one of simulated"),
+        (["reward_models=[{use: simulated, noise: 2}]"], "reward_models.0.noise: input should be"),
+        (["reward_models=[{use: simulated, x: 2}]"], "reward_models.0.x: unknown key"),
+        (["reward_models=[{use: exact}]"], "or module:Class, got 'exact'"),
+        (
+            ["reward_models=[{use: 'verifiers.exact:ExactVerifier'}]"],
+            "to have a method `score(self, batch)`",
+        ),
+        (["reward_models.noise=1"], "reward_models: input should be a valid tuple"),
+        (
+            [_SIMULATED_PRM, "engine.model=m"],
+            "reward_models.0.use=simulated: expected the engine that it looks into (SimulatedEngine), "
+            "got engine.use=vllm",
+        ),
         (["seed.x=1"], "seed: input should be a valid integer, got {'x': 1}"),
         (["strategy.n.x=1"], "strategy.n.x: n is a value, it has no keys below it"),
         (["seed"], "seed: expected key=value"),
@@ -211,3 +240,23 @@ def test_settings_that_a_config_has_too_are_refused() -> None:
 
     with pytest.raises(ValueError, match="`Config` without 'processes'"):
         VERIFIER._take_settings(Greedy, {})
+
+
+def test_a_reward_model_gets_the_engine_that_it_looks_into(path: Path) -> None:
+    config = load_config(
+        path, ["strategy.use=beam", "reward_models=[{use: simulated, noise: 0.5}, {use: simulated}]"]
+    )
+    engine = config.engine.build(config.prompt, config.seed)
+    one, other = config.build_reward_models(engine)
+    assert isinstance(one, SimulatedPrm)
+    assert isinstance(other, SimulatedPrm)
+    assert (one.config.noise, other.config.noise) == (0.5, 0.1)
+    assert one._engine is engine
+    assert config.resolved()["reward_models"][1] == {"use": "simulated", "noise": 0.1}
+    assert [part.use for part in config.parts()][-2:] == ["simulated", "simulated"]
+    assert config.digest() != load_config(path, ["strategy.use=beam", _SIMULATED_PRM]).digest()
+
+
+def test_any_strategy_can_have_its_steps_scored(path: Path) -> None:
+    assert load_config(path, [_SIMULATED_PRM, "strategy.use=best_of_n"]).reward_models
+    assert not load_config(path, ["strategy.use=mcts"]).reward_models

@@ -1,0 +1,110 @@
+"""Asks reward models what they make of new steps.
+
+Whatever fails on the way leaves steps unscored, which is None and never 0, and is told as a warning: a
+model that raises, one that answers another number of scores than it was asked for, and values that are
+no share of 1, NaN among them. Where several models score a step its score is their mean, of those that
+know.
+"""
+
+import asyncio
+import math
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reward_models import RewardModel, Score, Steps
+from verifiers.plugins import Kind, Part
+
+REWARD_MODELS = {
+    "simulated": "pipeline.engines.simulated_prm:SimulatedPrm",
+}
+"""What `use` can name in a section of `reward_models`."""
+
+_MAX_CHARS = 200
+
+
+def check_part(part: Part) -> None:
+    """Raises ValueError for a class that is no reward model."""
+    if not callable(getattr(part.cls, "score", None)):
+        raise ValueError(f"expected {part.use!r} to have a method `score(self, batch)`")
+
+
+REWARD_MODEL = Kind("berry.reward_models", REWARD_MODELS, check=check_part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """What is known of a batch."""
+
+    values: list[list[float | None]]
+    """For each item, for each of its steps."""
+    warnings: tuple[str, ...] = ()
+    """Why steps are unscored."""
+
+
+class ModelScorer:
+    """Scores with one reward model or several."""
+
+    def __init__(self, models: Sequence[RewardModel]) -> None:
+        self._models = models
+
+    async def start(self) -> None:
+        """Lets the models get ready. Raises what they do."""
+        for model in self._models:
+            if (start := getattr(model, "start", None)) is not None:
+                await start()
+
+    async def close(self) -> None:
+        """Closes the models that have anything to close."""
+        for model in self._models:
+            if (close := getattr(model, "close", None)) is not None:
+                await close()
+
+    async def score(self, batch: Sequence[Steps]) -> Scored:
+        """The scores of every item's steps; never raises for what a model does."""
+        answers = await asyncio.gather(*(_ask(model, batch) for model in self._models))
+        values = [
+            [_mean(known) for known in zip(*of_item, strict=True)]
+            for of_item in zip(*(answer.values for answer in answers), strict=True)
+        ]
+        return Scored(values=values, warnings=tuple(w for answer in answers for w in answer.warnings))
+
+
+async def _ask(model: RewardModel, batch: Sequence[Steps]) -> Scored:
+    """One model's scores."""
+    name = getattr(model, "name", type(model).__name__)
+    unscored: list[list[float | None]] = [[None] * len(steps.texts) for steps in batch]
+    try:
+        scores = list(await model.score(batch))
+        if len(scores) != len(batch):
+            raise ValueError(f"expected {len(batch)} scores, got {len(scores)}")
+        values = [_values(score, steps) for score, steps in zip(scores, batch, strict=True)]
+    except Exception as e:  # noqa: BLE001 - a model may be anybody's
+        reason = " ".join(f"{type(e).__name__}: {e}".split())[:_MAX_CHARS]
+        return Scored(values=unscored, warnings=(f"reward model {name}: {reason}",))
+    if any(value is None for of_item in values for value in of_item):
+        return Scored(values=values, warnings=(f"reward model {name}: steps without a score",))
+    return Scored(values=values)
+
+
+def _values(score: Score, steps: Steps) -> list[float | None]:
+    if len(score.values) != len(steps.texts):
+        raise ValueError(f"expected scores of {len(steps.texts)} steps, got {len(score.values)}")
+    return [_known(value) for value in score.values]
+
+
+def _known(value: float | None) -> float | None:
+    """The value if it is one, as a 32-bit float: a stored tree has the very same."""
+    if value is None or not 0 <= value <= 1:
+        return None
+    return _as_float32(value)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return _as_float32(math.fsum(known) / len(known)) if known else None
+
+
+def _as_float32(value: float) -> float:
+    (rounded,) = struct.unpack("f", struct.pack("f", value))
+    return float(rounded)

@@ -1,0 +1,59 @@
+"""What a process reward model (PRM) is asked and what it answers.
+
+A score says how likely it is that a response whose steps so far are these ends well, from 0 to 1; one
+for the end of each step. Unscored is None and never 0: it says nothing about the step.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """A response, or the beginning of one, in steps."""
+
+    prompt: str
+    """The problem's text, before any prompt template or chat template."""
+    prompt_token_ids: tuple[int, ...]
+    """What the solver was given, templates and all, in its own tokens."""
+    texts: tuple[str, ...]
+    """One for each step; joined they are the response so far."""
+    token_ids: tuple[tuple[int, ...], ...]
+    """The very ids that were sampled, of each step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """What a model says of one `Steps`."""
+
+    model: str
+    revision: str
+    values: tuple[float | None, ...]
+    """For each step, of all up to its end, in [0, 1]; None where the model does not say."""
+
+
+class RewardModel(Protocol):
+    """Scores steps. Built with its own pydantic `Config`.
+
+    It may have `async def start(self)`, called before anything is scored, and `async def close(self)`,
+    for which twice is fine.
+    """
+
+    @property
+    def name(self) -> str:
+        """Which model it is."""
+        ...
+
+    @property
+    def revision(self) -> str:
+        """Changes whenever the scores may."""
+        ...
+
+    async def score(self, batch: Sequence[Steps]) -> list[Score]:
+        """One score for each item, in order.
+
+        Called again while earlier calls are under way, each time with the rollouts of one expansion;
+        what computes in batches should put them together. Whatever it raises leaves the batch unscored.
+        """
+        ...
