@@ -13,6 +13,7 @@ from pipeline.engines.metered import MeteredEngine
 from pipeline.engines.steps import StepSplitter
 from pipeline.explore import Explorer
 from pipeline.judging import LocalJudge, PooledJudge, Response
+from pipeline.majority import Majority
 from pipeline.prune import Pruner
 from pipeline.records import Problem
 from verifiers import Verdict
@@ -43,6 +44,7 @@ class RolloutWorker:
         self._verifier_actors = verifier_actors
         self._engine = MeteredEngine(config.engine.build(config.prompt, config.seed))
         self._judge: LocalJudge | PooledJudge | None = None
+        self._majority = Majority(config.labels.majority)
 
     async def start(self) -> str:
         """Loads the model; returns its version. Raises EngineStartError."""
@@ -61,6 +63,7 @@ class RolloutWorker:
             splitter=StepSplitter(config.steps),
             strategy=config.build_strategy(),
             judge=judge,
+            majority=self._majority,
             pruner=Pruner(config.prune),
             sampling=config.sampling,
             seed=config.seed,
@@ -70,7 +73,7 @@ class RolloutWorker:
     async def explore(self, problem: Problem) -> EncodedTrace:
         """Everything about one problem. Raises EngineDied, and what a part of somebody's raises."""
         try:
-            return EncodedTrace.of(await self._explorer.explore(problem))
+            return EncodedTrace.of(await self._explorer.explore(problem), self._config.labels)
         except EngineDied:
             raise
         except Exception:
@@ -87,6 +90,7 @@ class RolloutWorker:
         try:
             if self._judge is not None:
                 await self._judge.close()
+            await self._majority.close()
         finally:
             await self._engine.close()
 

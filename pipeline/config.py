@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pipeline.engines import ENGINES, PromptFormat, Sampling
 from pipeline.engines.steps import StepConfig
 from pipeline.errors import UserMistake
+from pipeline.labels import LabelConfig
 from pipeline.problems import SOURCES
 from pipeline.prune import PruneConfig
 from pipeline.search import STRATEGIES
@@ -86,6 +87,8 @@ class RunConfig(BaseModel):
     verifier: Annotated[Part, PartOf(KINDS["verifier"])]
     sandbox: SandboxConfig = SandboxConfig()
     """How verifiers run untrusted code. Nothing here changes what a run produces."""
+    labels: LabelConfig = LabelConfig()
+    """How steps are labelled, and what stands in for a gold answer."""
     prune: PruneConfig = PruneConfig()
     problems_per_part: int = Field(default=64, ge=1)
     """Problems that are written, and after a crash kept, together."""

@@ -6,12 +6,7 @@ from typing import Any
 import yaml
 
 from pipeline.datasets.folder import RunFolder
-from pipeline.datasets.views import SCHEMAS
-
-_VIEWS = {
-    "traces": "the survivors: one row for each verified response",
-    "trees": "everything: one row for each problem, with every node, verdict and decision",
-}
+from pipeline.datasets.views import ABOUT, SCHEMAS
 
 
 def render_card(folder: RunFolder) -> str:
@@ -52,7 +47,7 @@ def render_card(folder: RunFolder) -> str:
             "```python",
             "from datasets import load_dataset",
             "",
-            *(f'load_dataset("{folder.path}", "{view}")  # {_VIEWS[view]}' for view in _VIEWS),
+            *(f'load_dataset("{folder.path}", "{view}")  # {ABOUT[view]}' for view in ABOUT),
             "```",
             "",
             "Licences are not known to the program: fill them in here, and set `license` at the top,",
