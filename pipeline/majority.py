@@ -16,6 +16,9 @@ from pipeline.tree import Finish, Tree
 from verifiers import Outcome, Verdict
 from verifiers.consensus import Consensus
 
+VOTE = Consensus.name
+"""The verifier that a vote's verdicts name."""
+
 
 class Majority:
     """Lets the responses to a problem without a gold answer vote."""
@@ -92,7 +95,7 @@ def is_voted(tree: Tree) -> bool:
 
 def is_vote(verdict: Verdict | None) -> bool:
     """Whether this is a vote's verdict, not a verifier's."""
-    return verdict is not None and verdict.verifier == Consensus.name
+    return verdict is not None and verdict.verifier == VOTE
 
 
 def vote_share(verdict: Verdict | None) -> float | None:

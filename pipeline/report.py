@@ -8,7 +8,11 @@ import pyarrow.parquet as pq
 from rich.markup import escape
 from rich.tree import Tree as RichTree
 
+from pipeline.config import read_rules
 from pipeline.datasets.folder import FolderError, RunFolder
+from pipeline.datasets.trees import read_trace
+from pipeline.labels import LabelConfig, TrajectoryLabels, label_tree
+from pipeline.majority import VOTE
 
 _PREVIEW = 100
 
@@ -22,6 +26,7 @@ def summary(folder: RunFolder) -> str:
         for key, value in sorted(counts.items())
         if key.startswith("dropped.")
     }
+    votes = {key: counts[f"vote.{key}"] for key in ("pass", "fail", "abstain")}
     lines = [
         f"run        {folder.path} ({'complete' if facts else 'unfinished'})",
         f"problems   {counts['problems']}, {counts['problems_solved']} with a survivor, "
@@ -31,6 +36,8 @@ def summary(folder: RunFolder) -> str:
         f"verdicts   {sum(verdicts.values())} ({_listed(verdicts)})",
         f"survivors  {counts['kept']} traces; dropped: {_listed(dropped) or 'none'}",
     ]
+    if any(votes.values()):
+        lines.insert(-1, f"votes      {sum(votes.values())} ({_listed(votes)})")
     if facts:
         lines.append(f"intake     {facts['duplicates']} duplicates, {facts['bad_rows']} bad rows")
         speed = facts["tokens_per_second"]
@@ -76,11 +83,11 @@ def problem_ids(folder: RunFolder, limit: int) -> list[tuple[str, int, int, str]
 def problem_tree(folder: RunFolder, problem_id: str) -> RichTree:
     """One problem's tree, drawn. Raises FolderError for an id that is not in the run."""
     for row in _rows(folder, None, problem_id):
-        return _draw(row)
+        return _draw(row, read_rules(folder.run["config"]).labels)
     raise FolderError(f"{folder.path}: no committed problem has an id that starts with {problem_id}")
 
 
-def _draw(row: dict[str, Any]) -> RichTree:
+def _draw(row: dict[str, Any], config: LabelConfig) -> RichTree:
     drawn = RichTree(
         f"[bold]{escape(row['prompt'])}[/bold]\n"
         f"gold: {escape(str(row['target_value']))}   id: {row['problem_id']}"
@@ -88,11 +95,12 @@ def _draw(row: dict[str, Any]) -> RichTree:
     for error in row["errors"]:
         drawn.add(f"[red]error: {escape(error)}[/red]")
     trajectories = {trajectory["leaf"]: trajectory for trajectory in row["trajectories"]}
+    labels = {labelled.leaf: labelled for labelled in label_tree(read_trace(row).tree, config)}
     branches = {0: drawn}
     for node in row["nodes"][1:]:
         label = f"{_counts(node)} {escape(_preview(node['text']))}"
         if node["id"] in trajectories:
-            label += f"\n{_ending(trajectories[node['id']])}"
+            label += f"\n{_ending(trajectories[node['id']], labels[node['id']])}"
         branches[node["id"]] = branches[node["parent"]].add(label)
     return drawn
 
@@ -101,12 +109,24 @@ def _counts(node: dict[str, Any]) -> str:
     return f"[cyan]{node['passes']}/{node['trials']}[/cyan]"
 
 
-def _ending(trajectory: dict[str, Any]) -> str:
+def _ending(trajectory: dict[str, Any], labels: TrajectoryLabels) -> str:
     outcome = trajectory["outcome"] or trajectory["status"]
     colour = {"pass": "green", "fail": "red"}.get(outcome, "yellow")
     answer = "" if trajectory["extracted"] is None else f" {escape(trajectory['extracted'])}"
     fate = "kept" if trajectory["kept"] else f"dropped: {escape(trajectory['decision'])}"
-    return f"[{colour}]{outcome}[/{colour}]{answer} [dim]({fate})[/dim]"
+    is_voted = trajectory["verifier"] == VOTE and outcome in ("pass", "fail")
+    vote = " by majority vote" if is_voted else ""
+    return f"[{colour}]{outcome}[/{colour}]{answer}{vote} [dim]({fate}{_mistake(labels)})[/dim]"
+
+
+def _mistake(labels: TrajectoryLabels) -> str:
+    """Where the trajectory went wrong, counted from 1; nothing where that cannot be told."""
+    if labels.first_wrong is None:
+        return ""
+    before = labels.steps[labels.first_wrong - 1].right if labels.first_wrong else 1.0
+    right = labels.steps[labels.first_wrong].right
+    chance = "" if before is None or right is None else f" ({before - right:.0%})"
+    return f"; wrong from step {labels.first_wrong + 1} of {len(labels.steps)}{chance}"
 
 
 def _rows(

@@ -5,10 +5,12 @@ other rules, and can be grown further. Rows of a trace that was read are those o
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipeline.datasets.columns import PROBLEM, judged_columns, problem_columns, to_json
 from pipeline.labels import LabelConfig
@@ -16,6 +18,8 @@ from pipeline.records import Decision, Problem, Trace, trajectories
 from pipeline.tree import Finish, Node, Stats, Tree
 from verifiers import Outcome, Target, Verdict
 
+_READ_ROWS = 8
+"""Problems whose rows are in memory at once: a tree as Python values takes much more than its bytes."""
 _NODE = pa.struct(
     [
         ("id", pa.int32()),
@@ -104,6 +108,16 @@ def _node_columns(tree: Tree) -> list[dict[str, object]]:
         }
         for node, stats in zip(tree.nodes, tree.stats, strict=True)
     ]
+
+
+def read_traces(path: Path) -> Iterator[Trace]:
+    """The traces of one file of this view, in order, a few in memory at a time.
+
+    Raises OSError, and ValueError or KeyError for a file that is none of this view.
+    """
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(_READ_ROWS):
+            yield from map(read_trace, batch.to_pylist())
 
 
 def read_trace(row: Mapping[str, Any]) -> Trace:
