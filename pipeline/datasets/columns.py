@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from pipeline.majority import is_voted, vote_share
+from pipeline.majority import vote_share
 from pipeline.records import Trace, Trajectory
 
 PROBLEM = [
@@ -49,10 +49,11 @@ def judged_columns(trajectory: Trajectory) -> dict[str, object]:
     }
 
 
-def source_columns(trace: Trace, trajectory: Trajectory) -> dict[str, object]:
-    """Those of LABEL_SOURCE."""
+def source_columns(trajectory: Trajectory, *, is_voted: bool) -> dict[str, object]:
+    """Those of LABEL_SOURCE; whether there was a vote is the tree's affair, a response that was cut off
+    has no part in it."""
     return {
-        "label_source": "majority" if is_voted(trace.tree) else "verifier",
+        "label_source": "majority" if is_voted else "verifier",
         "vote_share": vote_share(trajectory.verdict),
     }
 

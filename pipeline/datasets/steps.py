@@ -17,7 +17,9 @@ from pipeline.datasets.columns import (
     source_columns,
 )
 from pipeline.labels import Interval, LabelConfig, TrajectoryLabels, label_tree
-from pipeline.records import Trace, Trajectory
+from pipeline.majority import is_voted
+from pipeline.records import Trace
+from pipeline.tree import Node
 
 _INTERVAL = pa.struct([("low", pa.float32()), ("high", pa.float32())])
 STEPS = pa.schema(
@@ -55,26 +57,38 @@ STEPS = pa.schema(
 def step_rows(trace: Trace, labels: LabelConfig) -> Iterator[dict[str, object]]:
     """A row for each trajectory, in order of leaves."""
     kept = {trajectory.leaf for trajectory in trace.kept}
+    voted = is_voted(trace.tree)
     seen: set[int] = set()
     labelled = label_tree(trace.tree, labels)
     for trajectory, labels_of in zip(trace.trajectories, labelled, strict=True):
-        row = _row(trace, trajectory, labels_of)
-        nodes = [node.id for node in trace.tree.path(trajectory.leaf)[1:]]
-        yield {**row, "num_shared": len(seen.intersection(nodes)), "kept": trajectory.leaf in kept}
+        root, *path = trace.tree.path(trajectory.leaf)
+        nodes = [node.id for node in path]
+        yield {
+            **problem_columns(trace),
+            **judged_columns(trajectory),
+            **source_columns(trajectory, is_voted=voted),
+            **_sampled_columns(root, path),
+            **_label_columns(labels_of),
+            "num_shared": len(seen.intersection(nodes)),
+            "status": trajectory.status,
+            "kept": trajectory.leaf in kept,
+        }
         seen.update(nodes)
 
 
-def _row(trace: Trace, trajectory: Trajectory, labels: TrajectoryLabels) -> dict[str, object]:
-    root, *path = trace.tree.path(trajectory.leaf)
+def _sampled_columns(root: Node, path: list[Node]) -> dict[str, object]:
     return {
-        **problem_columns(trace),
-        **judged_columns(trajectory),
-        **source_columns(trace, trajectory),
         "prompt_token_ids": root.token_ids,
         "steps": [node.text for node in path],
         "step_token_ids": [node.token_ids for node in path],
         "step_logprobs": [node.logprob for node in path],
         "step_nodes": [node.id for node in path],
+        "model_version": path[-1].model_version,
+    }
+
+
+def _label_columns(labels: TrajectoryLabels) -> dict[str, object]:
+    return {
         "labels": [step.hard for step in labels.steps],
         "soft_labels": [step.soft for step in labels.steps],
         "trials": [step.trials for step in labels.steps],
@@ -83,8 +97,6 @@ def _row(trace: Trace, trajectory: Trajectory, labels: TrajectoryLabels) -> dict
         "intervals": [_bounds(step.interval) for step in labels.steps],
         "right": [step.right for step in labels.steps],
         "first_wrong": labels.first_wrong,
-        "status": trajectory.status,
-        "model_version": path[-1].model_version,
     }
 
 

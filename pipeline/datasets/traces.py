@@ -12,6 +12,7 @@ from pipeline.datasets.columns import (
     source_columns,
 )
 from pipeline.labels import LabelConfig
+from pipeline.majority import is_voted
 from pipeline.records import Trace, Trajectory
 
 _MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
@@ -37,8 +38,9 @@ TRACES = pa.schema(
 
 def trace_rows(trace: Trace, labels: LabelConfig) -> Iterator[dict[str, object]]:
     """A row for each trajectory that was kept."""
+    voted = is_voted(trace.tree)
     for trajectory in trace.kept:
-        yield _row(trace, trajectory)
+        yield _row(trace, trajectory) | source_columns(trajectory, is_voted=voted)
 
 
 def _row(trace: Trace, trajectory: Trajectory) -> dict[str, object]:
@@ -46,7 +48,6 @@ def _row(trace: Trace, trajectory: Trajectory) -> dict[str, object]:
     return {
         **problem_columns(trace),
         **judged_columns(trajectory),
-        **source_columns(trace, trajectory),
         "response": trajectory.response,
         "messages": [
             {"role": "user", "content": trace.problem.prompt},
