@@ -3,7 +3,7 @@
 import io
 
 import pyarrow.parquet as pq
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.datasets.trees import read_trace
@@ -59,6 +59,7 @@ def through_parquet(trace: Trace) -> Trace:
     return read_trace(row)
 
 
+@settings(deadline=None)
 @given(PROBLEMS, trees, st.lists(st.text(max_size=5), max_size=2))
 def test_a_trace_that_was_read_has_the_same_rows(
     problem: Problem, tree: Tree, errors: list[str]
@@ -72,6 +73,7 @@ def test_a_trace_that_was_read_has_the_same_rows(
     assert again.tree.nodes == trace.tree.nodes
 
 
+@settings(deadline=None)
 @given(PROBLEMS, trees, st.lists(st.text("ab", min_size=1, max_size=3), min_size=1, max_size=3))
 def test_a_tree_that_was_read_grows_like_the_original(
     problem: Problem, tree: Tree, steps: list[str]
