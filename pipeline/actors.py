@@ -14,6 +14,7 @@ from pipeline.engines.metered import MeteredEngine, Usage
 from pipeline.engines.steps import StepSplitter
 from pipeline.explore import Explorer
 from pipeline.judging import LocalJudge, PooledJudge, Response
+from pipeline.majority import Majority
 from pipeline.prune import Pruner
 from pipeline.records import Problem
 from pipeline.scoring import ModelScorer
@@ -48,6 +49,7 @@ class RolloutWorker:
         models = config.build_reward_models(engine)
         self._scorer = ModelScorer(models) if models else None
         self._judge: LocalJudge | PooledJudge | None = None
+        self._majority = Majority(config.labels.majority)
 
     async def start(self) -> str:
         """Loads the models; returns the engine's version. Raises EngineStartError."""
@@ -68,6 +70,7 @@ class RolloutWorker:
             splitter=StepSplitter(config.steps),
             strategy=config.build_strategy(),
             judge=judge,
+            majority=self._majority,
             pruner=Pruner(config.prune),
             sampling=config.sampling,
             seed=config.seed,
@@ -78,7 +81,7 @@ class RolloutWorker:
     async def explore(self, problem: Problem) -> EncodedTrace:
         """Everything about one problem. Raises EngineDied, and what a part of somebody's raises."""
         try:
-            return EncodedTrace.of(await self._explorer.explore(problem))
+            return EncodedTrace.of(await self._explorer.explore(problem), self._config.labels)
         except EngineDied:
             raise
         except Exception:
@@ -94,6 +97,7 @@ class RolloutWorker:
         """Ends the engine's, the verifier's and the reward models' processes."""
         async with AsyncExitStack() as closing:
             closing.push_async_callback(self._engine.close)
+            closing.push_async_callback(self._majority.close)
             for part in (self._scorer, self._judge):
                 if part is not None:
                     closing.push_async_callback(part.close)

@@ -93,6 +93,27 @@ def show(out: Path, problem_id: str | None, limit: int) -> None:
         click.echo(f"{found}  {kept:3d} of {rollouts:3d} kept  {prompt}")
 
 
+@berry.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--as", "view", required=True, metavar="VIEW", help="steps or traces.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="A new folder for it, instead of OUT itself."
+)
+def export(out: Path, overrides: tuple[str, ...], view: str, output: Path | None) -> None:
+    """Derive a view again from the trees of the run in folder OUT; no model runs.
+
+    Without --output the view is replaced in OUT, by the run's own rules. KEY=VALUE sets a key of
+    `labels` or `prune`, for example prune.max_per_problem=2, and needs --output.
+    """
+    from pipeline.export import describe, export_view
+    from pipeline.progress import counter
+
+    with counter("problems read") as advance:
+        exported = export_view(out, view, output, overrides, advance)
+    click.echo(describe(exported))
+
+
 @berry.group()
 def verify() -> None:
     """Judge a jsonl file of responses."""

@@ -11,7 +11,7 @@ file whatever the config read before, and `engine.model=NAME` runs a real model.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pipeline.engines import ENGINES, Engine, PromptFormat, Sampling
 from pipeline.engines.steps import StepConfig, StepSplitter
 from pipeline.errors import UserMistake
+from pipeline.labels import LabelConfig
 from pipeline.problems import SOURCES
 from pipeline.prune import PruneConfig
 from pipeline.scoring import REWARD_MODEL
@@ -91,6 +92,8 @@ class RunConfig(BaseModel):
     verifier: Annotated[Part, PartOf(KINDS["verifier"])]
     sandbox: SandboxConfig = SandboxConfig()
     """How verifiers run untrusted code. Nothing here changes what a run produces."""
+    labels: LabelConfig = LabelConfig()
+    """How steps are labelled, and what stands in for a gold answer."""
     prune: PruneConfig = PruneConfig()
     problems_per_part: int = Field(default=64, ge=1)
     """Problems that are written, and after a crash kept, together."""
@@ -163,6 +166,15 @@ class RunConfig(BaseModel):
         return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
+class Rules(BaseModel):
+    """The sections that say what is made of finished trees; they can be applied again."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    labels: LabelConfig = LabelConfig()
+    prune: PruneConfig = PruneConfig()
+
+
 def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     """The config of a YAML file with `key=value` overrides. Raises ConfigError."""
     try:
@@ -198,6 +210,21 @@ def check_verifier_section(use: str, overrides: Sequence[str]) -> Part:
         raise ConfigError(f"{use}: {_explain(e)}") from e
     except ValueError as e:
         raise ConfigError(str(e)) from e
+
+
+def read_rules(resolved: Mapping[str, Any], overrides: Sequence[str] = ()) -> Rules:
+    """The rules of a run, by its resolved config, with `key=value` on top. Raises ConfigError."""
+    sections: dict[str, Any] = {name: dict(resolved.get(name, {})) for name in Rules.model_fields}
+    for keys, value in map(_parse_override, overrides):
+        if keys[0] not in sections or len(keys) == 1:
+            raise ConfigError(
+                f"{'.'.join(keys)}: expected a key of labels or prune, such as labels.confidence"
+            )
+        _apply(sections, keys, value, uses_given=set())
+    try:
+        return Rules.model_validate(sections)
+    except ValidationError as e:
+        raise ConfigError(_explain(e)) from e
 
 
 def _parse_override(override: str) -> tuple[list[str], Any]:

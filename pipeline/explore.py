@@ -4,7 +4,8 @@
     2. ask the strategy where to grow the tree
     3. sample those continuations, cut them into steps, judge the complete ones and score the steps
     4. put them into the tree; back to 2 as soon as any expansion is back
-    5. prune, and give back everything that was found
+    5. let the responses vote where nothing says what is right (`pipeline/majority.py`)
+    6. prune, and give back everything that was found
 
 Thousands of these coroutines share one engine, so its batch stays full. Each waits only for the first
 of its own expansions, which the engine or a verifier wakes; none waits for another problem.
@@ -18,6 +19,7 @@ from typing import Protocol
 from pipeline.engines import Completion, Engine, Request, RequestRejected, Sampling
 from pipeline.engines.steps import StepSplitter
 from pipeline.engines.stepwise import generate_steps
+from pipeline.majority import Majority, withdraw_votes
 from pipeline.prune import Pruner
 from pipeline.records import Problem, Trace, trajectories
 from pipeline.scoring import Scored
@@ -58,17 +60,21 @@ class Explorer:
     """The run's; all else that is random follows from it and from the problem's id."""
     scorer: Scorer | None = None
     """Scores every new step; None leaves all of them unscored."""
+    majority: Majority | None = None
+    """Votes where nothing says what is right; None if nobody is to."""
 
     async def explore(self, problem: Problem, tree: Tree | None = None) -> Trace:
-        """Everything found about one problem; a stored tree of it is grown further.
+        """Everything found about one problem; a stored tree of it is grown further, in place.
 
-        Raises EngineDied, after which the problem can be explored again from its start; a problem
-        that the engine refuses has a trace without rollouts that says why.
+        A strategy never sees a vote's verdicts: those of an earlier vote are taken back. Raises
+        EngineDied, after which the problem can be explored again from its start; a problem that the
+        engine refuses has a trace without rollouts that says why.
         """
         seed = derive_seed(self.seed, problem.id)
         if tree is None:
             prompt = self.engine.encode(problem)
             tree = Tree(prompt.token_ids, prompt.text, seed)
+        withdraw_votes(tree)
         errors = []
         warnings = set[str]()
         try:
@@ -76,6 +82,8 @@ class Explorer:
         except RequestRejected as e:
             errors.append(str(e))
         tree = tree.sorted()
+        if self.majority is not None:
+            await self.majority.vote(problem, tree)
         found = trajectories(tree)
         return Trace(
             problem=problem,

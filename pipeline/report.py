@@ -8,7 +8,11 @@ import pyarrow.parquet as pq
 from rich.markup import escape
 from rich.tree import Tree as RichTree
 
+from pipeline.config import read_rules
 from pipeline.datasets.folder import FolderError, RunFolder
+from pipeline.datasets.trees import read_trace
+from pipeline.labels import LabelConfig, TrajectoryLabels, label_tree
+from pipeline.majority import VOTE
 
 _PREVIEW = 100
 
@@ -23,6 +27,7 @@ def summary(folder: RunFolder) -> str:
         if key.startswith("dropped.")
     }
     unfinished = f", {n} unfinished" if (n := counts["status.unfinished"]) else ""
+    votes = {key: counts[f"vote.{key}"] for key in ("pass", "fail", "abstain")}
     lines = [
         f"run        {folder.path} ({'complete' if facts else 'unfinished'})",
         f"problems   {counts['problems']}, {counts['problems_solved']} with a survivor, "
@@ -36,6 +41,8 @@ def summary(folder: RunFolder) -> str:
         lines.append(
             f"scores     {counts['unscored']} steps unscored; `warnings` in data/trees say why"
         )
+    if any(votes.values()):
+        lines.insert(-1, f"votes      {sum(votes.values())} ({_listed(votes)})")
     if facts:
         lines.append(f"intake     {facts['duplicates']} duplicates, {facts['bad_rows']} bad rows")
         speed = facts["tokens_per_second"]
@@ -98,40 +105,54 @@ def problem_ids(folder: RunFolder, limit: int) -> list[tuple[str, int, int, str]
 def problem_tree(folder: RunFolder, problem_id: str) -> RichTree:
     """One problem's tree, drawn. Raises FolderError for an id that is not in the run."""
     for row in _rows(folder, None, problem_id):
-        return _draw(row)
+        return _draw(row, read_rules(folder.run["config"]).labels)
     raise FolderError(f"{folder.path}: no committed problem has an id that starts with {problem_id}")
 
 
-def _draw(row: dict[str, Any]) -> RichTree:
+def _draw(row: dict[str, Any], config: LabelConfig) -> RichTree:
     drawn = RichTree(
         f"[bold]{escape(row['prompt'])}[/bold]\n"
         f"gold: {escape(str(row['target_value']))}   id: {row['problem_id']}"
     )
     for error in row["errors"]:
         drawn.add(f"[red]error: {escape(error)}[/red]")
-    for warning in row["warnings"]:
+    for warning in row.get("warnings") or ():
         drawn.add(f"[yellow]warning: {escape(warning)}[/yellow]")
     trajectories = {trajectory["leaf"]: trajectory for trajectory in row["trajectories"]}
+    labels = {labelled.leaf: labelled for labelled in label_tree(read_trace(row).tree, config)}
     branches = {0: drawn}
     for node in row["nodes"][1:]:
         label = f"{_counts(node)} {escape(_preview(node['text']))}"
         if node["id"] in trajectories:
-            label += f"\n{_ending(trajectories[node['id']])}"
+            label += f"\n{_ending(trajectories[node['id']], labels[node['id']])}"
         branches[node["id"]] = branches[node["parent"]].add(label)
     return drawn
 
 
 def _counts(node: dict[str, Any]) -> str:
-    score = "" if node["score"] is None else f" [magenta]{node['score']:.2f}[/magenta]"
+    value = node.get("score")  # which files of earlier versions lack
+    score = "" if value is None else f" [magenta]{value:.2f}[/magenta]"
     return f"[cyan]{node['passes']}/{node['trials']}[/cyan]{score}"
 
 
-def _ending(trajectory: dict[str, Any]) -> str:
+def _ending(trajectory: dict[str, Any], labels: TrajectoryLabels) -> str:
     outcome = trajectory["outcome"] or trajectory["status"]
     colour = {"pass": "green", "fail": "red"}.get(outcome, "yellow")
     answer = "" if trajectory["extracted"] is None else f" {escape(trajectory['extracted'])}"
     fate = "kept" if trajectory["kept"] else f"dropped: {escape(trajectory['decision'])}"
-    return f"[{colour}]{outcome}[/{colour}]{answer} [dim]({fate})[/dim]"
+    is_voted = trajectory["verifier"] == VOTE and outcome in ("pass", "fail")
+    vote = " by majority vote" if is_voted else ""
+    return f"[{colour}]{outcome}[/{colour}]{answer}{vote} [dim]({fate}{_mistake(labels)})[/dim]"
+
+
+def _mistake(labels: TrajectoryLabels) -> str:
+    """Where the trajectory went wrong, counted from 1; nothing where that cannot be told."""
+    if labels.first_wrong is None:
+        return ""
+    before = labels.steps[labels.first_wrong - 1].right if labels.first_wrong else 1.0
+    right = labels.steps[labels.first_wrong].right
+    chance = "" if before is None or right is None else f" ({before - right:.0%})"
+    return f"; wrong from step {labels.first_wrong + 1} of {len(labels.steps)}{chance}"
 
 
 def _rows(

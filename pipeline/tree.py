@@ -250,6 +250,16 @@ class Tree:
             self.stats[node].trials += 1
             self.stats[node].passes += passed
 
+    def withdraw(self, leaf_id: int) -> None:
+        """Takes a leaf's verdict back, if it has one, and its trial with it: it can be judged anew."""
+        passed = self.passed(leaf_id)
+        self.verdicts.pop(leaf_id, None)
+        if passed is None:
+            return
+        for node in self._up(leaf_id):
+            self.stats[node].trials -= 1
+            self.stats[node].passes -= passed
+
     def sorted(self) -> "Tree":
         """The same tree with nodes renumbered depth first by slot, whatever the order of arrival."""
         order = list(self._depth_first())

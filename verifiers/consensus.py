@@ -9,6 +9,7 @@ right: every verdict's evidence has the share of the votes. Responses that state
 none, but count in the share.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -130,9 +131,10 @@ class Consensus:
         if not classes or not classes[0].votes:
             return "no response states an answer"
         share = classes[0].votes / sum(votes)
-        if share < self.config.minimum_share:
+        # Weights such as thirds do not add up exactly.
+        if share < self.config.minimum_share and not math.isclose(share, self.config.minimum_share):
             return f"the most common answer has {share:.0%} of the votes"
-        if len(classes) > 1 and classes[1].votes == classes[0].votes:
+        if len(classes) > 1 and math.isclose(classes[1].votes, classes[0].votes):
             return "two answers have the most votes"
         return None
 

@@ -1,17 +1,13 @@
 """The dataset card: a README.md by which `load_dataset(OUT, "traces")` works on the folder as it is."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from pipeline.datasets.folder import RunFolder
-from pipeline.datasets.views import SCHEMAS
-
-_VIEWS = {
-    "traces": "the survivors: one row for each verified response",
-    "trees": "everything: one row for each problem, with every node, verdict and decision",
-}
+from pipeline.datasets.views import ABOUT, SCHEMAS
 
 
 def render_card(folder: RunFolder) -> str:
@@ -52,11 +48,43 @@ def render_card(folder: RunFolder) -> str:
             "```python",
             "from datasets import load_dataset",
             "",
-            *(f'load_dataset("{folder.path}", "{view}")  # {_VIEWS[view]}' for view in _VIEWS),
+            *(f'load_dataset("{folder.path}", "{view}")  # {ABOUT[view]}' for view in ABOUT),
             "```",
             "",
             "Licences are not known to the program: fill them in here, and set `license` at the top,",
             "before you publish this.",
+            "",
+        ]
+    )
+
+
+def render_view_card(path: Path, view: str, state: str, facts: Mapping[str, object]) -> str:
+    """The card of a folder of one view that was derived from a run; `state` changes with its data."""
+    return "\n".join(
+        [
+            "---",
+            yaml.safe_dump(
+                {
+                    "license": "unknown",
+                    "tags": ["berry", "reasoning"],
+                    "configs": [_view_metadata(view, state, default=True)],
+                },
+                sort_keys=False,
+            ).strip(),
+            "---",
+            f"# {ABOUT[view][0].upper()}{ABOUT[view][1:]}",
+            "",
+            "Derived by `berry export` from the trees of a run.",
+            "",
+            "| | |",
+            "|---|---|",
+            *(f"| {name} | {value} |" for name, value in facts.items()),
+            "",
+            "```python",
+            "from datasets import load_dataset",
+            "",
+            f'load_dataset("{path}", split="train")',
+            "```",
             "",
         ]
     )
@@ -67,16 +95,20 @@ def _metadata(folder: RunFolder) -> dict[str, Any]:
         "license": "unknown",
         "tags": ["berry", "reasoning"],
         "configs": [
-            {
-                "config_name": view,
-                "default": view == "traces",
-                "data_files": f"data/{view}/part-*.parquet",
-                # `datasets` caches a local folder by its name and this section alone: without a
-                # text that changes with the data, it would serve an earlier state or another run.
-                "description": f"state {folder.state_digest()}",
-            }
+            _view_metadata(view, folder.state_digest(), default=view == "traces")
             for view in sorted(SCHEMAS)
         ],
+    }
+
+
+def _view_metadata(view: str, state: str, *, default: bool) -> dict[str, object]:
+    return {
+        "config_name": view,
+        "default": default,
+        "data_files": f"data/{view}/part-*.parquet",
+        # `datasets` caches a local folder by its name and this section alone: without a text that
+        # changes with the data, it would serve an earlier state or another run.
+        "description": f"state {state}",
     }
 
 

@@ -13,26 +13,30 @@ exist, and is written again under the same name. So a run that was killed and re
 ends with the same files as one that was not.
 """
 
-import fcntl
 import hashlib
 import json
-import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from pipeline.datasets.files import (
+    FolderError,
+    explained,
+    file_digest,
+    json_bytes,
+    lock_folder,
+    publish,
+    publish_table,
+    visible_files,
+    write_card,
+)
 from pipeline.datasets.views import SCHEMAS
-from pipeline.errors import UserMistake
 
-
-class FolderError(UserMistake):
-    """The run folder cannot be used; the message is one line for the user."""
+__all__ = ["FolderError", "Part", "RunFolder", "ids_digest"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +48,13 @@ class Part:
     problems_digest: str
     """Of the ids in order: shows whether the problem set is still the same."""
     counts: Counter[str]
+    revised: Mapping[str, str] = field(default_factory=dict)
+    """View -> hash of its file, where it was derived again and changed."""
 
 
 class RunFolder:
-    """A run folder; made by `RunFolder.read` to look at, or by `RunFolder.claim` to write to."""
+    """A run folder; made by `RunFolder.read` to look at, or by `RunFolder.claim` to write to, or by
+    `RunFolder.reopen` to derive views again."""
 
     def __init__(self, path: Path, run: dict[str, Any]) -> None:
         self.path = path
@@ -66,7 +73,7 @@ class RunFolder:
 
         Raises FolderError if it is no run folder.
         """
-        with _explained(path):
+        with explained(path):
             if not (path / "run.json").is_file():
                 raise FolderError(f"{path}: expected a run folder with run.json, found none")
             folder = cls(path, json.loads((path / "run.json").read_text()))
@@ -84,35 +91,66 @@ class RunFolder:
         FolderError for a folder of another config, one in use, one that is not a run's, and one that
         cannot be written to.
         """
-        with _explained(path):
-            if path.is_dir() and not (path / "run.json").exists() and _visible(path):
+        with explained(path):
+            if path.is_dir() and not (path / "run.json").exists() and visible_files(path):
                 raise FolderError(
                     f"{path}: expected an empty or new folder, or one of an earlier run, "
-                    f"found other files ({_visible(path)[0]})"
+                    f"found other files ({visible_files(path)[0]})"
                 )
             path.mkdir(parents=True, exist_ok=True)
-            lock = (path / ".lock").open("w")
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as e:
-                lock.close()
-                raise FolderError(f"{path}: another run is writing to this folder") from e
+            lock = lock_folder(path)
             for view in SCHEMAS:
                 (path / "data" / view).mkdir(parents=True, exist_ok=True)
             (path / "journal").mkdir(exist_ok=True)
             if not (path / "run.json").exists():
-                _publish(path / "run.json", _json_bytes(run))
+                publish(path / "run.json", json_bytes(run))
             folder = cls.read(path)
             folder._lock = lock
             if folder.run["digest"] != run["digest"] and not folder.parts:
                 # A run that has committed nothing, for want of a file or a model, binds nobody.
-                _publish(path / "run.json", _json_bytes(run))
+                publish(path / "run.json", json_bytes(run))
                 folder.run = run
             if folder.run["digest"] != run["digest"]:
                 folder.close()
                 raise FolderError(f"{path}: {_difference(folder.run['config'], run['config'])}")
             folder._remove_uncommitted()
             return folder
+
+    @classmethod
+    def reopen(cls, path: Path) -> "RunFolder":
+        """The folder of whatever run it holds, locked, for `revise`.
+
+        Raises FolderError if it is no run folder, in use, or cannot be written to.
+        """
+        with explained(path):
+            cls.read(path)
+            lock = lock_folder(path)
+            # Once more: a run could have gone on between.
+            folder = cls.read(path)
+            folder._lock = lock
+            return folder
+
+    def part_path(self, view: str, index: int) -> Path:
+        """Where a part of a view lies."""
+        return self.path / "data" / view / f"part-{index:05d}.parquet"
+
+    def revise(self, index: int, view: str, table: pa.Table) -> bool:
+        """Puts other rows of a view into a committed part, in one go; whether any byte changed.
+
+        Raises FolderError.
+        """
+        with explained(self.path):
+            path = self.part_path(view, index)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            changed = publish_table(path, table)
+            journal = self.path / "journal" / f"part-{index:05d}.json"
+            entry = json.loads(journal.read_text())
+            if changed or entry["rows"].get(view) != table.num_rows:
+                entry["rows"][view] = table.num_rows
+                entry.setdefault("revised", {})[view] = file_digest(path)
+                publish(journal, json_bytes(entry))
+                self.parts[index] = _read_entry(entry)
+            return changed
 
     def commit(
         self,
@@ -122,37 +160,36 @@ class RunFolder:
         counts: Mapping[str, int],
     ) -> None:
         """Makes a part durable: when this returns, a crash cannot undo it. Raises FolderError."""
-        with _explained(self.path, "; what is committed stays, the same command goes on from there"):
+        with explained(self.path, "; what is committed stays, the same command goes on from there"):
             for view, table in tables.items():
-                _publish_table(self.path / "data" / view / f"part-{index:05d}.parquet", table)
+                publish_table(self.part_path(view, index), table)
             entry = {
                 "part": index,
                 "problems": list(problem_ids),
                 "rows": {view: table.num_rows for view, table in tables.items()},
                 "counts": dict(counts),
             }
-            _publish(self.path / "journal" / f"part-{index:05d}.json", _json_bytes(entry))
+            publish(self.path / "journal" / f"part-{index:05d}.json", json_bytes(entry))
         self._count(entry)
 
     def finish(self, facts: Mapping[str, Any]) -> None:
         """Marks the run complete. Raises FolderError."""
         self.complete = dict(facts)
-        with _explained(self.path):
-            _publish(self.path / "journal" / "complete.json", _json_bytes(self.complete))
+        with explained(self.path):
+            publish(self.path / "journal" / "complete.json", json_bytes(self.complete))
 
     def write_card(self, text: str) -> None:
         """Puts the dataset card in place. Raises FolderError."""
-        with _explained(self.path):
-            _publish(self.path / "README.md", text.encode(), durable=False)
+        write_card(self.path, text)
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Adds a line to metrics.jsonl. Raises FolderError."""
-        with _explained(self.path), (self.path / "metrics.jsonl").open("a") as file:
+        with explained(self.path), (self.path / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
 
     def last_metrics(self) -> dict[str, Any] | None:
         """The newest line of metrics.jsonl; None before the first. Raises FolderError."""
-        with _explained(self.path):
+        with explained(self.path):
             path = self.path / "metrics.jsonl"
             lines = path.read_text().splitlines() if path.exists() else []
             # A crash can leave half a line at the end.
@@ -162,7 +199,9 @@ class RunFolder:
     def state_digest(self) -> str:
         """A hash that changes whenever the folder's data do."""
         state = [self.run["digest"], self.run["created"]]
-        state += [f"{part.index} {part.problems_digest}" for part in self.parts.values()]
+        for part in self.parts.values():
+            state.append(f"{part.index} {part.problems_digest}")
+            state += [f"{view} {digest}" for view, digest in sorted(part.revised.items())]
         return hashlib.blake2b(repr(state).encode(), digest_size=8).hexdigest()
 
     def close(self) -> None:
@@ -172,12 +211,7 @@ class RunFolder:
             self._lock = None
 
     def _count(self, entry: Mapping[str, Any]) -> None:
-        part = Part(
-            index=entry["part"],
-            num_problems=len(entry["problems"]),
-            problems_digest=ids_digest(entry["problems"]),
-            counts=Counter(entry["counts"]),
-        )
+        part = _read_entry(entry)
         self.parts[part.index] = part
         self.counts.update(part.counts)
 
@@ -194,56 +228,14 @@ def ids_digest(problem_ids: Sequence[str]) -> str:
     return hashlib.blake2b("\n".join(problem_ids).encode(), digest_size=8).hexdigest()
 
 
-def _publish_table(path: Path, table: pa.Table) -> None:
-    temporary = path.with_name(f".{path.name}")
-    # A row group without rows makes `load_dataset` fail, no row group at all does not.
-    with pq.ParquetWriter(temporary, table.schema, compression="zstd") as writer:
-        if table.num_rows:
-            writer.write_table(table)
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.rename(path)
-    _sync_folder(path.parent)
-
-
-def _publish(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Replaces a file in one go: a reader, or a crash, sees the old content or the new."""
-    temporary = path.with_name(f".{path.name}")
-    with temporary.open("wb") as file:
-        file.write(content)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
-    temporary.rename(path)
-    if durable:
-        _sync_folder(path.parent)
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _json_bytes(value: Mapping[str, Any]) -> bytes:
-    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
-
-
-def _visible(path: Path) -> list[str]:
-    return sorted(entry.name for entry in path.iterdir() if not entry.name.startswith("."))
-
-
-@contextmanager
-def _explained(path: Path, advice: str = "") -> Iterator[None]:
-    """Turns what the file system or a damaged file raises into a FolderError."""
-    try:
-        yield
-    except OSError as e:
-        raise FolderError(f"{path}: cannot be used ({e.strerror or e}){advice}") from e
-    except (ValueError, KeyError) as e:
-        raise FolderError(f"{path}: a file of the run is damaged ({e})") from e
+def _read_entry(entry: Mapping[str, Any]) -> Part:
+    return Part(
+        index=entry["part"],
+        num_problems=len(entry["problems"]),
+        problems_digest=ids_digest(entry["problems"]),
+        counts=Counter(entry["counts"]),
+        revised=entry.get("revised", {}),
+    )
 
 
 def _difference(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "") -> str:

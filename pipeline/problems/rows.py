@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.problems import BadRow, SourceConfig
 from pipeline.records import Problem
@@ -16,6 +16,8 @@ _PRESETS: dict[str, dict[str, str | None]] = {
     "gsm8k": {"prompt": "question", "answer": "answer", "answer_after": "####"},
     "plain": {"prompt": "prompt", "answer": "answer", "answer_after": None},
 }
+_TESTED = ("humaneval", "code", "target")
+"""Presets of targets that are more than a gold answer."""
 _DOMAINS = {"": "math", "gsm8k": "math", "plain": "math", "humaneval": "code", "code": "code"}
 
 
@@ -26,11 +28,15 @@ class RowConfig(SourceConfig):
     """`gsm8k`: `question`, and `answer` with the gold after `####`; `plain`: `prompt`, `answer`;
     `humaneval`: `prompt`, `test`, `entry_point`; `code`: `prompt`, and `target` with what the
     verifier `code` takes; `target`: `prompt`, and `target` with a `kind` and whatever the run's
-    verifier takes. If not given: `plain` where a column is named below, else `gsm8k`."""
+    verifier takes. If not given: `plain` where a column is named below or there are no answers,
+    else `gsm8k`."""
     prompt_field: str | None = None
     """The column with the problem's text, if not the preset's."""
     answer_field: str | None = None
-    """The column with the gold answer, if not the preset's."""
+    """The column with the gold answer, if not the preset's; null says `answers: none`."""
+    answers: Literal["required", "optional", "none"] = "required"
+    """`required`: a row without a gold answer is a bad row; `optional`: it is a problem without one,
+    where the column is missing, null or blank; `none`: no row has any, no column is read for it."""
     answer_after: str | None = None
     """The gold answer is what follows the last of these marks; "" if the whole field is."""
     meta_fields: tuple[str, ...] = ()
@@ -40,9 +46,26 @@ class RowConfig(SourceConfig):
     domain: str | None = None
     """If not given: `code` for the presets of code, the target's kind for `target`, else `math`."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_null(cls, given: object) -> object:
+        if not isinstance(given, Mapping) or "answers" in given or given.get("preset") in _TESTED:
+            return given
+        no_column = "answer_field" in given and given["answer_field"] is None
+        return {**given, "answers": "none"} if no_column else given
+
+    @model_validator(mode="after")
+    def _check_answers(self) -> "RowConfig":
+        if self.answers != "required" and self.has_tests:
+            raise ValueError(f"`answers: {self.answers}` goes with rows of answers, not {self.preset}")
+        if self.answers == "none" and self.answer_field is not None:
+            raise ValueError(f"`answers: none` goes without answer_field, got {self.answer_field!r}")
+        return self
+
     def field_map(self) -> tuple[str, str, str | None]:
         """Prompt column, answer column, and the mark before the answer if there is one."""
-        named = self.prompt_field is not None or self.answer_field is not None
+        columns = (self.prompt_field, self.answer_field)
+        named = columns != (None, None) or self.answers == "none"
         preset = _PRESETS[self.preset or ("plain" if named else "gsm8k")]
         after = preset["answer_after"] if self.answer_after is None else self.answer_after
         prompt, answer = preset["prompt"], preset["answer"]
@@ -53,7 +76,7 @@ class RowConfig(SourceConfig):
     @property
     def has_tests(self) -> bool:
         """Whether a problem's target is more than a gold answer."""
-        return self.preset in ("humaneval", "code", "target")
+        return self.preset in _TESTED
 
 
 def to_problem(
@@ -70,7 +93,20 @@ def to_problem(
         return _bad(where, prompt_field, "a text that is not empty", row)
     if not _is_unicode(prompt):
         return _bad(where, prompt_field, "a text without lone surrogates", row)
+    target = _read_target(row, config, answer_field, after, where)
+    if isinstance(target, BadRow):
+        return target
+    return _create(row, config, prompt, target, where=where, source=source, split=split)
+
+
+def _read_target(
+    row: Mapping[str, object], config: RowConfig, answer_field: str, after: str | None, where: str
+) -> Target | BadRow:
+    """The gold answer, or that there is none, or what is wrong with it."""
     answer = row.get(answer_field)
+    missing = answer is None or (isinstance(answer, str) and not answer.strip())
+    if config.answers == "none" or (config.answers == "optional" and missing):
+        return Target(kind=config.target_kind)
     if isinstance(answer, int | float) and not isinstance(answer, bool):
         answer = str(answer)
     if not isinstance(answer, str) or not _is_unicode(answer):
@@ -81,8 +117,7 @@ def to_problem(
             return _bad(where, answer_field, f"an answer after {after!r}", row)
     if not answer.strip():
         return _bad(where, answer_field, "an answer that is not empty", row)
-    target = Target(kind=config.target_kind, value=answer.strip())
-    return _create(row, config, prompt, target, where=where, source=source, split=split)
+    return Target(kind=config.target_kind, value=answer.strip())
 
 
 def _to_tested_problem(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.majority import is_vote
 from pipeline.records import Decision, Status, Trajectory
 from verifiers import Outcome
 
@@ -20,6 +21,8 @@ class PruneConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    keep_majority: bool = False
+    """Keep responses that only a majority vote passed, where a problem has no gold answer."""
     max_tokens: int | None = Field(default=None, ge=1)
     """Drop responses with more sampled tokens than this."""
     drop_duplicates: bool = True
@@ -41,7 +44,7 @@ class Pruner:
 
     def _rules(self) -> Iterator[tuple[str, Rule]]:
         """Fresh rules for one problem, in order."""
-        yield "unverified", not_verified
+        yield "unverified", not_verified(keep_majority=self.config.keep_majority)
         if self.config.max_tokens is not None:
             yield "too_long", longer_than(self.config.max_tokens)
         if self.config.drop_duplicates:
@@ -58,15 +61,21 @@ def _decide(trajectory: Trajectory, rules: Sequence[tuple[str, Rule]]) -> Decisi
     return Decision(leaf=trajectory.leaf, stage=stage, kept=True, reason="passed every rule")
 
 
-def not_verified(trajectory: Trajectory) -> str | None:
-    """Drops all but complete responses that a verifier passed."""
-    if trajectory.status is not Status.COMPLETED:
-        return trajectory.status.value
-    if trajectory.verdict is None:
-        return "not judged"
-    if trajectory.verdict.outcome is not Outcome.PASS:
-        return trajectory.verdict.outcome.value
-    return None
+def not_verified(*, keep_majority: bool) -> Rule:
+    """Drops all but complete responses that a verifier passed, or a majority if that is enough."""
+
+    def rule(trajectory: Trajectory) -> str | None:
+        if trajectory.status is not Status.COMPLETED:
+            return trajectory.status.value
+        if trajectory.verdict is None:
+            return "not judged"
+        if trajectory.verdict.outcome is not Outcome.PASS:
+            return trajectory.verdict.outcome.value
+        if is_vote(trajectory.verdict) and not keep_majority:
+            return "majority vote only"
+        return None
+
+    return rule
 
 
 def longer_than(max_tokens: int) -> Rule:

@@ -1,6 +1,6 @@
 """What every strategy guarantees: it ends, it is a function of the tree, it asks for what exists."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -75,8 +75,16 @@ class World:
     Four nodes of five are scored, to one digit, so that there are ties.
     """
 
-    def __init__(self, seed: int, order: Random, min_steps: int = 1, max_steps: int = 5) -> None:
+    def __init__(
+        self,
+        seed: int,
+        order: Random,
+        min_steps: int = 1,
+        max_steps: int = 5,
+        outcomes: Sequence[Outcome] = (Outcome.PASS, Outcome.FAIL, Outcome.FAIL, Outcome.ABSTAIN),
+    ) -> None:
         self.order = order
+        self.outcomes = outcomes
         self.seed, self.min_steps, self.max_steps = seed, min_steps, max_steps
         self.under_way: list[tuple[Expansion, int]] = []
 
@@ -133,8 +141,7 @@ class World:
             if place.random() < 0.8:
                 tree.scores[node.id] = round(place.random(), 1)
         if finish is Finish.STOP:
-            outcomes = [Outcome.PASS, Outcome.FAIL, Outcome.FAIL, Outcome.ABSTAIN]
-            tree.judge(leaf, make_verdict(place.choice(outcomes)))
+            tree.judge(leaf, make_verdict(place.choice(self.outcomes)))
 
 
 def shape(tree: Tree) -> list[tuple[int | None, int, str]]:
@@ -154,6 +161,15 @@ class TestEveryStrategy:
     ) -> None:
         strategy = build(case)
         tree = World(seed, order, max_steps=9).search(Tree([1], "ask"), strategy.propose)
+        assert 1 <= tree.num_rollouts <= case.most
+        assert strategy.propose(tree, []) == []
+
+    @settings(max_examples=20, deadline=None)
+    @given(seed=seeds, order=randoms)
+    def test_it_ends_where_nothing_can_be_judged(self, case: Case, seed: int, order: Random) -> None:
+        strategy = build(case)
+        world = World(seed, order, max_steps=9, outcomes=[Outcome.ABSTAIN])
+        tree = world.search(Tree([1], "ask"), strategy.propose)
         assert 1 <= tree.num_rollouts <= case.most
         assert strategy.propose(tree, []) == []
 

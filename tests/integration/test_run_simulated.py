@@ -81,7 +81,7 @@ def test_the_same_seed_gives_the_same_bytes_however_the_work_is_spread(
         done = berry("run", SIMULATED, f"output={out}", "problems.size=24", *overrides)
         assert done.returncode == 0, done.stderr
     one, two = parts(tmp_path / "one"), parts(tmp_path / "two")
-    assert len(one) == 6
+    assert len(one) == 9
     assert one == two
     assert parts(tmp_path / "other").keys() == one.keys()
     assert not set(parts(tmp_path / "other").values()) & set(one.values())

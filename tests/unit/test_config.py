@@ -5,7 +5,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from pipeline.config import ConfigError, RunConfig, load_config
+from pipeline.config import ConfigError, RunConfig, load_config, read_rules
 from pipeline.engines.simulated import SimulatedEngine
 from pipeline.engines.simulated_prm import SimulatedPrm
 from pipeline.engines.vllm import VllmEngine
@@ -184,6 +184,30 @@ def test_a_resolved_config_says_the_same_again(path: Path) -> None:
     loaded = load_config(path)
     again = RunConfig.model_validate({**loaded.resolved(), "output": loaded.output})
     assert again.digest() == loaded.digest()
+
+
+def test_labels_are_part_of_what_determines_the_data(path: Path) -> None:
+    resolved = load_config(path).resolved()
+    assert resolved["labels"]["confidence"] == 0.8
+    assert resolved["labels"]["majority"]["use"] == "plain"
+    assert load_config(path, ["labels.majority.use=off"]).labels.majority.use == "off"
+    assert load_config(path, ["labels.truncated_fails=true"]).digest() != load_config(path).digest()
+
+
+def test_rules_are_read_from_what_a_run_keeps(path: Path) -> None:
+    resolved = load_config(path, ["labels.confidence=0.7", "prune.max_per_problem=3"]).resolved()
+    rules = read_rules(resolved, ["prune.max_tokens=9", "labels.majority.use=weighted"])
+    assert (rules.prune.max_per_problem, rules.prune.max_tokens) == (3, 9)
+    assert (rules.labels.confidence, rules.labels.majority.use) == (0.7, "weighted")
+    assert read_rules({"seed": 0}).labels == RunConfig.model_fields["labels"].default
+    for override, complaint in {
+        "seed=1": "seed: expected a key of labels or prune",
+        "labels=1": "labels: expected a key of labels or prune",
+        "labels.sure=1": "labels.sure: unknown key",
+        "prune.max_tokens=x": "prune.max_tokens: input should be",
+    }.items():
+        with pytest.raises(ConfigError, match=complaint):
+            read_rules(resolved, [override])
 
 
 def test_sandbox_settings_do_not_change_what_a_run_is(path: Path) -> None:

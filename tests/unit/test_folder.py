@@ -113,6 +113,28 @@ def test_the_state_changes_with_the_data(path: Path) -> None:
     folder.close()
 
 
+def test_a_view_that_is_derived_again_takes_the_place_of_the_old_one(path: Path) -> None:
+    folder = RunFolder.claim(path, RUN)
+    commit(folder, 0, "a", "b")
+    folder.close()
+    with pytest.raises(FolderError, match=r"expected a run folder with run\.json"):
+        RunFolder.reopen(path / "journal")
+    folder = RunFolder.reopen(path)
+    with pytest.raises(FolderError, match="another run is writing"):
+        RunFolder.reopen(path)
+    journal = path / "journal" / "part-00000.json"
+    before, state = journal.read_bytes(), folder.state_digest()
+    assert not folder.revise(0, "steps", TABLES["steps"])
+    assert (journal.read_bytes(), folder.state_digest()) == (before, state)
+    other = pa.Table.from_pylist([{"problem_id": "a"}], schema=SCHEMAS["steps"])
+    assert folder.revise(0, "steps", other)
+    assert json.loads(journal.read_text())["rows"]["steps"] == 1
+    assert folder.state_digest() != state
+    folder.close()
+    assert RunFolder.read(path).state_digest() == folder.state_digest()
+    assert sorted(file.name for file in (path / "data" / "steps").iterdir()) == ["part-00000.parquet"]
+
+
 def test_half_a_line_of_metrics_is_passed_over(path: Path) -> None:
     folder = RunFolder.claim(path, RUN)
     assert folder.last_metrics() is None

@@ -8,6 +8,7 @@ import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import ValidationError
 
 from pipeline.problems import Intake, ProblemError
 from pipeline.problems.files import FileSource
@@ -27,9 +28,12 @@ def write_jsonl(path: Path, *rows: object) -> Path:
     return path
 
 
+def config_of(path: Path, **options: object) -> FileSource.Config:
+    return FileSource.Config.model_validate({"path": path, **options})
+
+
 def take(path: Path, **options: object) -> tuple[list[Problem], Intake]:
-    config = FileSource.Config.model_validate({"path": path, **options})
-    intake = Intake(FileSource(config))
+    intake = Intake(FileSource(config_of(path, **options)))
     return list(intake), intake
 
 
@@ -50,6 +54,52 @@ def test_naming_columns_means_that_the_whole_answer_counts(tmp_path: Path) -> No
     path = write_jsonl(tmp_path / "p.jsonl", {"q": "Half of 4?", "a": "2"})
     (problem,), _ = take(path, prompt_field="q", answer_field="a")
     assert problem.target.value == "2"
+
+
+@pytest.mark.parametrize(
+    ("options", "row", "gold"),
+    [
+        ({"answers": "none"}, {"prompt": "x", "answer": "7"}, None),
+        ({"answers": "none", "preset": "gsm8k"}, {"question": "x"}, None),
+        ({"answer_field": None}, {"prompt": "x"}, None),
+        ({"answer_field": None, "prompt_field": "q"}, {"q": "x"}, None),
+        ({"answers": "optional"}, GSM8K_ROW, "4"),
+        ({"answers": "optional"}, {"question": "x"}, None),
+        ({"answers": "optional"}, {"question": "x", "answer": None}, None),
+        ({"answers": "optional", "preset": "plain"}, {"prompt": "x", "answer": " "}, None),
+        ({"answers": "optional", "answer_field": "a"}, {"prompt": "x", "a": 0}, "0"),
+    ],
+)
+def test_rows_without_a_gold_answer_are_taken_on_demand(
+    tmp_path: Path, options: dict[str, object], row: dict[str, object], gold: str | None
+) -> None:
+    path = write_jsonl(tmp_path / "p.jsonl", row)
+    (problem,), _ = take(path, **options)
+    assert (problem.target.value, dict(problem.target.tests)) == (gold, {})
+    # The config that a run keeps says the same again.
+    again = FileSource.Config.model_validate(config_of(path, **options).model_dump())
+    assert list(FileSource(again).rows()) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"answers": "none", "preset": "code"}, "goes with rows of answers, not code"),
+        ({"answers": "none", "answer_field": "a"}, "goes without answer_field, got 'a'"),
+        ({"answers": "perhaps"}, "'required', 'optional' or 'none'"),
+    ],
+)
+def test_options_about_answers_that_contradict_are_refused(
+    tmp_path: Path, options: dict[str, object], complaint: str
+) -> None:
+    with pytest.raises(ValidationError, match=complaint):
+        FileSource.Config.model_validate({"path": tmp_path / "p.jsonl", **options})
+
+
+def test_an_answer_that_is_there_has_to_be_one(tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "p.jsonl", {"question": "x", "answer": "no mark"})
+    with pytest.raises(ProblemError, match="expected an answer after '####'"):
+        take(path, answers="optional")
 
 
 def test_a_task_without_one_answer_has_no_gold() -> None:

@@ -1,0 +1,64 @@
+"""Columns that several views share, and how a trace fills them."""
+
+import json
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from pipeline.majority import vote_share
+from pipeline.records import Trace, Trajectory
+
+PROBLEM = [
+    ("problem_id", pa.string()),
+    ("domain", pa.string()),
+    ("source", pa.string()),
+    ("split", pa.string()),
+    ("prompt", pa.string()),
+    ("target_kind", pa.string()),
+    ("target_value", pa.string()),
+]
+LABEL_SOURCE = [("label_source", pa.string()), ("vote_share", pa.float32())]
+"""Who says what is right, and how sure a vote was."""
+
+
+def problem_columns(trace: Trace) -> dict[str, object]:
+    """What is known of the problem before any rollout, and the seed."""
+    problem = trace.problem
+    return {
+        "problem_id": problem.id,
+        "domain": problem.domain,
+        "source": problem.source,
+        "split": problem.split,
+        "prompt": problem.prompt,
+        "target_kind": problem.target.kind,
+        "target_value": problem.target.value,
+        "seed": trace.seed,
+    }
+
+
+def judged_columns(trajectory: Trajectory) -> dict[str, object]:
+    """A trajectory's end, and its verdict."""
+    verdict = trajectory.verdict
+    return {
+        "leaf": trajectory.leaf,
+        "num_tokens": trajectory.num_tokens,
+        "outcome": verdict and verdict.outcome,
+        "extracted": verdict and verdict.extracted,
+        "verifier": verdict and verdict.verifier,
+        "verifier_version": verdict and verdict.version,
+    }
+
+
+def source_columns(trajectory: Trajectory, *, is_voted: bool) -> dict[str, object]:
+    """Those of LABEL_SOURCE; whether there was a vote is the tree's affair, a response that was cut off
+    has no part in it."""
+    return {
+        "label_source": "majority" if is_voted else "verifier",
+        "vote_share": vote_share(trajectory.verdict),
+    }
+
+
+def to_json(value: Mapping[str, object]) -> str:
+    """As text in which the same content is the same."""
+    # Columns of a problem set may hold dates and the like; as text they are kept all the same.
+    return json.dumps(dict(value), sort_keys=True, ensure_ascii=False, default=str)

@@ -1,0 +1,205 @@
+"""The view `trees`: one row for each problem with everything that was found about it, and back.
+
+`read_trace` gives the trace of a row: its tree is exact to the token, can be labelled and pruned by
+other rules, and can be grown further. Rows of a trace that was read are those of the original.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.datasets.columns import PROBLEM, judged_columns, problem_columns, to_json
+from pipeline.labels import LabelConfig
+from pipeline.records import Decision, Problem, Trace, trajectories
+from pipeline.tree import Finish, Node, Stats, Tree
+from verifiers import Outcome, Target, Verdict
+
+_READ_ROWS = 8
+"""Problems whose rows are in memory at once: a tree as Python values takes much more than its bytes."""
+_NODE = pa.struct(
+    [
+        ("id", pa.int32()),
+        ("parent", pa.int32()),
+        ("slot", pa.int32()),
+        ("step", pa.int32()),
+        ("token_ids", pa.list_(pa.int32())),
+        ("text", pa.string()),
+        ("logprob", pa.float32()),
+        ("score", pa.float32()),
+        ("finish", pa.string()),
+        ("model_version", pa.string()),
+        ("visits", pa.int32()),
+        ("trials", pa.int32()),
+        ("passes", pa.int32()),
+    ]
+)
+_TRAJECTORY = pa.struct(
+    [
+        ("leaf", pa.int32()),
+        ("status", pa.string()),
+        ("num_tokens", pa.int32()),
+        ("outcome", pa.string()),
+        ("reason", pa.string()),
+        ("extracted", pa.string()),
+        ("evidence", pa.string()),
+        ("verifier", pa.string()),
+        ("verifier_version", pa.string()),
+        ("kept", pa.bool_()),
+        ("decided_by", pa.string()),
+        ("decision", pa.string()),
+    ]
+)
+TREES = pa.schema(
+    [
+        *PROBLEM,
+        ("target_tests", pa.string()),
+        ("meta", pa.string()),
+        ("seed", pa.int64()),
+        ("nodes", pa.list_(_NODE)),
+        ("trajectories", pa.list_(_TRAJECTORY)),
+        ("errors", pa.list_(pa.string())),
+        ("warnings", pa.list_(pa.string())),
+    ]
+)
+
+
+def tree_rows(trace: Trace, labels: LabelConfig) -> list[dict[str, object]]:
+    """The one row of a trace."""
+    decisions = {decision.leaf: decision for decision in trace.decisions}
+    row = {
+        **problem_columns(trace),
+        "target_tests": to_json(trace.problem.target.tests),
+        "meta": to_json(trace.problem.meta),
+        "nodes": _node_columns(trace.tree),
+        "trajectories": [
+            {
+                **judged_columns(trajectory),
+                "status": trajectory.status,
+                "reason": trajectory.verdict and trajectory.verdict.reason,
+                "evidence": trajectory.verdict and to_json(trajectory.verdict.evidence),
+                "kept": decisions[trajectory.leaf].kept,
+                "decided_by": decisions[trajectory.leaf].stage,
+                "decision": decisions[trajectory.leaf].reason,
+            }
+            for trajectory in trace.trajectories
+        ],
+        "errors": list(trace.errors),
+        "warnings": list(trace.warnings),
+    }
+    return [row]
+
+
+def _node_columns(tree: Tree) -> list[dict[str, object]]:
+    return [
+        {
+            "id": node.id,
+            "parent": node.parent,
+            "slot": node.slot,
+            "step": node.step,
+            "token_ids": node.token_ids,
+            "text": node.text,
+            "logprob": node.logprob,
+            "score": tree.scores.get(node.id),
+            "finish": node.finish,
+            "model_version": node.model_version,
+            "visits": stats.visits,
+            "trials": stats.trials,
+            "passes": stats.passes,
+        }
+        for node, stats in zip(tree.nodes, tree.stats, strict=True)
+    ]
+
+
+def read_traces(path: Path) -> Iterator[Trace]:
+    """The traces of one file of this view, in order, a few in memory at a time.
+
+    Raises OSError, and ValueError or KeyError for a file that is none of this view.
+    """
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(_READ_ROWS):
+            yield from map(read_trace, batch.to_pylist())
+
+
+def read_trace(row: Mapping[str, Any]) -> Trace:
+    """The trace that a row was made of, all but the verdicts' seconds, which no row has.
+
+    Raises ValueError or KeyError for a row that is none of this view.
+    """
+    tree = _read_tree(row)
+    return Trace(
+        problem=_read_problem(row),
+        seed=row["seed"],
+        tree=tree,
+        trajectories=trajectories(tree),
+        decisions=tuple(
+            Decision(leaf=t["leaf"], stage=t["decided_by"], kept=t["kept"], reason=t["decision"])
+            for t in row["trajectories"]
+        ),
+        errors=tuple(row["errors"]),
+        # Files of earlier versions lack this, and the nodes' scores.
+        warnings=tuple(row.get("warnings") or ()),
+    )
+
+
+def _read_problem(row: Mapping[str, Any]) -> Problem:
+    return Problem(
+        id=row["problem_id"],
+        domain=row["domain"],
+        prompt=row["prompt"],
+        target=Target(
+            kind=row["target_kind"],
+            value=row["target_value"],
+            tests=json.loads(row["target_tests"]),
+        ),
+        source=row["source"],
+        split=row["split"],
+        meta=json.loads(row["meta"]),
+    )
+
+
+def _read_tree(row: Mapping[str, Any]) -> Tree:
+    nodes = [_read_node(node) for node in row["nodes"]]
+    scores = {node["id"]: node["score"] for node in row["nodes"] if node.get("score") is not None}
+    verdicts = {t["leaf"]: _read_verdict(t) for t in row["trajectories"] if t["outcome"] is not None}
+    return Tree.restore(nodes, _read_stats(row["nodes"], nodes), verdicts, scores, row["seed"])
+
+
+def _read_node(node: Mapping[str, Any]) -> Node:
+    return Node(
+        id=node["id"],
+        parent=node["parent"],
+        slot=node["slot"],
+        step=node["step"],
+        token_ids=tuple(node["token_ids"]),
+        text=node["text"],
+        logprob=node["logprob"],
+        finish=None if node["finish"] is None else Finish(node["finish"]),
+        model_version=node["model_version"],
+    )
+
+
+def _read_stats(rows: Sequence[Mapping[str, Any]], nodes: Sequence[Node]) -> list[Stats]:
+    """The stored counts, and of the rollouts that were cut off those that the nodes tell."""
+    truncated = [int(node.finish is Finish.LENGTH) for node in nodes]
+    for node in reversed(nodes):
+        if node.parent is not None:
+            truncated[node.parent] += truncated[node.id]
+    return [
+        Stats(visits=row["visits"], trials=row["trials"], passes=row["passes"], truncated=count)
+        for row, count in zip(rows, truncated, strict=True)
+    ]
+
+
+def _read_verdict(trajectory: Mapping[str, Any]) -> Verdict:
+    return Verdict(
+        outcome=Outcome(trajectory["outcome"]),
+        reason=trajectory["reason"],
+        extracted=trajectory["extracted"],
+        evidence=json.loads(trajectory["evidence"]),
+        verifier=trajectory["verifier"],
+        version=trajectory["verifier_version"],
+    )

@@ -1,0 +1,233 @@
+"""`berry export`: views derived again from a run's trees, in its folder and in new ones."""
+
+import fcntl
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import ROOT, Berry
+
+pytestmark = pytest.mark.ray
+BERRY = Path(sys.executable).parent / "berry"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of 20 problems with gold answers and 10 without, in parts of 8."""
+    folder = tmp_path_factory.mktemp("run")
+    rows = [{"prompt": f"{n} + 1?", "answer": n + 1} for n in range(20)]
+    rows += [{"prompt": f"Who knows {n}?"} for n in range(10)]
+    (folder / "p.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    overrides = ["problems.path=p.jsonl", "problems.preset=plain", "problems.answers=optional"]
+    search = ["strategy.use=branching", "engine.error_rate=0.1", "prune.max_per_problem=4"]
+    done = subprocess.run(
+        [BERRY, "run", ROOT / "configs" / "simulated.yaml", "output=out", *overrides, *search],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "votes " in done.stdout
+    return folder / "out"
+
+
+@pytest.fixture
+def out(run: Path, tmp_path: Path) -> Path:
+    """A copy of the run, free to be changed."""
+    return Path(shutil.copytree(run, tmp_path / "out"))
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+
+
+def files(out: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(out.rglob("*"))
+        if path.is_file() and path.name != ".lock"
+    }
+
+
+def read(out: Path, view: str) -> list[dict[str, Any]]:
+    return list(pq.read_table(out / "data" / view).to_pylist())
+
+
+def test_the_steps_of_a_run_are_a_dataset(run: Path) -> None:
+    steps = datasets.load_dataset(str(run), "steps")["train"]
+    trees = {row["problem_id"]: row for row in read(run, "trees")}
+    assert len(steps) == sum(len(row["trajectories"]) for row in trees.values())
+    shared: dict[str, set[int]] = {}
+    for row in steps:
+        nodes = trees[row["problem_id"]]["nodes"]
+        path = [nodes[node] for node in row["step_nodes"]]
+        assert [node["text"] for node in path] == row["steps"]
+        assert [node["token_ids"] for node in path] == row["step_token_ids"]
+        assert [node["trials"] for node in path] == row["trials"]
+        assert [node["passes"] for node in path] == row["passes"]
+        assert nodes[0]["token_ids"] == row["prompt_token_ids"]
+        assert path[-1]["id"] == row["leaf"]
+        assert len(row["labels"]) == len(row["right"]) == len(row["intervals"]) == len(path)
+        seen = shared.setdefault(row["problem_id"], set())
+        assert row["num_shared"] == len(seen & set(row["step_nodes"]))
+        seen.update(row["step_nodes"])
+    assert {row["label_source"] for row in steps} == {"verifier", "majority"}
+    assert all((row["target_value"] is None) == (row["label_source"] == "majority") for row in steps)
+    assert not any(row["kept"] for row in steps if row["label_source"] == "majority")
+    assert sum(row["kept"] for row in steps) == len(read(run, "traces"))
+
+
+@pytest.mark.parametrize("view", ["steps", "traces"])
+def test_nothing_changes_where_nothing_changed(berry: Berry, out: Path, view: str) -> None:
+    before = files(out)
+    done = berry("export", out, "--as", view)
+    assert done.returncode == 0, done.stderr
+    assert files(out) == before
+    assert f"{len(read(out, view))} rows in 4 parts" in done.stdout
+    assert "which is what was there" in done.stdout
+    assert f'load_dataset("{out}", "{view}", split="train")' in done.stdout
+
+
+def test_a_folder_without_the_view_gets_it(berry: Berry, out: Path) -> None:
+    """As one that an earlier version left: no files, no rows in the journal, no word in the card."""
+    before = files(out)
+    shutil.rmtree(out / "data" / "steps")
+    for path in (out / "journal").glob("part-*.json"):
+        entry = json.loads(path.read_text())
+        del entry["rows"]["steps"]
+        path.write_text(json.dumps(entry))
+    (out / "README.md").write_text("of mine")
+    run_json = json.loads((out / "run.json").read_text())
+    del run_json["config"]["labels"]
+    (out / "run.json").write_text(json.dumps(run_json))
+    done = berry("export", out, "--as", "steps")
+    assert done.returncode == 0, done.stderr
+    after = files(out)
+    assert {name: after[name] for name in before if name.startswith("data/")} == {
+        name: digest for name, digest in before.items() if name.startswith("data/")
+    }
+    steps = datasets.load_dataset(str(out), "steps")["train"]
+    entries = [json.loads(path.read_text()) for path in (out / "journal").glob("part-*.json")]
+    assert sum(entry["rows"]["steps"] for entry in entries) == len(steps)
+
+
+def test_the_dataset_cache_does_not_serve_what_was_replaced(berry: Berry, out: Path) -> None:
+    first = out / "data" / "steps" / "part-00000.parquet"
+    whole = len(datasets.load_dataset(str(out), "steps")["train"])
+    table = pq.read_table(first)
+    pq.write_table(table.slice(1), first)
+    assert berry("export", out, "--as", "steps").returncode == 0
+    assert len(datasets.load_dataset(str(out), "steps")["train"]) == whole
+    assert pq.read_table(first).equals(table)
+
+
+def test_other_rules_go_into_a_folder_of_their_own(berry: Berry, run: Path, tmp_path: Path) -> None:
+    before = files(run)
+
+    def export(view: str, *rules: str) -> list[dict[str, Any]]:
+        output = tmp_path / "-".join([view, *rules])
+        done = berry("export", run, "--as", view, "--output", output, *rules)
+        assert done.returncode == 0, done.stderr
+        loaded = datasets.load_dataset(str(output))["train"]
+        assert f"{len(loaded)} rows" in done.stdout
+        return list(loaded)
+
+    assert export("traces") == read(run, "traces")
+    fewer = export("traces", "prune.max_per_problem=1")
+    assert 0 < len(fewer) < len(read(run, "traces"))
+    assert len({row["problem_id"] for row in fewer}) == len(fewer)
+    middle = sorted(row["num_tokens"] for row in read(run, "traces"))[40]
+    shorter = export("traces", f"prune.max_tokens={middle}")
+    assert max(row["num_tokens"] for row in shorter) == middle
+    voted = export("traces", "prune.keep_majority=true")
+    assert {row["label_source"] for row in voted} == {"verifier", "majority"}
+
+    sure, unsure = export("steps", "labels.confidence=0.99"), export("steps", "labels.confidence=0.3")
+    told = [[row["first_wrong"] is not None for row in rows] for rows in (sure, unsure)]
+    assert sum(told[0]) < sum(told[1])
+    silent = export("steps", "labels.majority.use=off")
+    assert {row["label_source"] for row in silent} == {"verifier"}
+    assert {tuple(row["labels"]) for row in silent if row["target_value"] is None} <= {
+        (None,) * length for length in range(1, 12)
+    }
+    assert files(run) == before
+
+
+def test_a_view_without_rows_is_said_to_be_one(berry: Berry, run: Path) -> None:
+    done = berry("export", run, "--as", "traces", "--output", "none", "prune.max_tokens=1")
+    assert done.returncode == 0, done.stderr
+    assert "0 rows" in done.stdout
+    assert "load_dataset refuses a view without any" in done.stdout
+
+
+def test_committed_parts_of_an_unfinished_run(berry: Berry, out: Path) -> None:
+    (out / "journal" / "complete.json").unlink()
+    (out / "journal" / "part-00002.json").unlink()
+    done = berry("export", out, "--as", "steps", "--output", "some")
+    assert done.returncode == 0, done.stderr
+    assert "in 3 parts" in done.stdout
+    assert "is unfinished" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["nowhere", "--as", "steps"], "nowhere: expected a run folder with run.json"),
+        (["out", "--as", "trees"], "--as trees: expected one of traces, steps"),
+        (["out"], "Missing option '--as'"),
+        (["out", "--as", "steps", "labels.sure=1"], "labels.sure: unknown key"),
+        (["out", "--as", "steps", "seed=1", "--output", "new"], "seed: expected a key of labels or"),
+        (["out", "--as", "steps", "labels.confidence=0.9"], "expected --output FOLDER"),
+        (["out", "--as", "steps", "--output", "full"], "full: expected an empty or new folder"),
+        (["out", "--as", "steps", "--output", "out/new"], "expected a folder outside the run's"),
+        (["damaged", "--as", "steps"], "part-00000.parquet: a file of the run is damaged"),
+        (["begun", "--as", "steps"], "begun: expected a run with a committed part"),
+        (["busy", "--as", "steps"], "busy: another run is writing to this folder"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_status_2(
+    berry: Berry, out: Path, tmp_path: Path, arguments: list[str], complaint: str
+) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("")
+    for name in ("damaged", "begun", "busy"):
+        shutil.copytree(out, tmp_path / name)
+    (tmp_path / "damaged" / "data" / "trees" / "part-00000.parquet").write_bytes(b"PAR1")
+    shutil.rmtree(tmp_path / "begun" / "journal")
+    with (tmp_path / "busy" / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = berry("export", *arguments)
+    assert done.returncode == 2, done.stdout + done.stderr
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("berry: ")
+    assert complaint in line
+    assert "Traceback" not in done.stderr
+
+
+def test_show_tells_where_a_trajectory_went_wrong(berry: Berry, tmp_path: Path) -> None:
+    done = berry(
+        "run",
+        ROOT / "configs" / "simulated.yaml",
+        "output=deep",
+        "problems.size=4",
+        "strategy.use=adaptive",
+        "engine.min_steps=4",
+    )
+    assert done.returncode == 0, done.stderr
+    rows = read(tmp_path / "deep", "steps")
+    told = [row for row in rows if row["first_wrong"] is not None]
+    assert told
+    shown = berry("show", "deep", told[0]["problem_id"])
+    assert shown.returncode == 0, shown.stderr
+    assert f"wrong from step {told[0]['first_wrong'] + 1} of" in " ".join(shown.stdout.split())

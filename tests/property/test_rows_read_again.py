@@ -1,0 +1,86 @@
+"""A row of `trees` gives the trace it was made of, through real parquet."""
+
+import io
+
+import pyarrow.parquet as pq
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.datasets.trees import read_trace
+from pipeline.datasets.views import SCHEMAS, EncodedTrace, decode
+from pipeline.labels import LabelConfig
+from pipeline.prune import PruneConfig, Pruner
+from pipeline.records import Problem, Trace, trajectories
+from pipeline.tree import Tree
+from tests.grown import trees
+from verifiers import Target
+
+JSON = st.dictionaries(
+    st.text(max_size=3),
+    st.none()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=3)
+    | st.lists(st.booleans()),
+    max_size=3,
+)
+PROBLEMS = st.builds(
+    Problem.create,
+    prompt=st.text(max_size=9),
+    target=st.builds(Target, kind=st.just("math"), value=st.none() | st.text(max_size=3), tests=JSON),
+    source=st.just("test"),
+    split=st.none() | st.just("train"),
+    meta=JSON,
+)
+LABELS = LabelConfig(truncated_fails=True, confidence=0.3)
+
+
+def make_trace(problem: Problem, tree: Tree, errors: list[str]) -> Trace:
+    found = trajectories(tree)
+    decisions = Pruner(PruneConfig(max_per_problem=1)).prune(found)
+    return Trace(
+        problem=problem,
+        seed=tree.seed,
+        tree=tree,
+        trajectories=found,
+        decisions=decisions,
+        errors=tuple(errors),
+    )
+
+
+def rows(trace: Trace) -> dict[str, bytes]:
+    return EncodedTrace.of(trace, LABELS).rows
+
+
+def through_parquet(trace: Trace) -> Trace:
+    file = io.BytesIO()
+    pq.write_table(decode("trees", [EncodedTrace.of(trace)]), file, compression="zstd")
+    (row,) = pq.read_table(file).to_pylist()
+    return read_trace(row)
+
+
+@settings(deadline=None)
+@given(PROBLEMS, trees, st.lists(st.text(max_size=5), max_size=2))
+def test_a_trace_that_was_read_has_the_same_rows(
+    problem: Problem, tree: Tree, errors: list[str]
+) -> None:
+    trace = make_trace(problem, tree, errors)
+    again = through_parquet(trace)
+    assert rows(again) == rows(trace)
+    assert set(rows(again)) == set(SCHEMAS)
+    assert again.problem == problem
+    assert again.tree.stats == trace.tree.stats
+    assert again.tree.nodes == trace.tree.nodes
+
+
+@settings(deadline=None)
+@given(PROBLEMS, trees, st.lists(st.text("ab", min_size=1, max_size=3), min_size=1, max_size=3))
+def test_a_tree_that_was_read_grows_like_the_original(
+    problem: Problem, tree: Tree, steps: list[str]
+) -> None:
+    again = through_parquet(make_trace(problem, tree, [])).tree
+    assert (again.num_rollouts, again.num_tokens) == (tree.num_rollouts, tree.num_tokens)
+    for node in tree.nodes:
+        assert again.prefix_token_ids(node.id) == tree.prefix_token_ids(node.id)
+        assert again.reserve(node.id, 2) == tree.reserve(node.id, 2)
+    assert set(again.events) == set(tree.events)
