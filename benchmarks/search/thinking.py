@@ -29,6 +29,8 @@ def _sections(size: int) -> list[dict[str, Any]]:
         {"use": "branching", "rollouts": max(1, size // 30), "where": "steps"},
         {"use": "math_shepherd", "rollouts": max(1, size // 100), "completions": 8},
         {"use": "omega", "rollouts": max(8, size // 400), "searches": size},
+        {"use": "mcts", "rollouts": size, "in_flight": 8},
+        {"use": "beam", "rollouts": 4 * max(1, size // 32)},
         {"use": "adaptive", "rollouts": max(1, size // 30), "confidence": 0.999, "probes": 1_000},
     ]
 
@@ -86,9 +88,14 @@ def _microseconds(section: dict[str, Any], size: int) -> float:
 def _answer(tree: Tree, expansion: Expansion, slot: int, random: Random) -> None:
     for index in range(expansion.num_rollouts):
         num_steps = max(1, random.randint(4, _MAX_STEPS) - tree.nodes[expansion.parent].step)
+        finish = Finish.STOP
+        if expansion.num_steps is not None and expansion.num_steps < num_steps:
+            num_steps, finish = expansion.num_steps, Finish.STEP
         texts = [f"{random.random()}" for _ in range(num_steps)]
         steps = tuple(Step(token_ids=tuple(text.encode()), text=text, logprob=-1.0) for text in texts)
-        rollout = Rollout(steps=steps, finish=Finish.STOP, model_version="")
+        rollout = Rollout(steps=steps, finish=finish, model_version="")
         leaf = tree.add(expansion.parent, slot + index, rollout)
-        outcome = Outcome.PASS if random.random() < 0.4 else Outcome.FAIL
-        tree.judge(leaf, Verdict(outcome=outcome, reason="", verifier="", version=""))
+        tree.scores |= {node.id: random.random() for node in tree.rollout(leaf)}
+        if finish is Finish.STOP:
+            outcome = Outcome.PASS if random.random() < 0.4 else Outcome.FAIL
+            tree.judge(leaf, Verdict(outcome=outcome, reason="", verifier="", version=""))
