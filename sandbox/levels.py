@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 
 from sandbox import lock
 from sandbox.attacks import ATTACKS, ESCAPED, HELD, Attack
-from sandbox.records import Level, Program, SandboxUnavailable, Status
+from sandbox.records import Level, Program, Result, SandboxUnavailable, Status
 from sandbox.worker import Walls, Worker, WorkerLost
+
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,23 +65,31 @@ async def find_protection(minimum: Level = Level.WEAK) -> Protection:
 
 
 async def self_test(walls: Walls) -> list[str]:
-    """Names of the canaries that got through. Raises SandboxUnavailable if nothing runs at all."""
-    worker = Worker(walls)
-    try:
-        await worker.start()
-        probe = await worker.run(Program(code="import json, decimal; print(json.dumps(6 * 7))"))
-        if probe.status is not Status.OK or probe.stdout != b"42\n":
-            raise SandboxUnavailable(
-                f"{walls.level.name.lower()}: a harmless program ended with {probe.status.value}: "
-                f"{probe.stderr.decode(errors='replace')[-300:]}"
-            )
-        return [
-            attack.name for attack in ATTACKS if attack.canary and await got_through(worker, attack)
-        ]
-    except WorkerLost as e:
-        raise SandboxUnavailable(f"{walls.level.name.lower()}: {e}") from e
-    finally:
-        await worker.close()
+    """Names of the canaries that got through. Raises SandboxUnavailable if nothing runs at all.
+
+    What was hit from outside says nothing of the walls: it is tried again, a few times.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        worker = Worker(walls)
+        try:
+            await worker.start()
+            return await _try_canaries(worker)
+        except WorkerLost as e:
+            if attempt == _ATTEMPTS:
+                raise SandboxUnavailable(f"{walls.level.name.lower()}: {e}, {attempt} times") from e
+        finally:
+            await worker.close()
+    raise AssertionError("the loop returns or raises")
+
+
+async def _try_canaries(worker: Worker) -> list[str]:
+    probe = await _run(worker, Program(code="import json, decimal; print(json.dumps(6 * 7))"))
+    if probe.status is not Status.OK or probe.stdout != b"42\n":
+        raise SandboxUnavailable(
+            f"{worker.walls.level.name.lower()}: a harmless program ended with {probe.status.value}: "
+            f"{probe.stderr.decode(errors='replace')[-300:]}"
+        )
+    return [attack.name for attack in ATTACKS if attack.canary and await got_through(worker, attack)]
 
 
 async def got_through(worker: Worker, attack: Attack) -> bool:
@@ -87,10 +97,19 @@ async def got_through(worker: Worker, attack: Attack) -> bool:
 
     An attack that broke before it could tell counts as one that got through: nothing is known.
     """
-    result = await worker.run(attack.program())
+    result = await _run(worker, attack.program())
     if attack.must_end_as is not None:
         return result.status not in attack.must_end_as or ESCAPED in result.stdout
     return not result.stdout.startswith(HELD)
+
+
+async def _run(worker: Worker, program: Program) -> Result:
+    """What the program did, the last time if it is killed from outside each time."""
+    for _ in range(_ATTEMPTS):
+        result = await worker.run(program)
+        if result.status is not Status.KILLED:
+            break
+    return result
 
 
 def _not_covered(walls: Walls, escaped: list[str]) -> list[str]:

@@ -4,7 +4,8 @@
         result = await sandbox.run(Program(code="print(6 * 7)"))
 
 It keeps one worker for each core. A worker that was killed, stopped or has done its share is
-replaced; a program whose worker was lost is run once more, then SandboxUnavailable is raised.
+replaced, and one that is hit while it starts is started again; a program whose worker was lost is run
+once more, then SandboxUnavailable is raised.
 """
 
 import asyncio

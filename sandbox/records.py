@@ -24,7 +24,8 @@ class Status(StrEnum):
     """It wrote more than it may to standard output and error together."""
     KILLED = "killed"
     """By SIGKILL from outside, such as the machine's out-of-memory killer, or because it hardly got
-    a core. A program cannot bring this about by itself, so it is no fault of the program."""
+    a core, or because its wall time ran out after SIGSTOP from outside. A program cannot bring this
+    about by itself, so it is no fault of the program."""
 
 
 class Level(IntEnum):

@@ -13,6 +13,7 @@ ALIVE_SECONDS = 1.0
 _MOST_WAITING = 10.0
 """A program that had to wait for a core gets at most this many times its wall limit."""
 _LOOK_SECONDS = 0.05
+_NUM_CORES = os.cpu_count() or 1
 _CHUNK = 65536
 PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 
@@ -31,6 +32,7 @@ class Watch:
         self._pid = pid
         self._room: int = limits["output_bytes"]
         self._wall_seconds: float = limits["wall_seconds"]
+        self._cpu_seconds: float = limits["cpu_seconds"]
         self._connection = connection
         self._lengths = dict.fromkeys(streams, 0)
         # One byte more, to see that there is more.
@@ -43,27 +45,30 @@ class Watch:
     def until_end(self) -> str:
         """Why the child has to be killed; "" once it has ended by itself.
 
-        "output": it printed too much. "wall": its time is over, and it is asleep; as long as it is
-        ready to run only its processor time counts, which the kernel limits. "starved": it got too
-        little of a core for that, in many times its wall limit.
+        "output": it printed too much. "cpu": its processor time is over. "wall": its time is over, and
+        it is asleep; as long as it is ready to run only its processor time counts. "starved": it got
+        too little of a core for that, in many times its wall limit. "stopped": its time is over, but
+        for a part of it somebody had stopped it.
         """
         start = time.monotonic()
-        deadline = start + self._wall_seconds
-        alive = start + ALIVE_SECONDS
+        wall, alive = start + self._wall_seconds, start + ALIVE_SECONDS
+        cpu = start + self._cpu_seconds / _NUM_CORES
         while True:
             now = time.monotonic()
-            if now >= deadline:
-                latest = start + _MOST_WAITING * self._wall_seconds
-                deadline = min(start + self._wall_seconds + _waited_for_core(self._pid), latest)
-                if now >= deadline and not _is_runnable(self._pid):
-                    return "wall"
-                if now >= latest:
-                    return "starved"
-                deadline = max(deadline, now + _LOOK_SECONDS)
+            if now >= cpu:
+                left = self._cpu_seconds - _used_cpu(self._pid)
+                if left <= 0:
+                    return "cpu"
+                # As if it had all cores from now on.
+                cpu = now + max(left / _NUM_CORES, _LOOK_SECONDS)
+            if now >= wall:
+                reason, wall = self._look_at_wall(start, now)
+                if reason:
+                    return reason
             if now >= alive:
                 self._connection.sendall(struct.pack(">I", 0))
                 alive = now + ALIVE_SECONDS
-            ready = self._poll.poll(max(0.0, min(deadline, alive) - now) * 1000 + 1)
+            ready = self._poll.poll(max(0.0, min(wall, cpu, alive) - now) * 1000 + 1)
             for descriptor, _ in ready:
                 if descriptor == self._process:
                     return "" if self._drain() else "output"
@@ -71,6 +76,14 @@ class Watch:
                     self._poll.unregister(descriptor)
                 if self._room < 0:
                     return "output"
+
+    def _look_at_wall(self, start: float, now: float) -> tuple[str, float]:
+        """Why it has to be killed, now that its wall time is over; and if not, when to look again."""
+        latest = start + _MOST_WAITING * self._wall_seconds
+        deadline = min(start + self._wall_seconds + _waited_for_core(self._pid), latest)
+        if now >= deadline and not _is_runnable(self._pid):
+            return "stopped" if _was_stopped(self._pid) else "wall", now
+        return "starved" if now >= latest else "", max(deadline, now + _LOOK_SECONDS)
 
     def printed(self) -> list[memoryview]:
         """Standard output and error, to be released before `close`."""
@@ -120,6 +133,28 @@ def _is_runnable(pid: int) -> bool:
         # Ended while it was looked at.
         return True
     return False
+
+
+def _was_stopped(pid: int) -> bool:
+    """Whether a signal has stopped this process's child, also if it was continued since."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WSTOPPED | os.WCONTINUED | os.WNOHANG) is not None
+    except ChildProcessError:
+        # It has ended by now.
+        return False
+
+
+def _used_cpu(pid: int) -> float:
+    """Seconds of processor time of all threads of the process; 0 once it is gone.
+
+    The scheduler's own count, like that of wait4(2) (clock_getcpuclockid(3)). The kernel's limit counts
+    in ticks instead, and was seen to take 0.82 s for a second on a busy machine.
+    """
+    scheduler_clock = 2
+    try:
+        return time.clock_gettime((~pid << 3) | scheduler_clock)
+    except OSError:
+        return 0.0
 
 
 def _waited_for_core(pid: int) -> float:

@@ -12,6 +12,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import socket
 import struct
 import sys
@@ -25,6 +26,7 @@ from sandbox import lock
 from sandbox.records import Level, Program, Result, SandboxUnavailable, Status
 
 _START_SECONDS = 120.0
+_STARTS = 3
 _END_SECONDS = 5.0
 _SILENCE_SECONDS = 10.0
 """A zygote says every second that it is alive; after this much silence it is dead or stopped."""
@@ -88,19 +90,38 @@ class Worker:
         self._modules = modules or {}
         self._folders = sorted({*_python_folders(), *map(str, readable)})
         self._process: asyncio.subprocess.Process | None = None
+        self._handle: int | None = None
+        """A descriptor of the process: its number can be another's once it has ended."""
+        self._is_closed = False
         self._scratch: str | None = None
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
 
     async def start(self) -> None:
-        """Starts the zygote and its imports. Raises SandboxUnavailable."""
+        """Starts the zygote and its imports. Raises SandboxUnavailable.
+
+        One that a signal ends or stops on the way is started anew, a few times.
+        """
+        for attempt in range(1, _STARTS + 1):
+            try:
+                await self._start_once()
+            except WorkerLost as e:
+                if self._is_closed or attempt == _STARTS:
+                    raise SandboxUnavailable(self._not_started(f"{e}, {attempt} times")) from e
+                await self._release()
+            else:
+                return
+
+    async def _start_once(self) -> None:
+        """Raises SandboxUnavailable; WorkerLost if it was hit from outside: the next may live."""
         walls = self._bubblewrap() if self.walls.namespaces else []
         ours, theirs = socket.socketpair()
-        if not self.walls.namespaces:
-            # Where nothing can be mounted; the zygote removes it if this process is killed.
-            self._scratch = tempfile.mkdtemp(prefix="berry-sandbox-")
-            os.chmod(self._scratch, 0o755)  # noqa: PTH101 - a microsecond, not worth a thread
         with tempfile.TemporaryFile() as complaints, theirs:
+            self._reader, self._writer = await asyncio.open_connection(sock=ours)
+            if not self.walls.namespaces:
+                # Where nothing can be mounted; the zygote removes it if this process is killed.
+                self._scratch = tempfile.mkdtemp(prefix="berry-sandbox-")
+                os.chmod(self._scratch, 0o755)  # noqa: PTH101 - a microsecond, not worth a thread
             try:
                 self._process = await asyncio.create_subprocess_exec(
                     *walls,
@@ -112,21 +133,53 @@ class Worker:
                     pass_fds=(theirs.fileno(),),
                     start_new_session=True,
                 )
+                with contextlib.suppress(ProcessLookupError):
+                    self._handle = os.pidfd_open(self._process.pid)
                 theirs.close()
-                self._reader, self._writer = await asyncio.open_connection(sock=ours)
                 async with asyncio.timeout(_START_SECONDS):
                     self._write(_own_modules())
                     self._write(self._settings())
-                    await self._answer()
+                    await self._ready(self._process)
             except (OSError, TimeoutError, WorkerLost) as e:
+                if (hit := await self._hit_by()) is not None:
+                    raise WorkerLost(hit) from e
                 complaints.seek(0)
                 said = complaints.read()[-400:].decode(errors="replace").strip() or str(e)
-                raise SandboxUnavailable(
-                    f"a sandbox of level {self.walls.level.name.lower()} did not start: {said}"
-                ) from e
-            finally:
-                if not hasattr(self, "_writer"):
-                    ours.close()
+                raise SandboxUnavailable(self._not_started(said)) from e
+
+    async def _ready(self, process: asyncio.subprocess.Process) -> None:
+        """Waits for the zygote's first word. Raises WorkerLost, also if just the outermost one died.
+
+        What is inside may not have been told yet to end with it, and could wait for it for ever.
+        """
+        ready, gone = asyncio.create_task(self._answer()), asyncio.create_task(process.wait())
+        try:
+            await asyncio.wait({ready, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not ready.done():
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                raise WorkerLost("the sandbox's process died")
+            await ready
+        finally:
+            ready.cancel()
+            gone.cancel()
+
+    def _not_started(self, why: str) -> str:
+        return f"a sandbox of level {self.walls.level.name.lower()} did not start: {why}"
+
+    async def _hit_by(self) -> str | None:
+        """What ended or stopped the process from outside; None if it ended, or never was, by itself."""
+        process = self._process
+        if process is None:
+            return None
+        try:
+            async with asyncio.timeout(_END_SECONDS):
+                code = await process.wait()
+        except TimeoutError:
+            return "it did not answer"
+        # Of a process inside bubblewrap reports 128 and the signal.
+        number = -code if code < 0 else code - 128
+        return f"it was ended by signal {number}" if number > 0 else None
 
     async def run(self, program: Program) -> Result:
         """Runs one program. Raises WorkerLost, after which this worker can only be closed."""
@@ -151,17 +204,28 @@ class Worker:
 
     async def close(self) -> None:
         """Kills the zygote and all in it; calling it twice is fine."""
-        process, self._process = self._process, None
+        self._is_closed = True
+        await self._release()
+
+    async def _release(self) -> None:
+        process, handle = self._process, self._handle
+        self._process = self._handle = None
         if process is not None:
             first_inside = _first_inside(process.pid) if self.walls.namespaces else None
             with contextlib.suppress(ProcessLookupError):
-                process.kill()
+                if handle is None:
+                    process.kill()
+                else:
+                    # The other would reap one that has died, and asyncio's own wait for it would fail.
+                    signal.pidfd_send_signal(handle, signal.SIGKILL)
+            if handle is not None:
+                os.close(handle)
             await process.wait()
             if first_inside is not None:
                 # The kernel ends it, and all that is in there with it, a little later.
                 await asyncio.to_thread(_wait_for_end, first_inside)
-            if hasattr(self, "_writer"):
-                self._writer.close()
+        if hasattr(self, "_writer"):
+            self._writer.close()
         if self._scratch is not None:
             await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
             self._scratch = None

@@ -277,7 +277,8 @@ class _Zygote:
         lock.drop_privileges(self._user_id, reads_all=self._reads_as_root)
         lock.limit_resources(
             memory_bytes=self._mapped + request["size"] + request["memory_mb"] * 2**20,
-            cpu_seconds=math.ceil(request["cpu_seconds"]),
+            # For what the watch does not see, a command's children: this count can be far off.
+            cpu_seconds=2 * math.ceil(request["cpu_seconds"]) + 1,
             file_bytes=request["file_bytes"] if writes else 0,
             processes=self._others + 1 + request["threads"] + request["processes"],
         )
@@ -291,14 +292,14 @@ class _Zygote:
 def _status(reason: str, exit_code: int, cpu_seconds: float, request: dict[str, Any]) -> str:
     if reason == "output":
         return "output_limit"
-    if reason == "starved":
+    # One that may start processes may also signal itself.
+    if reason == "starved" or (reason == "stopped" and not request["processes"]):
         return "killed"
-    if reason == "wall" or cpu_seconds >= request["cpu_seconds"] or exit_code == -signal.SIGXCPU:
+    if reason in ("cpu", "wall", "stopped") or cpu_seconds >= request["cpu_seconds"]:
         return "timeout"
     if exit_code == -OUT_OF_MEMORY:
         return "memory_limit"
     if exit_code == -signal.SIGKILL and not request["processes"]:
-        # One that may start processes may also signal itself.
         return "killed"
     return "ok" if exit_code == 0 else "runtime_error"
 

@@ -64,6 +64,26 @@ async def test_a_program_killed_from_outside_is_run_once_more() -> None:
         assert (await task).stdout == b"1\n"
 
 
+@pytest.mark.chaos
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_program_stopped_from_outside_is_run_once_more(times: int) -> None:
+    limits = Limits(wall_seconds=2)
+    program = Program(code="import time; time.sleep(0.7); print(1)", limits=limits)
+    async with Sandbox(SandboxConfig(workers=1)) as sandbox:
+        task = asyncio.create_task(sandbox.run(program))
+        (worker,) = sandbox._workers
+        zygote = psutil.Process(worker.zygote_pid)
+        stopped: list[psutil.Process] = []
+        while len(stopped) < times:
+            await asyncio.sleep(0.1)
+            for child in zygote.children():
+                if child not in stopped:
+                    child.suspend()
+                    stopped.append(child)
+        result = await task
+    assert (result.status, result.stdout) == ((Status.OK, b"1\n"), (Status.KILLED, b""))[times - 1]
+
+
 async def test_many_runs_leave_nothing_behind() -> None:
     programs = [
         Program(code="print('x' * 1000)"),
@@ -123,14 +143,29 @@ async def test_verdicts_are_the_same_under_load() -> None:
     assert set(alone) == {Status.OK, Status.TIMEOUT, Status.RUNTIME_ERROR, Status.MEMORY_LIMIT}
 
 
+@pytest.mark.chaos
+async def test_the_limit_of_processor_time_is_the_same_for_one_and_for_many() -> None:
+    code = "import time\nwhile time.process_time() < {}: pass\nprint(1)"
+    shares = [0.9] * 12 + [1.2] * 4
+    programs = [Program(code=code.format(share), limits=Limits(cpu_seconds=1)) for share in shares]
+    expected = [Status.OK if share < 1 else Status.TIMEOUT for share in shares]
+    for workers in (1, 16):
+        async with Sandbox(SandboxConfig(workers=workers)) as sandbox:
+            results = await asyncio.gather(*(sandbox.run(program) for program in programs))
+        assert [result.status for result in results] == expected, workers
+        assert all(1 <= result.cpu_seconds < 1.2 for result in results[12:])
+
+
 async def right_or_lost(sandbox: Sandbox, number: int, seconds: float) -> bool:
-    """Whether the program got its own answer, rather than none."""
+    """Whether the program got its own answer, rather than none for being hit twice."""
     code = f"import time; time.sleep({seconds}); print({number})"
     try:
         result = await sandbox.run(Program(code=code))
     except SandboxUnavailable:
         return False
-    assert (result.status, int(result.stdout)) == (Status.OK, number)
+    if result.status is Status.KILLED:
+        return False
+    assert (result.status, result.stdout) == (Status.OK, f"{number}\n".encode())
     return True
 
 

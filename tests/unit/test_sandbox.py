@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import signal
 import sys
 import time
 from collections import Counter
@@ -409,16 +410,31 @@ async def test_closing_ends_every_program_that_runs_or_waits(workers: list[Worke
         Program(
             code="import resource\nresource.setrlimit(resource.RLIMIT_CPU, (1, 1))\nwhile True: pass"
         ),
+        *(
+            Program(
+                code=f"import os, time; os.kill(os.getpid(), {stop}); time.sleep(60)", limits=LIMITS
+            )
+            for stop in (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+        ),
         Program(code="import os; os.kill(os.getpid(), 9)", limits=Limits(processes=1)),
+        Program(command=("/bin/sh", "-c", "kill -STOP $$"), limits=LIMITS),
         Program(command=("/bin/sh", "-c", "kill -9 $$")),
     ],
-    ids=["own limit", "own signal", "command"],
+    ids=["own limit", *["own stop"] * 3, "own signal", "stopped command", "command"],
 )
 async def test_a_program_cannot_look_killed_from_outside(sandbox: Sandbox, program: Program) -> None:
     has_namespaces = sandbox.protection is not None and sandbox.protection.level >= Level.NAMESPACES
     if program.needs_own_sandbox and not has_namespaces:
         pytest.skip("commands are refused without namespaces")
     assert (await sandbox.run(program)).status is not Status.KILLED
+
+
+async def test_the_kernels_count_of_processor_time_decides_nothing(sandbox: Sandbox) -> None:
+    code = "import resource; print(*resource.getrlimit(resource.RLIMIT_CPU))"
+    soft, hard = map(int, (await sandbox.run(Program(code=code, limits=LIMITS))).stdout.split())
+    assert 2 * LIMITS.cpu_seconds < soft <= hard
+    own = "import os, signal; os.kill(os.getpid(), signal.SIGXCPU)"
+    assert (await sandbox.run(Program(code=own))).status is Status.RUNTIME_ERROR
 
 
 async def test_memory_eaten_in_small_pieces_is_the_memory_limit(sandbox: Sandbox) -> None:

@@ -1,6 +1,7 @@
 """Which children have to be killed, whatever the machine is busy with."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,14 +14,20 @@ from sandbox.watch import Watch
 BURN = "import time\nwhile time.process_time() < {}: pass\nprint('done')"
 
 
-def ended_by(code: str, wall_seconds: float) -> tuple[str, bytes]:
-    limits = {"output_bytes": 1000, "wall_seconds": wall_seconds}
+def ended_by(
+    code: str, wall_seconds: float, cpu_seconds: float = 60, blows: tuple[int, ...] = ()
+) -> tuple[str, bytes]:
+    limits = {"output_bytes": 1000, "wall_seconds": wall_seconds, "cpu_seconds": cpu_seconds}
     ours, theirs = socket.socketpair()
     (out, out_end), (err, err_end) = os.pipe(), os.pipe()
     command = [sys.executable, "-S", "-c", code]
     with ours, theirs, subprocess.Popen(command, stdout=out_end, stderr=err_end) as child:
         os.close(out_end)
         os.close(err_end)
+        for blow in blows:
+            child.send_signal(blow)
+            # It takes effect, but nobody has been told of it yet.
+            os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WCONTINUED | os.WNOWAIT)
         watched = Watch(child.pid, (out, err), limits, ours)
         reason = watched.until_end()
         child.kill()
@@ -45,6 +52,17 @@ def test_one_that_sleeps_is(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_one_that_hardly_gets_a_core_is_told_apart() -> None:
     assert ended_by(BURN.format(60), wall_seconds=0.1) == ("starved", b"")
+
+
+def test_processor_time_ends_one_at_its_limit() -> None:
+    assert ended_by(BURN.format(0.25), wall_seconds=60, cpu_seconds=0.3) == ("", b"done\n")
+    assert ended_by(BURN.format(60), wall_seconds=60, cpu_seconds=0.3) == ("cpu", b"")
+
+
+@pytest.mark.parametrize("blows", [(signal.SIGSTOP,), (signal.SIGSTOP, signal.SIGCONT)])
+def test_one_that_was_stopped_is_told_from_one_that_sleeps(blows: tuple[int, ...]) -> None:
+    code = "import time; time.sleep(60)"
+    assert ended_by(code, wall_seconds=0.3, blows=blows) == ("stopped", b"")
 
 
 def test_output_is_kept_up_to_the_limit() -> None:
