@@ -56,7 +56,7 @@ class StdinStdout(_Checked):
     cases: tuple[PrintedCase, ...] = Field(min_length=1)
     rule: Literal["exact", "whitespace", "numbers"] = "whitespace"
     """How printed text is compared: `printed.py` has the rules."""
-    tolerance: float = Field(default=1e-6, ge=0)
+    tolerance: float = Field(default=1e-6, ge=0, allow_inf_nan=False)
     """For the rule `numbers`, absolute or relative."""
     checker: str | None = None
     """Python source with `check(input, output, expected) -> bool`, in place of a rule."""
@@ -69,7 +69,7 @@ class CallCase(_Checked):
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = Field(default_factory=dict)
     expected: Any
-    tolerance: float = Field(default=0.0, ge=0)
+    tolerance: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """For floats, absolute or relative."""
 
 

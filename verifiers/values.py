@@ -13,8 +13,10 @@ real types and takes the plain value out of subclasses, so no method of theirs i
 """
 
 import itertools
+import math
 import types
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 _DEEPEST = 200
@@ -151,8 +153,6 @@ def _decode_tagged(tag: str, content: Any, depth: int) -> Any:
 
 
 def _fraction(content: Any) -> Any:
-    from fractions import Fraction
-
     if len(content[0]) + len(content[1]) > _MOST_DIGITS:
         raise NoValue("a fraction has too many digits")
     return Fraction(int(content[0], 0), int(content[1], 0))
@@ -191,9 +191,10 @@ def check_hashes(items: Sequence[Any]) -> None:
 def same(left: Any, right: Any, tolerance: float = 0.0) -> bool:
     """Whether two decoded values are equal as in Python, except that nan equals nan.
 
-    Within `tolerance`, absolute or relative to the larger one, where a float is compared with a number.
+    Within `tolerance`, absolute or relative to the larger one, where a float or a complex number is
+    compared with a number.
     """
-    if isinstance(left, float) or isinstance(right, float):
+    if isinstance(left, float | complex) or isinstance(right, float | complex):
         return _same_numbers(left, right, tolerance)
     if isinstance(left, list | tuple):
         return (
@@ -242,12 +243,26 @@ def _with_one_nan(value: Any) -> Any:
 
 
 def _same_numbers(left: Any, right: Any, tolerance: float) -> bool:
-    if not isinstance(left, int | float) or not isinstance(right, int | float):
-        return bool(left == right)
-    if left == right or (left != left and right != right):
-        return True
-    try:
-        distance, scale = abs(left - right), max(1.0, abs(left), abs(right))
-    except OverflowError:
+    """Exactly: a float holds no more than 53 bits of a large integer, a difference of floats fewer."""
+    numbers = isinstance(left, int | float | complex) and isinstance(right, int | float | complex)
+    if not numbers or left == right or not tolerance:
+        return bool(left == right) or (numbers and _same_parts(left, right))
+    parts = (left.real, left.imag, right.real, right.imag)
+    if not all(isinstance(part, int) or math.isfinite(part) for part in parts):
+        return _same_parts(left, right)
+    a, b, c, d = map(Fraction, parts)
+    if b == d == 0:
+        return abs(a - c) <= Fraction(tolerance) * max(Fraction(1), abs(a), abs(c))
+    if max(abs(a), abs(c)) > _BEYOND_FLOATS:  # whose square would take long
         return False
-    return distance <= tolerance * scale < float("inf")
+    distance, scale = (a - c) ** 2 + (b - d) ** 2, max(Fraction(1), a * a + b * b, c * c + d * d)
+    return distance <= Fraction(tolerance) ** 2 * scale
+
+
+_BEYOND_FLOATS = 2**2000
+
+
+def _same_parts(left: complex, right: complex) -> bool:
+    return all(
+        a == b or (a != a and b != b) for a, b in ((left.real, right.real), (left.imag, right.imag))
+    )
