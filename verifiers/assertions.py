@@ -9,21 +9,16 @@ read, patch or satisfy them by other means. Tests that do more raise NotReadable
 
 import ast
 import builtins
-import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from verifiers.values import check_hashes, shown
+from verifiers.bounded import BINARY, COMPARE, FUNCTIONS, TYPES, UNARY, NotReadable
+from verifiers.lending import Lending
+from verifiers.values import NoValue, shown
 
 _MOST_STEPS = 100_000
-_MOST_ITEMS = 1_000_000
-_MOST_BITS = 100_000
-
-
-class NotReadable(Exception):
-    """These tests do what only Python itself can; the message says what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +98,9 @@ class _Reader:
     _steps: int = 0
     _names: set[str] = field(default_factory=set)
     _values: dict[str, Any] = field(default_factory=dict)
+    _lending: Lending = field(default_factory=Lending)
+    _conjunction: ast.expr | None = None
+    """The assert's own `and` or chain of comparisons: where Python stops early, it fails."""
 
     def run(self) -> None:
         try:
@@ -129,13 +127,14 @@ class _Reader:
             case ast.Assert(test=test):
                 self._assert(statement, test)
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                self._values[name] = self._evaluate(value)
+                self._bind(name, self._evaluate(value))
             case ast.For(target=ast.Name(id=name), iter=over, body=body, orelse=[]):
                 items = self._known(self._evaluate(over))
                 for item in self._apply(list, items):
-                    self._values[name] = item
+                    self._bind(name, item)
                     for inner in body:
                         self._execute(inner)
+                    self._lending.check_not_given(items)
             case ast.Pass() | ast.Expr(value=ast.Constant()):
                 pass
             case ast.Expr(value=ast.Call(func=ast.Name(id="print"))):
@@ -148,11 +147,12 @@ class _Reader:
     def _assert(self, statement: ast.stmt, test: ast.expr) -> None:
         self.num_asserts += 1
         before = len(self.calls)
-        value = self._evaluate(test)
+        self._conjunction = test
+        truth = self._apply(bool, self._evaluate(test))
         if self.results is None:
             return
         reason = ""
-        if isinstance(truth := self._apply(bool, value), Raised):
+        if isinstance(truth, Raised):
             reason = truth.reason
         elif not truth:
             got = [shown(result) for result in self.results[before : len(self.calls)]]
@@ -160,6 +160,11 @@ class _Reader:
         if len(self.calls) > before or reason or self._mentions_result(test):
             source = ast.unparse(statement)[:300]
             self.assertions.append(Assertion(source=source, held=not reason, reason=reason))
+
+    def _bind(self, name: str, value: Any) -> None:
+        if name in self._names or name in FUNCTIONS or name in TYPES:
+            raise NotReadable(f"`{name}` is given another meaning")
+        self._values[name] = value
 
     def _mentions_result(self, test: ast.expr) -> bool:
         return any(isinstance(node, ast.Name) and node.id in self._values for node in ast.walk(test))
@@ -183,13 +188,14 @@ class _Reader:
                 pairs = [self._evaluate(k) for k in keys if k], [self._evaluate(v) for v in values]
                 return self._apply(lambda *both: dict(zip(*both, strict=True)), *pairs)
             case ast.UnaryOp(op=op, operand=operand):
-                return self._apply(_UNARY[type(op)], self._evaluate(operand))
-            case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
-                return self._apply(_BINARY[type(op)], self._evaluate(left), self._evaluate(right))
+                return self._apply(UNARY[type(op)], self._evaluate(operand))
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in BINARY:
+                return self._apply(BINARY[type(op)], self._evaluate(left), self._evaluate(right))
             case ast.BoolOp(op=op, values=values):
-                return self._bool(isinstance(op, ast.And), values)
+                return self._bool(isinstance(op, ast.And), self._operands(node, values, sure=1))
             case ast.Compare(left=left, ops=ops, comparators=comparators):
-                operands = [self._evaluate(one) for one in (left, *comparators)]
+                _check_identities(node)
+                operands = self._operands(node, (left, *comparators), sure=2)
                 return self._apply(lambda *values: _compare(values, ops), *operands)
             case ast.Subscript(value=value, slice=ast.Slice(lower=lower, upper=upper, step=step)):
                 parts = [self._evaluate(part) if part else None for part in (lower, upper, step)]
@@ -203,16 +209,24 @@ class _Reader:
     def _name(self, name: str) -> Any:
         if name in self._values:
             return self._values[name]
-        if name in _TYPES:
-            return _TYPES[name]
+        if name in TYPES:
+            return TYPES[name]
         raise NotReadable(f"`{name}` is not known outside the sandbox")
 
     def _built(self, kind: Callable[[list[Any]], Any], items: Sequence[ast.expr]) -> Any:
         return self._apply(lambda *values: kind(list(values)), *map(self._evaluate, items))
 
-    def _bool(self, is_and: bool, values: Sequence[ast.expr]) -> Any:
-        # All operands are evaluated, so that both passes make the same calls.
-        operands = [self._evaluate(value) for value in values]
+    def _operands(self, node: ast.expr, operands: Sequence[ast.expr], sure: int) -> list[Any]:
+        """All of them, so that both passes make the same calls; Python may stop after `sure`."""
+        values = [self._evaluate(operand) for operand in operands[:sure]]
+        before = len(self.calls)
+        values += [self._evaluate(operand) for operand in operands[sure:]]
+        fails_early = node is self._conjunction and not isinstance(getattr(node, "op", None), ast.Or)
+        if len(self.calls) > before and not fails_early:
+            raise NotReadable("a call depends on the result of another")
+        return values
+
+    def _bool(self, is_and: bool, operands: Sequence[Any]) -> Any:
         for operand in operands:
             truth = self._apply(bool, operand)
             if not isinstance(truth, bool) or truth != is_and:
@@ -229,23 +243,35 @@ class _Reader:
         named = {str(k.arg): self._evaluate(k.value) for k in keywords}
         if name in self._names:
             return self._candidate(values, named)
-        known = _FUNCTIONS.get(name)
+        known = FUNCTIONS.get(name)
         if known is None:
             raise NotReadable(f"`{name}` is not known outside the sandbox")
-        return self._apply(lambda *all_: known(*all_, **named), *values)
+        names, count = list(named), len(values)
+        value = self._apply(
+            lambda *all_: known(*all_[:count], **dict(zip(names, all_[count:], strict=True))),
+            *values,
+            *named.values(),
+        )
+        if isinstance(value, Iterator):
+            self._lending.take(value)
+        return value
 
     def _candidate(self, args: list[Any], kwargs: dict[str, Any]) -> Any:
         for value in (*args, *kwargs.values()):
             self._known(value)
+        self._lending.give((*args, *kwargs.values()))
         self.calls.append(Call(tuple(args), kwargs))
         if self.results is None:
             return _UNKNOWN
-        return self.results[len(self.calls) - 1]
+        result = self.results[len(self.calls) - 1]
+        self._lending.take(result)
+        return result
 
     # ------------------------------------------------------------------------------------ rules
 
     def _apply(self, function: Callable[..., Any], *values: Any) -> Any:
         """The function's value; an unknown or failed operand makes the whole unknown or failed."""
+        self._lending.check_unchanged(values)
         if any(isinstance(value, _Unknown) for value in values):
             return _UNKNOWN
         for value in values:
@@ -253,6 +279,8 @@ class _Reader:
                 return value
         try:
             return function(*values)
+        except (NotReadable, NoValue) as e:
+            raise NotReadable(str(e)) from e
         except Exception as e:
             if self.results is None:
                 raise NotReadable(f"{type(e).__name__}: {e}") from e
@@ -278,124 +306,18 @@ def _is_call_of(statement: ast.stmt, name: str) -> bool:
     )
 
 
-# --------------------------------------------------------------------- what Python does, with bounds
-
-
-def _power(base: Any, exponent: Any) -> Any:
-    both = isinstance(base, int) and isinstance(exponent, int)
-    if both and exponent > 0 and base.bit_length() * exponent > _MOST_BITS:
-        raise NotReadable("a number is too large")
-    return base**exponent
-
-
-def _times(left: Any, right: Any) -> Any:
-    for sequence, count in ((left, right), (right, left)):
-        repeats = isinstance(sequence, str | bytes | list | tuple) and isinstance(count, int)
-        if repeats and len(sequence) * count > _MOST_ITEMS:
-            raise NotReadable("a sequence is too long")
-    return left * right
-
-
-def _format(left: Any, right: Any) -> Any:
-    if isinstance(left, str | bytes):
-        raise NotReadable("formatting cannot be read")
-    return left % right
-
-
-def _range(*bounds: int) -> range:
-    numbers = range(*bounds)
-    if len(numbers) > _MOST_ITEMS:
-        raise NotReadable("a range is too long")
-    return numbers
-
-
 def _compare(values: Sequence[Any], ops: Sequence[ast.cmpop]) -> bool:
     return all(
-        _COMPARE[type(op)](left, right)
-        for left, op, right in zip(values, ops, values[1:], strict=False)
+        COMPARE[type(op)](left, right) for left, op, right in zip(values, ops, values[1:], strict=False)
     )
 
 
-def _is(left: Any, right: Any) -> bool:
-    """Identity means something for the singletons only: values have left the process they were in."""
-    if left is None or right is None or isinstance(left, bool) or isinstance(right, bool):
-        return left is right
-    return type(left) is type(right) and bool(left == right)
-
-
-_UNARY: dict[type, Callable[[Any], Any]] = {
-    ast.Not: operator.not_,
-    ast.USub: operator.neg,
-    ast.UAdd: operator.pos,
-    ast.Invert: operator.invert,
-}
-_BINARY: dict[type, Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: _times,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: _format,
-    ast.Pow: _power,
-    ast.BitAnd: operator.and_,
-    ast.BitOr: operator.or_,
-    ast.BitXor: operator.xor,
-}
-_COMPARE: dict[type, Callable[[Any, Any], bool]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.In: lambda left, right: left in right,
-    ast.NotIn: lambda left, right: left not in right,
-    ast.Is: _is,
-    ast.IsNot: lambda left, right: not _is(left, right),
-}
-
-
-def _hashed(kind: Callable[[list[Any]], Any]) -> Callable[..., Any]:
-    """A set of what a program returned: keys chosen to collide would hold up this process."""
-
-    def build(*values: Any) -> Any:
-        items = [item for value in values for item in value]
-        check_hashes(items)
-        return kind(items)
-
-    return build
-
-
-_TYPES: dict[str, Any] = {
-    kind.__name__: kind
-    for kind in (bool, int, float, complex, str, bytes, list, tuple, set, frozenset, dict)
-}
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    **{
-        f.__name__: f
-        for f in (
-            abs,
-            all,
-            any,
-            len,
-            max,
-            min,
-            round,
-            sorted,
-            sum,
-            isinstance,
-            enumerate,
-            zip,
-            reversed,
+def _check_identities(node: ast.Compare) -> None:
+    """Identity means something for singletons only: values have left the process they were in."""
+    operands = [node.left, *node.comparators]
+    for op, *both in zip(node.ops, operands, operands[1:], strict=False):
+        singleton = any(
+            isinstance(one, ast.Constant) and isinstance(one.value, bool | None) for one in both
         )
-    },
-    **_TYPES,
-    "set": _hashed(set),
-    "frozenset": _hashed(frozenset),
-    "range": _range,
-    "math.isclose": math.isclose,
-    "math.fabs": math.fabs,
-    "math.sqrt": math.sqrt,
-    "math.isnan": math.isnan,
-    "math.isinf": math.isinf,
-}
+        if isinstance(op, ast.Is | ast.IsNot) and not singleton:
+            raise NotReadable("identity cannot be read")

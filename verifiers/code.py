@@ -19,7 +19,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from sandbox import Limits, Program, Result, Sandbox, SandboxConfig, SandboxUnavailable, Status
-from verifiers.assertions import Call, NotReadable, Raised, collect_calls, entry_point_of, judge
+from verifiers.assertions import Call, Raised, collect_calls, entry_point_of, judge
+from verifiers.bounded import NotReadable
 from verifiers.code_blocks import extract_code
 from verifiers.printed import PRINTED_RULES
 from verifiers.records import Outcome, Target, Verdict

@@ -2,7 +2,8 @@
 
 import pytest
 
-from verifiers.assertions import Call, NotReadable, Raised, collect_calls, entry_point_of, judge
+from verifiers.assertions import Call, Raised, collect_calls, entry_point_of, judge
+from verifiers.bounded import NotReadable
 
 
 def check(body: str) -> str:
@@ -76,6 +77,73 @@ def test_asserts_without_check_call_by_name() -> None:
 def test_what_needs_python_is_not_read(body: str) -> None:
     with pytest.raises(NotReadable):
         collect_calls(check(body), "f")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "a = [2, 1]\nassert candidate(a) == [1, 2]\nassert a == [2, 1]",
+        "a = [2, 1]\nr = candidate(a)\nassert r is None\nassert a == [2, 1]",
+        "a = []\nassert candidate(a) == 1\nassert candidate(a) == 2",
+        "a = [1]\nassert a == candidate(a)",
+        "a = [1]\nassert candidate(a) == sorted(a)",
+        "a = [1]\nassert candidate(a, a) == 1",
+        "assert candidate([[0] * 2] * 2) == 1",
+        "a = [1]\nb = (a, 2)\nassert candidate(b) == 1\nassert a[0] == 1",
+        "a = {'k': [1]}\nassert candidate(a['k']) == 1\nassert a == {'k': [1]}",
+        "a = {1}\nassert candidate(x=a) == 1\nassert a",
+        "a = [1]\nz = reversed(a)\nassert candidate(a) == 1\nassert list(z) == [1]",
+        "z = zip([1], [2])\nassert candidate(z) == 1",
+        "a = [1]\nfor x in a:\n    assert candidate(a) == 1",
+        "for x in [1, 2]:\n    a = [[1]]\n    for y in a:\n        assert candidate(a) == 1",
+        "a = [1]\nassert candidate(a) is a",
+        "a = [1]\nassert candidate(a) is not a",
+        "assert candidate(1) is candidate(1)",
+        "assert candidate(1) is 1",
+        "assert candidate(1) == 1 or candidate(2) == 2",
+        "assert not (candidate(1) == 1 and candidate(2) == 2)",
+        "assert (1 < candidate(1) < candidate(2)) == True",
+        "candidate = 1\nassert candidate(1) == 1",
+        "len = 1\nassert candidate(1) == 1",
+    ],
+)
+def test_what_a_program_may_change_is_left_to_python(body: str) -> None:
+    with pytest.raises(NotReadable):
+        collect_calls(check(body), "f")
+
+
+@pytest.mark.parametrize(
+    ("body", "results"),
+    [
+        ("assert candidate(1) != candidate(2)", [[1], [2]]),
+        ("a = candidate(1)\nb = candidate(2)\nassert a == [1]", [[1], 2]),
+        ("a = candidate(1)\nb = candidate(2)\nassert a[0][0] == 1", [([1],), 2]),
+    ],
+)
+def test_a_result_that_a_later_call_may_change_is_left_to_python(
+    body: str, results: list[object]
+) -> None:
+    assert len(collect_calls(check(body), "f")) == 2
+    with pytest.raises(NotReadable):
+        judge(check(body), "f", results)
+
+
+@pytest.mark.parametrize(
+    ("body", "results"),
+    [
+        ("a = (2, 'x')\nassert candidate(a) == 1\nassert candidate(a) == 2", [1, 2]),
+        ("a = [2, 1]\nassert candidate(sorted(a)) == 1\nassert candidate(list(a)) == 2", [1, 2]),
+        ("a = [3]\nassert candidate(a) == 1\na = [4]\nassert candidate(a) == 2", [1, 2]),
+        ("for a in [[1], [2]]:\n    assert candidate(a) > 0", [1, 2]),
+        ("a = candidate(1)\nassert a == [1]\nassert candidate(2) == [2]", [[1], [2]]),
+        ("assert candidate(1) == candidate(2)", [(1, "a"), (1, "a")]),
+        ("assert candidate(1) == 1 and candidate(2) == 2", [1, 2]),
+        ("a = [3]\nassert candidate(1) in a\nassert candidate(2) in a", [3, 3]),
+    ],
+)
+def test_what_no_program_can_change_is_read(body: str, results: list[object]) -> None:
+    assert len(collect_calls(check(body), "f")) == 2
+    assert all(one.held for one in judge(check(body), "f", results))
 
 
 def test_tests_that_do_not_parse_are_not_read() -> None:

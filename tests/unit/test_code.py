@@ -225,6 +225,28 @@ async def test_no_value_holds_up_or_breaks_the_comparison(
         assert verdict.outcome is (Outcome.PASS if passes else Outcome.FAIL), verdict
 
 
+@pytest.mark.parametrize(
+    ("body", "tests", "outcome"),
+    [
+        ("x.sort(); return x", "a = [2, 1]\nassert f(a) == [1, 2]\nassert a == [2, 1]", "fail"),
+        (
+            "x[0], x[1] = x[1], x[0]",
+            "a = [1, 2]\nr = f(a)\nassert a == [2, 1]\nassert r is None",
+            "pass",
+        ),
+        ("return list(x)", "a = [1]\nassert f(a) is a", "fail"),
+        ("return list(x)", "a = [1]\nassert f(a) is not a", "pass"),
+        ("x.append(1); return len(x)", "a = []\nassert f(a) == 1\nassert f(a) == 2", "pass"),
+        ("s.append(x); return s", "assert f(1) != f(2)", "fail"),
+    ],
+)
+async def test_arguments_that_change_and_identity_are_pythons(
+    verifier: CodeVerifier, body: str, tests: str, outcome: str
+) -> None:
+    verdict = await judge(verifier, f"def f(x, s=[]): {body}", "asserts", tests=tests, entry_point="f")
+    assert (verdict.outcome.value, verdict.evidence["forgeable"]) == (outcome, True), verdict
+
+
 async def test_output_that_breaks_a_checker_fails(verifier: CodeVerifier) -> None:
     checker = "def check(input, output, expected): return int(output) == int(expected)"
     verdict = await printed(verifier, "print('abc')", ("", "5"), checker=checker)
