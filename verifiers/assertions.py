@@ -37,6 +37,21 @@ class Raised:
 
 
 @dataclass(frozen=True, slots=True)
+class Opaque:
+    """In place of a value: the call gave one that cannot leave the sandbox."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lookalike:
+    """A value that `calls` take for another one, which Python does not, such as an array for a list."""
+
+    value: Any
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class Assertion:
     """What became of one assert that calls the candidate."""
 
@@ -70,9 +85,17 @@ def collect_calls(tests: str, entry_point: str) -> list[Call]:
 
 
 def judge(tests: str, entry_point: str, results: Sequence[Any]) -> list[Assertion]:
-    """Each assert, given the value, or Raised, of each of `collect_calls`."""
+    """Each assert, given what became of each of `collect_calls`, until the verdict is sure.
+
+    Raises NotReadable if only Python can tell whether all of them hold.
+    """
     reader = _Reader(tests, entry_point, results=results)
-    reader.run()
+    try:
+        reader.run()
+    except NotReadable:
+        # Python would have stopped at the first that does not hold.
+        if all(one.held for one in reader.assertions):
+            raise
     for result in results:
         # Python would have stopped there, also where no assert looks at the result.
         if isinstance(result, Raised) and all(one.held for one in reader.assertions):
@@ -98,6 +121,8 @@ class _Reader:
     _steps: int = 0
     _names: set[str] = field(default_factory=set)
     _values: dict[str, Any] = field(default_factory=dict)
+    _guess: str = ""
+    """Why a value was taken for unequal to a plain one, since the last assert that did not hold."""
     _lending: Lending = field(default_factory=Lending)
     _conjunction: ast.expr | None = None
     """The assert's own `and` or chain of comparisons: where Python stops early, it fails."""
@@ -154,9 +179,14 @@ class _Reader:
         reason = ""
         if isinstance(truth, Raised):
             reason = truth.reason
+        elif not truth and self._guess:
+            reason = self._guess
         elif not truth:
             got = [shown(result) for result in self.results[before : len(self.calls)]]
             reason = "it does not hold" + (f"; returned: {', '.join(got)}" if got else "")
+        elif self._guess:
+            raise NotReadable(self._guess)
+        self._guess = ""
         if len(self.calls) > before or reason or self._mentions_result(test):
             source = ast.unparse(statement)[:300]
             self.assertions.append(Assertion(source=source, held=not reason, reason=reason))
@@ -185,18 +215,24 @@ class _Reader:
             case ast.Set(elts=items):
                 return self._built(set, items)
             case ast.Dict(keys=keys, values=values) if None not in keys:
-                pairs = [self._evaluate(k) for k in keys if k], [self._evaluate(v) for v in values]
-                return self._apply(lambda *both: dict(zip(*both, strict=True)), *pairs)
+                parts = [
+                    self._evaluate(part)
+                    for pair in zip(keys, values, strict=True)
+                    for part in pair
+                    if part
+                ]
+                return self._apply(lambda *all_: dict(zip(all_[::2], all_[1::2], strict=True)), *parts)
             case ast.UnaryOp(op=op, operand=operand):
                 return self._apply(UNARY[type(op)], self._evaluate(operand))
             case ast.BinOp(left=left, op=op, right=right) if type(op) in BINARY:
-                return self._apply(BINARY[type(op)], self._evaluate(left), self._evaluate(right))
+                both = self._evaluate(left), self._evaluate(right)
+                return self._apply_also_to_opaque(lambda *both: _combine(op, *both), *both)
             case ast.BoolOp(op=op, values=values):
                 return self._bool(isinstance(op, ast.And), self._operands(node, values, sure=1))
             case ast.Compare(left=left, ops=ops, comparators=comparators):
                 _check_identities(node)
                 operands = self._operands(node, (left, *comparators), sure=2)
-                return self._apply(lambda *values: _compare(values, ops), *operands)
+                return self._apply_also_to_opaque(lambda *all_: self._compare(all_, ops), *operands)
             case ast.Subscript(value=value, slice=ast.Slice(lower=lower, upper=upper, step=step)):
                 parts = [self._evaluate(part) if part else None for part in (lower, upper, step)]
                 return self._apply(lambda v, *p: v[slice(*p)], self._evaluate(value), *parts)
@@ -264,6 +300,8 @@ class _Reader:
         if self.results is None:
             return _UNKNOWN
         result = self.results[len(self.calls) - 1]
+        if isinstance(result, Lookalike):
+            raise NotReadable(f"returned a {result.kind}")
         self._lending.take(result)
         return result
 
@@ -271,6 +309,12 @@ class _Reader:
 
     def _apply(self, function: Callable[..., Any], *values: Any) -> Any:
         """The function's value; an unknown or failed operand makes the whole unknown or failed."""
+        for value in values:
+            if isinstance(value, Opaque):
+                raise NotReadable(value.reason)
+        return self._apply_also_to_opaque(function, *values)
+
+    def _apply_also_to_opaque(self, function: Callable[..., Any], *values: Any) -> Any:
         self._lending.check_unchanged(values)
         if any(isinstance(value, _Unknown) for value in values):
             return _UNKNOWN
@@ -285,6 +329,29 @@ class _Reader:
             if self.results is None:
                 raise NotReadable(f"{type(e).__name__}: {e}") from e
             return Raised(f"{type(e).__name__}: {e}"[:200])
+
+    def _compare(self, values: Sequence[Any], ops: Sequence[ast.cmpop]) -> bool:
+        return all(
+            self._compare_two(op, left, right)
+            for left, op, right in zip(values, ops, values[1:], strict=False)
+        )
+
+    def _compare_two(self, op: ast.cmpop, left: Any, right: Any) -> bool:
+        """An object of the program's own equals no plain value, whatever its class says of that.
+
+        This is a guess, with which an assert can fail; whether one holds by it is left to Python.
+        """
+        opaque = left if isinstance(left, Opaque) else right
+        if not isinstance(opaque, Opaque) or isinstance(op, ast.Is | ast.IsNot):
+            return COMPARE[type(op)](left, right)
+        unequal = isinstance(op, ast.NotEq | ast.NotIn)
+        within = isinstance(op, ast.In | ast.NotIn)
+        if (isinstance(left, Opaque) and isinstance(right, Opaque)) or (within and opaque is right):
+            raise NotReadable(opaque.reason)
+        if not (unequal or within or isinstance(op, ast.Eq)):
+            raise TypeError(opaque.reason)
+        self._guess = opaque.reason
+        return unequal
 
     def _known(self, value: Any) -> Any:
         if isinstance(value, _Unknown):
@@ -306,10 +373,13 @@ def _is_call_of(statement: ast.stmt, name: str) -> bool:
     )
 
 
-def _compare(values: Sequence[Any], ops: Sequence[ast.cmpop]) -> bool:
-    return all(
-        COMPARE[type(op)](left, right) for left, op, right in zip(values, ops, values[1:], strict=False)
-    )
+def _combine(op: ast.AST, left: Any, right: Any) -> Any:
+    if isinstance(left, Opaque) and isinstance(right, Opaque):
+        raise NotReadable(left.reason)
+    for value in (left, right):
+        if isinstance(value, Opaque):
+            raise TypeError(value.reason)
+    return BINARY[type(op)](left, right)
 
 
 def _check_identities(node: ast.Compare) -> None:

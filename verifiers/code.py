@@ -19,12 +19,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from sandbox import Limits, Program, Result, Sandbox, SandboxConfig, SandboxUnavailable, Status
-from verifiers.assertions import Call, Raised, collect_calls, entry_point_of, judge
+from verifiers.assertions import Call, Lookalike, Opaque, Raised, collect_calls, entry_point_of, judge
 from verifiers.bounded import NotReadable
 from verifiers.code_blocks import extract_code
 from verifiers.printed import PRINTED_RULES
 from verifiers.records import Outcome, Target, Verdict
-from verifiers.values import NoValue, decode, encode, same, shown
+from verifiers.values import NoValue, decode, encode, lookalikes, same, shown
 
 _HARNESS_MODULES = ("values", "harness")
 _CRASHES_FORGIVEN = 3
@@ -259,7 +259,7 @@ class CodeVerifier:
     async def _call(
         self, code: str, entry_point: str, calls: Sequence[Call], limits: Limits
     ) -> list[Any]:
-        """What each call returned, or Raised.
+        """What each call returned, or why that is not known.
 
         All calls go into one process. A call that ended it is tried again as the first of a new
         one, with all of the limits to itself, and then the calls behind it.
@@ -361,17 +361,20 @@ def _answers(result: Result, most: int) -> list[dict[str, Any]]:
 def _value(answer: dict[str, Any]) -> Any:
     if "value" in answer:
         try:
-            return decode(answer["value"])
+            value, kind = decode(answer["value"]), next(lookalikes(answer["value"]), None)
+            return value if kind is None else Lookalike(value, kind)
         except Exception as e:  # noqa: BLE001 - a program may send anything
-            return Raised(f"returned what cannot be read: {type(e).__name__}")
+            return Opaque(f"returned what cannot be read: {type(e).__name__}")
     if "no_value" in answer:
-        return Raised(f"returned what cannot be compared: {answer['no_value']}")
+        return Opaque(f"returned what cannot be compared: {answer['no_value']}")
     return Raised(f"raised {answer.get('raised')}"[:250])
 
 
 def _compare(result: Any, wanted: Any, tolerance: float) -> str | None:
-    if isinstance(result, Raised):
+    if isinstance(result, Raised | Opaque):
         return result.reason
+    if isinstance(result, Lookalike):
+        result = result.value
     try:
         if same(result, wanted, tolerance):
             return None

@@ -91,5 +91,7 @@ def _answer(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any
         return {"value": encode(value)}
     except NoValue as e:
         return {"no_value": str(e)}
-    except (AttributeError, TypeError, ValueError, RuntimeError) as e:
+    except MemoryError:
+        raise
+    except Exception as e:  # noqa: BLE001 - iterators run anybody's code
         return {"no_value": f"it cannot be read ({type(e).__name__})"}

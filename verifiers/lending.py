@@ -6,12 +6,13 @@ an argument until its call, a result or an iterator until the next call. Whoever
 gives the same one twice, is told NotReadable.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, ValuesView
 from dataclasses import dataclass, field
 from typing import Any
 
 from verifiers.bounded import NotReadable
 
+_VIEWS = (KeysView, ItemsView, ValuesView)
 _MOST_PARTS = 1_000_000
 """Looked at in all, a fraction of a second's work."""
 
@@ -58,9 +59,9 @@ class Lending:
             self._num_parts += 1
             if self._num_parts > _MOST_PARTS:
                 raise NotReadable("the tests handle too many values")
-            if isinstance(value, list | set | dict | Iterator):
+            if isinstance(value, (list, set, dict, *_VIEWS, Iterator)):
                 yield value
             if isinstance(value, dict):
                 waiting += [*value.keys(), *value.values()]
-            elif isinstance(value, list | tuple | set | frozenset):
-                waiting += value
+            elif isinstance(value, (list, tuple, set, frozenset, *_VIEWS)):
+                waiting += list(value)

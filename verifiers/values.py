@@ -7,6 +7,8 @@ object with one key that begins with `$`:
     {"$int": "0x1f"}     {"$float": "nan"}     {"$bytes": "00ff"}     {"$complex": ["0x1p+0", "0x0p+0"]}
     {"$range": [0, 5, 1]}     {"$iterator": [1, 2]}, which equals nothing and can be iterated once
     {"$fraction": ["0x1", "0x2"]}     {"$decimal": "0.10"}
+    {"$keys": [1]}     {"$items": [{"$tuple": [1, "one"]}]}     {"$values": [2]}, the views of dicts
+    {"$like": ["numpy.ndarray", [1, 2]]}, taken for the value in it, which Python would not do
 
 Only the standard library: this module also runs inside the sandbox. `encode` judges values by their
 real types and takes the plain value out of subclasses, so no method of theirs is asked.
@@ -15,13 +17,15 @@ real types and takes the plain value out of subclasses, so no method of theirs i
 import itertools
 import math
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 _DEEPEST = 200
 _SAFE_INTEGER = 2**53
 _MOST_ITEMS = 100_000
+_MOST_ITERATED = 1000
+"""An endless iterator costs no more than this; its items can grow, as Fibonacci's do."""
 _MOST_COLLISIONS = 1000
 _MOST_DIGITS = 10_000
 """Of fractions and decimals, whose arithmetic takes time that grows with the square."""
@@ -89,24 +93,30 @@ def _encode_others(value: Any, kind: type, depth: int) -> Any:
     if name == "decimal.Decimal":
         return {"$decimal": str(value)}
     if kind.__module__ == "numpy" and hasattr(value, "tolist"):
-        return encode(value.tolist(), depth + 1)
+        plain = encode(value.tolist(), depth + 1)
+        return plain if type(plain) is int else {"$like": [name, plain]}
     if name == "collections.deque":
-        return encode(list(value), depth + 1)
+        return {"$like": [name, encode(list(value), depth + 1)]}
+    for view, tag in _VIEWS:
+        if issubclass(kind, view):
+            return {tag: encode(list(value), depth + 1)}
     if kind is range:
         return {"$range": [encode(value.start), encode(value.stop), encode(value.step)]}
     if kind in _ITERATED or kind.__module__ == "itertools":
-        items = list(itertools.islice(value, _MOST_ITEMS + 1))
-        if len(items) > _MOST_ITEMS:
-            raise NoValue(f"it gives more than {_MOST_ITEMS:,} items")
+        items = list(itertools.islice(value, _MOST_ITERATED + 1))
+        if len(items) > _MOST_ITERATED:
+            raise NoValue(f"it gives more than {_MOST_ITERATED:,} items")
         return {"$iterator": [encode(item, depth + 1) for item in items]}
     raise NoValue(f"a {name} cannot be compared")
 
 
 _ITERATED: tuple[type, ...] = (
     map, filter, zip, enumerate, reversed, types.GeneratorType, type(iter(())), type(iter([])),
-    type({}.keys()), type({}.values()), type({}.items()),
 )  # fmt: skip
 """They equal nothing but themselves; tests make a list or set of them."""
+_VIEWS: tuple[tuple[type, str], ...] = (
+    (type({}.keys()), "$keys"), (type({}.items()), "$items"), (type({}.values()), "$values"),
+)  # fmt: skip
 
 
 def decode(encoded: Any, depth: int = 0) -> Any:
@@ -142,10 +152,16 @@ def _decode_tagged(tag: str, content: Any, depth: int) -> Any:
             return tuple(items)
         check_hashes(items)
         return set(items) if tag == "$set" else frozenset(items)
-    if tag == "$dict":
-        pairs = [(decode(key, depth + 1), decode(value, depth + 1)) for key, value in content]
+    if tag in ("$dict", "$items"):
+        pairs = [decode(pair["$tuple"] if tag == "$items" else pair, depth + 1) for pair in content]
         check_hashes([key for key, _ in pairs])
-        return dict(pairs)
+        return dict(pairs) if tag == "$dict" else dict(pairs).items()
+    if tag == "$keys":
+        return dict.fromkeys(decode({"$set": content}, depth + 1)).keys()
+    if tag == "$values":
+        return dict(enumerate(decode(content, depth + 1))).values()
+    if tag == "$like":
+        return decode(content[1], depth + 1)
     read = _READERS.get(tag)
     if read is None:
         raise NoValue(f"expected one of {', '.join(sorted(_READERS))}, $tuple, $set, $dict, got {tag}")
@@ -177,6 +193,17 @@ _READERS: dict[str, Any] = {
     "$fraction": _fraction,
     "$decimal": _decimal,
 }
+
+
+def lookalikes(encoded: Any) -> Iterator[str]:
+    """The types of what is only taken for the value that it is decoded to, such as numpy's arrays."""
+    if isinstance(encoded, Mapping):
+        if "$like" in encoded:
+            yield str(encoded["$like"][0])
+        encoded = list(encoded.values())
+    if isinstance(encoded, list):
+        for item in encoded:
+            yield from lookalikes(item)
 
 
 def check_hashes(items: Sequence[Any]) -> None:

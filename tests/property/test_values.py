@@ -154,8 +154,19 @@ def test_types_of_libraries_become_plain_values() -> None:
         (colour.RED, 1),
         (Decimal("0.10"), Decimal("0.10")),
         (bytearray(b"x"), b"x"),
+        ({"a": 1}.keys(), {"a": 1}.keys()),
+        (OrderedDict(a=1).keys(), {"a": 1}.keys()),
+        ({1: [2]}.items(), {1: [2]}.items()),
     ):
         assert alike(decode(encode(value)), plain), value
+
+
+def test_views_of_dicts_are_views() -> None:
+    content = {1: "a", (2,): ["b"]}
+    assert decode(encode(content.keys())) == {1, (2,)}
+    assert decode(encode(content.items())) == content.items()
+    assert list(decode(encode(content.values()))) == ["a", ["b"]]
+    assert decode(encode({1: 2}.items())) == {(1, 2)}
 
 
 @pytest.mark.parametrize("value", [object(), int, len, open], ids=repr)

@@ -44,6 +44,13 @@ def test_a_failed_call_fails_its_own_assert_only() -> None:
     assert [(one.held, one.reason) for one in found] == [(False, "raised ValueError"), (True, "")]
 
 
+def test_a_failed_call_fails_its_assert_from_within_a_dict() -> None:
+    found = judge(check("assert {'a': candidate(1)} != {'a': 1}"), "f", [Raised("raised ValueError")])
+    assert [(one.held, one.reason) for one in found] == [(False, "raised ValueError")]
+    with pytest.raises(NotReadable):
+        collect_calls(check("assert candidate({'a': candidate(1)}) == 1"), "f")
+
+
 def test_asserts_without_check_call_by_name() -> None:
     tests = "METADATA = {'a': 1}\nassert f(1) == 1\nassert sorted(f(2)) == [2]"
     assert collect_calls(tests, "f") == [Call((1,), {}), Call((2,), {})]

@@ -247,6 +247,59 @@ async def test_arguments_that_change_and_identity_are_pythons(
     assert (verdict.outcome.value, verdict.evidence["forgeable"]) == (outcome, True), verdict
 
 
+@pytest.mark.parametrize(
+    ("value", "test", "outcome", "forgeable"),
+    [
+        ("re.match('a', x)", "f('a')", "pass", True),
+        ("re.match('b', x)", "f('a')", "fail", None),
+        ("re.match('a', x)", "f('a') is not None", "pass", None),
+        ("re.match('a', x)", "f('a') == 'a'", "fail", None),
+        ("re.match('a', x)", "f('a') != 'a'", "pass", True),
+        ("re.match('a', x)", "not f('a') == 'a'", "pass", True),
+        ("datetime.date(2020, 1, x)", "str(f(2)) == '2020-01-02'", "pass", True),
+        ("datetime.date(2020, 1, x)", "f(2) < f(3)", "pass", True),
+        ("Pair(x)", "f(1) == f(1)", "pass", True),
+        ("Pair(x)", "f(1) != f(2)", "pass", True),
+        ("Pair(x)", "f(1) == 1", "fail", None),
+        ("Pair(x)", "f(1) - 1 == 0", "fail", None),
+        ("Pair(x)", "f(1) in [1, 2]", "fail", None),
+        ("Pair(x)", "f(1) > 0", "fail", None),
+        ("dict(x).keys()", "f([[1, 2]]) == {1}", "pass", None),
+        ("dict(x).items()", "f([[1, 2]]) == {(1, 2)}", "pass", None),
+        ("dict(x).values()", "f([[1, 2]]) == [2]", "fail", None),
+        ("itertools.count(x)", "list(zip(f(1), 'ab')) == [(1, 'a'), (2, 'b')]", "pass", True),
+        ("(1 / (x - k) for k in range(9))", "any(f(3))", "pass", True),
+        ("({}[k] if k else k for k in range(9))", "0 in f(3)", "pass", True),
+        ("collections.deque(x)", "f([1]) == [1]", "fail", True),
+        ("collections.deque(x)", "len(f([1])) == 1", "pass", True),
+        ("numpy.array(x)", "f([1, 2]) == [1, 2]", "fail", True),
+        ("numpy.bool_(x)", "f(1) is True", "fail", True),
+        ("numpy.bool_(x)", "f(1) == True", "pass", True),
+        ("numpy.int64(x)", "f(1) == 1", "pass", None),
+    ],
+)
+async def test_results_that_stay_inside_are_judged_as_python_does(
+    verifier: CodeVerifier, value: str, test: str, outcome: str, forgeable: bool | None
+) -> None:
+    modules = [
+        name for name in ("re", "datetime", "itertools", "collections", "numpy") if name in value
+    ]
+    code = (
+        "".join(f"import {name}\n" for name in modules)
+        + "import dataclasses\n@dataclasses.dataclass\nclass Pair:\n    x: int\n"
+        + f"def f(x): return {value}"
+    )
+    verdict = await judge(verifier, code, "asserts", tests=f"assert {test}", entry_point="f")
+    assert (verdict.outcome.value, verdict.evidence.get("forgeable")) == (outcome, forgeable), verdict
+
+
+async def test_a_verdict_that_is_sure_is_not_left_to_the_program(verifier: CodeVerifier) -> None:
+    code = "class All:\n    def __eq__(self, other): return True\ndef f(x): return All()"
+    tests = "assert f(1) == 1\nassert f(2)"
+    verdict = await judge(verifier, code, "asserts", tests=tests)
+    assert (verdict.outcome, verdict.evidence.get("forgeable")) == (Outcome.FAIL, None)
+
+
 async def test_output_that_breaks_a_checker_fails(verifier: CodeVerifier) -> None:
     checker = "def check(input, output, expected): return int(output) == int(expected)"
     verdict = await printed(verifier, "print('abc')", ("", "5"), checker=checker)
