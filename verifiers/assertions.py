@@ -8,7 +8,6 @@ read, patch or satisfy them by other means. Tests that do more raise NotReadable
 """
 
 import ast
-import builtins
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any
 
 from verifiers.bounded import BINARY, COMPARE, FUNCTIONS, TYPES, UNARY, NotReadable
 from verifiers.lending import Lending
+from verifiers.runnable import is_test
 from verifiers.values import NoValue, shown
 
 _MOST_STEPS = 100_000
@@ -59,20 +59,6 @@ class Assertion:
     held: bool
     reason: str = ""
     """Why not; empty if it held."""
-
-
-def entry_point_of(tests: str) -> str | None:
-    """The function that the asserts call, for tests that do not name it."""
-    try:
-        tree = ast.parse(tests)
-    except (SyntaxError, ValueError):
-        return None
-    for node in ast.walk(tree):
-        for call in ast.walk(node.test) if isinstance(node, ast.Assert) else ():
-            match call:
-                case ast.Call(func=ast.Name(id=name)) if not hasattr(builtins, name):
-                    return name
-    return None
 
 
 def collect_calls(tests: str, entry_point: str) -> list[Call]:
@@ -133,16 +119,41 @@ class _Reader:
         except (SyntaxError, ValueError, RecursionError) as e:
             raise NotReadable(f"the tests do not parse: {e}") from e
         self._names = {self.entry_point}
-        check = [s for s in body if isinstance(s, ast.FunctionDef) and s.name == "check"]
+        functions: dict[str, ast.FunctionDef] = {}
+        called: set[str] = set()
         for statement in body:
-            if statement not in check and not _is_call_of(statement, "check"):
+            if isinstance(statement, ast.FunctionDef) and is_test(statement):
+                functions[statement.name] = statement
+            elif (name := self._called_by(statement)) in functions:
+                called.add(name)
+                self._call_tests(functions[name])
+            else:
                 self._execute(statement)
-        for function in check:
-            if len(function.args.args) != 1:
-                raise NotReadable("`check` does not take one argument")
-            self._names = {self.entry_point, function.args.args[0].arg}
-            for statement in function.body:
-                self._execute(statement)
+        # `check` first: the order of the harness.
+        for name in sorted(functions.keys() - called, key=lambda name: name != "check"):
+            self._call_tests(functions[name])
+
+    def _called_by(self, statement: ast.stmt) -> str:
+        """The name in `check(f)` or `test()`, "" if the statement is another."""
+        match statement:
+            case ast.Expr(
+                value=ast.Call(func=ast.Name(id="check"), args=[ast.Name(id=given)], keywords=[])
+            ):
+                return "check" if given == self.entry_point else ""
+            case ast.Expr(value=ast.Call(func=ast.Name(id=name), args=[], keywords=[])):
+                return name if name != "check" else ""
+        return ""
+
+    def _call_tests(self, function: ast.FunctionDef) -> None:
+        args = function.args
+        parameters = [parameter.arg for parameter in args.args]
+        special = args.posonlyargs or args.kwonlyargs or args.vararg or args.kwarg or args.defaults
+        if special or function.decorator_list or len(parameters) != (function.name == "check"):
+            raise NotReadable(f"`{function.name}` is not called plainly")
+        self._names = {self.entry_point, *parameters}
+        for statement in function.body:
+            self._execute(statement)
+        self._names = {self.entry_point}
 
     # ------------------------------------------------------------------------------- statements
 
@@ -362,15 +373,6 @@ class _Reader:
         self._steps += 1
         if self._steps > _MOST_STEPS:
             raise NotReadable("the tests take too many steps")
-
-
-def _is_call_of(statement: ast.stmt, name: str) -> bool:
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Call)
-        and isinstance(statement.value.func, ast.Name)
-        and statement.value.func.id == name
-    )
 
 
 def _combine(op: ast.AST, left: Any, right: Any) -> Any:

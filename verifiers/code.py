@@ -19,11 +19,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from sandbox import Limits, Program, Result, Sandbox, SandboxConfig, SandboxUnavailable, Status
-from verifiers.assertions import Call, Lookalike, Opaque, Raised, collect_calls, entry_point_of, judge
+from verifiers.assertions import Call, Lookalike, Opaque, Raised, collect_calls, judge
 from verifiers.bounded import NotReadable
 from verifiers.code_blocks import extract_code
 from verifiers.printed import PRINTED_RULES
 from verifiers.records import Outcome, Target, Verdict
+from verifiers.runnable import MARK, NoTests, RunnableTests, entry_point_of, prepare_tests
 from verifiers.values import NoValue, decode, encode, lookalikes, same, shown
 
 _HARNESS_MODULES = ("values", "harness")
@@ -239,11 +240,15 @@ class CodeVerifier:
     ) -> tuple[Outcome, str, dict[str, object]]:
         tests = target.tests if isinstance(target.tests, str) else "\n".join(target.tests)
         try:
+            runnable = prepare_tests(tests, entry_point)
+        except NoTests as e:
+            raise BadTarget(f"target: tests: {e}") from e
+        try:
             calls = collect_calls(tests, entry_point)
             results = await self._call(code, entry_point, calls, limits)
             assertions = judge(tests, entry_point, results)
         except (NotReadable, NoValue) as e:
-            failure = await self._run_tests(code, entry_point, tests, limits)
+            failure = await self._run_tests(code, entry_point, runnable, limits)
             outcome, reason, evidence = _summary([failure])
             return outcome, reason, {**evidence, "forgeable": True, "not_readable": str(e)}
         return _summary([None if a.held else f"{a.source}: {a.reason}" for a in assertions])
@@ -281,14 +286,27 @@ class CodeVerifier:
         untried = Raised("not tried, too many calls before it ended the process")
         return results + [untried] * (len(calls) - len(results))
 
-    async def _run_tests(self, code: str, entry_point: str, tests: str, limits: Limits) -> str | None:
+    async def _run_tests(
+        self, code: str, entry_point: str, tests: RunnableTests, limits: Limits
+    ) -> str | None:
         token = secrets.token_hex(16)
-        request = {"code": code, "entry_point": entry_point, "tests": tests, "token": token}
+        request = {
+            "code": code,
+            "entry_point": entry_point,
+            "tests": tests.source,
+            "check": tests.check,
+            "runners": tests.runners,
+            "mark": MARK,
+            "token": token,
+        }
         result = await self._run(_harness("run_tests", request, limits))
         if result.status is not Status.OK:
             return _how_it_ended(result)
-        if _answers(result, most=1) != [{"token": token}]:
+        answers = _answers(result, most=1)
+        if not answers or answers[0].get("token") != token:
             return "the process ended before its tests did"
+        if answers[0].get("assertions") == 0:
+            raise BadTarget("target: tests: no assertion ran")
         return None
 
     async def _judge_by_checker(

@@ -2,8 +2,9 @@
 
 import pytest
 
-from verifiers.assertions import Call, Raised, collect_calls, entry_point_of, judge
+from verifiers.assertions import Call, Raised, collect_calls, judge
 from verifiers.bounded import NotReadable
+from verifiers.runnable import entry_point_of
 
 
 def check(body: str) -> str:
@@ -57,6 +58,37 @@ def test_asserts_without_check_call_by_name() -> None:
     assert entry_point_of(tests) == "f"
     assert entry_point_of("x = 1") is None
     assert entry_point_of("(") is None
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "x = f(1)\nassert x == 1",
+        "c = f()\nassert c.m(1) == 1",
+        "def near(a, b):\n    return abs(a - b) < 1\nassert near(f(1), 2)",
+        "import math\nfrom numpy import allclose\nassert allclose(f(1), math.sqrt(2))",
+        "from solution import f\nassert f(1) == 2",
+        "def test_f():\n    assert sorted(f(1)) == [1]",
+    ],
+)
+def test_the_function_that_tests_are_for_is_found(tests: str) -> None:
+    assert entry_point_of(tests) == "f"
+
+
+def test_a_parameter_is_no_entry_point() -> None:
+    assert entry_point_of(check("assert candidate(1) == 1")) is None
+
+
+def test_functions_that_nobody_calls_are_called_and_the_last_of_a_name_counts() -> None:
+    tests = "def test_b():\n    assert f(1) == 1\n" + check("assert candidate(2)")
+    assert collect_calls(tests, "f") == [Call((2,), {}), Call((1,), {})]
+    tests = check("assert candidate(1)") + check("assert candidate(2)")
+    assert collect_calls(tests, "f") == [Call((2,), {})]
+    tests = check("assert candidate(1)") + "check(f)\nassert f(3)\n"
+    assert collect_calls(tests, "f") == [Call((1,), {}), Call((3,), {})]
+    for helper in ("check(g)", "def checker():\n    assert f(4)"):
+        with pytest.raises(NotReadable):
+            collect_calls(check("assert candidate(1)") + helper, "f")
 
 
 @pytest.mark.parametrize(

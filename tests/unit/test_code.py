@@ -221,8 +221,8 @@ async def test_no_value_holds_up_or_breaks_the_comparison(
     )
     for kind, given in kinds:
         verdict = await judge(verifier, code, kind, **given)
-        passes = kind == "asserts" and tests == "f(0)"
-        assert verdict.outcome is (Outcome.PASS if passes else Outcome.FAIL), verdict
+        asserts_nothing = kind == "asserts" and tests == "f(0)"
+        assert verdict.outcome is (Outcome.ERROR if asserts_nothing else Outcome.FAIL), verdict
 
 
 @pytest.mark.parametrize(
@@ -298,6 +298,69 @@ async def test_a_verdict_that_is_sure_is_not_left_to_the_program(verifier: CodeV
     tests = "assert f(1) == 1\nassert f(2)"
     verdict = await judge(verifier, code, "asserts", tests=tests)
     assert (verdict.outcome, verdict.evidence.get("forgeable")) == (Outcome.FAIL, None)
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "def test_f():\n    assert f(1) == 2",
+        "def test_f():\n    for x in [f(1)]:\n        assert x == 2",
+        "def test_f():\n    assert f(1) == 2\ntest_f()",
+        "import unittest\nclass T(unittest.TestCase):\n"
+        "    def test_f(self): self.assertEqual(f(1), 2)\n"
+        "if __name__ == '__main__':\n    unittest.main()",
+        "from unittest import TestCase, main\nclass T(TestCase):\n    def setUp(self): self.x = 2\n"
+        "    def test_f(self): assert f(1) == self.x",
+        "class TestF:\n    def test_f(self):\n        assert f(1) == 2",
+        "if __name__ == '__main__':\n    assert f(1) == 2",
+        "def check(candidate):\n    assert candidate(1) == 1\n"
+        "def check(candidate):\n    assert candidate(1) == 2",
+        "def check(candidate):\n    for x in [candidate(1)]: assert x == 2\ncheck(f)",
+        "import numpy as np\nnp.testing.assert_allclose(f(1), 2)",
+        "if f(1) != 2:\n    raise ValueError('wrong')",
+        "try:\n    f('x')\n    assert False, 'none'\nexcept TypeError:\n    pass",
+        ["x = f(1)", "assert x == 2"],
+    ],
+)
+async def test_tests_of_any_form_are_called_once(verifier: CodeVerifier, tests: Any) -> None:
+    right = "num = 0\ndef f(x):\n    global num; num += 1\n    return x + num"
+    wrong = "def f(x): return 5"
+    for code, outcome in ((right, Outcome.PASS), (wrong, Outcome.FAIL)):
+        verdict = await judge(verifier, code, "asserts", tests=tests, entry_point="f")
+        assert verdict.outcome is outcome, (code, verdict)
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "",
+        [],
+        "x = 1",
+        "assert True",
+        "f(1)",
+        "async def check(candidate):\n    assert candidate(1) == 2",
+        "async def test_f():\n    assert f(1) == 2",
+        "def main():\n    assert f(1) == 2",
+        "def test_f(fixture):\n    assert f(1) == fixture",
+        "def check():\n    assert f(1)",
+        "for x in []:\n    assert f(x)",
+        "if __name__ == '__test__':\n    assert f(1) == 2",
+        "def check(candidate):\n    pass",
+        "assert f(1) ==",
+    ],
+)
+async def test_tests_that_test_nothing_are_an_error(verifier: CodeVerifier, tests: Any) -> None:
+    verdict = await judge(verifier, "def f(x): return 2", "asserts", tests=tests, entry_point="f")
+    assert (verdict.outcome, "tests: " in verdict.reason) == (Outcome.ERROR, True), verdict
+
+
+async def test_a_function_of_the_program_may_be_named_check(verifier: CodeVerifier) -> None:
+    code = "def check(x, y): return x == y\ndef f(x): return check(x, 1)"
+    for tests in ("for x in [f(1)]: assert x", "assert check(1, 1)\nassert check(*[1, 1])"):
+        verdict = await judge(verifier, code, "asserts", tests=tests)
+        assert (verdict.outcome, verdict.evidence["forgeable"]) == (Outcome.PASS, True), verdict
+    verdict = await judge(verifier, "def check(x): return x", "asserts", tests="assert check(1) == 1")
+    assert (verdict.outcome, verdict.evidence.get("forgeable")) == (Outcome.PASS, None)
 
 
 async def test_output_that_breaks_a_checker_fails(verifier: CodeVerifier) -> None:
