@@ -70,22 +70,33 @@ def collect_calls(tests: str, entry_point: str) -> list[Call]:
     return reader.calls
 
 
+def count_cases(tests: str, entry_point: str) -> int:
+    """How many asserts look at a result. Raises NotReadable."""
+    reader = _Reader(tests, entry_point, results=None)
+    reader.run()
+    return reader.num_cases
+
+
 def judge(tests: str, entry_point: str, results: Sequence[Any]) -> list[Assertion]:
     """Each assert, given what became of each of `collect_calls`, until the verdict is sure.
 
-    Raises NotReadable if only Python can tell whether all of them hold.
+    Results may end at a call that failed. Raises NotReadable if only Python can tell whether all hold.
     """
     reader = _Reader(tests, entry_point, results=results)
+    unsure: NotReadable | None = None
     try:
         reader.run()
-    except NotReadable:
-        # Python would have stopped at the first that does not hold.
-        if all(one.held for one in reader.assertions):
-            raise
-    for result in results:
-        # Python would have stopped there, also where no assert looks at the result.
-        if isinstance(result, Raised) and all(one.held for one in reader.assertions):
+    except NotReadable as e:
+        unsure = e
+    # Python would have stopped at the first that does not hold,
+    if not all(one.held for one in reader.assertions):
+        return reader.assertions
+    # and at a call that raised, also where no assert looks at the result.
+    for result in results[: len(reader.calls)]:
+        if isinstance(result, Raised):
             return [*reader.assertions, Assertion(source="a call", held=False, reason=result.reason)]
+    if unsure is not None:
+        raise unsure
     return reader.assertions
 
 
@@ -104,6 +115,7 @@ class _Reader:
     calls: list[Call] = field(default_factory=list)
     assertions: list[Assertion] = field(default_factory=list)
     num_asserts: int = 0
+    num_cases: int = 0
     _steps: int = 0
     _names: set[str] = field(default_factory=set)
     _values: dict[str, Any] = field(default_factory=dict)
@@ -185,6 +197,8 @@ class _Reader:
         before = len(self.calls)
         self._conjunction = test
         truth = self._apply(bool, self._evaluate(test))
+        looks = len(self.calls) > before or self._mentions_result(test)
+        self.num_cases += looks
         if self.results is None:
             return
         reason = ""
@@ -198,7 +212,7 @@ class _Reader:
         elif self._guess:
             raise NotReadable(self._guess)
         self._guess = ""
-        if len(self.calls) > before or reason or self._mentions_result(test):
+        if looks or reason:
             source = ast.unparse(statement)[:300]
             self.assertions.append(Assertion(source=source, held=not reason, reason=reason))
 
@@ -310,6 +324,8 @@ class _Reader:
         self.calls.append(Call(tuple(args), kwargs))
         if self.results is None:
             return _UNKNOWN
+        if len(self.calls) > len(self.results):
+            raise NotReadable("a call was not tried")
         result = self.results[len(self.calls) - 1]
         if isinstance(result, Lookalike):
             raise NotReadable(f"returned a {result.kind}")

@@ -91,6 +91,26 @@ async def test_a_call_that_ends_the_process_does_not_take_the_others_along(
     assert verdict.evidence["passed"] == 3
 
 
+async def test_every_case_is_tried_while_crashes_take_no_time(verifier: CodeVerifier) -> None:
+    code = "import os\ndef f(x):\n    if x < 6: os._exit(0)\n    return x"
+    verdict = await calls(verifier, code, *((x, x) for x in range(8)))
+    assert (verdict.outcome, verdict.evidence["share"]) == (Outcome.FAIL, 2 / 8)
+    assert "untried" not in verdict.evidence
+
+
+async def test_what_was_not_tried_is_told_and_no_share_made_up(verifier: CodeVerifier) -> None:
+    code = "def f(x):\n    while x: pass\n    return x"
+    limits = {"cpu_seconds": 0.2}
+    verdict = await calls(verifier, code, (0, 0), (1, 1), (2, 2), (3, 3), (0, 0), (0, 0), limits=limits)
+    found = [verdict.evidence.get(key, "") for key in ("passed", "cases", "share", "untried")]
+    assert (verdict.outcome, found) == (Outcome.FAIL, [1, 6, None, 2])
+    tests = [f"assert f({x}) == {x}" for x in (0, 1, 2, 3, 0, 0)]
+    verdict = await judge(verifier, code, "asserts", tests=tests, limits=limits)
+    found = [verdict.evidence.get(key, "") for key in ("passed", "cases", "share", "untried")]
+    assert (verdict.outcome, found) == (Outcome.FAIL, [1, 6, None, 2])
+    assert "forgeable" not in verdict.evidence
+
+
 async def test_values_keep_their_types(verifier: CodeVerifier) -> None:
     code = "def f(x): return x"
     values: tuple[Any, ...] = (
