@@ -8,23 +8,49 @@ import ast
 import math
 import operator
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 from verifiers.values import check_hashes
 
 _MOST_ITEMS = 1_000_000
 _MOST_BITS = 100_000
+_MOST_SUMMED = 1000
+_MOST_ROUNDED = 1000
 
 
 class NotReadable(Exception):
     """These tests do what only Python itself can; the message says what."""
 
 
-def _power(base: Any, exponent: Any) -> Any:
-    both = isinstance(base, int) and isinstance(exponent, int)
-    if both and exponent > 0 and base.bit_length() * exponent > _MOST_BITS:
+def _size(value: Any) -> int:
+    """Bits of an exact number; 0 for all else, which is never large."""
+    if isinstance(value, Fraction):
+        return value.numerator.bit_length() + value.denominator.bit_length()
+    return value.bit_length() if isinstance(value, int) else 0
+
+
+def _check_sizes(*values: Any) -> None:
+    """Refuses numbers whose products and quotients take time that grows with the square."""
+    if sum(map(_size, values)) > _MOST_BITS:
         raise NotReadable("a number is too large")
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    if isinstance(exponent, int) and _size(base) * abs(exponent) > _MOST_BITS:
+        raise NotReadable("a number is too large")
+    _check_sizes(base, exponent)
     return base**exponent
+
+
+def _true_divide(left: Any, right: Any) -> Any:
+    _check_sizes(left, right)
+    return left / right
+
+
+def _floor_divide(left: Any, right: Any) -> Any:
+    _check_sizes(left, right)
+    return left // right
 
 
 def _times(left: Any, right: Any) -> Any:
@@ -32,13 +58,40 @@ def _times(left: Any, right: Any) -> Any:
         repeats = isinstance(sequence, str | bytes | list | tuple) and isinstance(count, int)
         if repeats and len(sequence) * count > _MOST_ITEMS:
             raise NotReadable("a sequence is too long")
+    if isinstance(left, int | Fraction) and isinstance(right, int | Fraction):
+        _check_sizes(left, right)
     return left * right
 
 
 def _format(left: Any, right: Any) -> Any:
     if isinstance(left, str | bytes):
         raise NotReadable("formatting cannot be read")
+    _check_sizes(left, right)
     return left % right
+
+
+def _sum(items: Any, start: Any = 0) -> Any:
+    values = [*items, start]
+    if not all(isinstance(value, int | float | complex) for value in values):
+        _check_sizes(*values)
+        if len(values) > _MOST_SUMMED:
+            raise NotReadable("too much is added up")
+    elif len(values) * max(map(_size, values)) > _MOST_BITS * _MOST_SUMMED:
+        raise NotReadable("too much is added up")
+    return sum(values[:-1], start)
+
+
+def _round(number: Any, digits: Any = None) -> Any:
+    if isinstance(digits, int) and abs(digits) > _MOST_ROUNDED:
+        raise NotReadable("a number is rounded to too many digits")
+    _check_sizes(number)
+    return round(number, digits)
+
+
+def _bytes(*values: Any) -> bytes:
+    if values and isinstance(values[0], int) and values[0] > _MOST_ITEMS:
+        raise NotReadable("a sequence is too long")
+    return bytes(*values)
 
 
 def _range(*bounds: int) -> range:
@@ -58,8 +111,8 @@ BINARY: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: _times,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
+    ast.Div: _true_divide,
+    ast.FloorDiv: _floor_divide,
     ast.Mod: _format,
     ast.Pow: _power,
     ast.BitAnd: operator.and_,
@@ -105,9 +158,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
             len,
             max,
             min,
-            round,
             sorted,
-            sum,
             isinstance,
             enumerate,
             zip,
@@ -115,6 +166,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
         )
     },
     **TYPES,
+    "bytes": _bytes,
+    "round": _round,
+    "sum": _sum,
     "set": _hashed(set),
     "frozenset": _hashed(frozenset),
     "range": _range,

@@ -1,5 +1,7 @@
 """Test code, read outside: what is taken for a call, what for an assert, and what is left to Python."""
 
+from fractions import Fraction
+
 import pytest
 
 from verifiers.assertions import Call, Raised, collect_calls, judge
@@ -189,3 +191,38 @@ def test_tests_that_do_not_parse_are_not_read() -> None:
     for tests in ("(", "\x00", "def check():\n    assert f(1)", ""):
         with pytest.raises(NotReadable):
             collect_calls(tests, "f")
+
+
+HUGE = (1 << 12_000_000) // 7
+
+
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize(
+    ("test", "results"),
+    [
+        ("candidate(1) % candidate(2) == 0", [HUGE, HUGE >> 9_000_000]),
+        ("candidate(1) // candidate(2) == 0", [HUGE, HUGE >> 9_000_000]),
+        ("candidate(1) * candidate(2) == 0", [HUGE, HUGE]),
+        ("candidate(1) ** candidate(2) == 0", [Fraction(3, 2), 10**6]),
+        ("candidate(1) ** candidate(2) == 0", [3, 10**6]),
+        ("round(candidate(1), candidate(2)) == 0", [3, -(10**9)]),
+        ("sum(candidate(1)) == candidate(2)", [[HUGE, *range(100_000)], 0]),
+        ("sum(candidate(1), []) == candidate(2)", [[[1]] * 100_000, []]),
+        ("sum(candidate(1)) == candidate(2)", [[Fraction(1, n) for n in range(1, 20_000)], 0]),
+        ("bytes(candidate(1)) == candidate(2)", [10**10, b""]),
+        ("'%*d' % (candidate(1), candidate(2)) == ''", [10**10, 1]),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+def test_no_result_holds_up_the_reading(test: str, results: list[object]) -> None:
+    tests = check(f"assert {test}")
+    with pytest.raises(NotReadable):
+        assert collect_calls(tests, "f") and judge(tests, "f", results)
+
+
+def test_sums_and_rounding_are_pythons() -> None:
+    tests = check(
+        "assert sum(candidate(1)) == 6\nassert sum(candidate(2), [3]) == [3, 1, 2]\n"
+        "assert round(candidate(3), 1) == 2.3\nassert round(candidate(4)) == 2"
+    )
+    assert all(one.held for one in judge(tests, "f", [(1, 2.0, 3), [[1], [2]], 2.34, 2.34]))
