@@ -19,15 +19,17 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from sandbox import Limits, Program, Result, Sandbox, SandboxConfig, SandboxUnavailable, Status
-from verifiers.assertions import Call, NotReadable, Raised, collect_calls, entry_point_of, judge
+from verifiers.assertions import Call, Lookalike, Opaque, Raised, collect_calls, count_cases, judge
+from verifiers.bounded import NotReadable
 from verifiers.code_blocks import extract_code
 from verifiers.printed import PRINTED_RULES
 from verifiers.records import Outcome, Target, Verdict
-from verifiers.values import NoValue, decode, encode, same, shown
+from verifiers.runnable import MARK, NoTests, RunnableTests, entry_point_of, prepare_tests
+from verifiers.values import NoValue, decode, encode, lookalikes, same, shown
 
 _HARNESS_MODULES = ("values", "harness")
-_CRASHES_FORGIVEN = 3
-"""Calls that may end the process before the rest of the calls counts as failed, untried."""
+_LIMITS_FORGIVEN = 3.0
+"""How often calls that end the process may use up a limit of time before the rest is left untried."""
 
 
 class _Checked(BaseModel):
@@ -56,7 +58,7 @@ class StdinStdout(_Checked):
     cases: tuple[PrintedCase, ...] = Field(min_length=1)
     rule: Literal["exact", "whitespace", "numbers"] = "whitespace"
     """How printed text is compared: `printed.py` has the rules."""
-    tolerance: float = Field(default=1e-6, ge=0)
+    tolerance: float = Field(default=1e-6, ge=0, allow_inf_nan=False)
     """For the rule `numbers`, absolute or relative."""
     checker: str | None = None
     """Python source with `check(input, output, expected) -> bool`, in place of a rule."""
@@ -69,7 +71,7 @@ class CallCase(_Checked):
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = Field(default_factory=dict)
     expected: Any
-    tolerance: float = Field(default=0.0, ge=0)
+    tolerance: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """For floats, absolute or relative."""
 
 
@@ -192,7 +194,8 @@ class CodeVerifier:
             failures = await self._judge_printed(target, code, limits)
             return _summary(failures)
         if isinstance(target, Calls):
-            return _summary(await self._judge_calls(target, code, limits))
+            failures = await self._judge_calls(target, code, limits)
+            return _summary(failures, cases=len(target.cases))
         if entry_point is None:
             raise BadTarget("target: entry_point: expected a name, since no assert calls a function")
         return await self._judge_asserts(target, code, entry_point, limits)
@@ -230,7 +233,7 @@ class CodeVerifier:
         results = await self._call(code, target.entry_point, cases, limits)
         return [
             _compare(result, wanted, case.tolerance)
-            for result, wanted, case in zip(results, expected, target.cases, strict=True)
+            for result, wanted, case in zip(results, expected, target.cases, strict=False)
         ]
 
     async def _judge_asserts(
@@ -238,14 +241,20 @@ class CodeVerifier:
     ) -> tuple[Outcome, str, dict[str, object]]:
         tests = target.tests if isinstance(target.tests, str) else "\n".join(target.tests)
         try:
+            runnable = prepare_tests(tests, entry_point)
+        except NoTests as e:
+            raise BadTarget(f"target: tests: {e}") from e
+        try:
             calls = collect_calls(tests, entry_point)
             results = await self._call(code, entry_point, calls, limits)
             assertions = judge(tests, entry_point, results)
+            cases = count_cases(tests, entry_point)
         except (NotReadable, NoValue) as e:
-            failure = await self._run_tests(code, entry_point, tests, limits)
+            failure = await self._run_tests(code, entry_point, runnable, limits)
             outcome, reason, evidence = _summary([failure])
             return outcome, reason, {**evidence, "forgeable": True, "not_readable": str(e)}
-        return _summary([None if a.held else f"{a.source}: {a.reason}" for a in assertions])
+        failures = [None if a.held else f"{a.source}: {a.reason}" for a in assertions]
+        return _summary(failures, cases=max(cases, len(failures)))
 
     # --------------------------------------------------------------------------------- the sandbox
 
@@ -258,36 +267,49 @@ class CodeVerifier:
     async def _call(
         self, code: str, entry_point: str, calls: Sequence[Call], limits: Limits
     ) -> list[Any]:
-        """What each call returned, or Raised.
+        """What each call returned, or why that is not known.
 
         All calls go into one process. A call that ended it is tried again as the first of a new
-        one, with all of the limits to itself, and then the calls behind it.
+        one, with all of the limits to itself, and then the calls behind it, until such calls have
+        taken too long in all: then there are fewer results than calls.
         """
         encoded = [
             {"args": [encode(a) for a in c.args], "kwargs": {k: encode(v) for k, v in c.kwargs.items()}}
             for c in calls
         ]
         results: list[Any] = []
-        crashes = 0
-        while len(results) < len(calls) and crashes < _CRASHES_FORGIVEN:
+        spent = 0.0
+        while len(results) < len(calls) and spent < _LIMITS_FORGIVEN:
             request = {"code": code, "entry_point": entry_point, "calls": encoded[len(results) :]}
             result = await self._run(_harness("run_calls", request, limits))
             answers = _answers(result, most=len(calls) - len(results))
             results.extend(map(_value, answers))
             if not answers:
                 results.append(Raised(_how_it_ended(result)))
-                crashes += 1
-        untried = Raised("not tried, too many calls before it ended the process")
-        return results + [untried] * (len(calls) - len(results))
+                spent += _share_of_limits(result, limits)
+        return results
 
-    async def _run_tests(self, code: str, entry_point: str, tests: str, limits: Limits) -> str | None:
+    async def _run_tests(
+        self, code: str, entry_point: str, tests: RunnableTests, limits: Limits
+    ) -> str | None:
         token = secrets.token_hex(16)
-        request = {"code": code, "entry_point": entry_point, "tests": tests, "token": token}
+        request = {
+            "code": code,
+            "entry_point": entry_point,
+            "tests": tests.source,
+            "check": tests.check,
+            "runners": tests.runners,
+            "mark": MARK,
+            "token": token,
+        }
         result = await self._run(_harness("run_tests", request, limits))
         if result.status is not Status.OK:
             return _how_it_ended(result)
-        if _answers(result, most=1) != [{"token": token}]:
+        answers = _answers(result, most=1)
+        if not answers or answers[0].get("token") != token:
             return "the process ended before its tests did"
+        if answers[0].get("assertions") == 0:
+            raise BadTarget("target: tests: no assertion ran")
         return None
 
     async def _judge_by_checker(
@@ -360,17 +382,20 @@ def _answers(result: Result, most: int) -> list[dict[str, Any]]:
 def _value(answer: dict[str, Any]) -> Any:
     if "value" in answer:
         try:
-            return decode(answer["value"])
+            value, kind = decode(answer["value"]), next(lookalikes(answer["value"]), None)
+            return value if kind is None else Lookalike(value, kind)
         except Exception as e:  # noqa: BLE001 - a program may send anything
-            return Raised(f"returned what cannot be read: {type(e).__name__}")
+            return Opaque(f"returned what cannot be read: {type(e).__name__}")
     if "no_value" in answer:
-        return Raised(f"returned what cannot be compared: {answer['no_value']}")
+        return Opaque(f"returned what cannot be compared: {answer['no_value']}")
     return Raised(f"raised {answer.get('raised')}"[:250])
 
 
 def _compare(result: Any, wanted: Any, tolerance: float) -> str | None:
-    if isinstance(result, Raised):
+    if isinstance(result, Raised | Opaque):
         return result.reason
+    if isinstance(result, Lookalike):
+        result = result.value
     try:
         if same(result, wanted, tolerance):
             return None
@@ -392,18 +417,30 @@ def _how_it_ended(result: Result) -> str:
     return what[result.status]
 
 
-def _summary(failures: Sequence[str | None]) -> tuple[Outcome, str, dict[str, object]]:
-    """Outcome, reason and evidence, given for each case why it failed."""
-    passed = sum(failure is None for failure in failures)
+def _share_of_limits(result: Result, limits: Limits) -> float:
+    if result.status is Status.TIMEOUT:
+        return 1.0
+    shares = result.cpu_seconds / limits.cpu_seconds, result.wall_seconds / limits.wall_seconds
+    return min(1.0, max(shares))
+
+
+def _summary(
+    failures: Sequence[str | None], cases: int | None = None
+) -> tuple[Outcome, str, dict[str, object]]:
+    """Outcome, reason and evidence, given why each case failed; what was not tried is at the end."""
+    cases = len(failures) if cases is None else cases
+    passed, untried = sum(failure is None for failure in failures), cases - len(failures)
     evidence: dict[str, object] = {
         "passed": passed,
-        "cases": len(failures),
-        "share": passed / len(failures),
+        "cases": cases,
+        "share": None if untried else passed / cases,
     }
+    if untried:
+        evidence["untried"] = untried
     for index, failure in enumerate(failures):
         if failure is not None:
             # Half a character, which a program may print, goes into no dataset.
             failure = failure.encode(errors="replace").decode()
             evidence["first_failure"] = {"case": index, "reason": failure}
-            return Outcome.FAIL, f"case {index + 1} of {len(failures)}: {failure}", evidence
-    return Outcome.PASS, f"all {len(failures)} cases", evidence
+            return Outcome.FAIL, f"case {index + 1} of {cases}: {failure}", evidence
+    return Outcome.PASS, f"all {cases} cases", evidence

@@ -7,19 +7,25 @@ object with one key that begins with `$`:
     {"$int": "0x1f"}     {"$float": "nan"}     {"$bytes": "00ff"}     {"$complex": ["0x1p+0", "0x0p+0"]}
     {"$range": [0, 5, 1]}     {"$iterator": [1, 2]}, which equals nothing and can be iterated once
     {"$fraction": ["0x1", "0x2"]}     {"$decimal": "0.10"}
+    {"$keys": [1]}     {"$items": [{"$tuple": [1, "one"]}]}     {"$values": [2]}, the views of dicts
+    {"$like": ["numpy.ndarray", [1, 2]]}, taken for the value in it, which Python would not do
 
 Only the standard library: this module also runs inside the sandbox. `encode` judges values by their
 real types and takes the plain value out of subclasses, so no method of theirs is asked.
 """
 
 import itertools
+import math
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 _DEEPEST = 200
 _SAFE_INTEGER = 2**53
 _MOST_ITEMS = 100_000
+_MOST_ITERATED = 1000
+"""An endless iterator costs no more than this; its items can grow, as Fibonacci's do."""
 _MOST_COLLISIONS = 1000
 _MOST_DIGITS = 10_000
 """Of fractions and decimals, whose arithmetic takes time that grows with the square."""
@@ -87,24 +93,30 @@ def _encode_others(value: Any, kind: type, depth: int) -> Any:
     if name == "decimal.Decimal":
         return {"$decimal": str(value)}
     if kind.__module__ == "numpy" and hasattr(value, "tolist"):
-        return encode(value.tolist(), depth + 1)
+        plain = encode(value.tolist(), depth + 1)
+        return plain if type(plain) is int else {"$like": [name, plain]}
     if name == "collections.deque":
-        return encode(list(value), depth + 1)
+        return {"$like": [name, encode(list(value), depth + 1)]}
+    for view, tag in _VIEWS:
+        if issubclass(kind, view):
+            return {tag: encode(list(value), depth + 1)}
     if kind is range:
         return {"$range": [encode(value.start), encode(value.stop), encode(value.step)]}
     if kind in _ITERATED or kind.__module__ == "itertools":
-        items = list(itertools.islice(value, _MOST_ITEMS + 1))
-        if len(items) > _MOST_ITEMS:
-            raise NoValue(f"it gives more than {_MOST_ITEMS:,} items")
+        items = list(itertools.islice(value, _MOST_ITERATED + 1))
+        if len(items) > _MOST_ITERATED:
+            raise NoValue(f"it gives more than {_MOST_ITERATED:,} items")
         return {"$iterator": [encode(item, depth + 1) for item in items]}
     raise NoValue(f"a {name} cannot be compared")
 
 
 _ITERATED: tuple[type, ...] = (
     map, filter, zip, enumerate, reversed, types.GeneratorType, type(iter(())), type(iter([])),
-    type({}.keys()), type({}.values()), type({}.items()),
 )  # fmt: skip
 """They equal nothing but themselves; tests make a list or set of them."""
+_VIEWS: tuple[tuple[type, str], ...] = (
+    (type({}.keys()), "$keys"), (type({}.items()), "$items"), (type({}.values()), "$values"),
+)  # fmt: skip
 
 
 def decode(encoded: Any, depth: int = 0) -> Any:
@@ -140,10 +152,16 @@ def _decode_tagged(tag: str, content: Any, depth: int) -> Any:
             return tuple(items)
         check_hashes(items)
         return set(items) if tag == "$set" else frozenset(items)
-    if tag == "$dict":
-        pairs = [(decode(key, depth + 1), decode(value, depth + 1)) for key, value in content]
+    if tag in ("$dict", "$items"):
+        pairs = [decode(pair["$tuple"] if tag == "$items" else pair, depth + 1) for pair in content]
         check_hashes([key for key, _ in pairs])
-        return dict(pairs)
+        return dict(pairs) if tag == "$dict" else dict(pairs).items()
+    if tag == "$keys":
+        return dict.fromkeys(decode({"$set": content}, depth + 1)).keys()
+    if tag == "$values":
+        return dict(enumerate(decode(content, depth + 1))).values()
+    if tag == "$like":
+        return decode(content[1], depth + 1)
     read = _READERS.get(tag)
     if read is None:
         raise NoValue(f"expected one of {', '.join(sorted(_READERS))}, $tuple, $set, $dict, got {tag}")
@@ -151,8 +169,6 @@ def _decode_tagged(tag: str, content: Any, depth: int) -> Any:
 
 
 def _fraction(content: Any) -> Any:
-    from fractions import Fraction
-
     if len(content[0]) + len(content[1]) > _MOST_DIGITS:
         raise NoValue("a fraction has too many digits")
     return Fraction(int(content[0], 0), int(content[1], 0))
@@ -179,6 +195,17 @@ _READERS: dict[str, Any] = {
 }
 
 
+def lookalikes(encoded: Any) -> Iterator[str]:
+    """The types of what is only taken for the value that it is decoded to, such as numpy's arrays."""
+    if isinstance(encoded, Mapping):
+        if "$like" in encoded:
+            yield str(encoded["$like"][0])
+        encoded = list(encoded.values())
+    if isinstance(encoded, list):
+        for item in encoded:
+            yield from lookalikes(item)
+
+
 def check_hashes(items: Sequence[Any]) -> None:
     """Refuses keys chosen to collide: a set of them takes time that grows with the square."""
     counts: dict[int, int] = {}
@@ -191,9 +218,10 @@ def check_hashes(items: Sequence[Any]) -> None:
 def same(left: Any, right: Any, tolerance: float = 0.0) -> bool:
     """Whether two decoded values are equal as in Python, except that nan equals nan.
 
-    Within `tolerance`, absolute or relative to the larger one, where a float is compared with a number.
+    Within `tolerance`, absolute or relative to the larger one, where a float or a complex number is
+    compared with a number.
     """
-    if isinstance(left, float) or isinstance(right, float):
+    if isinstance(left, float | complex) or isinstance(right, float | complex):
         return _same_numbers(left, right, tolerance)
     if isinstance(left, list | tuple):
         return (
@@ -242,12 +270,26 @@ def _with_one_nan(value: Any) -> Any:
 
 
 def _same_numbers(left: Any, right: Any, tolerance: float) -> bool:
-    if not isinstance(left, int | float) or not isinstance(right, int | float):
-        return bool(left == right)
-    if left == right or (left != left and right != right):
-        return True
-    try:
-        distance, scale = abs(left - right), max(1.0, abs(left), abs(right))
-    except OverflowError:
+    """Exactly: a float holds no more than 53 bits of a large integer, a difference of floats fewer."""
+    numbers = isinstance(left, int | float | complex) and isinstance(right, int | float | complex)
+    if not numbers or left == right or not tolerance:
+        return bool(left == right) or (numbers and _same_parts(left, right))
+    parts = (left.real, left.imag, right.real, right.imag)
+    if not all(isinstance(part, int) or math.isfinite(part) for part in parts):
+        return _same_parts(left, right)
+    a, b, c, d = map(Fraction, parts)
+    if b == d == 0:
+        return abs(a - c) <= Fraction(tolerance) * max(Fraction(1), abs(a), abs(c))
+    if max(abs(a), abs(c)) > _BEYOND_FLOATS:  # whose square would take long
         return False
-    return distance <= tolerance * scale < float("inf")
+    distance, scale = (a - c) ** 2 + (b - d) ** 2, max(Fraction(1), a * a + b * b, c * c + d * d)
+    return distance <= Fraction(tolerance) ** 2 * scale
+
+
+_BEYOND_FLOATS = 2**2000
+
+
+def _same_parts(left: complex, right: complex) -> bool:
+    return all(
+        a == b or (a != a and b != b) for a, b in ((left.real, right.real), (left.imag, right.imag))
+    )

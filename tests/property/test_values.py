@@ -92,11 +92,45 @@ def test_plain_json_stands_for_itself(value: Any) -> None:
         (None, 0, 0.0, False),
         (b"a", "a", 0.0, False),
         (0.5, "0.5", 1.0, False),
+        (10**10 * (10**10 + 1) / 2, 10**10 * (10**10 + 1) // 2, 0.0, False),
+        (2.0**53, 2**53 + 1, 0.0, False),
+        (2.0**53, 2**53 + 1, 1e-9, True),
+        (1e300, 10**300, 0.0, False),
+        (1e300, 10**300, 1e-15, True),
+        (10**400, 1e308, 1e9, True),
+        (1.5, 2, 0.25, True),
+        (1.5, 2, 0.2499999999999999, False),
+        (True, 1.0000001, 0.0, False),
+        (True, 1.0000001, 1e-6, True),
+        (complex(2**53, 0), 2**53 + 1, 0.0, False),
+        (1 + 1e-9j, 1 + 0j, 1e-6, True),
+        (1 + 1e-9j, 1, 1e-6, True),
+        (1 + 1e-3j, 1, 1e-6, False),
+        (complex(math.nan, 1), complex(math.nan, 1), 0.0, True),
+        (complex(math.inf, 1), complex(math.inf, 2), 9.0, False),
+        (math.inf, 10**400, 1.0, False),
     ],
 )
 def test_same(left: Any, right: Any, tolerance: float, expected: bool) -> None:
     assert same(left, right, tolerance) is expected
     assert same(right, left, tolerance) is expected
+
+
+@given(
+    st.floats(allow_nan=False) | st.integers() | st.integers(min_value=2**53),
+    st.floats(allow_nan=False),
+)
+def test_without_tolerance_numbers_are_equal_as_in_python(left: float, right: float) -> None:
+    assert same(left, right) is (left == right)
+    if abs(right) < math.inf:
+        assert same(int(right) + 1, right) is (int(right) + 1 == right)
+
+
+@pytest.mark.timeout(10)
+def test_a_huge_integer_does_not_hold_up_the_comparison() -> None:
+    huge = 1 << 16_000_000
+    for other in (0.5, 1 + 1j, 1e300):
+        assert not same(huge, other, 1e-6)
 
 
 def test_types_of_libraries_become_plain_values() -> None:
@@ -120,8 +154,19 @@ def test_types_of_libraries_become_plain_values() -> None:
         (colour.RED, 1),
         (Decimal("0.10"), Decimal("0.10")),
         (bytearray(b"x"), b"x"),
+        ({"a": 1}.keys(), {"a": 1}.keys()),
+        (OrderedDict(a=1).keys(), {"a": 1}.keys()),
+        ({1: [2]}.items(), {1: [2]}.items()),
     ):
         assert alike(decode(encode(value)), plain), value
+
+
+def test_views_of_dicts_are_views() -> None:
+    content = {1: "a", (2,): ["b"]}
+    assert decode(encode(content.keys())) == {1, (2,)}
+    assert decode(encode(content.items())) == content.items()
+    assert list(decode(encode(content.values()))) == ["a", ["b"]]
+    assert decode(encode({1: 2}.items())) == {(1, 2)}
 
 
 @pytest.mark.parametrize("value", [object(), int, len, open], ids=repr)

@@ -1,8 +1,12 @@
 """Test code, read outside: what is taken for a call, what for an assert, and what is left to Python."""
 
+from fractions import Fraction
+
 import pytest
 
-from verifiers.assertions import Call, NotReadable, Raised, collect_calls, entry_point_of, judge
+from verifiers.assertions import Call, Raised, collect_calls, judge
+from verifiers.bounded import NotReadable
+from verifiers.runnable import entry_point_of
 
 
 def check(body: str) -> str:
@@ -43,12 +47,50 @@ def test_a_failed_call_fails_its_own_assert_only() -> None:
     assert [(one.held, one.reason) for one in found] == [(False, "raised ValueError"), (True, "")]
 
 
+def test_a_failed_call_fails_its_assert_from_within_a_dict() -> None:
+    found = judge(check("assert {'a': candidate(1)} != {'a': 1}"), "f", [Raised("raised ValueError")])
+    assert [(one.held, one.reason) for one in found] == [(False, "raised ValueError")]
+    with pytest.raises(NotReadable):
+        collect_calls(check("assert candidate({'a': candidate(1)}) == 1"), "f")
+
+
 def test_asserts_without_check_call_by_name() -> None:
     tests = "METADATA = {'a': 1}\nassert f(1) == 1\nassert sorted(f(2)) == [2]"
     assert collect_calls(tests, "f") == [Call((1,), {}), Call((2,), {})]
     assert entry_point_of(tests) == "f"
     assert entry_point_of("x = 1") is None
     assert entry_point_of("(") is None
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "x = f(1)\nassert x == 1",
+        "c = f()\nassert c.m(1) == 1",
+        "def near(a, b):\n    return abs(a - b) < 1\nassert near(f(1), 2)",
+        "import math\nfrom numpy import allclose\nassert allclose(f(1), math.sqrt(2))",
+        "from solution import f\nassert f(1) == 2",
+        "def test_f():\n    assert sorted(f(1)) == [1]",
+    ],
+)
+def test_the_function_that_tests_are_for_is_found(tests: str) -> None:
+    assert entry_point_of(tests) == "f"
+
+
+def test_a_parameter_is_no_entry_point() -> None:
+    assert entry_point_of(check("assert candidate(1) == 1")) is None
+
+
+def test_functions_that_nobody_calls_are_called_and_the_last_of_a_name_counts() -> None:
+    tests = "def test_b():\n    assert f(1) == 1\n" + check("assert candidate(2)")
+    assert collect_calls(tests, "f") == [Call((2,), {}), Call((1,), {})]
+    tests = check("assert candidate(1)") + check("assert candidate(2)")
+    assert collect_calls(tests, "f") == [Call((2,), {})]
+    tests = check("assert candidate(1)") + "check(f)\nassert f(3)\n"
+    assert collect_calls(tests, "f") == [Call((1,), {}), Call((3,), {})]
+    for helper in ("check(g)", "def checker():\n    assert f(4)"):
+        with pytest.raises(NotReadable):
+            collect_calls(check("assert candidate(1)") + helper, "f")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +120,109 @@ def test_what_needs_python_is_not_read(body: str) -> None:
         collect_calls(check(body), "f")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "a = [2, 1]\nassert candidate(a) == [1, 2]\nassert a == [2, 1]",
+        "a = [2, 1]\nr = candidate(a)\nassert r is None\nassert a == [2, 1]",
+        "a = []\nassert candidate(a) == 1\nassert candidate(a) == 2",
+        "a = [1]\nassert a == candidate(a)",
+        "a = [1]\nassert candidate(a) == sorted(a)",
+        "a = [1]\nassert candidate(a, a) == 1",
+        "assert candidate([[0] * 2] * 2) == 1",
+        "a = [1]\nb = (a, 2)\nassert candidate(b) == 1\nassert a[0] == 1",
+        "a = {'k': [1]}\nassert candidate(a['k']) == 1\nassert a == {'k': [1]}",
+        "a = {1}\nassert candidate(x=a) == 1\nassert a",
+        "a = [1]\nz = reversed(a)\nassert candidate(a) == 1\nassert list(z) == [1]",
+        "z = zip([1], [2])\nassert candidate(z) == 1",
+        "a = [1]\nfor x in a:\n    assert candidate(a) == 1",
+        "for x in [1, 2]:\n    a = [[1]]\n    for y in a:\n        assert candidate(a) == 1",
+        "a = [1]\nassert candidate(a) is a",
+        "a = [1]\nassert candidate(a) is not a",
+        "assert candidate(1) is candidate(1)",
+        "assert candidate(1) is 1",
+        "assert candidate(1) == 1 or candidate(2) == 2",
+        "assert not (candidate(1) == 1 and candidate(2) == 2)",
+        "assert (1 < candidate(1) < candidate(2)) == True",
+        "candidate = 1\nassert candidate(1) == 1",
+        "len = 1\nassert candidate(1) == 1",
+    ],
+)
+def test_what_a_program_may_change_is_left_to_python(body: str) -> None:
+    with pytest.raises(NotReadable):
+        collect_calls(check(body), "f")
+
+
+@pytest.mark.parametrize(
+    ("body", "results"),
+    [
+        ("assert candidate(1) != candidate(2)", [[1], [2]]),
+        ("a = candidate(1)\nb = candidate(2)\nassert a == [1]", [[1], 2]),
+        ("a = candidate(1)\nb = candidate(2)\nassert a[0][0] == 1", [([1],), 2]),
+    ],
+)
+def test_a_result_that_a_later_call_may_change_is_left_to_python(
+    body: str, results: list[object]
+) -> None:
+    assert len(collect_calls(check(body), "f")) == 2
+    with pytest.raises(NotReadable):
+        judge(check(body), "f", results)
+
+
+@pytest.mark.parametrize(
+    ("body", "results"),
+    [
+        ("a = (2, 'x')\nassert candidate(a) == 1\nassert candidate(a) == 2", [1, 2]),
+        ("a = [2, 1]\nassert candidate(sorted(a)) == 1\nassert candidate(list(a)) == 2", [1, 2]),
+        ("a = [3]\nassert candidate(a) == 1\na = [4]\nassert candidate(a) == 2", [1, 2]),
+        ("for a in [[1], [2]]:\n    assert candidate(a) > 0", [1, 2]),
+        ("a = candidate(1)\nassert a == [1]\nassert candidate(2) == [2]", [[1], [2]]),
+        ("assert candidate(1) == candidate(2)", [(1, "a"), (1, "a")]),
+        ("assert candidate(1) == 1 and candidate(2) == 2", [1, 2]),
+        ("a = [3]\nassert candidate(1) in a\nassert candidate(2) in a", [3, 3]),
+    ],
+)
+def test_what_no_program_can_change_is_read(body: str, results: list[object]) -> None:
+    assert len(collect_calls(check(body), "f")) == 2
+    assert all(one.held for one in judge(check(body), "f", results))
+
+
 def test_tests_that_do_not_parse_are_not_read() -> None:
     for tests in ("(", "\x00", "def check():\n    assert f(1)", ""):
         with pytest.raises(NotReadable):
             collect_calls(tests, "f")
+
+
+HUGE = (1 << 12_000_000) // 7
+
+
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize(
+    ("test", "results"),
+    [
+        ("candidate(1) % candidate(2) == 0", [HUGE, HUGE >> 9_000_000]),
+        ("candidate(1) // candidate(2) == 0", [HUGE, HUGE >> 9_000_000]),
+        ("candidate(1) * candidate(2) == 0", [HUGE, HUGE]),
+        ("candidate(1) ** candidate(2) == 0", [Fraction(3, 2), 10**6]),
+        ("candidate(1) ** candidate(2) == 0", [3, 10**6]),
+        ("round(candidate(1), candidate(2)) == 0", [3, -(10**9)]),
+        ("sum(candidate(1)) == candidate(2)", [[HUGE, *range(100_000)], 0]),
+        ("sum(candidate(1), []) == candidate(2)", [[[1]] * 100_000, []]),
+        ("sum(candidate(1)) == candidate(2)", [[Fraction(1, n) for n in range(1, 20_000)], 0]),
+        ("bytes(candidate(1)) == candidate(2)", [10**10, b""]),
+        ("'%*d' % (candidate(1), candidate(2)) == ''", [10**10, 1]),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+def test_no_result_holds_up_the_reading(test: str, results: list[object]) -> None:
+    tests = check(f"assert {test}")
+    with pytest.raises(NotReadable):
+        assert collect_calls(tests, "f") and judge(tests, "f", results)
+
+
+def test_sums_and_rounding_are_pythons() -> None:
+    tests = check(
+        "assert sum(candidate(1)) == 6\nassert sum(candidate(2), [3]) == [3, 1, 2]\n"
+        "assert round(candidate(3), 1) == 2.3\nassert round(candidate(4)) == 2"
+    )
+    assert all(one.held for one in judge(tests, "f", [(1, 2.0, 3), [[1], [2]], 2.34, 2.34]))
