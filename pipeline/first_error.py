@@ -6,25 +6,54 @@ at about the rate p(j), from a wrong one they hardly ever do. The posterior over
 that rollouts anywhere on the trajectory say something about every step of it, and a lucky pass from a
 wrong prefix is outvoted.
 
-The model: steps go wrong independently at one rate, so that of a problem whose whole rollouts pass at
-rate m, those from a right prefix of j steps pass at m^((T-j)/T) on average. Pass rates of right and of
-wrong prefixes are Beta distributed around their means; trials are exchangeable, so counts are
-beta-binomial. It is binary search with noisy answers (Burnashev and Zigangirov, 1974) in place of
-OmegaPRM's exact one (Luo et al., 2024, arXiv:2406.06592).
+The model: let v(j) be the pass rate of rollouts from the right prefix of j steps, v(0) that of the
+whole problem. Pass rates are a martingale: if step j + 1 goes wrong with chance h, and wrong prefixes
+hardly pass, v(j) = (1 - h) v(j + 1). So v only rises along right steps, h = 1 - v(j) / v(j + 1), and a
+right prefix in front of a hard step passes seldom. v is a chain of levels, which mostly rise by little;
+rollouts from a wrong prefix pass at one low rate for each trajectory. All that is not known of v and of
+that rate is summed out, by the forward-backward algorithm along the steps.
+
+It is binary search with noisy answers (Burnashev and Zigangirov, 1974) in place of OmegaPRM's exact one
+(Luo et al., 2024, arXiv:2406.06592).
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.tree import ROOT, Node, Tree
 
-_RIGHT_STRENGTH = 4.0
-"""Trials' worth of belief in a right prefix's mean pass rate."""
-_WRONG_MEAN, _WRONG_STRENGTH = 0.05, 6.0
-"""Of the pass rate of a wrong prefix, by later mistakes that cancel out or are noticed."""
+Array = NDArray[np.float64]
+
+_LEVELS = np.exp(-0.2 * np.arange(24.0)[::-1])
+"""What pass rates of right prefixes can be, from 0.01 to 1; from each to the next the same share of
+rollouts goes wrong."""
+_RISE = 0.5
+"""How likely each level more is against one less, after an ordinary step."""
+_LEAP = 0.1
+"""Chance of a hard step, after which any higher level is as likely."""
+_WRONG_LEVELS = np.array([0.003, 0.02, 0.05, 0.1, 0.2, 0.4])
+"""What pass rates of wrong prefixes can be, by mistakes that cancel out or are noticed."""
+_WRONG_CHANCES = np.array([0.4, 0.2, 0.15, 0.12, 0.08, 0.05])
+
+
+def _rises() -> Array:
+    """Weight of each next level after each level; by the rise alone, so that all steps are alike."""
+    size = len(_LEVELS)
+    rise = np.arange(size)[None, :] - np.arange(size)[:, None]
+    ordinary = (1 - _RISE) * _RISE ** np.maximum(rise, 0.0)
+    weights: Array = np.where(rise >= 0, (1 - _LEAP) * ordinary + _LEAP / size, 0.0)
+    return weights
+
+
+_RISES = _rises()
+# A rollout from a right prefix at the highest level can fail all the same, by a slip in its form.
+_LOG_LEVELS = np.log([_LEVELS, np.maximum(1 - _LEVELS, 0.005)])
+_LOG_WRONG_LEVELS = np.log([_WRONG_LEVELS, 1 - _WRONG_LEVELS])
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,44 +70,47 @@ class Trials:
         return Trials(self.passes + passed, self.fails + (not passed))
 
 
-@dataclass(frozen=True, slots=True)
-class _Belief:
-    """About a pass rate: Beta(a, b)."""
-
-    a: float
-    b: float
-
-    @classmethod
-    def around(cls, mean: float, strength: float) -> "_Belief":
-        mean = min(max(mean, 0.02), 0.98)
-        return cls(mean * strength, (1 - mean) * strength)
-
-    def mean(self, trials: Trials) -> float:
-        """Of the pass rate, the trials counted in."""
-        total = self.a + self.b + trials.passes + trials.fails
-        return (self.a + trials.passes) / total
-
-    def log_likelihood(self, trials: Trials) -> float:
-        return _log_beta(self.a + trials.passes, self.b + trials.fails) - _log_beta(self.a, self.b)
-
-
-_WRONG = _Belief.around(_WRONG_MEAN, _WRONG_STRENGTH)
-
-
 class FirstError:
     """The posterior over a trajectory's first wrong step."""
 
-    def __init__(self, at_root: Trials, at_steps: Sequence[Trials], passed: bool | None) -> None:
+    def __init__(
+        self,
+        at_root: Trials,
+        at_steps: Sequence[Trials],
+        passed: bool | None,
+        num_passed_through: Sequence[int] = (),
+    ) -> None:
         """`at_root`: rollouts of the whole problem. `at_steps`: T counts, of rollouts that start at
-        each step's end, the trajectory itself left out. `passed`: its own outcome."""
-        self._trials = at_steps
-        num_steps = len(at_steps)
-        rate = (at_root.passes + 1) / (at_root.passes + at_root.fails + 2)
-        self._right = [_right_belief(rate, num_steps - j, num_steps) for j in range(1, num_steps + 1)]
-        self.probabilities = self._posterior(rate, passed)
-        """T + 1 of them: that step 1, ..., T is the first wrong one, and that none is."""
-        self.right = [max(0.0, 1 - wrong) for wrong in accumulate(self.probabilities[:-1])]
+        each step's end, the trajectory itself left out. `passed`: its own outcome.
+        `num_passed_through`: T counts, of rollouts that took the very same step on their way and
+        passed; none if not given."""
+        counts = np.array([[t.passes, t.fails] for t in at_steps], dtype=np.float64)
+        own = np.array([passed is True, passed is False], dtype=np.float64)
+        if_right = counts @ _LOG_LEVELS
+        # From each step to the end: what is wrong once stays wrong, and passes at one rate.
+        after = counts[::-1].cumsum(axis=0)[::-1] + own
+        if len(num_passed_through):
+            after[:, 0] += num_passed_through
+        if_wrong = after @ _LOG_WRONG_LEVELS
+        if_wrong += np.log(_WRONG_CHANCES)
+        steps = _transitions(len(at_steps))
+        forward, forward_logs = _forward(steps, at_root, if_right)
+        # What failed has a wrong step, its last one at the latest.
+        at_end = {True: _LEVELS, False: np.zeros_like(_LEVELS), None: np.ones_like(_LEVELS)}[passed]
+        if_wrong_in_all = np.logaddexp.reduce(if_wrong, axis=1)
+        backward, backward_logs = _backward(steps, at_end, if_right, if_wrong_in_all)
+        joint = forward * backward
+        totals = joint.sum(axis=1)
+        with np.errstate(divide="ignore"):
+            logs = np.log(totals) + forward_logs + backward_logs
+        right = np.minimum.accumulate(np.minimum(np.exp(logs - logs[0]), 1.0))
+        self.right: list[float] = right[1:].tolist()
         """For each step the probability that it and all before it are right."""
+        self.probabilities: list[float] = [*(-np.diff(right)).tolist(), self.right[-1]]
+        """T + 1 of them: that step 1, ..., T is the first wrong one, and that none is."""
+        self._if_right = (joint @ _LEVELS)[1:] / np.maximum(totals[1:], 1e-300)
+        weights = np.exp(if_wrong - if_wrong.max(axis=1, keepdims=True))
+        self._if_wrong = weights @ _WRONG_LEVELS / weights.sum(axis=1)
 
     def most_likely(self) -> tuple[int | None, float]:
         """Index of the most likely first wrong step, None for none, and how likely it is."""
@@ -88,53 +120,92 @@ class FirstError:
 
     def pass_rate(self, index: int) -> float:
         """Expected, of rollouts that start at the end of step `index`."""
-        right, trials = self.right[index], self._trials[index]
-        return right * self._right[index].mean(trials) + (1 - right) * _WRONG.mean(trials)
+        right = self.right[index]
+        return right * float(self._if_right[index]) + (1 - right) * float(self._if_wrong[index])
 
     def gain(self, index: int) -> float:
         """What one more rollout from the end of step `index` is expected to tell, in nats: the mutual
         information between its outcome and whether the prefix is right."""
-        right, trials = self.right[index], self._trials[index]
-        if_right, if_wrong = self._right[index].mean(trials), _WRONG.mean(trials)
+        right = self.right[index]
+        if_right, if_wrong = float(self._if_right[index]), float(self._if_wrong[index])
         either = right * if_right + (1 - right) * if_wrong
         return _entropy(either) - right * _entropy(if_right) - (1 - right) * _entropy(if_wrong)
 
-    def _posterior(self, rate: float, passed: bool | None) -> list[float]:
-        num_steps = len(self._trials)
-        slip = 1 - rate ** (1 / num_steps)
-        if_right = [b.log_likelihood(t) for b, t in zip(self._right, self._trials, strict=True)]
-        if_wrong = [_WRONG.log_likelihood(trials) for trials in self._trials]
-        logs, before, after = [], 0.0, sum(if_wrong)
-        for index in range(num_steps):
-            prior = index * math.log1p(-slip) + math.log(slip)
-            logs.append(prior + (math.log(_WRONG_MEAN) if passed else 0.0) + before + after)
-            before += if_right[index]
-            after -= if_wrong[index]
-        # What failed has a wrong step, its last one at the latest.
-        logs.append(-math.inf if passed is False else num_steps * math.log1p(-slip) + before)
-        top = max(logs)
-        weights = [math.exp(log - top) for log in logs]
-        total = sum(weights)
-        return [weight / total for weight in weights]
+
+@lru_cache(maxsize=256)
+def _transitions(num_steps: int) -> list[tuple[Array, Array]]:
+    """For each step: P(next level, and the step is right | level), and P(the step is wrong | level).
+
+    The chain is one that has come to the highest level at the end, where nothing is left to go wrong.
+    """
+    ends_well = np.zeros_like(_LEVELS)
+    ends_well[-1] = 1.0
+    steps = []
+    for _ in range(num_steps):
+        following = _RISES * ends_well
+        ends_well = following.sum(axis=1)
+        following /= ends_well[:, None]
+        right = following * _LEVELS[:, None] / _LEVELS[None, :]
+        steps.append((right, 1 - right.sum(axis=1)))
+    return steps[::-1]
+
+
+def _forward(
+    steps: Sequence[tuple[Array, Array]], at_root: Trials, if_right: Array
+) -> tuple[Array, Array]:
+    """For the problem and each step: P(level, data so far, all right so far), up to a factor whose
+    logarithm is the second."""
+    logs = [0.0]
+    level = np.array([at_root.passes, at_root.fails]) @ _LOG_LEVELS
+    # A priori the problem's pass rate is uniform, so that a level has the weight of its width.
+    rows = [_LEVELS * np.exp(level - level.max())]
+    for (next_right, _), likelihoods in zip(steps, if_right, strict=True):
+        top = likelihoods.max()
+        row = rows[-1] @ next_right * np.exp(likelihoods - top)
+        total = row.sum()
+        rows.append(row / total)
+        logs.append(logs[-1] + top + math.log(total))
+    return np.array(rows), np.array(logs)
+
+
+def _backward(
+    steps: Sequence[tuple[Array, Array]], at_end: Array, if_right: Array, if_wrong: Array
+) -> tuple[Array, Array]:
+    """For the problem and each step: P(data to come | level, right so far), likewise."""
+    rows, logs = [at_end], [0.0]
+    for (next_right, next_wrong), likelihoods, wrong in zip(
+        reversed(steps), if_right[::-1], if_wrong[::-1], strict=True
+    ):
+        top = likelihoods.max()
+        log = max(logs[-1] + top, wrong)
+        going_on = next_right @ (np.exp(likelihoods - top) * rows[-1])
+        rows.append(going_on * math.exp(logs[-1] + top - log) + next_wrong * math.exp(wrong - log))
+        logs.append(log)
+    return np.array(rows[::-1]), np.array(logs[::-1])
 
 
 def first_error(tree: Tree, path: Sequence[Node], at_root: Trials) -> FirstError:
-    """The posterior for the trajectory that is the path, from all rollouts that leave it.
+    """The posterior for the trajectory that is the path, from all rollouts of its prefixes.
 
-    A rollout that starts on the path, or begins with the same tokens, is one trial of the last prefix
-    that it shares with the path. Rollouts that branch off from those are not: they start from prefixes
-    that somebody chose. Takes time by the path's length, and by its nodes' twins and children.
+    A rollout is a trial of the prefix that it starts from, whichever way it goes on: counted where it
+    leaves the path it would be one of those that took another step, which fail more often after a right
+    prefix. If it passes after taking steps of the path, these are right all the same. Takes time by the
+    path's length, and by its nodes' twins and children.
     """
-    at_steps = []
-    for node, following in zip(path[1:], [*path[2:], None], strict=True):
-        trials = Trials()
-        shared = () if following is None else tree.twins(following.id)
+    own = tree.leaf_of(path[-1].id)
+    at_steps, num_passed_through = [], []
+    for node in path[1:]:
+        trials, num_passed = Trials(), 0
         for twin in tree.twins(node.id):
+            rollout = tree.leaf_of(twin)
+            num_passed += rollout != own and tree.passed(rollout) is True
             for child in tree.children(twin):
-                if tree.twins(child) is not shared:
-                    trials = trials.and_one(tree.passed(tree.leaf_of(child)))
+                leaf = tree.leaf_of(child)
+                if leaf not in (rollout, own):
+                    trials = trials.and_one(tree.passed(leaf))
         at_steps.append(trials)
-    return FirstError(at_root, at_steps, tree.passed(path[-1].id))
+        num_passed_through.append(num_passed)
+    return FirstError(at_root, at_steps, tree.passed(own), num_passed_through)
 
 
 def trials_at_root(tree: Tree) -> Trials:
@@ -143,15 +214,6 @@ def trials_at_root(tree: Tree) -> Trials:
     for child in tree.children(ROOT):
         trials = trials.and_one(tree.passed(tree.leaf_of(child)))
     return trials
-
-
-@lru_cache(maxsize=4096)
-def _right_belief(rate: float, steps_left: int, num_steps: int) -> _Belief:
-    return _Belief.around(rate ** (steps_left / num_steps), _RIGHT_STRENGTH)
-
-
-def _log_beta(a: float, b: float) -> float:
-    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
 
 
 def _entropy(chance: float) -> float:

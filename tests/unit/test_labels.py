@@ -42,7 +42,7 @@ def test_labels_are_counts_over_all_rollouts_below() -> None:
     assert (c.trials, c.passes, c.truncated, c.hard, c.soft) == (1, 0, 0, False, 0.0)
     assert a.right is not None
     assert c.right is not None
-    assert 1 > a.right > c.right > 0
+    assert 1 > a.right > c.right == 0
 
 
 def test_what_was_cut_off_fails_only_if_asked_for() -> None:
