@@ -237,11 +237,16 @@ class Worker:
 
     @property
     def zygote_pid(self) -> int:
-        """Of the process that forks; the outermost one if there are no namespaces around it."""
+        """Of the process that forks; the outermost one if there are no namespaces around it.
+
+        Raises an OSError where there is none, in a worker that is just starting or ending.
+        """
         assert self._process is not None
         pid = self._process.pid
         while not _is_python(pid):
             children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            if not children:
+                raise ProcessLookupError(f"expected a zygote inside of process {pid}, got none")
             pid = int(children[0])
         return pid
 

@@ -139,3 +139,14 @@ async def test_a_process_that_died_unseen_is_waited_for_by_one_alone(
     assert "Unknown child process" not in caplog.text
     with pytest.raises(WorkerLost):
         await worker.run(Program(code="pass"))
+
+
+async def test_a_worker_that_has_no_zygote_yet_has_no_id_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = Worker(Walls(namespaces=False, landlock=False, seccomp=False))
+    await worker.start()
+    try:
+        monkeypatch.setattr("sandbox.worker._is_python", lambda pid: False)
+        with pytest.raises(ProcessLookupError, match="expected a zygote"):
+            _ = worker.zygote_pid
+    finally:
+        await worker.close()
