@@ -120,7 +120,7 @@ def _questions(source: Path, columns: Columns) -> Iterator[tuple[object, str, Ta
                 continue
             where = f"{source}, line {number}"
             try:
-                row = json.loads(line)
+                row = json.loads(line, parse_constant=_refuse)
             except (ValueError, RecursionError) as e:
                 raise RowError(f"{where}: is not JSON ({e})") from e
             if not isinstance(row, dict):
@@ -132,6 +132,11 @@ def _questions(source: Path, columns: Columns) -> Iterator[tuple[object, str, Ta
             except ValueError as e:
                 raise RowError(f"{where}: {e}") from e
             yield row.get("id", number), prompt, target, response
+
+
+def _refuse(constant: str) -> None:
+    """NaN and infinities, which Python would read and write back as what no other reader takes."""
+    raise ValueError(f"{constant} is no JSON number")
 
 
 def _text(value: object, where: str) -> str:

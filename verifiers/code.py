@@ -328,8 +328,17 @@ class CodeVerifier:
         request = {"checker": checker, "input": case.input, "output": printed, "expected": case.output}
         result = await self._run(_harness("run_checker", request, limits), self._checkers)
         answers = _answers(result, most=1)
-        right = answers[0].get("right") if answers and result.status is Status.OK else None
-        return right if isinstance(right, bool) else None
+        if not answers or result.status is not Status.OK:
+            return None
+        said = _value(answers[0])
+        if isinstance(said, Raised):
+            return None
+        if isinstance(said, Lookalike):  # numpy's bool
+            said = said.value
+        if isinstance(said, int) and said in (0, 1):
+            return bool(said)
+        got = said.reason if isinstance(said, Opaque) else shown(said)
+        raise _NothingKnown(f"the checker: expected True or False, got {got}")
 
     def _limits(self, given: CodeLimits) -> Limits:
         return Limits(

@@ -4,6 +4,8 @@
     2. else, if there are such blocks, the last in Python, else the last that reads as code
     3. without fences, the response itself if it reads as code
 
+Thinking, which ends with the last `</think>` at a line's end, is no part of the response.
+
 Code that does not define the entry point is what the prompt's beginning asks to be continued, and is
 joined to it. Code that does gets what the prompt has above the entry point: imports and helpers.
 """
@@ -17,17 +19,19 @@ _FENCE = re.compile(
 )
 _LONGEST = 50_000
 """Characters that are worth parsing: the parser's time can grow with the square."""
-_PYTHON = {"", "python", "python3", "py", "py3"}
+_PYTHON = re.compile(r"(?:(?:i?python|py)(?:3(?:\.\d+)*)?)?", re.I)
+_END_OF_THOUGHT = re.compile(r"</think>[ \t]*$", re.M)
+_BYTE_ORDER_MARK = re.compile(r"^\ufeff+", re.M)
 _STARTS_CODE = re.compile(r"(?:def|class|import|from|async def|@\w|if __name__)\b|[ \t]+\S")
 
 
 def extract_code(response: str, *, prompt: str = "", entry_point: str | None = None) -> str | None:
     """The program to judge; None if the response gives no code."""
-    response = response.replace("\r\n", "\n")
+    response = _answer_of(response.replace("\r\n", "\n"))
     found = [
         (language, textwrap.dedent(body) if not prompt else body)
         for _, language, body in _FENCE.findall(response)
-        if language.lower() in _PYTHON and body.strip()
+        if _PYTHON.fullmatch(language) and body.strip()
     ]
     # Without a language a block can be output, so that those with one come first.
     blocks = [body for language, body in found if not language]
@@ -44,15 +48,31 @@ def extract_code(response: str, *, prompt: str = "", entry_point: str | None = N
         return _continue(prompt, blocks[-1], name)
     if defines(response, name) and (code := _plain_code(response)) is not None:
         return _with_preamble(code, prompt, name)
-    if prompt and (_compiles(prompt + response) or _STARTS_CODE.match(response)):
-        return prompt + response if response.strip() else None
+    if prompt and response.strip() and _continues(prompt, response):
+        return _continue(prompt, response, name)
     return _plain_code(response)
+
+
+def _answer_of(response: str) -> str:
+    """What follows the thinking, without byte order marks before code."""
+    thought = list(_END_OF_THOUGHT.finditer(response))
+    answer = response[thought[-1].end() :] if thought else response
+    return _BYTE_ORDER_MARK.sub("", answer if answer.strip() else response)
+
+
+def _continues(prompt: str, response: str) -> bool:
+    """Whether a response without fences is the rest of the prompt; one word of prose parses too."""
+    if _STARTS_CODE.match(response):
+        return True
+    alone = textwrap.dedent(response)
+    return _compiles(prompt + response) and not (_compiles(alone) and not _does_something(alone))
 
 
 def defines(code: str, name: str) -> bool:
     """Whether the code gives `name` a meaning, be it by `def`, `class` or assignment."""
     pattern = (
-        rf"^[ \t]*(?:(?:async[ \t]+)?def|class)[ \t]+{re.escape(name)}\b|^{re.escape(name)}[ \t]*="
+        rf"^[ \t]*(?:(?:async[ \t]+)?def|class)[ \t]+{re.escape(name)}\b"
+        rf"|^{re.escape(name)}[ \t]*(?::[^=\n]*)?=(?!=)"
     )
     return re.search(pattern, code, re.M) is not None
 
@@ -71,7 +91,7 @@ def _does_something(code: str) -> bool:
     plain = (ast.Name, ast.Constant, ast.BinOp, ast.Attribute, ast.Tuple, ast.UnaryOp, ast.Compare)
     return any(
         not (isinstance(statement, ast.Expr) and isinstance(statement.value, plain))
-        and not isinstance(statement, ast.AnnAssign)
+        and not (isinstance(statement, ast.AnnAssign) and statement.value is None)
         for statement in ast.parse(code).body
     )
 

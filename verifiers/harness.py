@@ -67,11 +67,10 @@ def _run_tests_of(runner: Any) -> None:
 
 
 def run_checker() -> None:
-    """Standard input: {"checker", "input", "output", "expected"}. Whether its `check` says so."""
+    """Standard input: {"checker", "input", "output", "expected"}. What its `check` returns."""
     request, answers = _begin()
     check = _find(_load(request["checker"]), "check")
-    verdict = check(request["input"], request["output"], request["expected"])
-    _write(answers, {"right": verdict is True})
+    _write(answers, _answer(check, [request["input"], request["output"], request["expected"]], {}))
 
 
 def _begin() -> tuple[dict[str, Any], int]:

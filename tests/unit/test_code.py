@@ -1,6 +1,7 @@
 """The code verifier's own rules, each in the real sandbox."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -180,6 +181,27 @@ async def test_a_checker_of_the_users_own(verifier: CodeVerifier) -> None:
     exits = await printed(verifier, "print(1)", ("", "1"), checker="import os\nos._exit(0)")
     found = [verdict.outcome for verdict in (right, wrong, broken, exits)]
     assert found == [Outcome.PASS, Outcome.FAIL, Outcome.ERROR, Outcome.ERROR]
+
+
+@pytest.mark.parametrize(
+    ("value", "outcome"),
+    [
+        ("True", "pass"),
+        ("1", "pass"),
+        ("numpy.bool_(True)", "pass"),
+        ("0", "fail"),
+        ("numpy.bool_(False)", "fail"),
+        ("None", "error"),
+        ("0.5", "error"),
+        ("'no'", "error"),
+        ("object()", "error"),
+    ],
+)
+async def test_a_checker_says_yes_or_no(verifier: CodeVerifier, value: str, outcome: str) -> None:
+    checker = f"import numpy\ndef check(input, output, expected): return {value}"
+    verdict = await printed(verifier, "print(1)", ("", "1"), checker=checker)
+    assert verdict.outcome.value == outcome, verdict
+    assert ("expected True or False" in verdict.reason) is (outcome == "error")
 
 
 async def test_what_is_expected_never_enters_a_worker_that_runs_programs(
@@ -461,7 +483,8 @@ async def test_a_lost_sandbox_is_an_error_and_the_next_program_is_judged() -> No
     async def kill() -> None:
         while True:
             for pid in verifier._sandbox.worker_pids:
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             await asyncio.sleep(0.05)
 
     killer = asyncio.create_task(kill())

@@ -33,6 +33,18 @@ def run(code: str | None) -> int:
         "def f(x):\n    return 2 * x\n",
         "1. Like so:\n   ```python\n   def f(x):\n       return 2 * x\n   ```\n",
         "```python\nf = lambda x: 2 * x\n```",
+        "```python3.11\ndef f(x):\n    return 2 * x\n```",
+        "```Python 3\ndef f(x):\n    return 2 * x\n```",
+        "```python\nf: object = lambda x: 2 * x\n```",
+        "f: object = lambda x: 2 * x",
+        "\ufeffdef f(x):\n    return 2 * x\n",
+        "\ufeff```python\n\ufeffdef f(x):\n    return 2 * x\n```",
+        "<think>\n```python\ndef f(x):\n    return 1\n</think>\n"
+        "```python\ndef f(x):\n    return 2 * x\n```",
+        "Hm, `f`?\n```\nf(1)\n</think>\n\ndef f(x):\n    return 2 * x\n",
+        "<think>\ndef f(x):\n    return 1\n</think>\n    return 2 * x\n",
+        "return 2 * x",
+        "y = 2\nreturn y * x",
     ],
 )
 def test_the_program_is_found(response: str) -> None:
@@ -45,7 +57,9 @@ def test_without_an_entry_point_it_is_the_last_block() -> None:
     assert extract_code("print(3)") == "print(3)"
 
 
-@pytest.mark.parametrize("response", ["", " \n", "Yes.", "The answer is 5", "```text\nx\n```", "Sure!"])
+@pytest.mark.parametrize(
+    "response", ["", " \n", "Yes.", "The answer is 5", "Yes", "No: x", "```text\nx\n```", "Sure!"]
+)
 def test_prose_is_no_code(response: str) -> None:
     assert extract_code(response) is None
     assert extract_code(response, prompt=PROMPT, entry_point="f") is None
@@ -60,6 +74,18 @@ def test_output_that_is_shown_in_a_block_is_not_the_program() -> None:
     shown = "```python\nprint(3)\n```\nExample output:\n```\n3 items\n```"
     assert extract_code(shown) == "print(3)\n"
     assert extract_code("```\nprint(3)\n```\nprints\n```\n3 items\n```") == "print(3)\n"
+
+
+def test_a_program_may_speak_of_thinking() -> None:
+    code = 'def f(x):\n    print("</think>")\n    return 2 * x\n'
+    assert extract_code(code, entry_point="f") == code
+    only_thought = f"<think>\n```python\n{code}```\n</think>"
+    assert extract_code(only_thought, entry_point="f") == code
+
+
+def test_a_comparison_defines_nothing() -> None:
+    blocks = "```python\ndef f(x):\n    return 2 * x\n```\n```python\nf == f\n```"
+    assert run(extract_code(blocks, entry_point="f")) == 4
 
 
 def test_line_ends_of_any_sort() -> None:
