@@ -91,8 +91,8 @@ def judge(tests: str, entry_point: str, results: Sequence[Any]) -> list[Assertio
     # Python would have stopped at the first that does not hold,
     if not all(one.held for one in reader.assertions):
         return reader.assertions
-    # and at a call that raised, also where no assert looks at the result.
-    for result in results[: len(reader.calls)]:
+    # and at what raised, also where no assert looks at it.
+    for result in (*results[: len(reader.calls)], reader.raised):
         if isinstance(result, Raised):
             return [*reader.assertions, Assertion(source="a call", held=False, reason=result.reason)]
     if unsure is not None:
@@ -116,6 +116,8 @@ class _Reader:
     assertions: list[Assertion] = field(default_factory=list)
     num_asserts: int = 0
     num_cases: int = 0
+    raised: Raised | None = None
+    """The first failure outside of an assert."""
     _steps: int = 0
     _names: set[str] = field(default_factory=set)
     _values: dict[str, Any] = field(default_factory=dict)
@@ -175,7 +177,8 @@ class _Reader:
             case ast.Assert(test=test):
                 self._assert(statement, test)
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                self._bind(name, self._evaluate(value))
+                self._bind(name, bound := self._evaluate(value))
+                self.raised = self.raised or (bound if isinstance(bound, Raised) else None)
             case ast.For(target=ast.Name(id=name), iter=over, body=body, orelse=[]):
                 items = self._known(self._evaluate(over))
                 for item in self._apply(list, items):

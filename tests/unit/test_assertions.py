@@ -54,6 +54,12 @@ def test_a_failed_call_fails_its_assert_from_within_a_dict() -> None:
         collect_calls(check("assert candidate({'a': candidate(1)}) == 1"), "f")
 
 
+def test_what_raises_outside_of_an_assert_fails() -> None:
+    found = judge(check("x = candidate(1)[0]\nassert candidate(2)"), "f", [1, 2])
+    assert [one.held for one in found] == [True, False]
+    assert "TypeError" in found[1].reason
+
+
 def test_asserts_without_check_call_by_name() -> None:
     tests = "METADATA = {'a': 1}\nassert f(1) == 1\nassert sorted(f(2)) == [2]"
     assert collect_calls(tests, "f") == [Call((1,), {}), Call((2,), {})]

@@ -6,7 +6,8 @@ import pytest
 
 from benchmarks.cache import bound, sequences
 from pipeline.datasets.views import EncodedTrace, decode
-from pipeline.records import Trace
+from pipeline.prune import PruneConfig, Pruner
+from pipeline.records import Trace, trajectories
 from pipeline.tree import ROOT, Tree
 from tests.conftest import make_problem, make_rollout
 
@@ -42,7 +43,15 @@ def test_the_order_of_problems_makes_no_difference() -> None:
 
 
 def rows_of(tree: Tree) -> list[dict[str, Any]]:
-    trace = Trace(problem=make_problem(), seed=0, tree=tree.sorted(), trajectories=())
+    tree = tree.sorted()
+    found = trajectories(tree)
+    trace = Trace(
+        problem=make_problem(),
+        seed=0,
+        tree=tree,
+        trajectories=found,
+        decisions=Pruner(PruneConfig()).prune(found),
+    )
     rows: list[dict[str, Any]] = decode("trees", [EncodedTrace.of(trace)]).to_pylist()
     return rows
 
