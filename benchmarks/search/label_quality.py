@@ -34,7 +34,7 @@ CAPTION = """Every strategy labels the same 8 whole rollouts of each problem. St
 their steps (without the last, the answer) whose label is true. First error: share of the wrong rollouts
 whose first wrong step is named. Published label: right if any rollout below passed. Posterior: berry's,
 of the same tree. Median and range of three seeds. Math-Shepherd's accuracy, which is to be reached, is
-by its published label at k = 8; adaptive's and, at each budget, OmegaPRM's are by the posterior."""
+by its published label at k = 8; adaptive's is by the posterior, OmegaPRM's by either."""
 
 
 @dataclass(slots=True)
@@ -140,20 +140,22 @@ def compare(solver: Solver, points: Sequence[Point]) -> list[Measured]:
                 met=share <= _SHARE,
             )
         )
-        apart = [
-            mean(one.accuracies(posterior)) - mean(other.accuracies(posterior))
-            for one, other in zip(adaptive, omega, strict=True)
-        ]
-        rows.append(
-            Measured(
-                what=f"{solver.name}: {what} of adaptive minus omega's, both by the posterior, at "
-                f"{len(apart)} budgets",
-                figures=spread(apart, 3),
-                ratio=f"{min(apart):+.3f} at the worst",
-                goal="at least 0 at every budget",
-                met=min(apart) >= 0,
+        for labels in (published, posterior):
+            apart = [
+                mean(one.accuracies(posterior)) - mean(other.accuracies(labels))
+                for one, other in zip(adaptive, omega, strict=True)
+            ]
+            whose = "as published" if labels == published else "by adaptive's posterior too"
+            rows.append(
+                Measured(
+                    what=f"{solver.name}: {what} of adaptive minus omega's, {whose}, at "
+                    f"{len(apart)} budgets",
+                    figures=spread(apart, 3),
+                    ratio=f"{min(apart):+.3f} at the worst",
+                    goal="at least 0 at every budget",
+                    met=min(apart) >= 0,
+                )
             )
-        )
     return rows
 
 
