@@ -34,10 +34,16 @@ from verifiers import Verifier
 from verifiers.catalog import VERIFIER, build_verifier
 from verifiers.plugins import Kind, Part, PartOf
 
+
+def _check_proposes(part: Part) -> None:
+    if not callable(getattr(part.cls, "propose", None)):
+        raise ValueError(f"expected {part.use!r} to be a strategy, with a method `propose`")
+
+
 KINDS = {
     "problems": Kind("berry.problems", SOURCES),
     "engine": Kind("berry.engines", ENGINES),
-    "strategy": Kind("berry.strategies", STRATEGIES),
+    "strategy": Kind("berry.strategies", STRATEGIES, check=_check_proposes),
     "verifier": VERIFIER,
     "reward_models": REWARD_MODEL,
 }
@@ -112,6 +118,12 @@ class RunConfig(BaseModel):
             raise ValueError(
                 f"strategy.use={use}: expected `steps.at: newline` or `blank_line`, strings at which "
                 f"an engine can pause after a step, got {self.steps.at}"
+            )
+        breaks = [stop for stop in self.sampling.stop if any(c.isspace() for c in stop.strip(" "))]
+        if getattr(cls, "needs_pauses", False) and breaks:
+            raise ValueError(
+                f"strategy.use={use}: expected `sampling.stop` without line breaks, since it samples "
+                f"up to one at a time, got {breaks[0]!r}"
             )
         return self
 
@@ -246,8 +258,8 @@ def _apply(raw: dict[str, Any], keys: list[str], value: Any, uses_given: set[str
         if keys[1:] == ["use"]:
             _keep_known(section, kind, value)
         elif keys[0] not in uses_given and (other := _only_owner(kind, section, keys[1])):
-            section["use"] = other
             _keep_known(section, kind, other)
+            section["use"] = other
     target = raw
     for key in keys[:-1]:
         target = target.setdefault(key, {})
@@ -257,8 +269,11 @@ def _apply(raw: dict[str, Any], keys: list[str], value: Any, uses_given: set[str
 
 
 def _keep_known(section: dict[str, Any], kind: Kind, use: object) -> None:
-    """Drops the options that the part `use` does not have."""
+    """Drops the options that the part `use` does not have, and a strategy's for any other strategy,
+    in which a key of the same name means something else."""
     known = _options(kind, use)
+    if kind is KINDS["strategy"] and use != section.get("use"):
+        known = set()
     for key in [key for key in section if key != "use" and known is not None and key not in known]:
         del section[key]
 

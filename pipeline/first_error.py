@@ -69,6 +69,12 @@ class Trials:
             return self
         return Trials(self.passes + passed, self.fails + (not passed))
 
+    def without(self, passed: bool | None) -> "Trials":
+        """With one rollout less."""
+        if passed is None:
+            return self
+        return Trials(self.passes - passed, self.fails - (not passed))
+
 
 class FirstError:
     """The posterior over a trajectory's first wrong step."""
@@ -94,21 +100,23 @@ class FirstError:
         if_wrong = after @ _LOG_WRONG_LEVELS
         if_wrong += np.log(_WRONG_CHANCES)
         steps = _transitions(len(at_steps))
-        forward, forward_logs = _forward(steps, at_root, if_right)
         # What failed has a wrong step, its last one at the latest.
         at_end = {True: _LEVELS, False: np.zeros_like(_LEVELS), None: np.ones_like(_LEVELS)}[passed]
         if_wrong_in_all = np.logaddexp.reduce(if_wrong, axis=1)
-        backward, backward_logs = _backward(steps, at_end, if_right, if_wrong_in_all)
-        joint = forward * backward
+        joint = _forward(steps, at_root, if_right)
+        joint += _backward(steps, at_end, if_right, if_wrong_in_all)
+        tops = joint.max(axis=1, keepdims=True)
+        joint = np.exp(joint - tops)
         totals = joint.sum(axis=1)
-        with np.errstate(divide="ignore"):
-            logs = np.log(totals) + forward_logs + backward_logs
+        logs = np.log(totals) + tops[:, 0]
         right = np.minimum.accumulate(np.minimum(np.exp(logs - logs[0]), 1.0))
+        if passed is False:
+            right[-1] = 0.0
         self.right: list[float] = right[1:].tolist()
         """For each step the probability that it and all before it are right."""
         self.probabilities: list[float] = [*(-np.diff(right)).tolist(), self.right[-1]]
         """T + 1 of them: that step 1, ..., T is the first wrong one, and that none is."""
-        self._if_right = (joint @ _LEVELS)[1:] / np.maximum(totals[1:], 1e-300)
+        self._if_right = (joint @ _LEVELS)[1:] / totals[1:]
         weights = np.exp(if_wrong - if_wrong.max(axis=1, keepdims=True))
         self._if_wrong = weights @ _WRONG_LEVELS / weights.sum(axis=1)
 
@@ -150,62 +158,91 @@ def _transitions(num_steps: int) -> list[tuple[Array, Array]]:
     return steps[::-1]
 
 
-def _forward(
-    steps: Sequence[tuple[Array, Array]], at_root: Trials, if_right: Array
-) -> tuple[Array, Array]:
-    """For the problem and each step: P(level, data so far, all right so far), up to a factor whose
-    logarithm is the second."""
-    logs = [0.0]
-    level = np.array([at_root.passes, at_root.fails]) @ _LOG_LEVELS
+def _forward(steps: Sequence[tuple[Array, Array]], at_root: Trials, if_right: Array) -> Array:
+    """For the problem and each step: log P(level, data so far, all right so far)."""
     # A priori the problem's pass rate is uniform, so that a level has the weight of its width.
-    rows = [_LEVELS * np.exp(level - level.max())]
+    rows = [np.log(_LEVELS) + np.array([at_root.passes, at_root.fails]) @ _LOG_LEVELS]
     for (next_right, _), likelihoods in zip(steps, if_right, strict=True):
-        top = likelihoods.max()
-        row = rows[-1] @ next_right * np.exp(likelihoods - top)
-        total = row.sum()
-        rows.append(row / total)
-        logs.append(logs[-1] + top + math.log(total))
-    return np.array(rows), np.array(logs)
+        top = rows[-1].max()
+        rows.append(_log(np.exp(rows[-1] - top) @ next_right) + top + likelihoods)
+    return np.array(rows)
 
 
 def _backward(
     steps: Sequence[tuple[Array, Array]], at_end: Array, if_right: Array, if_wrong: Array
-) -> tuple[Array, Array]:
-    """For the problem and each step: P(data to come | level, right so far), likewise."""
-    rows, logs = [at_end], [0.0]
+) -> Array:
+    """For the problem and each step: log P(data to come | level, right so far)."""
+    rows = [_log(at_end)]
     for (next_right, next_wrong), likelihoods, wrong in zip(
         reversed(steps), if_right[::-1], if_wrong[::-1], strict=True
     ):
-        top = likelihoods.max()
-        log = max(logs[-1] + top, wrong)
-        going_on = next_right @ (np.exp(likelihoods - top) * rows[-1])
-        rows.append(going_on * math.exp(logs[-1] + top - log) + next_wrong * math.exp(wrong - log))
-        logs.append(log)
-    return np.array(rows[::-1]), np.array(logs[::-1])
+        going_on = likelihoods + rows[-1]
+        top = going_on.max()
+        going_on = _log(next_right @ np.exp(going_on - top)) + top
+        rows.append(np.logaddexp(going_on, _log(next_wrong) + wrong))
+    return np.array(rows[::-1])
 
 
-def first_error(tree: Tree, path: Sequence[Node], at_root: Trials) -> FirstError:
+def _log(chances: Array) -> Array:
+    """The logarithm, of what is too small for a number too."""
+    logs: Array = np.log(np.maximum(chances, 1e-300))
+    return logs
+
+
+def first_error(
+    tree: Tree, path: Sequence[Node], at_root: Trials, cache: dict[int, "AtPrefix"] | None = None
+) -> FirstError:
     """The posterior for the trajectory that is the path, from all rollouts of its prefixes.
 
     A rollout is a trial of the prefix that it starts from, whichever way it goes on: counted where it
     leaves the path it would be one of those that took another step, which fail more often after a right
     prefix. If it passes after taking steps of the path, these are right all the same. Takes time by the
-    path's length, and by its nodes' twins and children.
+    path's length, and by its nodes' twins and children that are not in the `cache`, which serves
+    trajectories of the same tree while it does not grow.
     """
+    cache = {} if cache is None else cache
     own = tree.leaf_of(path[-1].id)
-    at_steps, num_passed_through = [], []
-    for node in path[1:]:
-        trials, num_passed = Trials(), 0
-        for twin in tree.twins(node.id):
+    passed = tree.passed(own)
+    started, through = [], []
+    for node, following in zip(path[1:], [*path[2:], None], strict=True):
+        prefix = tree.twins(node.id)[0]
+        counts = cache.get(prefix) or cache.setdefault(prefix, AtPrefix.count(tree, node.id))
+        is_own = tree.leaf_of(node.id) == own
+        starts_own = not is_own and following is not None and tree.leaf_of(following.id) == own
+        started.append(counts.started.without(passed) if starts_own else counts.started)
+        through.append(counts.num_passed_through - (is_own and passed is True))
+    return _posterior(at_root, tuple(started), passed, tuple(through))
+
+
+@dataclass(frozen=True, slots=True)
+class AtPrefix:
+    """What the rollouts of one prefix came to."""
+
+    started: Trials
+    """Those that start from it."""
+    num_passed_through: int
+    """Those that took its last step on their way and passed."""
+
+    @classmethod
+    def count(cls, tree: Tree, node_id: int) -> "AtPrefix":
+        """Over all nodes of the same prefix."""
+        started, num_passed = Trials(), 0
+        for twin in tree.twins(node_id):
             rollout = tree.leaf_of(twin)
-            num_passed += rollout != own and tree.passed(rollout) is True
+            num_passed += tree.passed(rollout) is True
             for child in tree.children(twin):
                 leaf = tree.leaf_of(child)
-                if leaf not in (rollout, own):
-                    trials = trials.and_one(tree.passed(leaf))
-        at_steps.append(trials)
-        num_passed_through.append(num_passed)
-    return FirstError(at_root, at_steps, tree.passed(own), num_passed_through)
+                if leaf != rollout:
+                    started = started.and_one(tree.passed(leaf))
+        return cls(started, num_passed)
+
+
+@lru_cache(maxsize=4096)
+def _posterior(
+    at_root: Trials, at_steps: tuple[Trials, ...], passed: bool | None, through: tuple[int, ...]
+) -> FirstError:
+    """Many trajectories have the same counts: those of a problem that nothing branches, for example."""
+    return FirstError(at_root, at_steps, passed, through)
 
 
 def trials_at_root(tree: Tree) -> Trials:

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.first_error import Trials, first_error, trials_at_root
+from pipeline.first_error import AtPrefix, Trials, first_error, trials_at_root
 from pipeline.majority import Majority
 from pipeline.tree import ROOT, Node, Stats, Tree
 
@@ -85,14 +85,16 @@ class TrajectoryLabels:
 
 def label_tree(tree: Tree, config: LabelConfig) -> Iterator[TrajectoryLabels]:
     """The labels of every trajectory of a finished tree, in order of leaves."""
-    at_root = trials_at_root(tree)
+    at_root, cache = trials_at_root(tree), dict[int, AtPrefix]()
     for leaf in tree.leaves():
-        yield _label_trajectory(tree, leaf, at_root, config)
+        yield _label_trajectory(tree, leaf, at_root, cache, config)
 
 
-def _label_trajectory(tree: Tree, leaf: int, at_root: Trials, config: LabelConfig) -> TrajectoryLabels:
+def _label_trajectory(
+    tree: Tree, leaf: int, at_root: Trials, cache: dict[int, AtPrefix], config: LabelConfig
+) -> TrajectoryLabels:
     path = tree.path(leaf)
-    right, first_wrong = _find_error(tree, path, at_root, config.confidence)
+    right, first_wrong = _find_error(tree, path, at_root, cache, config.confidence)
     steps = (
         _label_step(tree.stats[node.id], chance, config)
         for node, chance in zip(path[1:], right, strict=True)
@@ -101,12 +103,12 @@ def _label_trajectory(tree: Tree, leaf: int, at_root: Trials, config: LabelConfi
 
 
 def _find_error(
-    tree: Tree, path: list[Node], at_root: Trials, confidence: float
+    tree: Tree, path: list[Node], at_root: Trials, cache: dict[int, AtPrefix], confidence: float
 ) -> tuple[list[float | None], int | None]:
     """For each step the probability that all is right up to its end, and the first wrong one."""
     if not tree.stats[ROOT].trials:
         return [None] * (len(path) - 1), None
-    posterior = first_error(tree, path, at_root)
+    posterior = first_error(tree, path, at_root, cache)
     step, probability = posterior.most_likely()
     return list(posterior.right), step if probability >= confidence else None
 
@@ -126,8 +128,9 @@ def _label_step(stats: Stats, right: float | None, config: LabelConfig) -> StepL
 def credible_interval(passes: int, trials: int, mass: float) -> Interval:
     """Equal-tailed, of a pass rate after so many trials, from the Jeffreys prior Beta(1/2, 1/2).
 
-    Brown, Cai and DasGupta, "Interval Estimation for a Binomial Proportion" (2001), without their
-    change at the ends: at no pass `low` is above 0.
+    Brown, Cai and DasGupta, "Interval Estimation for a Binomial Proportion" (2001), with their change
+    at the ends: without a pass `low` is 0, without a fail `high` is 1, since a step after which all is
+    decided has just such a rate.
     """
     # Two tenths of a second, which commands that label nothing need not wait for.
     from scipy.special import betaincinv
@@ -135,4 +138,4 @@ def credible_interval(passes: int, trials: int, mass: float) -> Interval:
     a, b = passes + 0.5, trials - passes + 0.5
     tail = (1 - mass) / 2
     low, high = betaincinv(a, b, [tail, 1 - tail])
-    return Interval(low=float(low), high=float(high))
+    return Interval(low=float(low) if passes else 0.0, high=float(high) if passes < trials else 1.0)

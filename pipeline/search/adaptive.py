@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.first_error import Trials, first_error, trials_at_root
+from pipeline.first_error import AtPrefix, Trials, first_error, trials_at_root
 from pipeline.search import Expansion
 from pipeline.search.memory import Memory
 from pipeline.tree import ROOT, Tree
@@ -107,13 +107,15 @@ class Adaptive:
 
     def _probes(self, tree: Tree, group: int, at_root: Trials) -> list[_Probe]:
         """The best probe of each of the group's trajectories; one where two want the same prefix."""
-        probes: dict[int, _Probe] = {}
+        probes, cache = dict[int, _Probe](), dict[int, AtPrefix]()
         for first in tree.twins(group):
-            if (probe := self._probe(tree, first, at_root)) is not None:
+            if (probe := self._probe(tree, first, at_root, cache)) is not None:
                 probes.setdefault(tree.twins(probe.node)[0], probe)
         return list(probes.values())
 
-    def _probe(self, tree: Tree, first: int, at_root: Trials) -> _Probe | None:
+    def _probe(
+        self, tree: Tree, first: int, at_root: Trials, cache: dict[int, AtPrefix]
+    ) -> _Probe | None:
         """The best probe of a trajectory; None if there is nothing to find out, or no way to."""
         leaf = tree.leaf_of(first)
         used = tree.stats[first].visits - 1
@@ -123,7 +125,7 @@ class Adaptive:
         if tree.nodes[first].slot >= self.config.rollouts:
             # It was only sampled because none of the first passed.
             return None
-        posterior = first_error(tree, path, at_root)
+        posterior = first_error(tree, path, at_root, cache)
         _, certainty = posterior.most_likely()
         if certainty >= self.config.confidence:
             return None

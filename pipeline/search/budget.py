@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.search import Expansion, Strategy
-from pipeline.tree import Tree
+from pipeline.tree import Finish, Tree
 
 
 class BudgetConfig(BaseModel):
@@ -61,6 +61,8 @@ class Budgeted:
     def propose(self, tree: Tree, pending: Sequence[Expansion]) -> list[Expansion]:
         """What the strategy proposes, cut down to what is sure to fit."""
         wanted = self.strategy.propose(tree, pending)
+        for expansion in wanted:
+            _check(tree, expansion)
         # A response that has used up its tokens cannot go on.
         wanted = [expansion for expansion in wanted if self._longest(tree, expansion)[0] > 0]
         left = self._left(tree, pending)
@@ -107,6 +109,18 @@ class Budgeted:
             tokens = min(tokens, expansion.max_tokens)
         limits = [expansion.num_steps, expansion.max_nodes, self._max_steps, tokens]
         return tokens, min(limit for limit in limits if limit is not None)
+
+
+def _check(tree: Tree, expansion: Expansion) -> None:
+    """Raises ValueError for what nothing can be sampled for."""
+    if not 0 <= expansion.parent < len(tree):
+        raise ValueError(
+            f"expected a strategy to expand one of the tree's {len(tree)} nodes, got {expansion}"
+        )
+    if expansion.num_rollouts < 1:
+        raise ValueError(f"expected a strategy to ask for 1 rollout or more, got {expansion}")
+    if tree.nodes[expansion.parent].finish not in (None, Finish.STEP):
+        raise ValueError(f"expected a strategy to expand a node that can go on, got {expansion}")
 
 
 def _or_infinite(limit: int | None) -> float:

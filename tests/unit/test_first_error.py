@@ -1,6 +1,8 @@
 """The posterior over the first wrong step, against what can be said without it."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.first_error import FirstError, Trials, first_error, trials_at_root
 from pipeline.tree import ROOT, Tree
@@ -85,3 +87,47 @@ def test_a_rollout_counts_for_the_last_prefix_that_it_shares_alone() -> None:
     before = first_error(tree, tree.path(wrong), HALF).probabilities
     add(tree, below_branch, "e", outcome=Outcome.FAIL)
     assert first_error(tree, tree.path(wrong), HALF).probabilities == before
+
+
+counts = st.builds(Trials, passes=st.integers(0, 2000), fails=st.integers(0, 2000))
+
+
+@settings(deadline=None)
+@given(
+    at_root=counts,
+    at_steps=st.lists(counts, min_size=1, max_size=64),
+    passed=st.sampled_from([True, False, None]),
+)
+def test_no_counts_break_it(at_root: Trials, at_steps: list[Trials], passed: bool | None) -> None:
+    posterior = FirstError(at_root, at_steps, passed)
+    assert sum(posterior.probabilities) == pytest.approx(1)
+    assert all(0 <= chance <= 1 for chance in posterior.probabilities)
+    assert posterior.right == sorted(posterior.right, reverse=True)
+    assert all(posterior.gain(index) > -1e-9 for index in range(len(at_steps)))
+    assert passed is not False or posterior.right[-1] == 0
+
+
+@pytest.mark.parametrize(
+    ("at_root", "at_steps"),
+    [
+        (Trials(1, 1), [Trials(0, 141)]),
+        (Trials(1, 1), [Trials(600, 0), Trials(0, 600), NONE]),
+        (Trials(537, 0), [Trials(0, 537)]),
+        (HALF, [Trials(300, 300)] * 8),
+    ],
+)
+def test_hundreds_of_trials_that_no_level_explains(at_root: Trials, at_steps: list[Trials]) -> None:
+    assert sum(FirstError(at_root, at_steps, False).probabilities) == pytest.approx(1)
+
+
+def test_trajectories_that_share_counts_are_counted_once() -> None:
+    """Its own rollout is no evidence about a trajectory, whichever of its twins is asked."""
+    tree = Tree([1], "ask")
+    leaves = [add(tree, ROOT, "a", "b", outcome=Outcome.PASS) for _ in range(3)]
+    branch = add(tree, tree.path(leaves[0])[1].id, "c", outcome=Outcome.FAIL)
+    at_root = trials_at_root(tree)
+    one, two, three = (first_error(tree, tree.path(leaf), at_root).right for leaf in leaves)
+    assert one == two == three
+    own = first_error(tree, tree.path(branch), at_root)
+    add(tree, tree.path(leaves[0])[1].id, "d", outcome=Outcome.FAIL)
+    assert first_error(tree, tree.path(branch), at_root).right[0] < own.right[0]

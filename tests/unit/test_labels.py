@@ -88,10 +88,11 @@ def test_the_first_wrong_step_is_found_where_rollouts_tell_it() -> None:
 
 
 def test_a_known_interval() -> None:
-    """Brown, Cai and DasGupta (2001), table 5, without their change at the ends: 3 of 10 passed."""
+    """Brown, Cai and DasGupta (2001), table 5: 3 of 10 passed, and none or all of them."""
     interval = credible_interval(3, 10, 0.95)
     assert (interval.low, interval.high) == pytest.approx((0.093, 0.606), abs=5e-4)
-    assert credible_interval(0, 10, 0.95).low > 0
+    assert credible_interval(0, 10, 0.95).low == 0
+    assert credible_interval(10, 10, 0.95).high == 1
 
 
 @pytest.mark.parametrize("options", [{"interval": 1}, {"confidence": 0}, {"majority": {"use": "x"}}])
