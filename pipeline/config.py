@@ -48,6 +48,7 @@ KINDS = {
     "reward_models": REWARD_MODEL,
 }
 """Config section -> what its `use` can name."""
+_DEFAULT_STRATEGY = {"use": "adaptive"}
 
 
 class ConfigError(UserMistake):
@@ -89,7 +90,7 @@ class RunConfig(BaseModel):
     sampling: Sampling = Sampling()
     steps: StepConfig = StepConfig()
     strategy: Annotated[Part, PartOf(KINDS["strategy"])] = Field(
-        default_factory=lambda: KINDS["strategy"].part({"use": "adaptive"})
+        default_factory=lambda: KINDS["strategy"].part(_DEFAULT_STRATEGY)
     )
     budget: BudgetConfig = BudgetConfig()
     """What the search may spend on each problem."""
@@ -119,7 +120,7 @@ class RunConfig(BaseModel):
                 f"strategy.use={use}: expected `steps.at: newline` or `blank_line`, strings at which "
                 f"an engine can pause after a step, got {self.steps.at}"
             )
-        breaks = [stop for stop in self.sampling.stop if any(c.isspace() for c in stop.strip(" "))]
+        breaks = [stop for stop in self.sampling.stop if "\n" in stop]
         if getattr(cls, "needs_pauses", False) and breaks:
             raise ValueError(
                 f"strategy.use={use}: expected `sampling.stop` without line breaks, since it samples "
@@ -253,7 +254,8 @@ def _parse_override(override: str) -> tuple[list[str], Any]:
 def _apply(raw: dict[str, Any], keys: list[str], value: Any, uses_given: set[str]) -> None:
     """Sets one key in place, by the rules in the module's docstring."""
     kind = KINDS.get(keys[0])
-    section = raw.setdefault(keys[0], {}) if len(keys) > 1 else None
+    default = _DEFAULT_STRATEGY if keys[0] == "strategy" else {}
+    section = raw.setdefault(keys[0], dict(default)) if len(keys) > 1 else None
     if kind is not None and isinstance(section, dict):
         if keys[1:] == ["use"]:
             _keep_known(section, kind, value)

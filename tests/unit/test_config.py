@@ -65,6 +65,38 @@ def test_a_key_that_only_another_part_has_switches_to_that_part(path: Path) -> N
     assert load_config(path, ["strategy.points=3"]).strategy.use == "branching"
 
 
+def test_a_strategys_keys_are_its_own(path: Path) -> None:
+    """`rollouts` of the file's strategy is another thing in another strategy."""
+    given = load_config(path, ["strategy.use=branching", "strategy.rollouts=3"])
+    assert given.strategy.dump()["rollouts"] == 3
+    written = yaml.safe_load(path.read_text()) | {"strategy": {"use": "branching", "rollouts": 3}}
+    path.write_text(yaml.safe_dump(written))
+    assert load_config(path).strategy.dump()["rollouts"] == 3
+    assert load_config(path, ["strategy.use=branching"]).strategy.dump()["rollouts"] == 3
+    assert load_config(path, ["strategy.use=mcts"]).strategy.dump()["rollouts"] == 32
+
+
+def test_without_a_strategy_there_is_one_and_it_takes_keys(path: Path) -> None:
+    written = yaml.safe_load(path.read_text())
+    written.pop("strategy", None)
+    path.write_text(yaml.safe_dump(written))
+    assert load_config(path).strategy.use == "adaptive"
+    assert load_config(path, ["strategy.probes=3"]).strategy.dump()["probes"] == 3
+    assert load_config(path, ["strategy.n=3"]).strategy.use == "best_of_n"
+
+
+def test_what_stops_a_response_within_a_pause_is_refused(path: Path) -> None:
+    """Step by step an engine would never see it whole."""
+    beam = ["strategy.use=beam", "engine.use=simulated", "reward_models=[{use: simulated}]"]
+    with pytest.raises(ConfigError, match="without line breaks"):
+        load_config(path, [*beam, 'sampling.stop=["\\n\\nQuestion"]'])
+
+
+def test_a_class_that_proposes_nothing_is_no_strategy(path: Path) -> None:
+    with pytest.raises(ConfigError, match="to be a strategy, with a method `propose`"):
+        load_config(path, ["strategy.use=verifiers.exact:ExactVerifier"])
+
+
 def test_the_order_of_overrides_does_not_matter(path: Path) -> None:
     given = ["strategy.n=5", "strategy.use=best_of_n", "engine.model=m", "engine.use=vllm"]
     assert load_config(path, given) == load_config(path, given[::-1])
