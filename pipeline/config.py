@@ -120,6 +120,13 @@ class RunConfig(BaseModel):
                 f"strategy.use={use}: expected `steps.at: newline` or `blank_line`, strings at which "
                 f"an engine can pause after a step, got {self.steps.at}"
             )
+        if getattr(self.strategy.options, "needs_logprobs", False) and not getattr(
+            self.engine.options, "gives_logprobs", True
+        ):
+            raise ValueError(
+                f"strategy.use={use}: expected an engine that gives log-probabilities, which it goes by "
+                f"here, got engine.use={self.engine.use}; vllm gives them with engine.logprobs=true"
+            )
         breaks = [stop for stop in self.sampling.stop if "\n" in stop]
         if getattr(cls, "needs_pauses", False) and breaks:
             raise ValueError(

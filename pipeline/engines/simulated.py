@@ -51,6 +51,11 @@ class SimulatedEngine:
         token_seconds: float = Field(default=0.0, ge=0)
         """Latency for each token of the longest rollout of a request."""
 
+        @property
+        def gives_logprobs(self) -> bool:
+            """Its tokens are bytes, which have none."""
+            return False
+
         @model_validator(mode="after")
         def _check_steps(self) -> "SimulatedEngine.Config":
             if self.min_steps > self.max_steps:

@@ -60,6 +60,11 @@ class VllmEngine:
         options: dict[str, Any] = Field(default_factory=dict)
         """Further arguments of vLLM's AsyncEngineArgs."""
 
+        @property
+        def gives_logprobs(self) -> bool:
+            """Whether completions come with log-probabilities."""
+            return self.logprobs
+
     def __init__(self, config: Config, prompt_format: PromptFormat, seed: int = 0) -> None:
         self.config = config
         self.model_version = config.model

@@ -61,6 +61,11 @@ class Branching:
         depth: int = Field(default=1, ge=0)
         """d: how many times a trajectory may have branched; 0 is best_of_n."""
 
+        @property
+        def needs_logprobs(self) -> bool:
+            """Whether it goes by the tokens' log-probabilities."""
+            return self.where == "entropy"
+
     def __init__(self, config: Config) -> None:
         self.config = config
         self._memory: Memory[_Demand] = Memory(_Demand)

@@ -92,6 +92,14 @@ def test_what_stops_a_response_within_a_pause_is_refused(path: Path) -> None:
         load_config(path, [*beam, 'sampling.stop=["\\n\\nQuestion"]'])
 
 
+@pytest.mark.parametrize("engine", [["engine.use=simulated"], ["engine.model=m", "engine.logprobs=no"]])
+def test_entropy_wants_an_engine_that_tells_it(path: Path, engine: list[str]) -> None:
+    entropy = ["strategy.use=branching", "strategy.where=entropy"]
+    with pytest.raises(ConfigError, match="expected an engine that gives log-probabilities"):
+        load_config(path, [*entropy, *engine])
+    assert load_config(path, [*entropy, "engine.model=m"]).strategy.use == "branching"
+
+
 def test_a_class_that_proposes_nothing_is_no_strategy(path: Path) -> None:
     with pytest.raises(ConfigError, match="to be a strategy, with a method `propose`"):
         load_config(path, ["strategy.use=verifiers.exact:ExactVerifier"])
