@@ -124,8 +124,8 @@ class RunConfig(BaseModel):
             self.engine.options, "gives_logprobs", True
         ):
             raise ValueError(
-                f"strategy.use={use}: expected an engine that gives log-probabilities, which it goes by "
-                f"here, got engine.use={self.engine.use}; vllm gives them with engine.logprobs=true"
+                f"strategy.use={use}: expected an engine that gives log-probabilities, by which it "
+                f"goes, got engine.use={self.engine.use}; vllm gives them with engine.logprobs=true"
             )
         breaks = [stop for stop in self.sampling.stop if "\n" in stop]
         if getattr(cls, "needs_pauses", False) and breaks:
