@@ -12,7 +12,7 @@ from pipeline.errors import RunFailure, UserMistake
 from pipeline.judging import LocalJudge
 from sandbox import SandboxUnavailable
 from verifiers import Target, Verdict, Verifier
-from verifiers.code import check_target, target_of
+from verifiers.code_targets import check_target, target_of
 from verifiers.records import read_target
 
 _IN_FLIGHT = 2048

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from pipeline.problems import BadRow, SourceConfig
 from pipeline.records import Problem
 from verifiers import Target
-from verifiers.code import KINDS, check_target, target_of
+from verifiers.code_targets import KINDS, check_target, target_of
 from verifiers.records import read_target
 
 _PRESETS: dict[str, dict[str, str | None]] = {
