@@ -1,6 +1,7 @@
 """Shared fixtures: builders of records, and one real engine for the whole session."""
 
 import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -21,6 +22,11 @@ REAL_MODEL = "SmolLM2-135M-Instruct"
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 Berry = Callable[..., "subprocess.CompletedProcess[str]"]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell without job control starts what it runs in the background so, and children inherit it;
+    # the commands that tests interrupt must not.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -250,4 +251,4 @@ def test_programs_of_a_real_model_are_judged(berry: Berry, tmp_path: Path) -> No
     assert outcomes["pass"] >= 1, outcomes
     assert outcomes["error"] == 0
     passed = rows_of(tmp_path / "out", "traces")
-    assert all("def " in str(trace["extracted"]) for trace in passed)
+    assert all(re.search("add|multiply", str(trace["extracted"])) for trace in passed)
