@@ -91,7 +91,7 @@ def test_the_same_seed_gives_the_same_bytes_however_the_work_is_spread(
     assert nodes[0].equals(nodes[1])
 
 
-@pytest.mark.parametrize("use", ["beam", "dvts", "mcts"])
+@pytest.mark.parametrize("use", ["beam", "mcts"])
 def test_a_search_by_a_reward_models_scores(berry: Berry, tmp_path: Path, use: str) -> None:
     overrides = ["problems.size=12", f"strategy.use={use}", "reward_models=[{use: simulated}]"]
     for out in ("one", "other"):
