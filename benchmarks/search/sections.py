@@ -63,5 +63,5 @@ async def _traces() -> tuple[list[Measured], str]:
         )
     else:
         async with gsm8k(Path(path), 0) as solver:
-            await add(solver, 24, _SEEDS[:1])
+            await add(solver, 12, _SEEDS[:1])
     return [], "\n\n".join(tables)
