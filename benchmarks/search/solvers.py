@@ -122,9 +122,7 @@ async def gsm8k(path: Path, seed: int) -> AsyncIterator[Solver]:
     def unknown(tree: Tree, leaf: int) -> list[bool]:
         raise ValueError("expected a solver whose steps' truth is known, got GSM8K")
 
-    try:
-        await engine.start()
-        await judge.start()
+    async with _running(engine, judge):
         yield Solver(
             name="SmolLM2-135M-Instruct on GSM8K, at most two steps",
             engine=engine,
@@ -133,9 +131,6 @@ async def gsm8k(path: Path, seed: int) -> AsyncIterator[Solver]:
             true_steps=unknown,
             judge=judge,
         )
-    finally:
-        await judge.close()
-        await engine.close()
 
 
 @asynccontextmanager
@@ -151,9 +146,7 @@ async def arithmetic(model: Path, seed: int) -> AsyncIterator[Solver]:
         prompt = tree.nodes[ROOT].text
         return true_lines(prompt, tree.response(leaf))[:-1]
 
-    try:
-        await engine.start()
-        await judge.start()
+    async with _running(engine, judge):
         yield Solver(
             name="trained model on chains of 5 to 8 operations",
             engine=engine,
@@ -162,6 +155,14 @@ async def arithmetic(model: Path, seed: int) -> AsyncIterator[Solver]:
             true_steps=true_steps,
             judge=judge,
         )
+
+
+@asynccontextmanager
+async def _running(engine: Engine, judge: LocalJudge) -> AsyncIterator[None]:
+    try:
+        await engine.start()
+        await judge.start()
+        yield
     finally:
         await judge.close()
         await engine.close()
