@@ -1,7 +1,8 @@
-"""What a process reward model (PRM) is asked and what it answers.
+"""What a reward model is asked and what it answers.
 
-A score says how likely it is that a response whose steps so far are these ends well, from 0 to 1; one
-for the end of each step. Unscored is None and never 0: it says nothing about the step.
+A score says how likely it is that a response whose steps so far are these ends well, from 0 to 1. A
+process reward model (PRM) gives one for the end of each step, an outcome reward model (ORM) only for the
+end of a complete response. Unscored is None and never 0: it says nothing about the step.
 """
 
 from collections.abc import Sequence
@@ -37,7 +38,8 @@ class RewardModel(Protocol):
     """Scores steps. Built with its own pydantic `Config`.
 
     It may have `async def start(self)`, called before anything is scored, and `async def close(self)`,
-    for which twice is fine.
+    for which twice is fine. A class that says `scores_outcomes = True` is an ORM: it is asked about
+    complete responses alone, and gives None for every step but the last.
     """
 
     @property

@@ -19,26 +19,16 @@ Beam search against a process reward model (Snell et al., 2024, arXiv:2408.03314
 search (Beeching, Tunstall and Rush, "Scaling test-time compute with open models", Hugging Face, 2024).
 """
 
-import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.search import Expansion
 from pipeline.search.memory import Memory
 from pipeline.tree import ROOT, Finish, Tree
-
-Aggregate = Literal["last", "min", "product", "mean"]
-
-_AGGREGATES: Mapping[Aggregate, Callable[[Sequence[float]], float]] = {
-    "last": lambda scores: scores[-1],
-    "min": min,
-    "product": math.prod,
-    "mean": lambda scores: math.fsum(scores) / len(scores),
-}
+from reward_models.aggregate import AGGREGATES, Aggregate
 
 
 @dataclass(slots=True)
@@ -149,7 +139,7 @@ class Beam:
         if self.config.aggregate == "last":
             path = path[-1:]
         scores = [tree.scores[step.id] for step in path if step.id in tree.scores]
-        value = _AGGREGATES[self.config.aggregate](scores) if scores else 0.0
+        value = AGGREGATES[self.config.aggregate](scores) if scores else 0.0
         return len(path) - len(scores), -value, tree.address(node)
 
 

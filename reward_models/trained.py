@@ -1,0 +1,55 @@
+"""What a trained reward model's folder says of itself, beside the weights: `berry_reward_model.json`.
+
+It tells what the scores mean, whose token ids they are of, and which problems the model has seen, so
+that nobody measures it on those. A published model has no such file.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+FILE = "berry_reward_model.json"
+
+
+class TrainedModel(BaseModel):
+    """The file's content."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    kind: Literal["prm", "orm"]
+    labels: Literal["hard", "soft", "right", "outcome"]
+    """What was learnt: hard, soft and `right` as in the view `steps`, or a response's outcome."""
+    base: str
+    """The model that it was trained from."""
+    tokenizer: str
+    """As `tokenizer_digest` has it."""
+    train_problems: tuple[str, ...]
+    """Ids of the problems that it was trained on."""
+    held_out: dict[str, float | None] = {}
+    """Figures on problems that it was not trained on; None where one cannot be had."""
+
+    def write(self, folder: Path) -> None:
+        """Puts the file into the model's folder. Raises OSError."""
+        (folder / FILE).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> "TrainedModel | None":
+        """What the folder says; None for a model that was not trained here.
+
+        Raises ValueError for a file that cannot be read as one.
+        """
+        try:
+            return cls.model_validate_json((folder / FILE).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError, ValidationError) as e:
+            raise ValueError(f"{folder / FILE}: cannot be read ({' '.join(str(e).split())})") from e
+
+
+def tokenizer_digest(tokenizer: Any) -> str:
+    """A hash of a transformers tokenizer's vocabulary: the same for those whose ids mean the same."""
+    vocabulary = json.dumps(sorted(tokenizer.get_vocab().items()))
+    return hashlib.blake2b(vocabulary.encode(), digest_size=8).hexdigest()
