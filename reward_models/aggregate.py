@@ -46,7 +46,7 @@ AGGREGATES: Mapping[Aggregate, Callable[[Sequence[float]], float]] = {
 
 
 def aggregate(how: Aggregate, scores: Sequence[float | None]) -> float | None:
-    """One score of a response's steps; None if any step, or every one, is unscored: no guess is made."""
+    """One score of a response's steps; None without steps or if any is unscored: no guess is made."""
     known = [score for score in scores if score is not None]
     if not known or len(known) < len(scores):
         return None

@@ -1,8 +1,8 @@
 """What a reward model is asked and what it answers.
 
 A score says how likely it is that a response whose steps so far are these ends well, from 0 to 1. A
-process reward model (PRM) gives one for the end of each step, an outcome reward model (ORM) only for the
-end of a complete response. Unscored is None and never 0: it says nothing about the step.
+process reward model (PRM) gives one for the end of each step, an outcome reward model (ORM) only for
+the end of a complete response. Unscored is None and never 0: it says nothing about the step.
 """
 
 from collections.abc import Sequence
