@@ -2,10 +2,11 @@
 
     1. encode the problem, once
     2. ask the strategy where to grow the tree
-    3. sample those continuations, cut them into steps, judge the complete ones and score the steps
+    3. sample those continuations, cut them into steps, judge the complete ones and score the steps;
+       where asked to, score them on their way and end those with little hope (`branch_pruning.py`)
     4. put them into the tree; back to 2 as soon as any expansion is back
-    5. let the responses vote where nothing says what is right (`pipeline/majority.py`)
-    6. prune, and give back everything that was found
+    5. let the responses vote where nothing says what is right (`majority.py`)
+    6. score the complete responses, prune, and give back everything that was found
 
 Thousands of these coroutines share one engine, so its batch stays full. Each waits only for the first
 of its own expansions, which the engine or a verifier wakes; none waits for another problem.
@@ -16,16 +17,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from pipeline.branch_pruning import NEVER, BranchPruning, Watched, sample_watched
 from pipeline.engines import Completion, Engine, Request, RequestRejected, Sampling
 from pipeline.engines.steps import StepSplitter
-from pipeline.engines.stepwise import generate_steps
+from pipeline.engines.stepwise import Paused, generate_steps
 from pipeline.majority import Majority, withdraw_votes
 from pipeline.prune import Pruner
 from pipeline.records import Problem, Trace, trajectories
 from pipeline.scoring import Scored
 from pipeline.search import Expansion, Strategy
 from pipeline.seeds import derive_seed
-from pipeline.tree import ROOT, Finish, Rollout, Tree
+from pipeline.tree import ROOT, Finish, Node, Rollout, Step, Tree
 from reward_models import Steps
 from verifiers import Target, Verdict
 
@@ -60,6 +62,10 @@ class Explorer:
     """The run's; all else that is random follows from it and from the problem's id."""
     scorer: Scorer | None = None
     """Scores every new step; None leaves all of them unscored."""
+    outcome_scorer: Scorer | None = None
+    """Scores every complete response; None leaves all of them unscored."""
+    branch_pruning: BranchPruning = NEVER
+    """Which rollouts are ended mid-way."""
     majority: Majority | None = None
     """Votes where nothing says what is right; None if nobody is to."""
 
@@ -84,6 +90,7 @@ class Explorer:
         tree = tree.sorted()
         if self.majority is not None:
             await self.majority.vote(problem, tree)
+        num_unscored_outcomes = await self._score_outcomes(tree, problem, warnings)
         found = trajectories(tree)
         return Trace(
             problem=problem,
@@ -94,6 +101,7 @@ class Explorer:
             errors=tuple(errors),
             warnings=tuple(sorted(warnings)),
             num_unscored=None if self.scorer is None else len(tree) - 1 - len(tree.scores),
+            num_unscored_outcomes=num_unscored_outcomes,
         )
 
     async def _grow(self, tree: Tree, problem: Problem, warnings: set[str]) -> None:
@@ -118,22 +126,64 @@ class Explorer:
     async def _expand(
         self, tree: Tree, expansion: Expansion, slot: int, problem: Problem, warnings: set[str]
     ) -> None:
-        """Samples, judges and scores one expansion, then adds it to the tree in one go."""
-        completions = await self._sample(tree, expansion, slot)
-        rollouts = [self._cut(completion, expansion) for completion in completions]
-        prefix = tree.response(expansion.parent)
-        verdicts, scored = await asyncio.gather(
-            asyncio.gather(*(self._judge(problem, prefix + c.text, c.finish) for c in completions)),
-            self._score(tree, expansion.parent, rollouts, problem),
-        )
+        """Samples, scores and judges one expansion, then adds it to the tree in one go."""
+        if self.branch_pruning.is_on and not _is_explored(tree, expansion.parent):
+            watched, scored = await self._sample_watched(tree, expansion, slot, problem)
+        else:
+            watched, scored = await self._sample(tree, expansion, slot, problem)
         warnings.update(scored.warnings)
-        for index, (rollout, verdict) in enumerate(zip(rollouts, verdicts, strict=True)):
-            leaf = tree.add(expansion.parent, slot + index, rollout)
+        prefix = tree.response(expansion.parent)
+        verdicts = await asyncio.gather(
+            *(self._judge(problem, prefix + w.completion.text, w.completion.finish) for w in watched)
+        )
+        for index, (one, verdict) in enumerate(zip(watched, verdicts, strict=True)):
+            leaf = tree.add(expansion.parent, slot + index, self._cut(one.completion, expansion))
             if verdict is not None:
                 tree.judge(leaf, verdict)
-            for node, value in zip(tree.rollout(leaf), scored.values[index], strict=True):
+            nodes = tree.rollout(leaf)
+            for node, value in zip(nodes, scored.values[index], strict=True):
                 if value is not None:
                     tree.scores[node.id] = value
+            if one.score is not None and one.num_steps is not None:
+                tree.cut_scores[nodes[min(one.num_steps, len(nodes)) - 1].id] = one.score
+
+    async def _sample(
+        self, tree: Tree, expansion: Expansion, slot: int, problem: Problem
+    ) -> tuple[list[Watched], Scored]:
+        """The expansion's rollouts, and a value or None for every step of each."""
+        request = self._request(tree, expansion, slot)
+        if expansion.num_steps is None:
+            completions = await self.engine.generate(request)
+        else:
+            request = replace(request, pause=self.splitter.pauses)
+            completions = await generate_steps(self.engine, request, expansion.num_steps)
+        scored = await self._score(tree, expansion, completions, problem)
+        return [Watched(completion=completion) for completion in completions], scored
+
+    async def _sample_watched(
+        self, tree: Tree, expansion: Expansion, slot: int, problem: Problem
+    ) -> tuple[list[Watched], Scored]:
+        """The same, of rollouts that are scored on their way and may be ended there."""
+        values, warnings = dict[int, list[float | None]](), dict[str, None]()
+
+        async def look(rollouts: Sequence[Paused]) -> list[float | None]:
+            completions = [one.completion for one in rollouts]
+            scored = await self._score(tree, expansion, completions, problem)
+            values.update(zip((one.index for one in rollouts), scored.values, strict=True))
+            warnings.update(dict.fromkeys(scored.warnings))
+            before = [tree.scores.get(node.id) for node in tree.path(expansion.parent)[1:]]
+            return [self.branch_pruning.score([*before, *own]) for own in scored.values]
+
+        watched = await sample_watched(
+            self.engine,
+            replace(self._request(tree, expansion, slot), pause=self.splitter.pauses),
+            self.branch_pruning,
+            look=look,
+            explores=lambda index: self.branch_pruning.explores(tree, expansion.parent, slot + index),
+            max_steps=expansion.num_steps,
+        )
+        ordered = [values[index] for index in range(len(watched))]
+        return watched, Scored(values=ordered, warnings=tuple(warnings))
 
     def _cut(self, completion: Completion, expansion: Expansion) -> Rollout:
         limits = [limit for limit in (expansion.num_steps, expansion.max_nodes) if limit is not None]
@@ -144,43 +194,56 @@ class Explorer:
         )
 
     async def _score(
-        self, tree: Tree, parent: int, rollouts: Sequence[Rollout], problem: Problem
+        self, tree: Tree, expansion: Expansion, completions: Sequence[Completion], problem: Problem
     ) -> Scored:
-        """A value or None for every step of the rollouts, which start at `parent`."""
+        """A value or None for every step of the expansion's rollouts."""
+        rollouts = [self._cut(completion, expansion) for completion in completions]
         if self.scorer is None:
             return Scored(values=[[None] * len(rollout.steps) for rollout in rollouts])
-        before = tree.path(parent)[1:]
-        batch = [
-            Steps(
-                prompt=problem.prompt,
-                prompt_token_ids=tree.nodes[ROOT].token_ids,
-                texts=(*(node.text for node in before), *(step.text for step in rollout.steps)),
-                token_ids=(
-                    *(node.token_ids for node in before),
-                    *(step.token_ids for step in rollout.steps),
-                ),
-            )
-            for rollout in rollouts
-        ]
+        before = tree.path(expansion.parent)[1:]
+        batch = [_steps(tree, problem, [*before, *rollout.steps]) for rollout in rollouts]
         scored = await self.scorer.score(batch)
         return replace(scored, values=[values[len(before) :] for values in scored.values])
 
-    async def _sample(self, tree: Tree, expansion: Expansion, slot: int) -> list[Completion]:
+    async def _score_outcomes(self, tree: Tree, problem: Problem, warnings: set[str]) -> int | None:
+        """Scores the complete responses; how many are left unscored, None if nobody is to."""
+        if self.outcome_scorer is None:
+            return None
+        complete = [leaf for leaf in tree.leaves() if tree.nodes[leaf].finish is Finish.STOP]
+        batch = [_steps(tree, problem, tree.path(leaf)[1:]) for leaf in complete]
+        scored = await self.outcome_scorer.score(batch) if batch else Scored(values=[])
+        warnings.update(scored.warnings)
+        known = {leaf: values[-1] for leaf, values in zip(complete, scored.values, strict=True)}
+        tree.outcome_scores = {leaf: value for leaf, value in known.items() if value is not None}
+        return len(complete) - len(tree.outcome_scores)
+
+    def _request(self, tree: Tree, expansion: Expansion, slot: int) -> Request:
         left = self.sampling.max_tokens - tree.num_response_tokens(expansion.parent)
-        request = Request(
+        return Request(
             token_ids=tree.prefix_token_ids(expansion.parent),
             num_rollouts=expansion.num_rollouts,
             max_tokens=left if expansion.max_tokens is None else min(left, expansion.max_tokens),
             sampling=self.sampling,
             seed=derive_seed(tree.seed, tree.address(expansion.parent), slot),
         )
-        if expansion.num_steps is None:
-            return await self.engine.generate(request)
-        request = replace(request, pause=self.splitter.pauses)
-        return await generate_steps(self.engine, request, expansion.num_steps)
 
     async def _judge(self, problem: Problem, response: str, finish: Finish) -> Verdict | None:
         """None for a truncated response: what it would have said is unknown."""
         if finish is not Finish.STOP:
             return None
         return await self.judge.verify(problem.prompt, response, problem.target)
+
+
+def _steps(tree: Tree, problem: Problem, steps: Sequence[Node | Step]) -> Steps:
+    """A response of the tree's problem, or the beginning of one, for a reward model."""
+    return Steps(
+        prompt=problem.prompt,
+        prompt_token_ids=tree.nodes[ROOT].token_ids,
+        texts=tuple(step.text for step in steps),
+        token_ids=tuple(step.token_ids for step in steps),
+    )
+
+
+def _is_explored(tree: Tree, node_id: int) -> bool:
+    """Whether it lies on a branch that went on although its score would have ended it."""
+    return any(node.id in tree.cut_scores for node in tree.path(node_id))

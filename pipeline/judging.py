@@ -8,13 +8,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from pipeline.batching import Batcher, BatchLost
 from verifiers import Target, Verdict, Verifier
 from verifiers.border import Border
 
 _BATCH_SIZE = 64
-_BATCHES_PER_ACTOR = 2
-"""One is judged while the next is on its way."""
-_QUEUE_SIZE = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,38 +64,15 @@ class PooledJudge:
     def __init__(self, verifier: Verifier, pool: Sequence[VerifyBatch]) -> None:
         """`verifier` only names itself in the verdicts on batches that are lost."""
         self._verifier = Border(verifier)
-        self._queue: asyncio.Queue[tuple[Response, asyncio.Future[Verdict]]] = asyncio.Queue(
-            _QUEUE_SIZE
-        )
-        self._senders = [
-            asyncio.create_task(self._send_batches(verify_batch))
-            for verify_batch in pool
-            for _ in range(_BATCHES_PER_ACTOR)
-        ]
+        self._batcher: Batcher[Response, Verdict] = Batcher(pool, _BATCH_SIZE)
 
     async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
-        """The verdict; waits while the queue is full."""
-        verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-        await self._queue.put((Response(prompt=prompt, text=response, target=target), verdict))
-        return await verdict
+        """The verdict; ERROR if the batch that it was in is lost."""
+        try:
+            return await self._batcher.ask(Response(prompt=prompt, text=response, target=target))
+        except BatchLost as e:
+            return self._verifier.error(str(e))
 
     async def close(self) -> None:
         """Stops sending; calling it twice is fine."""
-        for sender in self._senders:
-            sender.cancel()
-        await asyncio.gather(*self._senders, return_exceptions=True)
-
-    async def _send_batches(self, verify_batch: VerifyBatch) -> None:
-        """Waits for a response in the queue, then for the verdicts on it and what queued up."""
-        while True:
-            waiting = [await self._queue.get()]
-            while len(waiting) < _BATCH_SIZE and not self._queue.empty():
-                waiting.append(self._queue.get_nowait())
-            try:
-                verdicts = await verify_batch([response for response, _ in waiting])
-            except Exception as e:  # noqa: BLE001 - an actor can be lost in many ways
-                lost = self._verifier.error(f"the batch was lost ({type(e).__name__})")
-                verdicts = [lost] * len(waiting)
-            for (_, future), verdict in zip(waiting, verdicts, strict=True):
-                if not future.done():
-                    future.set_result(verdict)
+        await self._batcher.close()

@@ -57,6 +57,8 @@ class Status(StrEnum):
     COMPLETED = "completed"
     UNFINISHED = "unfinished"
     """It paused after a step, and the search did not go on with it."""
+    PRUNED = "pruned"
+    """A reward model's score ended it after a step."""
     TRUNCATED = "truncated"
     ERROR = "error"
 
@@ -66,6 +68,7 @@ _STATUS = {
     Finish.STEP: Status.UNFINISHED,
     Finish.LENGTH: Status.TRUNCATED,
     Finish.ABORT: Status.ERROR,
+    Finish.PRUNED: Status.PRUNED,
 }
 
 
@@ -80,6 +83,10 @@ class Trajectory:
     """Sampled tokens, the prompt's not counted."""
     verdict: Verdict | None
     """None when the response was not judged, because it is not complete."""
+    score: float | None = None
+    """An outcome reward model's, of a complete response; None if it is unscored."""
+    cut_score: float | None = None
+    """The score that ended a pruned one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +98,8 @@ class Decision:
     """The rule that dropped it, or the last one that it passed."""
     kept: bool
     reason: str
+    score: float | None = None
+    """The reward model's score that decided; None where none did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +116,9 @@ class Trace:
     warnings: tuple[str, ...] = ()
     """What went wrong beside: why reward models left steps unscored, each reason once."""
     num_unscored: int | None = None
-    """Nodes that reward models left unscored, the root aside; None without reward models."""
+    """Nodes that process reward models left unscored, the root aside; None without such models."""
+    num_unscored_outcomes: int | None = None
+    """Complete responses that outcome reward models left unscored; None without such models."""
 
     @property
     def kept(self) -> list[Trajectory]:
@@ -129,6 +140,8 @@ def trajectories(tree: Tree) -> tuple[Trajectory, ...]:
                 response=tree.response(leaf),
                 num_tokens=tree.num_response_tokens(leaf),
                 verdict=tree.verdicts.get(leaf),
+                score=tree.outcome_scores.get(leaf),
+                cut_score=tree.cut_scores.get(leaf) if finish is Finish.PRUNED else None,
             )
         )
     return tuple(found)

@@ -97,14 +97,15 @@ def _known(value: float | None) -> float | None:
     """The value if it is one, as a 32-bit float: a stored tree has the very same."""
     if value is None or not 0 <= value <= 1:
         return None
-    return _as_float32(value)
+    return as_float32(value)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return _as_float32(math.fsum(known) / len(known)) if known else None
+    return as_float32(math.fsum(known) / len(known)) if known else None
 
 
-def _as_float32(value: float) -> float:
+def as_float32(value: float) -> float:
+    """The value as a stored tree has it."""
     (rounded,) = struct.unpack("f", struct.pack("f", value))
     return float(rounded)

@@ -25,6 +25,8 @@ class Finish(StrEnum):
     """The token limit was reached: the response is truncated."""
     ABORT = "abort"
     """The engine gave up on the request."""
+    PRUNED = "pruned"
+    """A reward model's score ended it after a step: how it would have ended is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +109,12 @@ class Tree:
         self.verdicts: dict[int, Verdict] = {}
         """Leaf id -> verdict on the trajectory that ends there."""
         self.scores: dict[int, float] = {}
-        """Node id -> a reward model's score of the prefix; a node that is not here is unscored."""
+        """Node id -> a process reward model's score of the prefix; a node not in here is unscored."""
+        self.outcome_scores: dict[int, float] = {}
+        """Leaf id -> an outcome reward model's score of the complete response that ends there."""
+        self.cut_scores: dict[int, float] = {}
+        """Node id -> the score that ended a rollout there, or would have: one whose node does not
+        finish as PRUNED went on all the same, so that it can be seen what is lost."""
         self.events: list[int] = []
         """Leaf ids: one whenever a rollout is added, again when it is judged. Only ever appended to,
         so that a strategy can look at what is new alone."""
@@ -194,6 +201,10 @@ class Tree:
             return None
         return verdict.outcome is Outcome.PASS
 
+    def explored(self) -> list[int]:
+        """Ids of the nodes at which a rollout went on although its score would have ended it."""
+        return [node for node in self.cut_scores if self.nodes[node].finish is not Finish.PRUNED]
+
     def response(self, leaf_id: int) -> str:
         """The text of a trajectory, without the prompt."""
         return "".join(node.text for node in self.path(leaf_id)[1:])
@@ -270,6 +281,8 @@ class Tree:
             {new_id[leaf]: verdict for leaf, verdict in self.verdicts.items()},
             {new_id[node]: score for node, score in self.scores.items()},
             self.seed,
+            outcome_scores={new_id[leaf]: score for leaf, score in self.outcome_scores.items()},
+            cut_scores={new_id[node]: score for node, score in self.cut_scores.items()},
         )
 
     @classmethod
@@ -280,6 +293,9 @@ class Tree:
         verdicts: Mapping[int, Verdict],
         scores: Mapping[int, float],
         seed: int,
+        *,
+        outcome_scores: Mapping[int, float] | None = None,
+        cut_scores: Mapping[int, float] | None = None,
     ) -> "Tree":
         """A tree of nodes in order of their ids, parents first, to be looked at or grown further.
 
@@ -301,6 +317,8 @@ class Tree:
         tree.events.reverse()
         tree.verdicts = dict(sorted(verdicts.items()))
         tree.scores = dict(sorted(scores.items()))
+        tree.outcome_scores = dict(sorted((outcome_scores or {}).items()))
+        tree.cut_scores = dict(sorted((cut_scores or {}).items()))
         return tree
 
     def _own_next(self, node_id: int) -> int:

@@ -46,6 +46,7 @@ def judged_columns(trajectory: Trajectory) -> dict[str, object]:
         "extracted": verdict and verdict.extracted,
         "verifier": verdict and verdict.verifier,
         "verifier_version": verdict and verdict.version,
+        "score": trajectory.score,
     }
 
 

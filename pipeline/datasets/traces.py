@@ -27,6 +27,7 @@ TRACES = pa.schema(
         ("response_token_ids", pa.list_(pa.int32())),
         ("leaf", pa.int32()),
         ("outcome", pa.string()),
+        ("score", pa.float32()),
         ("verifier", pa.string()),
         ("verifier_version", pa.string()),
         *LABEL_SOURCE,

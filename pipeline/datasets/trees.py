@@ -30,6 +30,7 @@ _NODE = pa.struct(
         ("text", pa.string()),
         ("logprob", pa.float32()),
         ("score", pa.float32()),
+        ("cut_score", pa.float32()),
         ("finish", pa.string()),
         ("model_version", pa.string()),
         ("visits", pa.int32()),
@@ -48,9 +49,11 @@ _TRAJECTORY = pa.struct(
         ("evidence", pa.string()),
         ("verifier", pa.string()),
         ("verifier_version", pa.string()),
+        ("score", pa.float32()),
         ("kept", pa.bool_()),
         ("decided_by", pa.string()),
         ("decision", pa.string()),
+        ("decision_score", pa.float32()),
     ]
 )
 TREES = pa.schema(
@@ -81,9 +84,7 @@ def tree_rows(trace: Trace, labels: LabelConfig) -> list[dict[str, object]]:
                 "status": trajectory.status,
                 "reason": trajectory.verdict and trajectory.verdict.reason,
                 "evidence": trajectory.verdict and to_json(trajectory.verdict.evidence),
-                "kept": decisions[trajectory.leaf].kept,
-                "decided_by": decisions[trajectory.leaf].stage,
-                "decision": decisions[trajectory.leaf].reason,
+                **_decision_columns(decisions[trajectory.leaf]),
             }
             for trajectory in trace.trajectories
         ],
@@ -91,6 +92,15 @@ def tree_rows(trace: Trace, labels: LabelConfig) -> list[dict[str, object]]:
         "warnings": list(trace.warnings),
     }
     return [row]
+
+
+def _decision_columns(decision: Decision) -> dict[str, object]:
+    return {
+        "kept": decision.kept,
+        "decided_by": decision.stage,
+        "decision": decision.reason,
+        "decision_score": decision.score,
+    }
 
 
 def _node_columns(tree: Tree) -> list[dict[str, object]]:
@@ -104,6 +114,7 @@ def _node_columns(tree: Tree) -> list[dict[str, object]]:
             "text": node.text,
             "logprob": node.logprob,
             "score": tree.scores.get(node.id),
+            "cut_score": tree.cut_scores.get(node.id),
             "finish": node.finish,
             "model_version": node.model_version,
             "visits": stats.visits,
@@ -136,11 +147,17 @@ def read_trace(row: Mapping[str, Any]) -> Trace:
         tree=tree,
         trajectories=trajectories(tree),
         decisions=tuple(
-            Decision(leaf=t["leaf"], stage=t["decided_by"], kept=t["kept"], reason=t["decision"])
+            Decision(
+                leaf=t["leaf"],
+                stage=t["decided_by"],
+                kept=t["kept"],
+                reason=t["decision"],
+                score=t.get("decision_score"),
+            )
             for t in row["trajectories"]
         ),
         errors=tuple(row["errors"]),
-        # Files of earlier versions lack this, and the nodes' scores.
+        # Files of earlier versions lack this, and all scores.
         warnings=tuple(row.get("warnings") or ()),
     )
 
@@ -163,9 +180,21 @@ def _read_problem(row: Mapping[str, Any]) -> Problem:
 
 def _read_tree(row: Mapping[str, Any]) -> Tree:
     nodes = [_read_node(node) for node in row["nodes"]]
-    scores = {node["id"]: node["score"] for node in row["nodes"] if node.get("score") is not None}
     verdicts = {t["leaf"]: _read_verdict(t) for t in row["trajectories"] if t["outcome"] is not None}
-    return Tree.restore(nodes, _read_stats(row["nodes"], nodes), verdicts, scores, row["seed"])
+    return Tree.restore(
+        nodes,
+        _read_stats(row["nodes"], nodes),
+        verdicts,
+        _known(row["nodes"], "id", "score"),
+        row["seed"],
+        outcome_scores=_known(row["trajectories"], "leaf", "score"),
+        cut_scores=_known(row["nodes"], "id", "cut_score"),
+    )
+
+
+def _known(rows: Sequence[Mapping[str, Any]], key: str, column: str) -> dict[int, float]:
+    """Key -> the column's value, where there is one."""
+    return {row[key]: row[column] for row in rows if row.get(column) is not None}
 
 
 def _read_node(node: Mapping[str, Any]) -> Node:

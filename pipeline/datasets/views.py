@@ -16,6 +16,7 @@ from pipeline.datasets.trees import TREES, tree_rows
 from pipeline.labels import DEFAULT, LabelConfig
 from pipeline.majority import is_vote
 from pipeline.records import Trace
+from pipeline.tree import Finish, Tree
 
 SCHEMAS = {"trees": TREES, "traces": TRACES, "steps": STEPS}
 """View -> columns."""
@@ -65,20 +66,30 @@ def decode(view: str, traces: Iterable[EncodedTrace]) -> pa.Table:
 def count(trace: Trace) -> Counter[str]:
     """What a summary counts of a trace; counts of traces add up.
 
-    Keys: problems, problems_failed, problems_solved, rollouts, tokens, kept, unscored (with reward
-    models), and with a suffix status.*, verdict.* of verifiers, vote.* of majority votes, and
-    dropped.RULE.
+    Keys: problems, problems_failed, problems_solved, rollouts, nodes, tokens, kept; unscored and
+    unscored_outcomes (with reward models; nodes and complete responses); explored, explored_trials and
+    explored_passes (branches that went on although their score would have ended them, those of which it
+    is known how they turned out, those that turned out right); and with a suffix status.*, verdict.* of
+    verifiers, vote.* of majority votes, and dropped.RULE.
     """
     counts = Counter(
         problems=1,
         problems_failed=int(bool(trace.errors)),
         problems_solved=int(bool(trace.kept)),
         rollouts=len(trace.trajectories),
+        nodes=len(trace.tree) - 1,
         tokens=sum(len(node.token_ids) for node in trace.tree.nodes[1:]),
         kept=len(trace.kept),
     )
     if trace.num_unscored is not None:
         counts["unscored"] = trace.num_unscored
+    if trace.num_unscored_outcomes is not None:
+        counts["unscored_outcomes"] = trace.num_unscored_outcomes
+    for node in trace.tree.explored():
+        right = _turned_out_right(trace.tree, node)
+        counts.update(
+            explored=1, explored_trials=int(right is not None), explored_passes=int(right is True)
+        )
     for trajectory in trace.trajectories:
         counts[f"status.{trajectory.status}"] += 1
         if trajectory.verdict is not None:
@@ -88,3 +99,13 @@ def count(trace: Trace) -> Counter[str]:
         if not decision.kept:
             counts[f"dropped.{decision.stage}"] += 1
     return counts
+
+
+def _turned_out_right(tree: Tree, node: int) -> bool | None:
+    """How the rollout that went on at this node ended; of one that paused, whether any that went on
+    from it passed. None where that cannot be told."""
+    leaf = tree.leaf_of(node)
+    if tree.nodes[leaf].finish is not Finish.STEP:
+        return tree.passed(leaf)
+    stats = tree.stats[node]
+    return stats.passes > 0 if stats.trials else None
