@@ -17,7 +17,9 @@ from pipeline.judging import LocalJudge, PooledJudge, Response
 from pipeline.majority import Majority
 from pipeline.prune import Pruner
 from pipeline.records import Problem
-from pipeline.scoring import ModelScorer
+from pipeline.reward_pool import HostedModel, PooledModel
+from pipeline.scoring import ModelScorer, scores_outcomes
+from reward_models import RewardModel
 from verifiers import Verdict
 
 
@@ -36,18 +38,34 @@ class VerifierActor:
         return await self._judge.verify_batch(batch)
 
 
+class RewardActor(HostedModel):
+    """Scores batches of steps with one of the config's reward models."""
+
+    def __init__(self, config: RunConfig, index: int, log_file: str | None) -> None:
+        if log_file is not None:
+            redirect_output(Path(log_file))
+        super().__init__(lambda: config.build_reward_model(index))
+
+
 class RolloutWorker:
     """Owns an engine and explores problems with it."""
 
-    def __init__(self, config: RunConfig, verifier_actors: list[Any], log_file: str | None) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        verifier_actors: list[Any],
+        reward_actors: list[list[Any]],
+        log_file: str | None,
+    ) -> None:
+        """`reward_actors` has the actors of each reward model, none for those to be in this process."""
         if log_file is not None:
             redirect_output(Path(log_file))
         self._config = config
         self._verifier_actors = verifier_actors
-        engine = config.engine.build(config.prompt, config.seed)
-        self._engine = MeteredEngine(engine)
-        models = config.build_reward_models(engine)
-        self._scorer = ModelScorer(models) if models else None
+        self._reward_actors = reward_actors
+        self._inner_engine = config.engine.build(config.prompt, config.seed)
+        self._engine = MeteredEngine(self._inner_engine)
+        self._scorers: list[ModelScorer] = []
         self._judge: LocalJudge | PooledJudge | None = None
         self._majority = Majority(config.labels.majority)
 
@@ -63,8 +81,7 @@ class RolloutWorker:
             judge = LocalJudge(verifier)
             await judge.start()
         self._judge = judge
-        if self._scorer is not None:
-            await self._scorer.start()
+        scorer, outcome_scorer = await self._start_scorers()
         self._explorer = Explorer(
             engine=self._engine,
             splitter=StepSplitter(config.steps),
@@ -74,9 +91,32 @@ class RolloutWorker:
             pruner=Pruner(config.prune),
             sampling=config.sampling,
             seed=config.seed,
-            scorer=self._scorer,
+            scorer=scorer,
+            outcome_scorer=outcome_scorer,
+            branch_pruning=config.branch_pruning,
         )
         return self._engine.model_version
+
+    async def _start_scorers(self) -> list[ModelScorer | None]:
+        """What scores steps, and what scores complete responses; None where no model does."""
+        found: list[ModelScorer | None] = []
+        for outcomes in (False, True):
+            models = [
+                self._reward_model(index)
+                for index, part in enumerate(self._config.reward_models)
+                if scores_outcomes(part) is outcomes
+            ]
+            found.append(ModelScorer(models, outcomes=outcomes) if models else None)
+        self._scorers = [scorer for scorer in found if scorer is not None]
+        for scorer in self._scorers:
+            await scorer.start()
+        return found
+
+    def _reward_model(self, index: int) -> RewardModel:
+        if actors := self._reward_actors[index]:
+            use = self._config.reward_models[index].use
+            return PooledModel(use, [actor.score.remote for actor in actors])
+        return self._config.build_reward_model(index, self._inner_engine)
 
     async def explore(self, problem: Problem) -> EncodedTrace:
         """Everything about one problem. Raises EngineDied, and what a part of somebody's raises."""
@@ -98,7 +138,7 @@ class RolloutWorker:
         async with AsyncExitStack() as closing:
             closing.push_async_callback(self._engine.close)
             closing.push_async_callback(self._majority.close)
-            for part in (self._scorer, self._judge):
+            for part in (*self._scorers, self._judge):
                 if part is not None:
                     closing.push_async_callback(part.close)
 

@@ -1,12 +1,12 @@
-"""The run on Ray: rollout workers that own engines, verifier actors, leases and replacements.
+"""The run on Ray: rollout workers that own engines, actors that judge and score, leases, replacements.
 
 The driver leases problems one at a time. A worker has as many places as it explores problems at once;
 a lease takes a free place, so idle workers get the next problems and nothing waits in a worker's queue.
 
     who                       waits for                      is woken by
     Cluster.explore           a free place, then its trace   a returned place; the worker's answer
-    RolloutWorker.explore     its own expansions             the engine, the verifiers
-    PooledJudge senders       responses, then verdicts       explore; a verifier actor
+    RolloutWorker.explore     its own expansions             the engine, verdicts and scores
+    Batcher's senders         questions, then answers        explore; a verifier or reward actor
 
 When an engine or its actor dies, the first lease that notices replaces the actor; every lease it held
 goes back and is taken up again, `cluster.attempts` times at most. The last attempts are made one at a
@@ -16,6 +16,7 @@ another killer comes just then.
 
 import asyncio
 import contextlib
+import itertools
 import os
 import socket
 from pathlib import Path
@@ -24,7 +25,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayTaskError, RuntimeEnvSetupError
 
-from pipeline.actors import RolloutWorker, VerifierActor
+from pipeline.actors import RewardActor, RolloutWorker, VerifierActor
 from pipeline.config import RunConfig
 from pipeline.datasets.views import EncodedTrace
 from pipeline.engines import EngineDied, EngineStartError
@@ -34,10 +35,13 @@ from pipeline.records import Problem, Trace
 from pipeline.seeds import derive_seed
 from pipeline.shipping import modules_to_ship
 from pipeline.tree import Tree
+from reward_models.errors import RewardModelError
 
 _CLOSE_SECONDS = 10.0
 _CONNECT_SECONDS = 5.0
 _STATS_SECONDS = 1.0
+_REWARD_CALLS = 64
+"""Calls to a reward actor at once: two of each worker's, and `start` and `close`."""
 _REPLACE_SECONDS = 1800.0
 _OBJECT_STORE_BYTES = 256 * 2**20
 
@@ -90,6 +94,8 @@ class Cluster:
         self._log_folder = log_folder
         self._seats: list[_Seat] = []
         self._verifier_actors: list[Any] = []
+        self._reward_actors: list[list[Any]] = []
+        """Of each of the config's reward models."""
         self._places: asyncio.Queue[_Seat] = asyncio.Queue()
         self._last_attempt = asyncio.Lock()
         """Held by a problem on its last attempt: there is one such at a time, so that an engine's
@@ -161,9 +167,10 @@ class Cluster:
             self._redirections.close()
             return
         await asyncio.gather(*(_end(seat.actor) for seat in self._seats))
+        await asyncio.gather(*map(_end, itertools.chain(*self._reward_actors)))
         for actor in self._verifier_actors:
             ray.kill(actor)
-        self._seats, self._verifier_actors = [], []
+        self._seats, self._verifier_actors, self._reward_actors = [], [], []
         ray.shutdown()
         self._redirections.close()
 
@@ -182,34 +189,51 @@ class Cluster:
         self._verifier_actors = [
             verifier_actor.remote(self._config) for _ in range(self._config.cluster.verifier_actors)
         ]
+        self._reward_actors = [
+            [self._new_reward_actor(index, number) for number in range(count)]
+            for index, count in enumerate(_num_reward_actors(self._config))
+        ]
         self._seats = [
             _Seat(number, self._new_worker(number)) for number in range(self._config.cluster.workers)
         ]
-        actors = [*self._verifier_actors, *(seat.actor for seat in self._seats)]
+        workers = [seat.actor for seat in self._seats]
+        actors = [*self._verifier_actors, *itertools.chain(*self._reward_actors), *workers]
         await asyncio.gather(*(self._started(actor) for actor in actors))
         for _ in range(self._config.cluster.problems_in_flight):
             for seat in self._seats:
                 self._places.put_nowait(seat)
 
+    def _new_reward_actor(self, index: int, number: int) -> Any:
+        # A restart loads the model anew; a batch that has killed two actors is not sent again.
+        actor = ray.remote(
+            num_cpus=1,
+            num_gpus=_gpus_per_reward_actor(self._config),
+            max_restarts=-1,
+            max_task_retries=1,
+        )(RewardActor)
+        return actor.options(max_concurrency=_REWARD_CALLS).remote(
+            self._config, index, self._log_file(f"reward-model-{index}-{number}")
+        )
+
+    def _log_file(self, name: str) -> str | None:
+        return None if self._log_folder is None else str(self._log_folder.absolute() / f"{name}.log")
+
     def _new_worker(self, number: int) -> Any:
-        log_file = None
-        if self._log_folder is not None:
-            log_file = str(self._log_folder.absolute() / f"worker-{number}.log")
         worker = ray.remote(num_cpus=1, num_gpus=_gpus_per_worker(self._config))(RolloutWorker)
         # The calls of `usage` and `close` come on top of the problems.
         concurrency = self._config.cluster.problems_in_flight + 4
         return worker.options(max_concurrency=concurrency).remote(
-            self._config, self._verifier_actors, log_file
+            self._config, self._verifier_actors, self._reward_actors, self._log_file(f"worker-{number}")
         )
 
     async def _started(self, actor: Any) -> None:
         try:
             await actor.start.remote()
-        except EngineStartError as e:
+        except (EngineStartError, RewardModelError) as e:
             raise EngineStartError(f"{_one_line(e)}{self._see_logs()}") from e
         except (RayActorError, RayTaskError) as e:
             raise EngineStartError(
-                f"a worker or verifier could not start: {_one_line(e)}{self._see_logs()}"
+                f"a worker, verifier or reward model could not start: {_one_line(e)}{self._see_logs()}"
             ) from e
 
     async def _replace(self, seat: _Seat, dead: Any) -> None:
@@ -246,7 +270,7 @@ def start_ray(config: RunConfig) -> None:
         if modules := modules_to_ship(config.parts()):
             settings["runtime_env"] = {"py_modules": modules}
     else:
-        needed = config.cluster.workers + config.cluster.verifier_actors
+        needed = _num_actors(config)
         settings |= {
             # Not one that somebody has started on this machine.
             "address": "local",
@@ -276,18 +300,36 @@ def _check_reachable(address: str) -> None:
 def _check_resources(config: RunConfig) -> None:
     """Raises AddressError for a cluster that is too small: actors would wait there for ever."""
     cluster = config.cluster
+    num_reward_actors = sum(_num_reward_actors(config))
     needed = {
-        "CPU": float(cluster.workers + cluster.verifier_actors),
-        "GPU": cluster.workers * _gpus_per_worker(config),
+        "CPU": float(_num_actors(config)),
+        "GPU": cluster.workers * _gpus_per_worker(config)
+        + num_reward_actors * _gpus_per_reward_actor(config),
     }
     there = ray.cluster_resources()
     for resource, amount in needed.items():
         if there.get(resource, 0) < amount:
             raise AddressError(
-                f"expected a cluster with {amount:g} {resource}s for {cluster.workers} workers and "
-                f"{cluster.verifier_actors} verifier actors, got {there.get(resource, 0):g}; lower "
-                "cluster.workers, cluster.verifier_actors or cluster.gpus_per_worker"
+                f"expected a cluster with {amount:g} {resource}s for {cluster.workers} workers, "
+                f"{cluster.verifier_actors} verifier actors and {num_reward_actors} reward actors, got "
+                f"{there.get(resource, 0):g}; lower cluster.workers, cluster.verifier_actors, "
+                "cluster.reward_actors, cluster.gpus_per_worker or cluster.gpus_per_reward_actor"
             )
+
+
+def _num_reward_actors(config: RunConfig) -> list[int]:
+    """Of each of the reward models."""
+    return [config.num_reward_actors(index) for index in range(len(config.reward_models))]
+
+
+def _num_actors(config: RunConfig) -> int:
+    return config.cluster.workers + config.cluster.verifier_actors + sum(_num_reward_actors(config))
+
+
+def _gpus_per_reward_actor(config: RunConfig) -> float:
+    if config.cluster.gpus_per_reward_actor is not None:
+        return config.cluster.gpus_per_reward_actor
+    return 1.0 if ray.cluster_resources().get("GPU") else 0.0
 
 
 def _gpus_per_worker(config: RunConfig) -> float:

@@ -19,13 +19,14 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pipeline.branch_pruning import NEVER, BranchPruning
 from pipeline.engines import ENGINES, Engine, PromptFormat, Sampling
 from pipeline.engines.steps import StepConfig, StepSplitter
 from pipeline.errors import UserMistake
 from pipeline.labels import LabelConfig
 from pipeline.problems import SOURCES
 from pipeline.prune import PruneConfig
-from pipeline.scoring import REWARD_MODEL
+from pipeline.scoring import REWARD_MODEL, scores_outcomes
 from pipeline.search import STRATEGIES
 from pipeline.search.budget import BudgetConfig, Budgeted
 from reward_models import RewardModel
@@ -70,6 +71,11 @@ class ClusterConfig(BaseModel):
     """Problems that one worker explores at once."""
     verifier_actors: int = Field(default=1, ge=0)
     """Processes that judge responses; 0 judges inside the rollout workers."""
+    reward_actors: int = Field(default=1, ge=0)
+    """Processes for each reward model; 0 scores inside the rollout workers, as do reward models that
+    look into the engine."""
+    gpus_per_reward_actor: float | None = Field(default=None, ge=0)
+    """If not given: 1 where the cluster has GPUs, else 0."""
     attempts: int = Field(default=3, ge=1)
     """How often a problem is explored anew after its engine died, before it is given up."""
     report_seconds: float = Field(default=5.0, gt=0)
@@ -95,7 +101,9 @@ class RunConfig(BaseModel):
     budget: BudgetConfig = BudgetConfig()
     """What the search may spend on each problem."""
     reward_models: tuple[Annotated[Part, PartOf(KINDS["reward_models"])], ...] = ()
-    """What scores every step; the strategy may go by it."""
+    """What scores every step, by which the strategy may go, or every complete response."""
+    branch_pruning: BranchPruning = NEVER
+    """Which rollouts are ended mid-way, by their steps' scores."""
     verifier: Annotated[Part, PartOf(KINDS["verifier"])]
     sandbox: SandboxConfig = SandboxConfig()
     """How verifiers run untrusted code. Nothing here changes what a run produces."""
@@ -110,16 +118,10 @@ class RunConfig(BaseModel):
     def _check_strategy(self) -> "RunConfig":
         """That there is what the strategy goes by."""
         use, cls = self.strategy.use, self.strategy.cls
-        if getattr(cls, "needs_scores", False) and not self.reward_models:
-            raise ValueError(
-                f"strategy.use={use}: expected `reward_models`, whose scores it goes by, got none; "
-                "for example reward_models='[{use: simulated}]' with engine.use=simulated"
-            )
-        if getattr(cls, "needs_pauses", False) and not StepSplitter(self.steps).pauses:
-            raise ValueError(
-                f"strategy.use={use}: expected `steps.at: newline` or `blank_line`, strings at which "
-                f"an engine can pause after a step, got {self.steps.at}"
-            )
+        if getattr(cls, "needs_scores", False):
+            self._check_scores_steps(f"strategy.use={use}")
+        if getattr(cls, "needs_pauses", False):
+            self._check_pauses(f"strategy.use={use}")
         if getattr(self.strategy.options, "needs_logprobs", False) and not getattr(
             self.engine.options, "gives_logprobs", True
         ):
@@ -127,13 +129,37 @@ class RunConfig(BaseModel):
                 f"strategy.use={use}: expected an engine that gives log-probabilities, by which it "
                 f"goes, got engine.use={self.engine.use}; vllm gives them with engine.logprobs=true"
             )
-        breaks = [stop for stop in self.sampling.stop if "\n" in stop]
-        if getattr(cls, "needs_pauses", False) and breaks:
-            raise ValueError(
-                f"strategy.use={use}: expected `sampling.stop` without line breaks, since it samples "
-                f"up to one at a time, got {breaks[0]!r}"
-            )
         return self
+
+    @model_validator(mode="after")
+    def _check_branch_pruning(self) -> "RunConfig":
+        """That rollouts can be looked at on their way, and by what."""
+        if self.branch_pruning.is_on:
+            self._check_scores_steps("branch_pruning")
+            self._check_pauses("branch_pruning")
+        return self
+
+    def _check_pauses(self, who: str) -> None:
+        """Raises ValueError if an engine cannot pause after each step."""
+        if not StepSplitter(self.steps).pauses:
+            raise ValueError(
+                f"{who}: expected `steps.at: newline` or `blank_line`, strings at which an engine can "
+                f"pause after a step, got {self.steps.at}"
+            )
+        if breaks := [stop for stop in self.sampling.stop if "\n" in stop]:
+            raise ValueError(
+                f"{who}: expected `sampling.stop` without line breaks, since it samples up to one at a "
+                f"time, got {breaks[0]!r}"
+            )
+
+    def _check_scores_steps(self, who: str) -> None:
+        """Raises ValueError without a process reward model."""
+        if all(scores_outcomes(part) for part in self.reward_models):
+            got = ", ".join(part.use for part in self.reward_models)
+            raise ValueError(
+                f"{who}: expected a process reward model in `reward_models`, by whose scores of steps "
+                f"it goes, got {got or 'none'}; such as reward_models='[{{use: prm, model: FOLDER}}]'"
+            )
 
     @model_validator(mode="after")
     def _check_reward_models(self) -> "RunConfig":
@@ -163,12 +189,17 @@ class RunConfig(BaseModel):
             max_steps=self.steps.max_steps,
         )
 
-    def build_reward_models(self, engine: Engine) -> list[RewardModel]:
-        """The reward models; one whose class says what engine it `reads_engine` also gets that."""
-        return [
-            part.build(*((engine,) if hasattr(part.cls, "reads_engine") else ()))
-            for part in self.reward_models
-        ]
+    def num_reward_actors(self, index: int) -> int:
+        """Processes for one of the reward models; 0 where it is to be in the rollout workers."""
+        if hasattr(self.reward_models[index].cls, "reads_engine"):
+            return 0
+        return self.cluster.reward_actors
+
+    def build_reward_model(self, index: int, engine: Engine | None = None) -> RewardModel:
+        """One of the reward models; one whose class says what engine it `reads_engine` gets that."""
+        part = self.reward_models[index]
+        model: RewardModel = part.build(*((engine,) if hasattr(part.cls, "reads_engine") else ()))
+        return model
 
     def build_verifier(self) -> Verifier:
         """The verifier, in processes of its own if its section says so."""

@@ -1,5 +1,6 @@
 """What `berry status` and `berry show` print: a run's summary, and one problem's tree."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from rich.tree import Tree as RichTree
 from pipeline.config import read_rules
 from pipeline.datasets.folder import FolderError, RunFolder
 from pipeline.datasets.trees import read_trace
-from pipeline.labels import LabelConfig, TrajectoryLabels, label_tree
+from pipeline.labels import LabelConfig, TrajectoryLabels, credible_interval, label_tree
 from pipeline.majority import VOTE
+from pipeline.tree import Finish
 
 _PREVIEW = 100
 
@@ -26,21 +28,19 @@ def summary(folder: RunFolder) -> str:
         for key, value in sorted(counts.items())
         if key.startswith("dropped.")
     }
-    unfinished = f", {n} unfinished" if (n := counts["status.unfinished"]) else ""
+    others = {key: counts[f"status.{key}"] for key in ("unfinished", "pruned")}
+    rest = "".join(f", {number} {key}" for key, number in others.items() if number)
     votes = {key: counts[f"vote.{key}"] for key in ("pass", "fail", "abstain")}
     lines = [
         f"run        {folder.path} ({'complete' if facts else 'unfinished'})",
         f"problems   {counts['problems']}, {counts['problems_solved']} with a survivor, "
         f"{counts['problems_failed']} failed",
         f"rollouts   {counts['rollouts']} ({counts['status.completed']} completed, "
-        f"{counts['status.truncated']} truncated{unfinished}), {counts['tokens']} tokens",
+        f"{counts['status.truncated']} truncated{rest}), {counts['tokens']} tokens",
         f"verdicts   {sum(verdicts.values())} ({_listed(verdicts)})",
         f"survivors  {counts['kept']} traces; dropped: {_listed(dropped) or 'none'}",
     ]
-    if counts["unscored"]:
-        lines.append(
-            f"scores     {counts['unscored']} steps unscored; `warnings` in data/trees say why"
-        )
+    lines += _scores(counts)
     if any(votes.values()):
         lines.insert(-1, f"votes      {sum(votes.values())} ({_listed(votes)})")
     if facts:
@@ -60,6 +60,35 @@ def summary(folder: RunFolder) -> str:
         )
         lines += _prefixes(live)
     return "\n".join(lines)
+
+
+def _scores(counts: Counter[str]) -> list[str]:
+    """What reward models did and did not do; no line without them."""
+    lines = []
+    if num_explored := counts["explored"]:
+        trials, passes = counts["explored_trials"], counts["explored_passes"]
+        rate = "unknown"
+        if trials:
+            interval = credible_interval(passes, trials, 0.95)
+            rate = f"{passes / trials:.1%} (95% interval {interval.low:.1%} to {interval.high:.1%})"
+        lines.append(
+            f"pruning    {counts['status.pruned']} rollouts ended mid-way; {num_explored} more went on "
+            f"to be seen, {passes} of {trials} turned out right: false-prune rate {rate}"
+        )
+    unscored = [
+        f"{number} of {total} {what}"
+        for number, total, what in (
+            (counts["unscored"], counts["nodes"], "steps"),
+            (counts["unscored_outcomes"], counts["status.completed"], "responses"),
+        )
+        if number
+    ]
+    if unscored:
+        lines.append(
+            f"scores     {' and '.join(unscored)} unscored: there the verifiers decided alone; "
+            "`warnings` in data/trees say why"
+        )
+    return lines
 
 
 def _prefixes(metrics: dict[str, Any]) -> list[str]:
@@ -132,13 +161,20 @@ def _draw(row: dict[str, Any], config: LabelConfig) -> RichTree:
 def _counts(node: dict[str, Any]) -> str:
     value = node.get("score")  # which files of earlier versions lack
     score = "" if value is None else f" [magenta]{value:.2f}[/magenta]"
-    return f"[cyan]{node['passes']}/{node['trials']}[/cyan]{score}"
+    seen = " [yellow](went on to be seen)[/yellow]" if _is_explored(node) else ""
+    return f"[cyan]{node['passes']}/{node['trials']}[/cyan]{score}{seen}"
+
+
+def _is_explored(node: dict[str, Any]) -> bool:
+    return node.get("cut_score") is not None and node["finish"] != Finish.PRUNED
 
 
 def _ending(trajectory: dict[str, Any], labels: TrajectoryLabels) -> str:
     outcome = trajectory["outcome"] or trajectory["status"]
     colour = {"pass": "green", "fail": "red"}.get(outcome, "yellow")
     answer = "" if trajectory["extracted"] is None else f" {escape(trajectory['extracted'])}"
+    if trajectory.get("score") is not None:
+        answer += f" [magenta]{trajectory['score']:.2f}[/magenta]"
     fate = "kept" if trajectory["kept"] else f"dropped: {escape(trajectory['decision'])}"
     is_voted = trajectory["verifier"] == VOTE and outcome in ("pass", "fail")
     vote = " by majority vote" if is_voted else ""

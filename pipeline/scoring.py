@@ -29,7 +29,23 @@ def check_part(part: Part) -> None:
         raise ValueError(f"expected {part.use!r} to have a method `score(self, batch)`")
 
 
+def scores_outcomes(part: Part) -> bool:
+    """Whether it is an outcome reward model; else a process reward model."""
+    return bool(getattr(part.cls, "scores_outcomes", False))
+
+
 REWARD_MODEL = Kind("berry.reward_models", REWARD_MODELS, check=check_part)
+
+
+class ScoringFailed(Exception):
+    """A reward model in another process gave no scores; the message is `describe_failure` of why."""
+
+
+def describe_failure(error: Exception) -> str:
+    """One short line."""
+    if isinstance(error, ScoringFailed):
+        return str(error)
+    return " ".join(f"{type(error).__name__}: {error}".split())[:_MAX_CHARS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +61,10 @@ class Scored:
 class ModelScorer:
     """Scores with one reward model or several."""
 
-    def __init__(self, models: Sequence[RewardModel]) -> None:
+    def __init__(self, models: Sequence[RewardModel], *, outcomes: bool = False) -> None:
+        """`outcomes` asks for complete responses alone: of each only the last step needs a score."""
         self._models = models
+        self._outcomes = outcomes
 
     async def start(self) -> None:
         """Lets the models get ready. Raises what they do."""
@@ -62,29 +80,28 @@ class ModelScorer:
 
     async def score(self, batch: Sequence[Steps]) -> Scored:
         """The scores of every item's steps; never raises for what a model does."""
-        answers = await asyncio.gather(*(_ask(model, batch) for model in self._models))
+        answers = await asyncio.gather(*(self._ask(model, batch) for model in self._models))
         values = [
             [_mean(known) for known in zip(*of_item, strict=True)]
             for of_item in zip(*(answer.values for answer in answers), strict=True)
         ]
         return Scored(values=values, warnings=tuple(w for answer in answers for w in answer.warnings))
 
-
-async def _ask(model: RewardModel, batch: Sequence[Steps]) -> Scored:
-    """One model's scores."""
-    name = getattr(model, "name", type(model).__name__)
-    unscored: list[list[float | None]] = [[None] * len(steps.texts) for steps in batch]
-    try:
-        scores = list(await model.score(batch))
-        if len(scores) != len(batch):
-            raise ValueError(f"expected {len(batch)} scores, got {len(scores)}")
-        values = [_values(score, steps) for score, steps in zip(scores, batch, strict=True)]
-    except Exception as e:  # noqa: BLE001 - a model may be anybody's
-        reason = " ".join(f"{type(e).__name__}: {e}".split())[:_MAX_CHARS]
-        return Scored(values=unscored, warnings=(f"reward model {name}: {reason}",))
-    if any(value is None for of_item in values for value in of_item):
-        return Scored(values=values, warnings=(f"reward model {name}: steps without a score",))
-    return Scored(values=values)
+    async def _ask(self, model: RewardModel, batch: Sequence[Steps]) -> Scored:
+        """One model's scores."""
+        name = getattr(model, "name", type(model).__name__)
+        unscored: list[list[float | None]] = [[None] * len(steps.texts) for steps in batch]
+        try:
+            scores = list(await model.score(batch))
+            if len(scores) != len(batch):
+                raise ValueError(f"expected {len(batch)} scores, got {len(scores)}")
+            values = [_values(score, steps) for score, steps in zip(scores, batch, strict=True)]
+        except Exception as e:  # noqa: BLE001 - a model may be anybody's
+            return Scored(values=unscored, warnings=(f"reward model {name}: {describe_failure(e)}",))
+        first = -1 if self._outcomes else 0
+        if any(value is None for of_item in values for value in of_item[first:]):
+            return Scored(values=values, warnings=(f"reward model {name}: steps without a score",))
+        return Scored(values=values)
 
 
 def _values(score: Score, steps: Steps) -> list[float | None]:

@@ -149,7 +149,7 @@ def test_the_order_of_overrides_does_not_matter(path: Path) -> None:
         (["steps.at=regex"], "`pattern` goes with `at: regex`"),
         (
             ["strategy.use=beam"],
-            "config.yaml: strategy.use=beam: expected `reward_models`, whose scores it goes by",
+            "config.yaml: strategy.use=beam: expected a process reward model in",
         ),
         (["strategy.use=dvts"], "strategy.use=dvts: expected `reward_models`"),
         (
@@ -311,7 +311,7 @@ def test_a_reward_model_gets_the_engine_that_it_looks_into(path: Path) -> None:
         path, ["strategy.use=beam", "reward_models=[{use: simulated, noise: 0.5}, {use: simulated}]"]
     )
     engine = config.engine.build(config.prompt, config.seed)
-    one, other = config.build_reward_models(engine)
+    one, other = (config.build_reward_model(index, engine) for index in range(2))
     assert isinstance(one, SimulatedPrm)
     assert isinstance(other, SimulatedPrm)
     assert (one.config.noise, other.config.noise) == (0.5, 0.1)
