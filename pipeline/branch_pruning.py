@@ -52,9 +52,11 @@ class BranchPruning(BaseModel):
 
     @model_validator(mode="after")
     def _check_use(self) -> Self:
-        if not self.is_on and (set_ := self.model_fields_set - {"under", "keep"}):
+        defaults = {name: field.default for name, field in type(self).model_fields.items()}
+        given = [name for name, value in self if value != defaults[name]]
+        if given and not self.is_on:
             raise ValueError(
-                f"expected `under` or `keep` beside {min(set_)!r}, without which nothing is ended"
+                f"expected `under` or `keep` beside {given[0]!r}, without which nothing is ended"
             )
         return self
 

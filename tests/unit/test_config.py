@@ -151,7 +151,10 @@ def test_the_order_of_overrides_does_not_matter(path: Path) -> None:
             ["strategy.use=beam"],
             "config.yaml: strategy.use=beam: expected a process reward model in",
         ),
-        (["strategy.use=dvts"], "strategy.use=dvts: expected `reward_models`"),
+        (
+            ["strategy.use=dvts"],
+            "strategy.use=dvts: expected a process reward model in `reward_models`",
+        ),
         (
             ["strategy.use=dvts", _SIMULATED_PRM, "steps.at=tokens", "steps.tokens=9"],
             "strategy.use=dvts: expected `steps.at: newline` or `blank_line`",
