@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 
 from benchmarks.measure import CONFIGS, Measured, run_berry, spread
 from pipeline.config import load_config
-from pipeline.engines.vllm import VllmEngine, cpu_arguments
+from pipeline.engines.vllm import VllmEngine
+from reward_models.vllm_cpu import cpu_arguments
 
 _PAIRS = 3
 _OVERRIDES = ("problems.size=16", "strategy.points=2")
@@ -122,7 +123,7 @@ def _ends(num_tokens: int, block: int) -> range:
 def _block_size() -> int:
     options = load_config(CONFIGS / "quickstart.yaml").engine.options
     assert isinstance(options, VllmEngine.Config)
-    return int((cpu_arguments(options) | options.options)["block_size"])
+    return int((cpu_arguments(options.dtype) | options.options)["block_size"])
 
 
 def _checked_total(facts: Mapping[str, Any], pairs: Sequence[tuple[Sequence[int], object]]) -> int:

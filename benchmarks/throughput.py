@@ -14,8 +14,9 @@ from pathlib import Path
 
 from benchmarks.measure import CONFIGS, Measured, run_berry, spread
 from pipeline.config import load_config
-from pipeline.engines.vllm import VllmEngine, cpu_arguments, set_cpu_environment
+from pipeline.engines.vllm import VllmEngine
 from pipeline.problems import Intake
+from reward_models.vllm_cpu import cpu_arguments, set_cpu_environment
 
 _PAIRS = 3
 _OVERRIDES = ("problems.size=64", "strategy.use=best_of_n", "strategy.n=8", "sampling.max_tokens=160")
@@ -50,7 +51,7 @@ def offline_generate() -> float:
     config = load_config(CONFIGS / "quickstart.yaml", _OVERRIDES)
     options = config.engine.options
     assert isinstance(options, VllmEngine.Config)
-    set_cpu_environment(options)
+    set_cpu_environment(options.cpu_kv_cache_gib)
     from vllm import LLM, SamplingParams
 
     from pipeline.engines.models import locate
@@ -60,7 +61,7 @@ def offline_generate() -> float:
         max_model_len=options.max_model_len,
         seed=config.seed,
         enable_prefix_caching=True,
-        **cpu_arguments(options),
+        **cpu_arguments(options.dtype),
     )
     tokenizer = llm.get_tokenizer()
     problems = Intake(config.problems.build(config.seed))

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.engines.models import BUNDLED, cache_folder
-from pipeline.engines.vllm import preload_libraries
 from pipeline.run import version
+from reward_models.vllm_cpu import preload_libraries
 from sandbox import Level, SandboxUnavailable
 from sandbox.levels import find_protection
 from verifiers.formal import proof_checkers

@@ -16,6 +16,8 @@ from reward_models import RewardModel, Score, Steps
 from verifiers.plugins import Kind, Part
 
 REWARD_MODELS = {
+    "prm": "reward_models.serving.model:Prm",
+    "orm": "reward_models.serving.model:Orm",
     "simulated": "pipeline.engines.simulated_prm:SimulatedPrm",
 }
 """What `use` can name in a section of `reward_models`."""

@@ -8,11 +8,7 @@ is and wins.
 """
 
 import asyncio
-import ctypes.util
 import itertools
-import os
-import sys
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -29,6 +25,7 @@ from pipeline.engines import (
 from pipeline.engines.models import ModelError, locate
 from pipeline.records import Problem
 from pipeline.tree import Finish
+from reward_models.vllm_cpu import cpu_arguments, set_cpu_environment, set_quiet_environment
 
 _FINISH = {"stop": Finish.STOP, "length": Finish.LENGTH, "abort": Finish.ABORT}
 _CONTEXT_TOKENS = 6
@@ -80,8 +77,7 @@ class VllmEngine:
             folder = await asyncio.to_thread(locate, self.config.model)
         except (ModelError, OSError) as e:
             raise EngineStartError(str(e)) from e
-        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-        os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
+        set_quiet_environment()
         import torch
 
         arguments: dict[str, Any] = {
@@ -94,8 +90,12 @@ class VllmEngine:
         if self.config.max_model_len is not None:
             arguments["max_model_len"] = self.config.max_model_len
         if not torch.cuda.is_available():
-            set_cpu_environment(self.config)
-            arguments |= cpu_arguments(self.config)
+            set_cpu_environment(self.config.cpu_kv_cache_gib, self.config.cpu_threads)
+            arguments |= cpu_arguments(self.config.dtype)
+            if self.config.request_seeds:
+                # A seeded request whose prefill is cut into chunks kills vLLM 0.32's CPU engine
+                # ("CPU Generator does not use offset").
+                arguments["enable_chunked_prefill"] = False
         await self._load(arguments | self.config.options)
 
     async def _load(self, arguments: dict[str, Any]) -> None:
@@ -213,42 +213,6 @@ class VllmEngine:
 
         stream = DecodeStream(ids=list(context), skip_special_tokens=True)
         return tuple(stream.step(self._tokenizer, token) or "" for token in ids)
-
-
-def cpu_arguments(config: VllmEngine.Config) -> dict[str, Any]:
-    """vLLM arguments that are right on a CPU; the measurements are in `docs/engines.md`."""
-    arguments: dict[str, Any] = {
-        # The default of 128 keeps short prefixes out of the prefix cache; under 32 is refused.
-        "block_size": 32,
-        # torch.compile takes a minute and gains a few per cent.
-        "enforce_eager": True,
-        "max_num_seqs": 128,
-    }
-    if config.dtype == "auto":
-        arguments["dtype"] = "bfloat16"
-    if config.request_seeds:
-        # A seeded request whose prefill is cut into chunks kills vLLM 0.32's CPU engine
-        # ("CPU Generator does not use offset").
-        arguments["enable_chunked_prefill"] = False
-    return arguments
-
-
-def set_cpu_environment(config: VllmEngine.Config) -> None:
-    """Sets what vLLM's engine process reads when it starts; what the user has set stays."""
-    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(config.cpu_kv_cache_gib))
-    cores = sorted(os.sched_getaffinity(0))
-    threads = config.cpu_threads or ",".join(map(str, cores))
-    os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", threads)
-    libraries = preload_libraries()
-    if libraries and "LD_PRELOAD" not in os.environ:
-        os.environ["LD_PRELOAD"] = ":".join(libraries)
-
-
-def preload_libraries() -> list[str]:
-    """Of the two libraries that make vLLM quicker on a CPU, those that this machine has."""
-    tcmalloc = ctypes.util.find_library("tcmalloc_minimal")
-    openmp = Path(sys.prefix) / "lib" / "libiomp5.so"
-    return [*([tcmalloc] if tcmalloc else []), *([str(openmp)] if openmp.exists() else [])]
 
 
 def _sampled_logprobs(ids: tuple[int, ...], logprobs: Any) -> tuple[float, ...] | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.engines.models import locate
-from pipeline.engines.vllm import preload_libraries
+from reward_models.vllm_cpu import preload_libraries
 from verifiers import Outcome, Target
 from verifiers.model_judge import ModelJudgeVerifier, compose
 

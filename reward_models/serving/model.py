@@ -1,0 +1,218 @@
+"""`prm` and `orm`: a model folder as a `RewardModel`."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from reward_models.errors import RewardModelDied, RewardModelError
+from reward_models.records import Score, Steps
+from reward_models.serving.inputs import Chat, Format, Input, Separated, Tagged, TokenIds, reads_as
+from reward_models.serving.loading import Found, find, revision
+from reward_models.serving.on_torch import OnTorch
+from reward_models.serving.on_vllm import OnVllm
+from reward_models.trained import TrainedModel
+
+_NUM_CHECKED = 8
+
+
+class Backend(Protocol):
+    """What computes."""
+
+    async def start(self) -> None:
+        """Loads the model. Raises RewardModelError."""
+        ...
+
+    async def score(self, inputs: Sequence[Input]) -> list[list[float]]:
+        """Of each input, the chance of `right` at each of its ends."""
+        ...
+
+    async def close(self) -> None:
+        """Frees the model; calling it twice is fine."""
+        ...
+
+
+class ServingConfig(BaseModel):
+    """Which model, and how it is run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    """A folder that `berry train` has written, a folder or a Hub id of a published model."""
+    backend: Literal["auto", "transformers", "vllm"] = "auto"
+    """`auto` is vllm on a GPU and transformers on a CPU."""
+    device: str = "auto"
+    """With `transformers`: cpu or cuda; `auto` is cuda where there is one."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """`auto` is bfloat16 on a GPU and float32 on a CPU."""
+    max_batch_tokens: int = Field(default=8192, ge=1)
+    """Most tokens that one forward pass reads, padding counted; a longer sequence goes by itself."""
+    max_length: int | None = Field(default=None, ge=1)
+    """Responses of more tokens, the prompt's counted, stay unscored; the model's limit if not given."""
+    reuse_prefixes: bool = True
+    """With `vllm`: do not read again what was read before."""
+    cpu_kv_cache_gib: int = Field(default=1, ge=1)
+    """With `vllm` on a CPU: memory for what was read."""
+    step_tag: str | None = None
+    """Of a published model that scores at a tag: the tag, if it is not its family's."""
+    words: tuple[str, str] = ("-", "+")
+    """Of a published model that says one of two words at the tag: those for wrong and for right."""
+    separator: str = "\n"
+    """Of a published token classifier: what stands between two steps."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """With `vllm`: further arguments of its AsyncEngineArgs."""
+
+
+class Prm:
+    """A process reward model: a score for the end of each step."""
+
+    Config = ServingConfig
+    kind: ClassVar[Literal["prm", "orm"]] = "prm"
+
+    def __init__(self, config: ServingConfig) -> None:
+        self.config = config
+        self.name = Path(config.model).name
+        self.revision = "unknown"
+        self._backend: Backend | None = None
+        self._format: Format | None = None
+        self._tokenizer: Any = None
+        self._max_length: int | None = None
+        self._is_checked = False
+
+    @classmethod
+    def tokenizer_digest(cls, config: ServingConfig) -> str | None:
+        """Of the tokenizer whose ids the model reads; None for one that reads text."""
+        trained = TrainedModel.read(Path(config.model).expanduser())
+        return None if trained is None else trained.tokenizer
+
+    async def start(self) -> None:
+        """Loads the model. Raises RewardModelError for one that cannot be used."""
+        found = await asyncio.to_thread(find, self.config.model, self.kind)
+        self._tokenizer = await asyncio.to_thread(_load_tokenizer, found)
+        self._format, words = self._make_format(found)
+        self._max_length = self.config.max_length or found.max_length
+        self._backend = self._make_backend(found, words)
+        self.revision = await asyncio.to_thread(revision, found)
+        await self._backend.start()
+
+    async def score(self, batch: Sequence[Steps]) -> list[Score]:
+        """A value for each step; none for a response that is too long or that the format cannot hold.
+
+        Raises RewardModelError for ids of another tokenizer, RewardModelDied if the model is gone.
+        """
+        if self._backend is None or self._format is None:
+            raise RewardModelDied("expected a model that was started")
+        self._check_tokenizer(batch)
+        # Thousands at once would keep everybody else waiting.
+        inputs = [self._encode(steps) for steps in batch]
+        scores = iter(await self._backend.score([one for one in inputs if one is not None]))
+        return [
+            self._score(steps, None if one is None else next(scores))
+            for steps, one in zip(batch, inputs, strict=True)
+        ]
+
+    async def close(self) -> None:
+        """Frees the model; calling it twice is fine."""
+        backend, self._backend = self._backend, None
+        if backend is not None:
+            await backend.close()
+
+    def _score(self, steps: Steps, values: list[float] | None) -> Score:
+        known: Sequence[float | None] = [None] * len(steps.texts) if values is None else values
+        return Score(model=self.name, revision=self.revision, values=tuple(known))
+
+    def _encode(self, steps: Steps) -> Input | None:
+        assert self._format is not None
+        if not steps.texts:
+            return None
+        try:
+            one = self._format.encode(steps)
+        except ValueError:
+            return None
+        if self._max_length is not None and len(one.ids) > self._max_length:
+            return None
+        return one
+
+    def _check_tokenizer(self, batch: Sequence[Steps]) -> None:
+        """Once, of the first steps that there are: a model for another tokenizer reads nonsense."""
+        if self._is_checked or not batch or not isinstance(self._format, TokenIds):
+            return
+        if not reads_as(self._tokenizer, batch[:_NUM_CHECKED]):
+            raise RewardModelError(
+                f"model={self.config.model}: expected responses in its own tokenizer's ids, got "
+                "others; it has to be trained from the solver's model"
+            )
+        self._is_checked = True
+
+    def _make_format(self, found: Found) -> tuple[Format, tuple[int, int] | None]:
+        """The format, and the ids of the two words of a model that says them."""
+        if found.style == "token_ids":
+            return TokenIds(), None
+        if found.style == "tags":
+            return Tagged(self._tokenizer, self.config.step_tag or "<extra_0>", as_chat=True), None
+        if found.style == "words":
+            read = self._tokenizer.encode
+            wrong, right = (read(word, add_special_tokens=False)[-1] for word in self.config.words)
+            return Tagged(self._tokenizer, self.config.step_tag or "ки", as_chat=False), (wrong, right)
+        if found.style == "chat":
+            return Chat(self._tokenizer), None
+        return Separated(self._tokenizer, self.config.separator), None
+
+    def _make_backend(self, found: Found, words: tuple[int, int] | None) -> Backend:
+        config = self.config
+        backend = config.backend
+        if backend == "auto":
+            import torch
+
+            backend = "vllm" if torch.cuda.is_available() and words is None else "transformers"
+        if backend == "transformers":
+            return OnTorch(
+                found,
+                device=config.device,
+                dtype=config.dtype,
+                max_batch_tokens=config.max_batch_tokens,
+                words=words,
+            )
+        if words is not None:
+            raise RewardModelError(
+                f"model={config.model}: expected backend=transformers for a model that says a word at "
+                "each tag, got vllm"
+            )
+        return OnVllm(
+            found,
+            dtype=config.dtype,
+            max_batch_tokens=config.max_batch_tokens,
+            kv_cache_gib=config.cpu_kv_cache_gib,
+            reuse_prefixes=config.reuse_prefixes,
+            options=config.options,
+        )
+
+
+class Orm(Prm):
+    """An outcome reward model: a score for a complete response, at its last step."""
+
+    kind: ClassVar[Literal["prm", "orm"]] = "orm"
+    scores_outcomes = True
+
+    def _encode(self, steps: Steps) -> Input | None:
+        one = super()._encode(steps)
+        return None if one is None else Input(one.ids, one.ends[-1:])
+
+    def _score(self, steps: Steps, values: list[float] | None) -> Score:
+        if values is None:
+            return super()._score(steps, None)
+        known = [*[None] * (len(steps.texts) - 1), *values]
+        return Score(model=self.name, revision=self.revision, values=tuple(known))
+
+
+def _load_tokenizer(found: Found) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(found.model)
+    except (OSError, ValueError) as e:
+        raise RewardModelError(
+            f"model={found.model}: expected a tokenizer beside the weights, got none ({e})"
+        ) from e
