@@ -17,6 +17,7 @@ from pipeline.errors import RunFailure, UserMistake
 
 if TYPE_CHECKING:
     from pipeline.verify_file import Columns
+    from reward_models.training.train import Kind
     from verifiers import Verifier
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -203,6 +204,49 @@ def _verify(verifier: "Verifier", source: Path, output: Path, columns: "Columns"
     with counter("rows judged") as advance:
         outcomes = asyncio.run(verify_file(verifier, source, output, columns, advance))
     click.echo(", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()), err=True)
+
+
+@berry.group()
+def train() -> None:
+    """Train a reward model on the step labels of runs."""
+
+
+def _train_command(kind: "Kind", what: str) -> None:
+    @train.command(name=kind, help=what)
+    @click.option(
+        "--data",
+        "data",
+        multiple=True,
+        required=True,
+        type=click.Path(path_type=Path),
+        metavar="OUT...",
+        help="Run folders, or folders of `berry export --as steps`.",
+    )
+    @click.option(
+        "--base", required=True, metavar="MODEL", help="A model folder, a bundled name or a Hub id."
+    )
+    @click.option(
+        "--output", required=True, type=click.Path(path_type=Path), help="The model's folder."
+    )
+    @click.argument("rest", nargs=-1, metavar="[OUT]... [KEY=VALUE]...")
+    def command(data: tuple[Path, ...], base: str, output: Path, rest: tuple[str, ...]) -> None:
+        from pipeline.train import train_reward_model
+
+        folders = [*data, *(Path(one) for one in rest if "=" not in one)]
+        options = [one for one in rest if "=" in one]
+        click.echo(train_reward_model(kind, folders, base, output, options))
+
+
+_train_command(
+    "prm",
+    "Train a process reward model: a score for the end of each step.\n\nKEY=VALUE sets how, for "
+    "example labels=hard or freeze_layers=20. The same command again goes on from the last checkpoint.",
+)
+_train_command(
+    "orm",
+    "Train an outcome reward model: a score for a complete response.\n\nKEY=VALUE sets how, for "
+    "example epochs=1 or lora_rank=16. The same command again goes on from the last checkpoint.",
+)
 
 
 @berry.command()

@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -50,6 +50,8 @@ KINDS = {
 }
 """Config section -> what its `use` can name."""
 _DEFAULT_STRATEGY = {"use": "adaptive"}
+
+Settings = TypeVar("Settings", bound=BaseModel)
 
 
 class ConfigError(UserMistake):
@@ -278,6 +280,15 @@ def read_rules(resolved: Mapping[str, Any], overrides: Sequence[str] = ()) -> Ru
         raise ConfigError(_explain(e)) from e
 
 
+def read_settings(cls: type[Settings], overrides: Sequence[str]) -> Settings:
+    """Settings of `key=value`. Raises ConfigError, which names the key."""
+    given = {".".join(keys): value for keys, value in map(_parse_override, overrides)}
+    try:
+        return cls.model_validate(given)
+    except ValidationError as e:
+        raise ConfigError(_explain(e, known=cls)) from e
+
+
 def _parse_override(override: str) -> tuple[list[str], Any]:
     key, equals, text = override.partition("=")
     keys = key.split(".")
@@ -335,7 +346,9 @@ def _options(kind: Kind, use: object) -> set[str] | None:
         return None
 
 
-def _explain(error: ValidationError, above: tuple[str, ...] = ()) -> str:
+def _explain(
+    error: ValidationError, above: tuple[str, ...] = (), known: type[BaseModel] = RunConfig
+) -> str:
     """The first mistake, in one line; `above` is the key of the section it was found in."""
     first = error.errors(include_url=False)[0]
     where = (*above, *map(str, first["loc"]))
@@ -344,7 +357,7 @@ def _explain(error: ValidationError, above: tuple[str, ...] = ()) -> str:
         return _explain(inner, where)
     key = ".".join(where)
     if first["type"] == "extra_forbidden":
-        return f"{key}: unknown key{_suggestion(where)}"
+        return f"{key}: unknown key{_suggestion(where, known)}"
     if first["type"] == "missing":
         return f"{key}: is missing"
     message = first["msg"].removeprefix("Value error, ")
@@ -354,6 +367,6 @@ def _explain(error: ValidationError, above: tuple[str, ...] = ()) -> str:
     return f"{key}: {message}, got {first['input']!r}"
 
 
-def _suggestion(where: tuple[str, ...]) -> str:
-    near = get_close_matches(where[0], RunConfig.model_fields, n=1) if len(where) == 1 else []
+def _suggestion(where: tuple[str, ...], known: type[BaseModel]) -> str:
+    near = get_close_matches(where[0], known.model_fields, n=1) if len(where) == 1 else []
     return f"; did you mean {near[0]}?" if near else ""

@@ -1,12 +1,19 @@
 """Shows a run in the terminal: a live line there, plain lines everywhere else."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.live import Live
-from rich.progress import Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from pipeline.run import Snapshot
@@ -52,6 +59,50 @@ class TerminalProgress:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+
+class Bar:
+    """How far a long piece of work is, with figures: a live line, or a plain one every ten seconds."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[figures]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._progress.add_task(what, total=None, figures="")
+        self._began = time.monotonic()
+        self._next_line = 0.0
+
+    def __enter__(self) -> "Bar":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+
+    @property
+    def seconds(self) -> float:
+        """Since it was made."""
+        return time.monotonic() - self._began
+
+    def update(self, done: int, total: int, figures: Mapping[str, str]) -> None:
+        """Shows how much is done, and the figures by name."""
+        shown = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items())
+        self._progress.update(self._task, completed=done, total=total, figures=shown)
+        now = time.monotonic()
+        if not self._console.is_terminal and now >= self._next_line:
+            self._next_line = now + _PLAIN_SECONDS
+            left = duration(self.seconds / max(done, 1) * (total - done))
+            line = f"{self._what} {done}/{total}, {shown}{', ' if shown else ''}left {left}"
+            self._console.print(line, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -1,0 +1,169 @@
+"""`berry train`: a reward model from the step labels of runs.
+
+It reads the view `steps` of run folders, the committed parts alone, or of folders that `berry export`
+has written. A step that several responses share is learnt from once.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from pipeline.config import read_settings
+from pipeline.datasets.folder import FolderError, RunFolder
+from pipeline.engines.models import ModelError, locate
+from pipeline.errors import UserMistake
+from pipeline.progress import Bar, duration
+from reward_models.errors import RewardModelError
+from reward_models.trained import TrainedModel
+from reward_models.training.examples import Labelled
+from reward_models.training.settings import TrainSettings
+from reward_models.training.train import Advance, Kind, Trained, train
+
+_READ_ROWS = 256
+_COLUMNS = ["problem_id", "prompt_token_ids", "steps", "step_token_ids", "status", "outcome"]
+_PRM_COLUMNS = ["labels", "soft_labels", "trials", "right", "num_shared"]
+
+
+class TrainError(UserMistake):
+    """What was asked for cannot be trained; the message is one line for the user."""
+
+
+def train_reward_model(
+    kind: Kind, folders: Sequence[Path], base: str, output: Path, options: Sequence[str]
+) -> str:
+    """Trains into `output`, showing progress; what came of it, in a few lines for the user.
+
+    Raises TrainError, FolderError and ConfigError.
+    """
+    settings = read_settings(TrainSettings, options)
+    if (there := _read_trained(output)) is not None:
+        return f"{output} holds a trained {there.kind} already; nothing was done"
+    responses = [one for folder in folders for one in _read_responses(folder, kind, settings)]
+    with Bar("training") as bar:
+
+        def advance(now: Advance) -> None:
+            bar.update(now.step, now.total, {name: f"{v:.3f}" for name, v in now.figures.items()})
+
+        try:
+            trained = train(
+                kind,
+                locate(base),
+                responses,
+                output,
+                settings,
+                data=", ".join(map(str, folders)),
+                advance=advance,
+            )
+        except (RewardModelError, ModelError) as e:
+            raise TrainError(str(e)) from e
+        except OSError as e:
+            raise TrainError(f"--output {output}: cannot be written ({e.strerror or e})") from e
+        seconds = bar.seconds
+    return _describe(trained, output, seconds)
+
+
+def _read_trained(output: Path) -> TrainedModel | None:
+    try:
+        return TrainedModel.read(output)
+    except ValueError as e:
+        raise TrainError(f"--output {e}") from e
+
+
+def _read_responses(folder: Path, kind: Kind, settings: TrainSettings) -> Iterator[Labelled]:
+    """The labelled responses of one folder."""
+    columns = [*_COLUMNS, *(_PRM_COLUMNS if kind == "prm" else [])]
+    for path in _files(folder):
+        try:
+            with pq.ParquetFile(path) as file:
+                if missing := sorted(set(columns) - set(file.schema_arrow.names)):
+                    raise TrainError(
+                        f"{path}: expected the columns of the view `steps`, got none named {missing[0]}"
+                        f"; `berry export {folder} --as steps` makes it anew"
+                    )
+                for batch in file.iter_batches(_READ_ROWS, columns=columns):
+                    for row in batch.to_pylist():
+                        yield _prm_labels(row, settings) if kind == "prm" else _orm_labels(row)
+        except (OSError, ValueError) as e:
+            raise TrainError(f"{path}: cannot be read ({e})") from e
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files of the view `steps`: a run's committed ones, or all of an exported folder."""
+    if (folder / "run.json").is_file():
+        run = RunFolder.read(folder)
+        found = [run.part_path("steps", index) for index in sorted(run.parts)]
+    else:
+        found = sorted((folder / "data" / "steps").glob("part-*.parquet"))
+    if not found:
+        raise FolderError(
+            f"--data {folder}: expected a run with a committed part, or a folder of "
+            "`berry export --as steps`, found neither"
+        )
+    return found
+
+
+def _prm_labels(row: dict[str, Any], settings: TrainSettings) -> Labelled:
+    """A target for each step that no earlier response of the problem has as well."""
+    targets, weights = _targets(row, settings.labels)
+    own = enumerate(targets)
+    return _labelled(
+        row,
+        targets=[target if step >= row["num_shared"] else None for step, target in own],
+        weights=weights,
+    )
+
+
+def _targets(row: dict[str, Any], labels: str) -> tuple[list[float | None], list[float]]:
+    """Of each step, and how much each counts."""
+    if labels == "soft":
+        return row["soft_labels"], [float(trials) for trials in row["trials"]]
+    known = row["right"] if labels == "right" else row["labels"]
+    return [None if one is None else float(one) for one in known], [1.0] * len(known)
+
+
+def _orm_labels(row: dict[str, Any]) -> Labelled:
+    """A target for the last step of a complete response that passed or failed."""
+    target = {"pass": 1.0, "fail": 0.0}.get(row["outcome"])
+    if row["status"] != "completed":
+        target = None
+    before: list[float | None] = [None] * (len(row["steps"]) - 1)
+    return _labelled(row, targets=[*before, target], weights=[1.0] * len(row["steps"]))
+
+
+def _labelled(
+    row: dict[str, Any], *, targets: Sequence[float | None], weights: Sequence[float]
+) -> Labelled:
+    return Labelled(
+        problem_id=row["problem_id"],
+        prompt_token_ids=tuple(row["prompt_token_ids"]),
+        step_token_ids=tuple(map(tuple, row["step_token_ids"])),
+        texts=tuple(row["steps"]),
+        targets=tuple(targets),
+        weights=tuple(weights),
+    )
+
+
+def _describe(trained: Trained, output: Path, seconds: float) -> str:
+    """What to tell the user: on what it was trained, how good it is, and what to do with it."""
+    model = trained.model
+    figures = [
+        f"{name.replace('_', ' ')} {'unknown' if value is None else f'{value:.3f}'}"
+        for name, value in model.held_out.items()
+    ]
+    resumed = f", going on from step {trained.resumed_at}" if trained.resumed_at else ""
+    left_out = f"{trained.num_too_long} too long, {trained.num_unlabelled} without labels of their own"
+    return "\n".join(
+        [
+            f"{model.kind:<10} {output}, from {model.base}, in {duration(seconds)}{resumed}",
+            f"{'trained on':<10} {trained.num_train} responses to {len(model.train_problems)} "
+            f"problems; left out: {left_out}",
+            f"{'held out':<10} {trained.num_held_out} responses to {trained.num_held_out_problems} "
+            f"problems: {', '.join(figures)}",
+            "",
+            "next:",
+            f"  berry eval OUT --with {model.kind},majority,oracle --{model.kind} {output}",
+            f"  berry run CONFIG reward_models='[{{use: {model.kind}, model: {output}}}]'",
+        ]
+    )

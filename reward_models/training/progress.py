@@ -1,0 +1,42 @@
+"""Tells whoever started a training how far it is."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from transformers import TrainerCallback
+
+if TYPE_CHECKING:
+    from reward_models.training.train import Advance
+
+_SHOWN = {
+    "loss": "loss",
+    "eval_loss": "held_out_loss",
+    "eval_auc": "held_out_auc",
+    "eval_average_precision": "held_out_average_precision",
+}
+
+
+def report_to(advance: Callable[["Advance"], None]) -> TrainerCallback:
+    """Calls `advance` after each step and each measurement, in the first process alone."""
+    return _Reporter(advance)
+
+
+class _Reporter(TrainerCallback):  # type: ignore[misc]
+    def __init__(self, advance: Callable[["Advance"], None]) -> None:
+        self._advance = advance
+        self._figures: dict[str, float] = {}
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._tell(state)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        self._figures |= {_SHOWN[name]: float(value) for name, value in logs.items() if name in _SHOWN}
+        self._tell(state)
+
+    def _tell(self, state: Any) -> None:
+        from reward_models.training.train import Advance
+
+        if state.is_world_process_zero:
+            self._advance(
+                Advance(step=state.global_step, total=state.max_steps, figures=dict(self._figures))
+            )

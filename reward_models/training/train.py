@@ -1,0 +1,285 @@
+"""A base model and labelled responses in, a reward model's folder out.
+
+    1. read the base's config and tokenizer, and check that they fit the responses
+    2. split the responses by problem
+    3. put a head of two labels on the base: at step ends for a PRM, at the end for an ORM
+    4. train, measuring on the problems that are held out; from the last checkpoint if there is one
+    5. write the model, its tokenizer, and what it says of itself
+
+The folder holds nothing but `checkpoints/` and `training.json` until the model is complete.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from reward_models.errors import RewardModelError
+from reward_models.trained import TrainedModel, tokenizer_digest
+from reward_models.training.checks import (
+    check_chat_template,
+    check_head,
+    check_labels,
+    check_tokenizer,
+)
+from reward_models.training.examples import Example, Labelled, Split, split
+from reward_models.training.settings import TrainSettings
+
+Kind = Literal["prm", "orm"]
+_SETTINGS_FILE = "training.json"
+_CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advance:
+    """Where training stands."""
+
+    step: int
+    total: int
+    figures: dict[str, float]
+    """The latest of loss, held_out_loss, held_out_auc and held_out_average_precision."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What training came to."""
+
+    model: TrainedModel
+    num_train: int
+    """Responses."""
+    num_held_out: int
+    num_held_out_problems: int
+    num_too_long: int
+    num_unlabelled: int
+    resumed_at: int
+    """The optimizer step of the checkpoint that it went on from; 0 without one."""
+
+
+def train(
+    kind: Kind,
+    base: str,
+    responses: Sequence[Labelled],
+    output: Path,
+    settings: TrainSettings,
+    *,
+    data: str,
+    advance: Callable[[Advance], None],
+) -> Trained:
+    """Trains into the folder `output`; `base` is a folder or a Hub id, `data` names the responses.
+
+    Raises RewardModelError for what cannot be trained, and OSError for a folder that cannot be written.
+    """
+    from transformers import AutoConfig, AutoTokenizer
+
+    _be_quiet()
+    try:
+        config = AutoConfig.from_pretrained(base)
+        tokenizer = AutoTokenizer.from_pretrained(base)
+    except (OSError, ValueError, KeyError) as e:
+        raise RewardModelError(f"--base {base}: cannot be loaded ({str(e).splitlines()[0]})") from e
+    check_head(base, config)
+    if settings.require_chat_template:
+        check_chat_template(base, tokenizer)
+    check_tokenizer(base, tokenizer, responses)
+    max_length = min(
+        settings.max_length, getattr(config, "max_position_embeddings", settings.max_length)
+    )
+    found = split(responses, max_length=max_length, held_out=settings.held_out, seed=settings.seed)
+    check_labels(found)
+    _claim(
+        output, {"kind": kind, "base": base, "data": data, "settings": settings.model_dump(mode="json")}
+    )
+    trainer, resumed_at = _train(kind, base, tokenizer, found, output, settings, advance)
+    held_out = trainer.evaluate() if found.held_out else {}
+    model = TrainedModel(
+        kind=kind,
+        labels="outcome" if kind == "orm" else settings.labels,
+        base=base,
+        tokenizer=tokenizer_digest(tokenizer),
+        train_problems=found.train_problems,
+        held_out={name: held_out.get(f"eval_{name}") for name in ("auc", "average_precision", "loss")},
+    )
+    if trainer.is_world_process_zero():
+        _write(trainer, tokenizer, model, output)
+    return Trained(
+        model=model,
+        num_train=len(found.train),
+        num_held_out=len(found.held_out),
+        num_held_out_problems=found.num_held_out_problems,
+        num_too_long=found.num_too_long,
+        num_unlabelled=found.num_unlabelled,
+        resumed_at=resumed_at,
+    )
+
+
+def _claim(output: Path, description: dict[str, Any]) -> None:
+    """Raises RewardModelError for a folder with something else in it."""
+    settings_file = output / _SETTINGS_FILE
+    if settings_file.is_file():
+        before = json.loads(settings_file.read_text(encoding="utf-8"))
+        if before != description:
+            different = [key for key in description if before.get(key) != description[key]]
+            raise RewardModelError(
+                f"--output {output}: expected the same {', '.join(different)} as the training there "
+                "was begun with, got others; name a new folder"
+            )
+    elif output.is_dir() and (others := sorted(p.name for p in output.iterdir() if p.name[0] != ".")):
+        raise RewardModelError(f"--output {output}: expected an empty or new folder, found {others[0]}")
+    output.mkdir(parents=True, exist_ok=True)
+    settings_file.write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+
+
+def _train(
+    kind: Kind,
+    base: str,
+    tokenizer: Any,
+    found: Split,
+    output: Path,
+    settings: TrainSettings,
+    advance: Callable[[Advance], None],
+) -> tuple[Any, int]:
+    """The trainer, done, and the step that it went on from."""
+    from transformers.trainer_callback import PrinterCallback
+    from transformers.trainer_utils import get_last_checkpoint
+
+    from reward_models.training.progress import report_to
+    from reward_models.training.trainer import Examples, RewardTrainer, collate, compute_metrics
+
+    trainer = RewardTrainer(
+        model=_make_model(kind, base, tokenizer, settings),
+        args=_arguments(output / _CHECKPOINTS, found.train, settings, measures=bool(found.held_out)),
+        train_dataset=Examples(found.train),
+        eval_dataset=Examples(found.held_out) if found.held_out else None,
+        data_collator=collate,
+        compute_metrics=compute_metrics,
+        callbacks=[report_to(advance)],
+    )
+    trainer.remove_callback(PrinterCallback)
+    checkpoints = output / _CHECKPOINTS
+    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    trainer.train(resume_from_checkpoint=last)
+    return trainer, 0 if last is None else int(Path(last).name.partition("-")[2])
+
+
+def _make_model(kind: Kind, base: str, tokenizer: Any, settings: TrainSettings) -> Any:
+    """The base with a head of two labels, in float32."""
+    import torch
+    from transformers import (
+        AutoConfig,
+        AutoModelForSequenceClassification,
+        AutoModelForTokenClassification,
+        set_seed,
+    )
+
+    # The head's first weights.
+    set_seed(settings.seed)
+    config = AutoConfig.from_pretrained(base)
+    config.num_labels = 2
+    config.id2label = {0: "wrong", 1: "right"}
+    config.label2id = {"wrong": 0, "right": 1}
+    config.classifier_dropout = 0.0
+    # As sequence heads have it; and what both backends load.
+    config.token_classification_bias = False
+    config.pad_token_id = next(
+        (id_ for id_ in (tokenizer.pad_token_id, tokenizer.eos_token_id) if id_ is not None), 0
+    )
+    cls = AutoModelForTokenClassification if kind == "prm" else AutoModelForSequenceClassification
+    try:
+        model = cls.from_pretrained(base, config=config, dtype=torch.float32)
+    except (OSError, ValueError, RuntimeError) as e:
+        raise RewardModelError(f"--base {base}: cannot be loaded ({str(e).splitlines()[0]})") from e
+    _freeze(model, base, settings.freeze_layers)
+    return model if settings.lora_rank is None else _add_lora(model, settings.lora_rank)
+
+
+def _freeze(model: Any, base: str, num_layers: int) -> None:
+    if not num_layers:
+        return
+    body = model.base_model
+    layers = getattr(body, "layers", None)
+    if layers is None or num_layers > len(layers):
+        got = "none" if layers is None else len(layers)
+        raise RewardModelError(
+            f"freeze_layers={num_layers}: expected at most the layers of {base}, which has {got}"
+        )
+    for part in (body.get_input_embeddings(), *layers[:num_layers]):
+        part.requires_grad_(False)
+
+
+def _add_lora(model: Any, rank: int) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    return get_peft_model(
+        model,
+        LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", modules_to_save=["score"]),
+    )
+
+
+def _arguments(
+    checkpoints: Path, examples: Sequence[Example], settings: TrainSettings, *, measures: bool
+) -> Any:
+    import torch
+    from transformers import TrainingArguments
+
+    on_gpu = torch.cuda.is_available()
+    precision = settings.precision
+    if precision == "auto":
+        precision = "bfloat16" if on_gpu else "float32"
+    per_step = settings.batch_size * settings.accumulate * _num_processes()
+    num_steps = settings.max_steps or max(1, int(len(examples) / per_step * settings.epochs))
+    return TrainingArguments(
+        output_dir=str(checkpoints),
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.accumulate,
+        num_train_epochs=settings.epochs,
+        max_steps=settings.max_steps or -1,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        warmup_steps=int(settings.warmup * num_steps),
+        bf16=precision == "bfloat16",
+        use_cpu=not on_gpu,
+        train_sampling_strategy="group_by_length",
+        remove_unused_columns=False,
+        label_names=["targets", "weights"],
+        seed=settings.seed,
+        eval_strategy="steps" if measures else "no",
+        eval_steps=max(1, num_steps // settings.evaluations),
+        save_strategy="steps",
+        save_steps=settings.checkpoint_steps,
+        save_total_limit=2,
+        logging_steps=max(1, min(10, num_steps // 10)),
+        # A loss that is no number is to be seen, and ends the training.
+        logging_nan_inf_filter=False,
+        disable_tqdm=True,
+        report_to=[],
+        dataloader_pin_memory=on_gpu,
+    )
+
+
+def _be_quiet() -> None:
+    """transformers shows bars and advice of its own."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+
+
+def _num_processes() -> int:
+    """Of `accelerate launch` or `torchrun`."""
+    import os
+
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _write(trainer: Any, tokenizer: Any, model: TrainedModel, output: Path) -> None:
+    """The description last: a folder that has it is complete."""
+    trained = trainer.accelerator.unwrap_model(trainer.model)
+    if hasattr(trained, "merge_and_unload"):
+        trained = trained.merge_and_unload()
+    trained.save_pretrained(output)
+    tokenizer.save_pretrained(output)
+    model.write(output)
+    shutil.rmtree(output / _CHECKPOINTS, ignore_errors=True)

@@ -1,0 +1,108 @@
+"""transformers' Trainer, with the loss at labelled places and nowhere else.
+
+The loss is cross-entropy against the targets, each counted by its weight: with shares of passes and
+numbers of trials that is, up to a constant, the binomial log-likelihood of what the rollouts came to.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.nn import functional
+from torch.utils.data import Dataset
+from transformers import Trainer
+
+from reward_models.errors import RewardModelError
+from reward_models.training.examples import Example
+from reward_models.training.metrics import measure
+
+Batch = dict[str, torch.Tensor]
+_PADDING = -100
+"""What transformers fills up with where it joins batches of different widths."""
+
+
+class Examples(Dataset[dict[str, Any]]):
+    """Examples as a torch dataset."""
+
+    def __init__(self, examples: Sequence[Example]) -> None:
+        self._examples = examples
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        example = self._examples[index]
+        # Under this name the Trainer looks for what it groups by length.
+        return {"input_ids": example.ids, "example": example}
+
+
+def collate(items: Sequence[dict[str, Any]]) -> Batch:
+    """`input_ids` and `attention_mask` (rows, tokens), padded on the right; `places`, `targets` and
+    `weights` (rows, places), where the weight of what is no place is 0."""
+    examples: list[Example] = [item["example"] for item in items]
+    length = max(len(example.ids) for example in examples)
+    width = max(len(example.places) for example in examples)
+
+    def fill(rows: Sequence[Sequence[float]], to: int, dtype: torch.dtype) -> torch.Tensor:
+        return torch.tensor([[*row, *[0] * (to - len(row))] for row in rows], dtype=dtype)
+
+    return {
+        "input_ids": fill([e.ids for e in examples], length, torch.long),
+        "attention_mask": fill([[1] * len(e.ids) for e in examples], length, torch.long),
+        "places": fill([e.places for e in examples], width, torch.long),
+        "targets": fill([e.targets for e in examples], width, torch.float32),
+        "weights": fill([e.weights for e in examples], width, torch.float32),
+    }
+
+
+def weighted_loss(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of logits (rows, places, 2) against shares of label 1, averaged by weight."""
+    log_chances = functional.log_softmax(logits.float(), dim=-1)
+    losses = -(targets * log_chances[..., 1] + (1 - targets) * log_chances[..., 0])
+    return (losses * weights).sum() / weights.sum().clamp(min=1e-9)
+
+
+class RewardTrainer(Trainer):  # type: ignore[misc]
+    """Trains and measures at the places of a batch."""
+
+    def compute_loss(
+        self, model: Any, inputs: Batch, return_outputs: bool = False, **_: Any
+    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+        """Raises RewardModelError for a loss that is no number."""
+        logits = self._logits(model, inputs)
+        loss = weighted_loss(logits, inputs["targets"], inputs["weights"])
+        if not torch.isfinite(loss):
+            raise RewardModelError(
+                f"the loss is {loss.item()} at step {self.state.global_step}: expected a number; try a "
+                "lower learning_rate, or precision=float32"
+            )
+        return (loss, logits) if return_outputs else loss
+
+    def prediction_step(
+        self, model: Any, inputs: Batch, prediction_loss_only: bool, ignore_keys: Any = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        """The loss, chances (rows, places), and targets and weights (rows, places, 2)."""
+        inputs = self._prepare_inputs(inputs)
+        with torch.no_grad(), self.compute_loss_context_manager():
+            loss, logits = self.compute_loss(model, inputs, return_outputs=True)
+        chances = logits.float().softmax(-1)[..., 1]
+        return loss.detach(), chances, torch.stack([inputs["targets"], inputs["weights"]], dim=-1)
+
+    def _logits(self, model: Any, inputs: Batch) -> torch.Tensor:
+        """(rows, places, 2)."""
+        output = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
+        logits: torch.Tensor = output.logits
+        if logits.dim() == 2:
+            # A sequence head gives one answer, at the last token.
+            return logits[:, None]
+        rows = torch.arange(len(logits), device=logits.device)[:, None]
+        return logits[rows, inputs["places"]]
+
+
+def compute_metrics(prediction: Any) -> dict[str, float]:
+    """Of everything that was held out; figures that cannot be had are left out."""
+    chances, labels = prediction.predictions, prediction.label_ids
+    # What fills up has a negative weight here.
+    weights = labels[..., 1].clip(min=0)
+    found = measure(chances, labels[..., 0].clip(min=0), weights)
+    return {name: value for name, value in found.items() if value is not None and name != "loss"}
