@@ -17,6 +17,7 @@ from pipeline.errors import RunFailure, UserMistake
 
 if TYPE_CHECKING:
     from pipeline.verify_file import Columns
+    from reward_models.aggregate import Aggregate
     from reward_models.training.train import Kind
     from verifiers import Verifier
 
@@ -186,12 +187,12 @@ def verify_use(use: str, options: tuple[str, ...], source: Path, output: Path) -
     A target is {"kind", "value", ...}: what else it has are the target's tests. KEY=VALUE sets an
     option of the verifier, as in a config's section: processes=4 judges in processes.
     """
-    from pipeline.config import check_verifier_section
+    from pipeline.config import check_section
     from pipeline.verify_file import ANY
-    from verifiers.catalog import CannotBuild, build_verifier
+    from verifiers.catalog import VERIFIER, CannotBuild, build_verifier
 
     try:
-        verifier = build_verifier(check_verifier_section(use, options))
+        verifier = build_verifier(check_section(VERIFIER, use, options))
     except CannotBuild as e:
         raise UserMistake(str(e)) from e
     _verify(verifier, source, output, ANY)
@@ -247,6 +248,63 @@ _train_command(
     "Train an outcome reward model: a score for a complete response.\n\nKEY=VALUE sets how, for "
     "example epochs=1 or lora_rank=16. The same command again goes on from the last checkpoint.",
 )
+
+
+@berry.command(name="eval")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("options", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option(
+    "--with",
+    "methods",
+    default="pass@k,majority,oracle",
+    show_default=True,
+    metavar="LIST",
+    help="Some of pass@k, majority, orm, prm, oracle.",
+)
+@click.option("--prm", metavar="MODEL", help="A process reward model, in place of the run's scores.")
+@click.option("--orm", metavar="MODEL", help="An outcome reward model, in place of the run's scores.")
+@click.option("--n", "ns", metavar="LIST", help="Numbers of samples; powers of two if not given.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of votes' draws.")
+@click.option(
+    "--aggregate",
+    default="last",
+    show_default=True,
+    type=click.Choice(["last", "min", "product", "mean"]),
+    help="How a process reward model's scores of steps become one of the response.",
+)
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="A folder for the figures; OUT/eval if not given."
+)
+def evaluate(
+    out: Path,
+    options: tuple[str, ...],
+    methods: str,
+    prm: str | None,
+    orm: str | None,
+    ns: str | None,
+    seed: int,
+    aggregate: "Aggregate",
+    output: Path | None,
+) -> None:
+    """Evaluate the run in folder OUT: accuracy of answers chosen from N samples.
+
+    MODEL is a folder, a Hub id, or my_module:MyModel. KEY=VALUE sets an option of the models, for
+    example backend=vllm. Problems that a model was trained on are left out.
+    """
+    from rich.console import Console
+
+    from pipeline.evaluation.command import describe, read_asked
+    from pipeline.evaluation.evaluate import evaluate as evaluate_run
+    from pipeline.evaluation.outputs import tables
+    from pipeline.progress import counter
+
+    asked = read_asked(
+        methods, prm=prm, orm=orm, ns=ns, seed=seed, aggregate=aggregate, options=options
+    )
+    with counter("problems read") as advance:
+        found = evaluate_run(out, output or out / "eval", asked, advance)
+    Console().print(tables(found.figures))
+    click.echo(describe(found))
 
 
 @berry.command()

@@ -252,13 +252,13 @@ def check_config(raw: dict[str, Any], origin: str) -> RunConfig:
         raise ConfigError(f"{origin}: {_explain(e)}") from e
 
 
-def check_verifier_section(use: str, overrides: Sequence[str]) -> Part:
-    """The verifier `use` with `key=value` options. Raises ConfigError, which names the key."""
+def check_section(kind: Kind, use: str, overrides: Sequence[str]) -> Part:
+    """The part `use` with `key=value` options. Raises ConfigError, which names the key."""
     section: dict[str, Any] = {}
     for keys, value in map(_parse_override, overrides):
         _apply(section, keys, value, uses_given=set())
     try:
-        return VERIFIER.part({**section, "use": use})
+        return kind.part({**section, "use": use})
     except ValidationError as e:
         raise ConfigError(f"{use}: {_explain(e)}") from e
     except ValueError as e:

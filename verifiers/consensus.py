@@ -79,6 +79,11 @@ class Consensus:
             for number, answer in enumerate(answers)
         ]
 
+    async def classes(self, prompt: str, responses: Sequence[str]) -> list[list[int]]:
+        """Indices of responses that state equal answers, most first; those without one are in none."""
+        answers = [extract_answer(one, last_number=self.config.last_number) for one in responses]
+        return [sorted(c.members) for c in await self._classes(prompt, answers, [1.0] * len(answers))]
+
     async def start(self) -> None:
         """Starts the checking processes."""
         await self._math.start()

@@ -6,7 +6,6 @@ its problem. Tokens are those that were sampled: a prefix that rollouts share co
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import comb
 from statistics import mean
 from typing import Any
 
@@ -15,6 +14,7 @@ from benchmarks.search.solvers import Solver, search
 from pipeline.records import Trace
 from pipeline.search.budget import BudgetConfig
 from pipeline.tree import ROOT
+from reward_models.evaluation.choosing import pass_at_k
 
 CAPTION = """Distinct verified traces for a million sampled tokens, on the same problems under each
 strategy, and the share of problems with at least one. pass@k: of the whole rollouts, by the unbiased
@@ -59,17 +59,6 @@ class Yield:
         if min(rollouts for rollouts, _ in self.whole) < k:
             return None
         return mean(pass_at_k(rollouts, passes, k) for rollouts, passes in self.whole)
-
-
-def pass_at_k(num_rollouts: int, num_passes: int, k: int) -> float:
-    """Chance that at least one of k rollouts passes, drawn without replacement from those there are.
-
-    The unbiased estimator of Codex (Chen et al., 2021, arXiv:2107.03374). Raises ValueError for k over
-    `num_rollouts`.
-    """
-    if k > num_rollouts:
-        raise ValueError(f"expected k of at most {num_rollouts}, the rollouts there are, got {k}")
-    return 1 - comb(num_rollouts - num_passes, k) / comb(num_rollouts, k)
 
 
 async def measure_yields(

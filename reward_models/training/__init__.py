@@ -3,7 +3,6 @@
 settings.py     how one is trained
 examples.py     labelled responses as token ids, places and targets; the split by problem
 checks.py       what would waste hours, found before they are spent
-metrics.py      how well chances rank and fit labels
 trainer.py      transformers' Trainer with the loss at labelled places
 train.py        the whole of it: a base model and labelled responses in, a model's folder out
 """

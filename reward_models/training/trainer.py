@@ -13,8 +13,8 @@ from torch.utils.data import Dataset
 from transformers import Trainer
 
 from reward_models.errors import RewardModelError
+from reward_models.evaluation.quality import measure
 from reward_models.training.examples import Example
-from reward_models.training.metrics import measure
 
 Batch = dict[str, torch.Tensor]
 _PADDING = -100
@@ -104,5 +104,6 @@ def compute_metrics(prediction: Any) -> dict[str, float]:
     chances, labels = prediction.predictions, prediction.label_ids
     # What fills up has a negative weight here.
     weights = labels[..., 1].clip(min=0)
-    found = measure(chances, labels[..., 0].clip(min=0), weights)
-    return {name: value for name, value in found.items() if value is not None and name != "loss"}
+    found = measure(chances.clip(0, 1), labels[..., 0].clip(min=0), weights)
+    figures = {"auc": found.auc, "average_precision": found.average_precision}
+    return {name: value for name, value in figures.items() if value is not None}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.search.yields import pass_at_k
+from reward_models.evaluation.choosing import pass_at_k
 
 
 @given(outcomes=st.lists(st.booleans(), min_size=1, max_size=8), k=st.integers(1, 8))

@@ -1,0 +1,131 @@
+"""A problem's samples, and what is known of its steps' scores, from its tree.
+
+A sample is a whole rollout from the problem's start: those are independent of each other, whatever the
+search did below them. One that was cut off gives no answer; one whose verdict is ABSTAIN or ERROR, or
+that was ended mid-way, is not known, and left out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pipeline.labels import LabelConfig, label_tree
+from pipeline.majority import is_voted
+from pipeline.records import Trace
+from pipeline.scoring import ModelScorer
+from pipeline.tree import ROOT, Finish, Tree
+from reward_models import Steps
+from reward_models.aggregate import Aggregate, aggregate
+from reward_models.evaluation.choosing import Sample
+from verifiers.consensus import Consensus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """Of one problem."""
+
+    problem_id: str
+    known: tuple[Sample, ...]
+    num_unknown: int
+
+
+@dataclass(slots=True)
+class StepScores:
+    """A process reward model's scores of steps, beside what rollouts came to; lists of one length."""
+
+    scores: list[float] = field(default_factory=list)
+    pass_rates: list[float] = field(default_factory=list)
+    trials: list[int] = field(default_factory=list)
+    responses: list[tuple[Sequence[float], int | None]] = field(default_factory=list)
+    """Of responses whose first wrong step is known, or that are right: scores and that step."""
+
+    def add(self, tree: Tree, labels: LabelConfig) -> None:
+        """Every scored step of the tree, once."""
+        for node, score in tree.scores.items():
+            stats = tree.stats[node]
+            if stats.value is not None:
+                self.scores.append(score)
+                self.pass_rates.append(stats.value)
+                self.trials.append(stats.trials)
+        for labelled in label_tree(tree, labels):
+            passed = tree.passed(labelled.leaf)
+            scores = [tree.scores.get(node.id) for node in tree.path(labelled.leaf)[1:]]
+            known = [score for score in scores if score is not None]
+            told = labelled.first_wrong is None if passed else labelled.first_wrong is not None
+            if passed is not None and told and len(known) == len(scores):
+                self.responses.append((known, labelled.first_wrong))
+
+
+def has_gold(trace: Trace) -> bool:
+    """Whether a verifier said what is right, not a vote."""
+    return not is_voted(trace.tree) and bool(trace.tree.stats[ROOT].trials)
+
+
+async def score_tree(trace: Trace, prm: ModelScorer | None, orm: ModelScorer | None) -> tuple[str, ...]:
+    """Puts the models' scores into the tree in place of those there are; why any is missing."""
+    tree, warnings = trace.tree, list[str]()
+    if prm is not None:
+        leaves = tree.leaves()
+        scored = await prm.score([_steps(trace, leaf) for leaf in leaves])
+        warnings += scored.warnings
+        tree.scores = {
+            node.id: value
+            for leaf, values in zip(leaves, scored.values, strict=True)
+            for node, value in zip(tree.path(leaf)[1:], values, strict=True)
+            if value is not None
+        }
+    if orm is not None:
+        leaves = [leaf for leaf in tree.leaves() if tree.nodes[leaf].finish is Finish.STOP]
+        scored = await orm.score([_steps(trace, leaf) for leaf in leaves])
+        warnings += scored.warnings
+        tree.outcome_scores = {
+            leaf: values[-1]
+            for leaf, values in zip(leaves, scored.values, strict=True)
+            if values[-1] is not None
+        }
+    return tuple(warnings)
+
+
+async def take_samples(trace: Trace, consensus: Consensus, how: Aggregate) -> Samples:
+    """The whole rollouts from the start, in order of their slots."""
+    tree = trace.tree
+    starts = sorted(tree.children(ROOT), key=lambda child: tree.nodes[child].slot)
+    leaves = [tree.leaf_of(start) for start in starts]
+    known = [
+        leaf
+        for leaf in leaves
+        if tree.nodes[leaf].finish is Finish.LENGTH or tree.passed(leaf) is not None
+    ]
+    complete = [leaf for leaf in known if tree.nodes[leaf].finish is Finish.STOP]
+    classes = await consensus.classes(trace.problem.prompt, [tree.response(leaf) for leaf in complete])
+    answers = {complete[index]: number for number, members in enumerate(classes) for index in members}
+    return Samples(
+        problem_id=trace.problem.id,
+        known=tuple(
+            Sample(
+                right=tree.passed(leaf) is True,
+                answer=answers.get(leaf),
+                is_complete=tree.nodes[leaf].finish is Finish.STOP,
+                orm=tree.outcome_scores.get(leaf),
+                prm=_prm_score(tree, leaf, how),
+            )
+            for leaf in known
+        ),
+        num_unknown=len(leaves) - len(known),
+    )
+
+
+def _prm_score(tree: Tree, leaf: int, how: Aggregate) -> float | None:
+    if tree.nodes[leaf].finish is not Finish.STOP:
+        return None
+    scores = [tree.scores.get(node.id) for node in tree.path(leaf)[1:]]
+    return aggregate(how, scores[-1:] if how == "last" else scores)
+
+
+def _steps(trace: Trace, leaf: int) -> Steps:
+    root, *path = trace.tree.path(leaf)
+    return Steps(
+        prompt=trace.problem.prompt,
+        prompt_token_ids=root.token_ids,
+        texts=tuple(node.text for node in path),
+        token_ids=tuple(node.token_ids for node in path),
+    )

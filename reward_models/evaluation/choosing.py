@@ -1,0 +1,110 @@
+"""How often the answer is right that is chosen from N samples of a problem.
+
+All figures are expectations over which N of a problem's M samples there are, drawn without replacement.
+Those of pass@k and best-of-N are exact; for votes `NUM_DRAWS` draws are made from a seed.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from random import Random
+
+NUM_DRAWS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One sampled response to a problem."""
+
+    right: bool
+    """Whether a verifier passed it; what was cut off has no answer, so it is not right."""
+    answer: int | None
+    """Which class of equal answers it is in; None if it gives none, or was cut off."""
+    is_complete: bool = True
+    """Whether it was not cut off."""
+    orm: float | None = None
+    prm: float | None = None
+    """Scores of the response; None if it is unscored, or was cut off."""
+
+
+def pass_at_k(num_samples: int, num_passes: int, k: int) -> float:
+    """Chance that at least one of k samples passes.
+
+    The unbiased estimator of Codex (Chen et al., 2021, arXiv:2107.03374). Raises ValueError for k over
+    `num_samples`.
+    """
+    if k > num_samples:
+        raise ValueError(f"expected k of at most {num_samples}, the rollouts there are, got {k}")
+    return 1 - math.comb(num_samples - num_passes, k) / math.comb(num_samples, k)
+
+
+def best_of_n(scores: Sequence[float | None], right: Sequence[bool], n: int) -> float:
+    """Chance that the best-scored of n samples is right; of equals each is as likely to be taken, and
+    unscored ones come after all others.
+
+    If a sample and those it beats are k, and those it ties with t more, all is said by how many subsets
+    have their best among them. Raises ValueError for n over the number of samples.
+    """
+    total = len(scores)
+    if not 1 <= n <= total:
+        raise ValueError(f"expected n from 1 to {total}, the samples there are, got {n}")
+    ranked = sorted(
+        zip(scores, right, strict=True), key=lambda one: -math.inf if one[0] is None else one[0]
+    )
+    chance, num_below = 0.0, 0
+    for _, tied in groupby(ranked, key=lambda one: one[0]):
+        outcomes = [passed for _, passed in tied]
+        num_to_here = num_below + len(outcomes)
+        best_here = math.comb(num_to_here, n) - math.comb(num_below, n)
+        chance += best_here / math.comb(total, n) * sum(outcomes) / len(outcomes)
+        num_below = num_to_here
+    return chance
+
+
+def vote(
+    answers: Sequence[int | None],
+    right: Sequence[bool],
+    n: int,
+    random: Random,
+    weights: Sequence[float] | None = None,
+) -> float:
+    """How often the answer with the most votes of n samples is right; level ones share the chance.
+
+    Each sample that gives an answer has one vote, or its weight. Self-consistency (Wang et al., 2022,
+    arXiv:2203.11171); with weights, Li et al., "Making Large Language Models Better Reasoners" (2022,
+    arXiv:2206.02336). Raises ValueError for n over the number of samples.
+    """
+    total = len(answers)
+    if not 1 <= n <= total:
+        raise ValueError(f"expected n from 1 to {total}, the samples there are, got {n}")
+    of_samples = [1.0] * total if weights is None else weights
+    num_draws = 1 if n == total else NUM_DRAWS
+    return (
+        math.fsum(
+            _vote_once(random.sample(range(total), n), answers, right, of_samples)
+            for _ in range(num_draws)
+        )
+        / num_draws
+    )
+
+
+def _vote_once(
+    drawn: Sequence[int],
+    answers: Sequence[int | None],
+    right: Sequence[bool],
+    weights: Sequence[float],
+) -> float:
+    votes: dict[int, float] = {}
+    passes: dict[int, list[bool]] = {}
+    # In one order, so that sums of the same weights are the same.
+    for index in sorted(drawn):
+        answer = answers[index]
+        if answer is not None:
+            votes[answer] = votes.get(answer, 0.0) + weights[index]
+            passes.setdefault(answer, []).append(right[index])
+    if not votes:
+        return 0.0
+    most = max(votes.values())
+    winners = [answer for answer, number in votes.items() if math.isclose(number, most)]
+    return math.fsum(sum(passes[one]) / len(passes[one]) for one in winners) / len(winners)
