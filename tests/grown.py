@@ -18,6 +18,7 @@ class Grown:
     finish: Finish
     outcome: Outcome | None
     logprob: float | None
+    score: float | None
 
 
 _ROLLOUTS = st.lists(
@@ -25,9 +26,10 @@ _ROLLOUTS = st.lists(
         Grown,
         below=st.integers(0, 1000),
         steps=st.lists(st.text("ab\n", min_size=1, max_size=3), min_size=1, max_size=4),
-        finish=st.sampled_from([Finish.STOP] * 4 + [Finish.LENGTH, Finish.STEP, Finish.ABORT]),
+        finish=st.sampled_from([Finish.STOP] * 4 + [f for f in Finish if f is not Finish.STOP]),
         outcome=st.none() | st.sampled_from([Outcome.PASS, Outcome.FAIL, *Outcome]),
         logprob=st.none() | st.floats(-9, 0, width=32),
+        score=st.none() | st.floats(0, 1, width=32),
     ),
     max_size=14,
 )
@@ -42,7 +44,18 @@ def _grow(rollouts: list[Grown], seed: int) -> Tree:
         leaf = tree.add(parent, tree.reserve(parent, 1), made)
         if rollout.finish is Finish.STOP and rollout.outcome is not None:
             tree.judge(leaf, _verdict(rollout.outcome, rollout.steps))
+        if rollout.score is not None:
+            _score(tree, leaf, rollout.score)
     return tree.sorted()
+
+
+def _score(tree: Tree, leaf: int, score: float) -> None:
+    """Scores the last step: that ended what was pruned; of the rest the first step went on in spite."""
+    tree.scores[leaf] = score
+    if tree.nodes[leaf].finish is Finish.STOP:
+        tree.outcome_scores[leaf] = score
+    at = leaf if tree.nodes[leaf].finish is Finish.PRUNED else tree.rollout(leaf)[0].id
+    tree.cut_scores[at] = score
 
 
 def _verdict(outcome: Outcome, steps: list[str]) -> Verdict:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from reward_models.errors import RewardModelError
+from reward_models.errors import RewardModelError, first_line
 from reward_models.trained import TrainedModel
 
 Style = Literal["token_ids", "tags", "words", "separator", "chat"]
@@ -48,6 +48,7 @@ def find(model: str, kind: Literal["prm", "orm"]) -> Found:
     """What is there. Raises RewardModelError for what is no such reward model."""
     from transformers import AutoConfig
 
+    be_quiet()
     folder = Path(model).expanduser()
     looks_like_path = model.startswith((".", "/", "~")) or model.count("/") > 1
     if looks_like_path and not (folder / "config.json").is_file():
@@ -58,7 +59,7 @@ def find(model: str, kind: Literal["prm", "orm"]) -> Found:
         trained = TrainedModel.read(folder)
         config = AutoConfig.from_pretrained(name, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as e:
-        raise RewardModelError(f"model={model}: {_first_line(e)}") from e
+        raise RewardModelError(f"model={model}: {first_line(e)}") from e
     if trained is not None and trained.kind != kind:
         raise RewardModelError(f"model={model}: expected a {kind}, got a {trained.kind}; `use` that")
     (architecture, *_) = config.architectures or ["none"]
@@ -124,7 +125,7 @@ def load(found: Found, *, device: str, dtype: Any, words: tuple[int, int] | None
     try:
         model, info = cls.from_pretrained(found.model, dtype=dtype, output_loading_info=True)
     except (OSError, ValueError, RuntimeError, KeyError) as e:
-        raise RewardModelError(f"model={found.model}: cannot be loaded ({_first_line(e)})") from e
+        raise RewardModelError(f"model={found.model}: cannot be loaded ({first_line(e)})") from e
     if missing := sorted(info["missing_keys"]) or sorted(map(str, info["mismatched_keys"])):
         raise RewardModelError(
             f"model={found.model}: expected weights for {missing[0]}, got none that fit; is it a "
@@ -173,6 +174,9 @@ def revision(found: Found) -> str:
     return digest.hexdigest()
 
 
-def _first_line(error: BaseException) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+def be_quiet() -> None:
+    """transformers shows bars and advice of its own; what goes wrong is raised all the same."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()

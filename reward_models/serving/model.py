@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from reward_models.errors import RewardModelDied, RewardModelError
+from reward_models.errors import RewardModelDied, RewardModelError, first_line
 from reward_models.records import Score, Steps
 from reward_models.serving.inputs import Chat, Format, Input, Separated, Tagged, TokenIds, reads_as
 from reward_models.serving.loading import Found, find, revision
@@ -214,5 +214,5 @@ def _load_tokenizer(found: Found) -> Any:
         return AutoTokenizer.from_pretrained(found.model)
     except (OSError, ValueError) as e:
         raise RewardModelError(
-            f"model={found.model}: expected a tokenizer beside the weights, got none ({e})"
+            f"model={found.model}: expected a tokenizer beside the weights, got none ({first_line(e)})"
         ) from e

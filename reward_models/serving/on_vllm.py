@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
-from reward_models.errors import RewardModelDied, RewardModelError
+from reward_models.errors import RewardModelDied, RewardModelError, first_line
 from reward_models.serving.inputs import Input
 from reward_models.serving.loading import Found
 from reward_models.vllm_cpu import cpu_arguments, set_cpu_environment, set_quiet_environment
@@ -83,7 +83,7 @@ class OnVllm:
             self._llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
         except Exception as e:
             raise RewardModelError(
-                f"model={self._found.model}: vLLM cannot start ({_first_line(e)}); "
+                f"model={self._found.model}: vLLM cannot start ({first_line(e)}); "
                 "backend=transformers may load it"
             ) from e
 
@@ -143,7 +143,7 @@ class OnVllm:
         try:
             results = [r async for r in self._llm.encode(prompt, parameters, request_id=request_id)]
         except VLLMServerError as e:
-            raise RewardModelDied(f"vLLM's engine failed ({_first_line(e)})") from e
+            raise RewardModelDied(f"vLLM's engine failed ({first_line(e)})") from e
         # (tokens read, labels), after the softmax, or the sigmoid where there is one label.
         data = results[-1].outputs.data.float()
         return len(one.ids) - data.shape[0], data[:, -1].tolist()
@@ -157,8 +157,3 @@ def _keys(one: Input) -> list[bytes]:
         begin = end + 1
         keys.append(digest.copy().digest())
     return keys
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from reward_models.errors import RewardModelError
+from reward_models.errors import RewardModelError, first_line
+from reward_models.serving.loading import be_quiet
 from reward_models.trained import TrainedModel, tokenizer_digest
 from reward_models.training.checks import (
     check_chat_template,
@@ -73,12 +74,12 @@ def train(
     """
     from transformers import AutoConfig, AutoTokenizer
 
-    _be_quiet()
+    be_quiet()
     try:
         config = AutoConfig.from_pretrained(base)
         tokenizer = AutoTokenizer.from_pretrained(base)
     except (OSError, ValueError, KeyError) as e:
-        raise RewardModelError(f"--base {base}: cannot be loaded ({str(e).splitlines()[0]})") from e
+        raise RewardModelError(f"--base {base}: cannot be loaded ({first_line(e)})") from e
     check_head(base, config)
     if settings.require_chat_template:
         check_chat_template(base, tokenizer)
@@ -189,7 +190,7 @@ def _make_model(kind: Kind, base: str, tokenizer: Any, settings: TrainSettings) 
     try:
         model = cls.from_pretrained(base, config=config, dtype=torch.float32)
     except (OSError, ValueError, RuntimeError) as e:
-        raise RewardModelError(f"--base {base}: cannot be loaded ({str(e).splitlines()[0]})") from e
+        raise RewardModelError(f"--base {base}: cannot be loaded ({first_line(e)})") from e
     _freeze(model, base, settings.freeze_layers)
     return model if settings.lora_rank is None else _add_lora(model, settings.lora_rank)
 
@@ -257,14 +258,6 @@ def _arguments(
         report_to=[],
         dataloader_pin_memory=on_gpu,
     )
-
-
-def _be_quiet() -> None:
-    """transformers shows bars and advice of its own."""
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
 
 
 def _num_processes() -> int:

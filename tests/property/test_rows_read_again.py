@@ -71,6 +71,10 @@ def test_a_trace_that_was_read_has_the_same_rows(
     assert again.problem == problem
     assert again.tree.stats == trace.tree.stats
     assert again.tree.nodes == trace.tree.nodes
+    assert again.tree.scores == trace.tree.scores
+    assert again.tree.outcome_scores == trace.tree.outcome_scores
+    assert again.tree.cut_scores == trace.tree.cut_scores
+    assert again.decisions == trace.decisions
 
 
 @settings(deadline=None)

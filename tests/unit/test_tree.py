@@ -56,3 +56,23 @@ def test_a_rollout_without_steps_is_refused() -> None:
     tree = Tree([1], "ask")
     with pytest.raises(ValueError, match="at least one step"):
         tree.add(ROOT, 0, Rollout(steps=(), finish=Finish.STOP, model_version="x"))
+
+
+def test_sorting_keeps_each_score_with_its_prefix() -> None:
+    tree = Tree([1], "ask")
+    first, second = tree.reserve(ROOT, 1), tree.reserve(ROOT, 1)
+    late = tree.add(ROOT, second, make_rollout("a", "b"))
+    early = tree.add(ROOT, first, make_rollout("c", finish=Finish.PRUNED))
+    tree.scores = {late: 0.5, early: 0.25}
+    tree.outcome_scores = {late: 0.75}
+    tree.cut_scores = {early: 0.25, tree.rollout(late)[0].id: 0.125}
+    ordered = tree.sorted()
+    for before, after in (
+        (tree.scores, ordered.scores),
+        (tree.outcome_scores, ordered.outcome_scores),
+        (tree.cut_scores, ordered.cut_scores),
+    ):
+        assert {tree.address(node): s for node, s in before.items()} == {
+            ordered.address(node): s for node, s in after.items()
+        }
+    assert [ordered.address(node) for node in ordered.explored()] == [(1,)]
