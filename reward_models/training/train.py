@@ -242,7 +242,6 @@ def _arguments(
         warmup_steps=int(settings.warmup * num_steps),
         bf16=precision == "bfloat16",
         use_cpu=not on_gpu,
-        train_sampling_strategy="group_by_length",
         remove_unused_columns=False,
         label_names=["targets", "weights"],
         seed=settings.seed,

@@ -4,12 +4,12 @@ The loss is cross-entropy against the targets, each counted by its weight: with 
 numbers of trials that is, up to a constant, the binomial log-likelihood of what the rollouts came to.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch.nn import functional
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Sampler
 from transformers import Trainer
 
 from reward_models.errors import RewardModelError
@@ -17,11 +17,13 @@ from reward_models.evaluation.quality import measure
 from reward_models.training.examples import Example
 
 Batch = dict[str, torch.Tensor]
-_PADDING = -100
-"""What transformers fills up with where it joins batches of different widths."""
+_POOL_BATCHES = 50
+"""Batches whose examples are sorted by length together."""
+_EPOCHS = 1_000_003
+"""More than there will ever be, so that no two seeds share an order."""
 
 
-class Examples(Dataset[dict[str, Any]]):
+class Examples(Dataset[Example]):
     """Examples as a torch dataset."""
 
     def __init__(self, examples: Sequence[Example]) -> None:
@@ -30,16 +32,18 @@ class Examples(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return len(self._examples)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        example = self._examples[index]
-        # Under this name the Trainer looks for what it groups by length.
-        return {"input_ids": example.ids, "example": example}
+    def __getitem__(self, index: int) -> Example:
+        return self._examples[index]
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each."""
+        return [len(example.ids) for example in self._examples]
 
 
-def collate(items: Sequence[dict[str, Any]]) -> Batch:
+def collate(examples: Sequence[Example]) -> Batch:
     """`input_ids` and `attention_mask` (rows, tokens), padded on the right; `places`, `targets` and
     `weights` (rows, places), where the weight of what is no place is 0."""
-    examples: list[Example] = [item["example"] for item in items]
     length = max(len(example.ids) for example in examples)
     width = max(len(example.places) for example in examples)
 
@@ -62,8 +66,39 @@ def weighted_loss(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Te
     return (losses * weights).sum() / weights.sum().clamp(min=1e-9)
 
 
+class ByLength(Sampler[int]):
+    """Indices in an order that chance decides, but so that those of a batch are of like length.
+
+    It follows from seed and epoch alone: a training that goes on in the middle of an epoch sees the
+    rest of it, which it would not by the Trainer's own sampler.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
+        self._lengths = lengths
+        self._pool = batch_size * _POOL_BATCHES
+        self._seed = seed
+        self._epoch = 0
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by accelerate before each epoch."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self._seed * _EPOCHS + self._epoch)
+        order = torch.randperm(len(self), generator=generator).tolist()
+        for begin in range(0, len(order), self._pool):
+            yield from sorted(order[begin : begin + self._pool], key=lambda i: -self._lengths[i])
+
+
 class RewardTrainer(Trainer):  # type: ignore[misc]
     """Trains and measures at the places of a batch."""
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> ByLength:
+        examples: Examples = train_dataset or self.train_dataset
+        return ByLength(examples.lengths, self.args.train_batch_size, self.args.seed)
 
     def compute_loss(
         self, model: Any, inputs: Batch, return_outputs: bool = False, **_: Any

@@ -1,0 +1,376 @@
+"""Reward models from a run's labels to the next run, by the command line, on the simulated solver."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import ROOT, Berry
+from tests.tiny_models import base_model, byte_level, reward_model
+
+SIMULATED = ROOT / "configs" / "simulated.yaml"
+
+# A reward model of its own, in a module beside the run: how it fails is up to its options.
+MINE = """
+import os, time
+from pathlib import Path
+from pydantic import BaseModel
+from reward_models import Score
+
+
+class Mine:
+    name, revision = "mine", "1"
+
+    class Config(BaseModel):
+        model_config = {"extra": "forbid"}
+        slow: float = 0.0
+        pids: str = "pids"
+
+    def __init__(self, config):
+        self.config = config
+
+    async def start(self):
+        Path(self.config.pids).mkdir(exist_ok=True)
+        (Path(self.config.pids) / str(os.getpid())).touch()
+
+    async def score(self, batch):
+        time.sleep(self.config.slow)
+        return [Score(model="mine", revision="1", values=tuple(
+            sum(ids) % 97 / 97 for ids in steps.token_ids)) for steps in batch]
+
+
+class MineOrm(Mine):
+    scores_outcomes = True
+
+    async def score(self, batch):
+        return [Score(model="mine", revision="1", values=(None,) * (len(steps.texts) - 1)
+            + (sum(steps.token_ids[-1]) % 89 / 89,)) for steps in batch]
+
+
+class Nan(Mine):
+    async def score(self, batch):
+        return [Score(model="nan", revision="1", values=(float("nan"),) * len(s.texts)) for s in batch]
+
+
+class Unready(Mine):
+    async def start(self):
+        raise RuntimeError("no weights here")
+"""
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE)
+
+
+def rows(out: Path, view: str = "trees") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = pq.read_table(out / "data" / view).to_pylist()
+    return found
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("mine")
+def test_a_prm_prunes_branches_and_an_orm_ranks_responses(berry: Berry, tmp_path: Path) -> None:
+    done = berry(
+        "run",
+        SIMULATED,
+        "output=out",
+        "problems.size=16",
+        "strategy.use=best_of_n",
+        "strategy.n=8",
+        "reward_models=[{use: 'mine:Mine'}, {use: 'mine:MineOrm'}]",
+        "branch_pruning={under: 0.3, explore: 0.25}",
+        "prune.max_per_problem=2",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "false-prune rate" in done.stdout
+    assert "unscored" not in done.stdout
+    statuses, num_explored = set(), 0
+    for row in rows(tmp_path / "out"):
+        nodes = {node["id"]: node for node in row["nodes"]}
+        num_explored += sum(
+            node["cut_score"] is not None and node["finish"] != "pruned" for node in row["nodes"]
+        )
+        kept = [t["score"] for t in row["trajectories"] if t["kept"]]
+        beyond = [
+            t["score"] for t in row["trajectories"] if t["decided_by"] == "beyond_max" and not t["kept"]
+        ]
+        assert not beyond or min(kept) >= max(beyond)
+        for trajectory in row["trajectories"]:
+            statuses.add(trajectory["status"])
+            is_pruned = trajectory["status"] == "pruned"
+            assert is_pruned == (trajectory["decided_by"] == "branch")
+            if is_pruned:
+                assert trajectory["decision_score"] == nodes[trajectory["leaf"]]["cut_score"] < 0.3
+                assert trajectory["outcome"] is None
+            assert (trajectory["score"] is not None) == (trajectory["status"] == "completed")
+    assert statuses == {"completed", "pruned"}
+    assert num_explored
+    assert all(row["score"] is not None for row in rows(tmp_path / "out", "traces"))
+    assert all(None not in row["step_scores"] for row in rows(tmp_path / "out", "steps"))
+    # The pools are processes beside the worker's.
+    assert len(list((tmp_path / "pids").iterdir())) == 2
+    shown = berry("show", "out", rows(tmp_path / "out")[0]["problem_id"])
+    assert "pruned mid-way, scored 0." in shown.stdout
+
+    # Rules of the end can be applied again; what was pruned mid-way stays so.
+    again = berry("export", "out", "--as", "traces", "--output", "fewer", "prune.min_score=0.7")
+    assert again.returncode == 0, again.stderr
+    exported = pq.read_table(tmp_path / "fewer" / "data" / "traces").to_pylist()
+    assert exported
+    assert all(row["score"] >= 0.7 for row in exported)
+
+    evaluated = berry("eval", "out", "--with", "pass@k,majority,orm,prm,oracle", "--n", "1,2")
+    assert evaluated.returncode == 0, evaluated.stderr
+    for method in ("pass@k", "majority", "best by orm", "vote by prm", "oracle", "prm steps"):
+        assert method in evaluated.stdout
+    metrics = [json.loads(line) for line in (tmp_path / "out/eval/metrics.jsonl").open()]
+    points = {(m["method"], m["n"]): m for m in metrics if m["figure"] == "accuracy"}
+    assert points["pass@k", 1]["accuracy"] == pytest.approx(points["best by orm", 1]["accuracy"])
+    assert points["oracle", 2]["accuracy"] == points["pass@k", 2]["accuracy"]
+    assert {m["of"] for m in metrics if m["figure"] == "quality"} == {
+        "orm responses",
+        "prm responses",
+        "prm steps",
+    }
+    for name in ("accuracy.png", "reliability.png"):
+        assert (tmp_path / "out" / "eval" / name).read_bytes().startswith(b"\x89PNG")
+    before = {p.name: p.read_bytes() for p in (tmp_path / "out" / "eval").iterdir()}
+    assert (
+        berry("eval", "out", "--with", "pass@k,majority,orm,prm,oracle", "--n", "1,2").returncode == 0
+    )
+    assert {p.name: p.read_bytes() for p in (tmp_path / "out" / "eval").iterdir()} == before
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("mine")
+def test_scores_that_are_no_numbers_are_told_and_end_nothing(berry: Berry, tmp_path: Path) -> None:
+    done = berry(
+        "run",
+        SIMULATED,
+        "output=out",
+        "problems.size=8",
+        "reward_models=[{use: 'mine:Nan'}]",
+        "branch_pruning.under=0.5",
+        "cluster.reward_actors=0",
+    )
+    assert done.returncode == 0, done.stderr
+    found = rows(tmp_path / "out")
+    num_nodes = sum(len(row["nodes"]) - 1 for row in found)
+    assert (
+        f"{num_nodes} of {num_nodes} steps unscored: there the verifiers decided alone" in done.stdout
+    )
+    assert {t["status"] for row in found for t in row["trajectories"]} == {"completed"}
+    assert {node["score"] for row in found for node in row["nodes"]} == {None}
+
+
+@pytest.mark.chaos
+@pytest.mark.usefixtures("mine")
+def test_a_reward_actor_that_is_killed_comes_back(tmp_path: Path) -> None:
+    """kill -9 of the process that scores: Ray starts another, and the run ends with every score."""
+    run = subprocess.Popen(
+        [
+            Path(sys.executable).parent / "berry",
+            "run",
+            SIMULATED,
+            "output=out",
+            "problems.size=40",
+            "cluster.problems_in_flight=4",
+            "engine.token_seconds=0.002",
+            "reward_models=[{use: 'mine:Mine'}]",
+        ],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        (pid,) = _wait_for_pids(tmp_path, run, 1)
+        _wait_for_commit(tmp_path / "out", run)
+        os.kill(pid, signal.SIGKILL)
+        output, _ = run.communicate(timeout=120)
+    finally:
+        if run.poll() is None:
+            run.kill()
+    assert run.returncode == 0, output
+    assert len(list((tmp_path / "pids").iterdir())) == 2
+    found = rows(tmp_path / "out")
+    assert len(found) == 40
+    assert "steps unscored" not in output
+
+
+def _wait_for_pids(folder: Path, run: "subprocess.Popen[str]", number: int) -> list[int]:
+    for _ in _ticks(run):
+        if (folder / "pids").is_dir() and len(pids := list((folder / "pids").iterdir())) >= number:
+            return [int(path.name) for path in pids]
+    raise AssertionError("the run ended before the reward model had started")
+
+
+def _wait_for_commit(out: Path, run: "subprocess.Popen[str]") -> None:
+    for _ in _ticks(run):
+        if list((out / "journal").glob("part-*.json")):
+            return
+    raise AssertionError("the run ended before anything was committed")
+
+
+def _ticks(run: "subprocess.Popen[str]") -> Iterator[None]:
+    """Now and then, as long as the run goes on."""
+    while run.poll() is None:
+        yield
+        try:
+            psutil.Process(run.pid).wait(0.1)
+        except psutil.TimeoutExpired:
+            continue
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("mine")
+def test_a_model_that_cannot_start_is_one_line(berry: Berry) -> None:
+    done = berry("run", SIMULATED, "output=out", "reward_models=[{use: 'mine:Unready'}]")
+    assert done.returncode == 2
+    assert "no weights here" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.ray
+def test_a_missing_model_folder_is_one_line(berry: Berry) -> None:
+    done = berry("run", SIMULATED, "output=out", "reward_models=[{use: prm, model: ./none}]")
+    assert done.returncode == 2
+    assert "model=./none: expected a folder with a model's config.json" in done.stderr.splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the simulated solver, whose tokens are bytes."""
+    folder = tmp_path_factory.mktemp("labelled")
+    done = subprocess.run(
+        [Path(sys.executable).parent / "berry", "run", SIMULATED, "output=out", "problems.size=12"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "out"
+
+
+def _bytes_model(folder: Path) -> Path:
+    """A model whose token ids are those of the simulated solver: a token is a byte, and 256 the end."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    # ByteLevel writes each byte as a character of its own.
+    names = dict(zip(_byte_order(), _byte_characters(), strict=True))
+    vocabulary = {names[byte]: byte for byte in range(256)}
+    tokenizer = Tokenizer(models.BPE(vocab={**vocabulary, "<end>": 256}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token="<end>",
+        pad_token="<end>",
+        clean_up_tokenization_spaces=False,
+    )
+    wrapped.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
+    return base_model(folder, wrapped)
+
+
+def _byte_order() -> list[int]:
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    return [*printable, *(byte for byte in range(256) if byte not in printable)]
+
+
+def _byte_characters() -> list[str]:
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    return [chr(byte) for byte in printable] + [chr(256 + n) for n in range(256 - len(printable))]
+
+
+@pytest.mark.ray
+def test_train_evaluate_and_prune_by_the_trained_model(
+    berry: Berry, labelled: Path, tmp_path: Path
+) -> None:
+    base = _bytes_model(tmp_path / "base")
+    short = ("held_out=0.3", "max_steps=12", "learning_rate=1e-3")
+    exported = berry("export", labelled, "--as", "steps", "--output", "steps")
+    assert exported.returncode == 0, exported.stderr
+    trained = berry(
+        "train", "prm", "--data", labelled, "steps", "--base", base, "--output", "prm", *short
+    )
+    assert trained.returncode == 0, trained.stderr
+    assert "held out" in trained.stdout
+    assert "training 12/12" in trained.stderr or "training 1/12" in trained.stderr
+    again = berry("train", "prm", "--data", labelled, "--base", base, "--output", "prm", *short)
+    assert again.returncode == 0
+    assert "holds a trained prm already" in again.stdout
+    trained = berry("train", "orm", "--data", labelled, "--base", base, "--output", "orm", *short)
+    assert trained.returncode == 0, trained.stderr
+
+    evaluated = berry(
+        "eval",
+        labelled,
+        "--with",
+        "pass@k,orm,prm",
+        "--orm",
+        "orm",
+        "--prm",
+        "prm",
+        "--n",
+        "2",
+        "--output",
+        "figures",
+    )
+    assert evaluated.returncode == 0, evaluated.stderr
+    seen = json.loads((tmp_path / "prm" / "berry_reward_model.json").read_text())["train_problems"]
+    assert f"{len(seen)} problems that a model was trained on" in evaluated.stdout
+    assert f" {12 - len(seen)} " in evaluated.stdout
+
+    used = berry(
+        "run",
+        SIMULATED,
+        "output=used",
+        "problems.size=4",
+        "strategy.use=best_of_n",
+        "reward_models=[{use: prm, model: prm}, {use: orm, model: orm}]",
+        "branch_pruning.keep=0.5",
+    )
+    assert used.returncode == 0, used.stderr
+    assert "unscored" not in used.stdout
+    assert "ended mid-way" in used.stdout
+
+
+def test_a_users_mistake_is_one_line_and_status_2(berry: Berry, labelled: Path, tmp_path: Path) -> None:
+    base = _bytes_model(tmp_path / "base")
+    other = base_model(tmp_path / "other", byte_level())
+    prm = reward_model(tmp_path / "prm", "prm")
+    train = ("train", "prm", "--data", labelled, "--base", base, "--output", "new")
+    cases: list[tuple[tuple[object, ...], str]] = [
+        ((*train, "epoch=1"), "epoch: unknown key; did you mean epochs?"),
+        ((*train, "labels=best"), "labels: input should be 'hard', 'soft' or 'right', got 'best'"),
+        ((*train[:3], tmp_path / "none", *train[4:]), "expected a run with a committed part"),
+        ((*train[:5], "./none", *train[6:]), "there is no folder ./none"),
+        ((*train[:5], other, *train[6:]), "its tokenizer reads other text"),
+        (("train", "orm", "--base", base, "--output", "new"), "Missing option '--data'"),
+        (("eval", tmp_path / "none"), "is no run folder"),
+        (("eval", labelled, "--with", "best"), "--with best: expected some of pass@k, majority"),
+        (("eval", labelled, "--with", "prm"), "name a model by --prm FOLDER"),
+        (("eval", labelled, "--n", "four"), "--n four: expected whole numbers"),
+        (("eval", labelled, "--n", "4000"), "--n 4000: expected at most"),
+        (("eval", labelled, "--with", "orm", "--orm", prm), "expected a orm, got a prm"),
+        (("eval", labelled, "--prm", prm), "expected prm among --with"),
+        (("eval", labelled, "--with", "prm", "--prm", prm, "bakend=vllm"), "bakend: unknown key"),
+        (("eval", labelled, "--output", base / "config.json"), "cannot be written"),
+    ]
+    for arguments, complaint in cases:
+        done = berry(*arguments)
+        (line,) = done.stderr.splitlines()[-1:]
+        assert done.returncode == 2, (arguments, done.stderr)
+        assert complaint in line, (arguments, line)
+        assert "Traceback" not in done.stderr

@@ -1,0 +1,119 @@
+"""Answers chosen from N samples: the closed forms against drawing them in every way there is."""
+
+import math
+from itertools import combinations
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reward_models.evaluation.choosing import best_of_n, vote
+from reward_models.evaluation.quality import find_first_errors, measure
+
+SCORES = st.none() | st.sampled_from([0.0, 0.25, 0.5, 1.0])
+SAMPLES = st.lists(st.tuples(SCORES, st.booleans()), min_size=1, max_size=7)
+
+
+@given(SAMPLES, st.integers(1, 7))
+def test_best_of_n_is_the_mean_over_all_draws(samples: list[tuple[float | None, bool]], n: int) -> None:
+    scores, right = [score for score, _ in samples], [passed for _, passed in samples]
+    if n > len(samples):
+        with pytest.raises(ValueError, match=f"expected n from 1 to {len(samples)}"):
+            best_of_n(scores, right, n)
+        return
+    chances = []
+    for drawn in combinations(range(len(samples)), n):
+        known = [-1.0 if (score := scores[index]) is None else score for index in drawn]
+        best = [index for index, score in zip(drawn, known, strict=True) if score == max(known)]
+        chances.append(sum(right[index] for index in best) / len(best))
+    assert best_of_n(scores, right, n) == pytest.approx(sum(chances) / len(chances))
+
+
+@given(SAMPLES)
+def test_the_best_of_one_is_chance(samples: list[tuple[float | None, bool]]) -> None:
+    scores, right = [score for score, _ in samples], [passed for _, passed in samples]
+    assert best_of_n(scores, right, 1) == pytest.approx(sum(right) / len(right))
+
+
+def test_perfect_scores_reach_the_oracle_and_inverted_ones_the_opposite() -> None:
+    right = [True, False, False, False]
+    assert best_of_n([1.0, 0.0, 0.0, 0.0], right, 2) == pytest.approx(1 / 2)
+    assert best_of_n([0.0, 1.0, 1.0, 1.0], right, 2) == 0
+    assert best_of_n([1.0, 0.0, 0.0, 0.0], right, 4) == 1
+
+
+def test_the_answer_with_the_most_votes_is_taken() -> None:
+    answers, right = [0, 0, 1, None], [True, True, False, False]
+    assert vote(answers, right, 4, Random(0)) == 1
+    assert vote(answers, right, 1, Random(0)) == pytest.approx(0.5, abs=0.1)
+    assert vote(answers, right, 4, Random(0), [0.1, 0.1, 0.9, 1.0]) == 0
+
+
+def test_level_answers_share_the_chance_and_no_answer_is_not_right() -> None:
+    assert vote([0, 1], [True, False], 2, Random(0)) == 0.5
+    assert vote([None, None], [False, False], 2, Random(0)) == 0
+    # Thirds do not add up exactly.
+    assert vote([0, 0, 0, 1], [True] * 3 + [False], 4, Random(0), [0.1, 0.1, 0.1, 0.3]) == 0.5
+
+
+def test_a_vote_is_the_same_for_a_seed_and_near_the_truth() -> None:
+    answers, right = [0] * 6 + [1] * 4, [True] * 6 + [False] * 4
+    draws = [sum(index < 6 for index in drawn) > 1.5 for drawn in combinations(range(10), 3)]
+    wanted = sum(draws) / len(draws)
+    found = [vote(answers, right, 3, Random(seed)) for seed in (1, 1, 2)]
+    assert found[0] == found[1]
+    assert found == pytest.approx([wanted] * 3, abs=0.1)
+
+
+def test_perfect_and_useless_scores() -> None:
+    good = measure([0.0, 0.0, 1.0, 1.0], [0, 0, 1, 1])
+    assert (good.auc, good.average_precision, good.brier, good.calibration_error) == (1, 1, 0, 0)
+    level = measure([0.5] * 4, [0, 0, 1, 1])
+    assert (level.auc, level.brier, level.calibration_error) == (0.5, 0.25, 0)
+    assert level.loss == pytest.approx(math.log(2))
+
+
+def test_a_share_counts_as_its_parts() -> None:
+    shares = measure([0.2, 0.9], [0.25, 1.0], [4, 2])
+    parts = measure([0.2] * 4 + [0.9] * 2, [1, 0, 0, 0, 1, 1])
+    for name in ("auc", "average_precision", "loss", "brier", "calibration_error"):
+        assert getattr(shares, name) == pytest.approx(getattr(parts, name)), name
+    assert shares.number == 2
+
+
+@pytest.mark.parametrize("target", [0, 1])
+def test_without_both_sorts_there_is_no_ranking_but_a_distance(target: int) -> None:
+    found = measure([0.3, 0.6], [target] * 2)
+    assert found.auc is None
+    assert found.average_precision is None
+    assert found.brier is not None
+    nothing = measure([], [])
+    assert (nothing.number, nothing.auc, nothing.brier, nothing.reliability) == (0, None, None, ())
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=40))
+def test_bins_hold_everything_once(samples: list[tuple[float, bool]]) -> None:
+    found = measure([score for score, _ in samples], [right for _, right in samples])
+    assert sum(one.weight for one in found.reliability) == len(samples)
+    for one in found.reliability:
+        assert one.low - 1e-9 <= one.mean_score <= one.high + 1e-9
+    assert found.calibration_error is not None
+    assert 0 <= found.calibration_error <= 1
+
+
+def test_first_errors_are_found_where_the_score_first_falls() -> None:
+    found = find_first_errors(
+        [
+            ([0.9, 0.4, 0.8], 1),  # found
+            ([0.9, 0.4, 0.1], 2),  # too early
+            ([0.9, 0.9], 0),  # not found
+            ([0.9, 0.5], None),  # right, and none is found
+        ]
+    )
+    assert (found.num_wrong, found.num_right) == (3, 1)
+    assert found.on_wrong == pytest.approx(1 / 3)
+    assert found.on_right == 1
+    assert found.f1 == pytest.approx(0.5)
+    assert find_first_errors([]).f1 is None
+    assert find_first_errors([([0.1], None)]).on_wrong is None
