@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.config import RunConfig
 from pipeline.datasets.views import EncodedTrace
-from pipeline.engines import EngineDied
+from pipeline.engines import EngineDied, EngineStartError
 from pipeline.engines.metered import MeteredEngine, Usage
 from pipeline.engines.steps import StepSplitter
 from pipeline.explore import Explorer
@@ -72,6 +72,7 @@ class RolloutWorker:
     async def start(self) -> str:
         """Loads the models; returns the engine's version. Raises EngineStartError."""
         await self._engine.start()
+        self._check_tokenizers()
         config = self._config
         verifier = config.build_verifier()
         if self._verifier_actors:
@@ -96,6 +97,18 @@ class RolloutWorker:
             branch_pruning=config.branch_pruning,
         )
         return self._engine.model_version
+
+    def _check_tokenizers(self) -> None:
+        """Raises EngineStartError for a reward model that reads another tokenizer's ids."""
+        solvers = getattr(self._inner_engine, "tokenizer_digest", None)
+        for index, part in enumerate(self._config.reward_models):
+            of_model = getattr(part.cls, "tokenizer_digest", None)
+            wanted = None if of_model is None else of_model(part.options)
+            if None not in (solvers, wanted) and solvers != wanted:
+                raise EngineStartError(
+                    f"reward_models.{index}: expected a model that was trained on this solver's token "
+                    f"ids, got one for another tokenizer ({part.options})"
+                )
 
     async def _start_scorers(self) -> list[ModelScorer | None]:
         """What scores steps, and what scores complete responses; None where no model does."""

@@ -25,6 +25,7 @@ from pipeline.engines import (
 from pipeline.engines.models import ModelError, locate
 from pipeline.records import Problem
 from pipeline.tree import Finish
+from reward_models.trained import tokenizer_digest
 from reward_models.vllm_cpu import cpu_arguments, set_cpu_environment, set_quiet_environment
 
 _FINISH = {"stop": Finish.STOP, "length": Finish.LENGTH, "abort": Finish.ABORT}
@@ -120,6 +121,11 @@ class VllmEngine:
                 f"engine.model={self.config.model}: expected a model with a tokenizer.json, "
                 f"got a tokenizer of type {type(tokenizer).__name__}"
             )
+
+    @property
+    def tokenizer_digest(self) -> str:
+        """Tells whether a reward model reads this engine's token ids; known once it has started."""
+        return tokenizer_digest(self._chat_tokenizer)
 
     def encode(self, problem: Problem) -> Prompt:
         """The problem's prompt through the model's chat template, if it has one."""

@@ -83,8 +83,14 @@ class Prm:
 
     @classmethod
     def tokenizer_digest(cls, config: ServingConfig) -> str | None:
-        """Of the tokenizer whose ids the model reads; None for one that reads text."""
-        trained = TrainedModel.read(Path(config.model).expanduser())
+        """Of the tokenizer whose ids the model reads; None for one that reads text.
+
+        Raises RewardModelError for a folder whose description cannot be read.
+        """
+        try:
+            trained = TrainedModel.read(Path(config.model).expanduser())
+        except ValueError as e:
+            raise RewardModelError(str(e)) from e
         return None if trained is None else trained.tokenizer
 
     async def start(self) -> None:
