@@ -60,6 +60,7 @@ def test_twenty_gsm8k_problems_with_four_rollouts(berry: Berry, tmp_path: Path, 
         f"problems.path={gsm8k}",
         "problems.limit=20",
         "strategy.n=4",
+        "sampling.max_tokens=160",
         "output=out",
     )
     assert done.returncode == 0, done.stderr
@@ -81,7 +82,7 @@ def test_twenty_gsm8k_problems_with_four_rollouts(berry: Berry, tmp_path: Path, 
             leaf = trajectory["leaf"]
             decoded = tokenizer.decode(ids[leaf], skip_special_tokens=True)
             assert texts[leaf] == decoded.removesuffix("\ufffd")
-            assert len(ids[leaf]) == trajectory["num_tokens"] <= 320
+            assert len(ids[leaf]) == trajectory["num_tokens"] <= 160
             assert (trajectory["status"] == "completed") == (ids[leaf][-1] == tokenizer.eos_token_id)
             assert (trajectory["outcome"] is None) == (trajectory["status"] == "truncated")
             assert trajectory["kept"] == (

@@ -60,11 +60,6 @@ class MineOrm(Mine):
 class Nan(Mine):
     async def score(self, batch):
         return [Score(model="nan", revision="1", values=(float("nan"),) * len(s.texts)) for s in batch]
-
-
-class Unready(Mine):
-    async def start(self):
-        raise RuntimeError("no weights here")
 """
 
 
@@ -232,15 +227,6 @@ def _ticks(run: "subprocess.Popen[str]") -> Iterator[None]:
             psutil.Process(run.pid).wait(0.1)
         except psutil.TimeoutExpired:
             continue
-
-
-@pytest.mark.ray
-@pytest.mark.usefixtures("mine")
-def test_a_model_that_cannot_start_is_one_line(berry: Berry) -> None:
-    done = berry("run", SIMULATED, "output=out", "reward_models=[{use: 'mine:Unready'}]")
-    assert done.returncode == 2
-    assert "no weights here" in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.ray

@@ -94,11 +94,9 @@ def test_the_same_seed_gives_the_same_bytes_however_the_work_is_spread(
 @pytest.mark.parametrize("use", ["beam", "mcts"])
 def test_a_search_by_a_reward_models_scores(berry: Berry, tmp_path: Path, use: str) -> None:
     overrides = ["problems.size=12", f"strategy.use={use}", "reward_models=[{use: simulated}]"]
-    for out in ("one", "other"):
-        done = berry("run", SIMULATED, f"output={out}", *overrides)
-        assert done.returncode == 0, done.stderr
-        assert "unscored" not in done.stdout
-    assert parts(tmp_path / "one") == parts(tmp_path / "other")
+    done = berry("run", SIMULATED, "output=one", *overrides)
+    assert done.returncode == 0, done.stderr
+    assert "unscored" not in done.stdout
     rows = pq.read_table(tmp_path / "one" / "data" / "trees").to_pylist()
     assert len(rows) == 12
     for row in rows:
