@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.cache import against_no_cache
 from benchmarks.measure import Measured, machine, table
 from benchmarks.sandbox import against_other_ways
+from benchmarks.scoring import steps_per_second
 from benchmarks.search.sections import labels_for_tokens, traces_for_tokens
 from benchmarks.search.thinking import cost_of_proposals
 from benchmarks.simulated import peak_memory, rollouts_per_second
@@ -26,6 +27,7 @@ _SECTIONS: dict[str, Callable[[], tuple[list[Measured], str]]] = {
     "labels": labels_for_tokens,
     "traces": traces_for_tokens,
     "thinking": cost_of_proposals,
+    "scoring": steps_per_second,
 }
 """Those with several rows, and a section of the page for the rest."""
 _NAMES = [*_BENCHMARKS, *_SECTIONS]

@@ -235,7 +235,8 @@ def _train_command(kind: "Kind", what: str) -> None:
 
         folders = [*data, *(Path(one) for one in rest if "=" not in one)]
         options = [one for one in rest if "=" in one]
-        click.echo(train_reward_model(kind, folders, base, output, options))
+        if told := train_reward_model(kind, folders, base, output, options):
+            click.echo(told)
 
 
 _train_command(
@@ -368,3 +369,8 @@ def _check_verifiers_package() -> None:
             "uninstall the package `verifiers` from this environment"
         )
         raise SystemExit(_complain(message, 2))
+
+
+if __name__ == "__main__":
+    # What `accelerate launch -m pipeline.cli train ...` runs in each of its processes.
+    main()

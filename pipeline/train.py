@@ -35,6 +35,7 @@ def train_reward_model(
 ) -> str:
     """Trains into `output`, showing progress; what came of it, in a few lines for the user.
 
+    Of several processes that train together the first alone has anything to say.
     Raises TrainError, FolderError and ConfigError.
     """
     settings = read_settings(TrainSettings, options)
@@ -53,7 +54,7 @@ def train_reward_model(
                 responses,
                 output,
                 settings,
-                data=", ".join(map(str, folders)),
+                data=f"{len(responses)} responses of {', '.join(map(str, folders))}",
                 advance=advance,
             )
         except (RewardModelError, ModelError) as e:
@@ -61,7 +62,7 @@ def train_reward_model(
         except OSError as e:
             raise TrainError(f"--output {output}: cannot be written ({e.strerror or e})") from e
         seconds = bar.seconds
-    return _describe(trained, output, seconds)
+    return _describe(trained, output, seconds) if trained.is_first else ""
 
 
 def _read_trained(output: Path) -> TrainedModel | None:

@@ -54,6 +54,8 @@ class Trained:
     num_held_out_problems: int
     num_too_long: int
     num_unlabelled: int
+    is_first: bool
+    """Whether this is the first of the processes that trained together, or the only one."""
     resumed_at: int
     """The optimizer step of the checkpoint that it went on from; 0 without one."""
 
@@ -102,8 +104,10 @@ def train(
         train_problems=found.train_problems,
         held_out={name: held_out.get(f"eval_{name}") for name in ("auc", "average_precision", "loss")},
     )
-    if trainer.is_world_process_zero():
+    is_first = trainer.is_world_process_zero()
+    if is_first:
         _write(trainer, tokenizer, model, output)
+    trainer.accelerator.wait_for_everyone()
     return Trained(
         model=model,
         num_train=len(found.train),
@@ -111,6 +115,7 @@ def train(
         num_held_out_problems=found.num_held_out_problems,
         num_too_long=found.num_too_long,
         num_unlabelled=found.num_unlabelled,
+        is_first=is_first,
         resumed_at=resumed_at,
     )
 
