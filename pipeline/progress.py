@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
@@ -16,7 +17,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from pipeline.run import Snapshot
+if TYPE_CHECKING:
+    from pipeline.run import Snapshot
 
 _PLAIN_SECONDS = 10.0
 
@@ -33,7 +35,7 @@ class TerminalProgress:
         """A line of its own."""
         self._console.print(f"{text} ...", highlight=False)
 
-    def update(self, snapshot: Snapshot) -> None:
+    def update(self, snapshot: "Snapshot") -> None:
         """Redraws the live line, or prints a plain one every ten seconds."""
         if self._console.is_terminal:
             if self._live is None:
@@ -115,7 +117,7 @@ def counter(what: str) -> Iterator[Callable[[], None]]:
         yield lambda: progress.advance(task)
 
 
-def figures(snapshot: Snapshot) -> dict[str, str]:
+def figures(snapshot: "Snapshot") -> dict[str, str]:
     """What is shown, by name."""
     counts = snapshot.counts
     trials = counts["verdict.pass"] + counts["verdict.fail"]
@@ -143,7 +145,7 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
-def _table(snapshot: Snapshot) -> Table:
+def _table(snapshot: "Snapshot") -> Table:
     table = Table.grid(padding=(0, 2))
     for name, value in figures(snapshot).items():
         table.add_column(justify="left", no_wrap=True)
