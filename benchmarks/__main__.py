@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.cache import against_no_cache
 from benchmarks.measure import Measured, machine, table
+from benchmarks.rewards import reward_models
 from benchmarks.sandbox import against_other_ways
 from benchmarks.scoring import steps_per_second
 from benchmarks.search.sections import labels_for_tokens, traces_for_tokens
@@ -28,6 +29,7 @@ _SECTIONS: dict[str, Callable[[], tuple[list[Measured], str]]] = {
     "traces": traces_for_tokens,
     "thinking": cost_of_proposals,
     "scoring": steps_per_second,
+    "rewards": reward_models,
 }
 """Those with several rows, and a section of the page for the rest."""
 _NAMES = [*_BENCHMARKS, *_SECTIONS]
