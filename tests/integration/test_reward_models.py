@@ -56,10 +56,6 @@ class MineOrm(Mine):
         return [Score(model="mine", revision="1", values=(None,) * (len(steps.texts) - 1)
             + (sum(steps.token_ids[-1]) % 89 / 89,)) for steps in batch]
 
-
-class Nan(Mine):
-    async def score(self, batch):
-        return [Score(model="nan", revision="1", values=(float("nan"),) * len(s.texts)) for s in batch]
 """
 
 
@@ -146,28 +142,6 @@ def test_a_prm_prunes_branches_and_an_orm_ranks_responses(berry: Berry, tmp_path
         berry("eval", "out", "--with", "pass@k,majority,orm,prm,oracle", "--n", "1,2").returncode == 0
     )
     assert {p.name: p.read_bytes() for p in (tmp_path / "out" / "eval").iterdir()} == before
-
-
-@pytest.mark.ray
-@pytest.mark.usefixtures("mine")
-def test_scores_that_are_no_numbers_are_told_and_end_nothing(berry: Berry, tmp_path: Path) -> None:
-    done = berry(
-        "run",
-        SIMULATED,
-        "output=out",
-        "problems.size=8",
-        "reward_models=[{use: 'mine:Nan'}]",
-        "branch_pruning.under=0.5",
-        "cluster.reward_actors=0",
-    )
-    assert done.returncode == 0, done.stderr
-    found = rows(tmp_path / "out")
-    num_nodes = sum(len(row["nodes"]) - 1 for row in found)
-    assert (
-        f"{num_nodes} of {num_nodes} steps unscored: there the verifiers decided alone" in done.stdout
-    )
-    assert {t["status"] for row in found for t in row["trajectories"]} == {"completed"}
-    assert {node["score"] for row in found for node in row["nodes"]} == {None}
 
 
 @pytest.mark.chaos
