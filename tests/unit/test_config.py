@@ -163,7 +163,7 @@ def test_the_order_of_overrides_does_not_matter(path: Path) -> None:
             ["strategy.use=beam", _SIMULATED_PRM, "steps.at=regex", r"steps.pattern=\n"],
             "an engine can pause after a step, got regex",
         ),
-        (["reward_models=[{use: simulate}]"], "reward_models.0: expected one of simulated"),
+        (["reward_models=[{use: simulate}]"], "reward_models.0: expected one of orm, prm, simulated"),
         (["reward_models=[{use: simulated, noise: 2}]"], "reward_models.0.noise: input should be"),
         (["reward_models=[{use: simulated, x: 2}]"], "reward_models.0.x: unknown key"),
         (["reward_models=[{use: exact}]"], "or module:Class, got 'exact'"),
