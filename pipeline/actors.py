@@ -107,7 +107,7 @@ class RolloutWorker:
             if None not in (solvers, wanted) and solvers != wanted:
                 raise EngineStartError(
                     f"reward_models.{index}: expected a model that was trained on this solver's token "
-                    f"ids, got one for another tokenizer ({part.options})"
+                    f"ids, got one for another tokenizer ({getattr(part.options, 'model', part.use)})"
                 )
 
     async def _start_scorers(self) -> list[ModelScorer | None]:

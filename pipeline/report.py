@@ -40,9 +40,9 @@ def summary(folder: RunFolder) -> str:
         f"verdicts   {sum(verdicts.values())} ({_listed(verdicts)})",
         f"survivors  {counts['kept']} traces; dropped: {_listed(dropped) or 'none'}",
     ]
-    lines += _scores(counts)
     if any(votes.values()):
         lines.insert(-1, f"votes      {sum(votes.values())} ({_listed(votes)})")
+    lines += _scores(counts)
     if facts:
         lines.append(f"intake     {facts['duplicates']} duplicates, {facts['bad_rows']} bad rows")
         speed = facts["tokens_per_second"]

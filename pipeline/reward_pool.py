@@ -28,7 +28,8 @@ _BATCH_SIZE = 128
 _BATCH_SECONDS = 600.0
 """No model takes as long for a batch: it hangs."""
 _GIVE_UP_AFTER = 8
-"""Batches lost in a row, for each actor. One that dies takes two with it, which Ray sends once more."""
+"""Batches lost in a row, for each actor; one that hangs counts as many. An actor that dies takes two
+with it, which Ray sends once more."""
 
 
 class HostedModel:
@@ -55,34 +56,31 @@ class HostedModel:
     async def score(self, batch: list[Steps]) -> list[Score] | Failure:
         """Its scores. A model that has died is built anew, once for each batch."""
         try:
-            return await self._score(batch)
-        except RewardModelDied:
+            # An actor that Ray has restarted was made anew, but nobody else starts it.
+            model = await self._ready()
+            try:
+                return list(await model.score(batch))
+            except RewardModelDied:
+                traceback.print_exc()
+                await self._drop(model)
+            return list(await (await self._ready()).score(batch))
+        except Exception as e:  # noqa: BLE001 - a model may be anybody's
+            # The user is told in one line; the rest belongs into the log.
             traceback.print_exc()
-            await self.close()
-        except Exception as e:  # noqa: BLE001 - a model may be anybody's
-            return _failure(e)
-        try:
-            return await self._score(batch)
-        except Exception as e:  # noqa: BLE001 - a model may be anybody's
-            return _failure(e)
-
-    async def _score(self, batch: list[Steps]) -> list[Score]:
-        # An actor that Ray has restarted was made anew, but nobody else starts it.
-        model = await self._ready()
-        return list(await model.score(batch))
+            return Failure(describe_failure(e))
 
     async def close(self) -> None:
         """Closes the model, if it has anything to close; calling it twice is fine."""
+        if self._model is not None:
+            await self._drop(self._model)
+
+    async def _drop(self, model: RewardModel) -> None:
+        """Closes this model, unless another batch has done so and there is a new one."""
         async with self._starting:
-            model, self._model = self._model, None
-            if model is not None and (close := getattr(model, "close", None)) is not None:
-                await close()
-
-
-def _failure(error: Exception) -> Failure:
-    # The user is told in one line; the rest belongs into the log.
-    traceback.print_exception(error)
-    return Failure(describe_failure(error))
+            if self._model is model:
+                self._model = None
+                if (close := getattr(model, "close", None)) is not None:
+                    await close()
 
 
 class PooledModel:
@@ -125,7 +123,12 @@ class PooledModel:
                     answer = await send(batch)
                 if isinstance(answer, Failure):
                     raise ScoringFailed(answer.reason)
+            except TimeoutError:
+                # Each further try would take as long.
+                self._lost_in_a_row += _GIVE_UP_AFTER
+                raise
             except Exception:
+                # Counted here; whoever asked is told by the batcher.
                 self._lost_in_a_row += 1
                 raise
             self._lost_in_a_row = 0

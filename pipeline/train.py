@@ -4,6 +4,7 @@ It reads the view `steps` of run folders, the committed parts alone, or of folde
 has written. A step that several responses share is learnt from once.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,15 @@ from reward_models.training.settings import TrainSettings
 from reward_models.training.train import Advance, Kind, Trained, train
 
 _READ_ROWS = 256
-_COLUMNS = ["problem_id", "prompt_token_ids", "steps", "step_token_ids", "status", "outcome"]
+_COLUMNS = [
+    "problem_id",
+    "prompt_token_ids",
+    "steps",
+    "step_token_ids",
+    "status",
+    "outcome",
+    "label_source",
+]
 _PRM_COLUMNS = ["labels", "soft_labels", "trials", "right", "num_shared"]
 
 
@@ -41,7 +50,8 @@ def train_reward_model(
     settings = read_settings(TrainSettings, options)
     if (there := _read_trained(output)) is not None:
         return f"{output} holds a trained {there.kind} already; nothing was done"
-    responses = [one for folder in folders for one in _read_responses(folder, kind, settings)]
+    sources: Counter[str] = Counter()
+    responses = [one for folder in folders for one in _read_responses(folder, kind, settings, sources)]
     with Bar("training") as bar:
 
         def advance(now: Advance) -> None:
@@ -62,7 +72,7 @@ def train_reward_model(
         except OSError as e:
             raise TrainError(f"--output {output}: cannot be written ({e.strerror or e})") from e
         seconds = bar.seconds
-    return _describe(trained, output, seconds) if trained.is_first else ""
+    return _describe(trained, output, seconds, sources["majority"]) if trained.is_first else ""
 
 
 def _read_trained(output: Path) -> TrainedModel | None:
@@ -72,8 +82,10 @@ def _read_trained(output: Path) -> TrainedModel | None:
         raise TrainError(f"--output {e}") from e
 
 
-def _read_responses(folder: Path, kind: Kind, settings: TrainSettings) -> Iterator[Labelled]:
-    """The labelled responses of one folder."""
+def _read_responses(
+    folder: Path, kind: Kind, settings: TrainSettings, sources: Counter[str]
+) -> Iterator[Labelled]:
+    """The labelled responses of one folder; counts who labelled them."""
     columns = [*_COLUMNS, *(_PRM_COLUMNS if kind == "prm" else [])]
     for path in _files(folder):
         try:
@@ -85,6 +97,7 @@ def _read_responses(folder: Path, kind: Kind, settings: TrainSettings) -> Iterat
                     )
                 for batch in file.iter_batches(_READ_ROWS, columns=columns):
                     for row in batch.to_pylist():
+                        sources[row["label_source"]] += 1
                         yield _prm_labels(row, settings) if kind == "prm" else _orm_labels(row)
         except (OSError, ValueError) as e:
             raise TrainError(f"{path}: cannot be read ({e})") from e
@@ -146,7 +159,7 @@ def _labelled(
     )
 
 
-def _describe(trained: Trained, output: Path, seconds: float) -> str:
+def _describe(trained: Trained, output: Path, seconds: float, num_voted: int) -> str:
     """What to tell the user: on what it was trained, how good it is, and what to do with it."""
     model = trained.model
     figures = [
@@ -155,11 +168,12 @@ def _describe(trained: Trained, output: Path, seconds: float) -> str:
     ]
     resumed = f", going on from step {trained.resumed_at}" if trained.resumed_at else ""
     left_out = f"{trained.num_too_long} too long, {trained.num_unlabelled} without labels of their own"
+    voted = f"; {num_voted} of all are labelled by majority votes" if num_voted else ""
     return "\n".join(
         [
             f"{model.kind:<10} {output}, from {model.base}, in {duration(seconds)}{resumed}",
             f"{'trained on':<10} {trained.num_train} responses to {len(model.train_problems)} "
-            f"problems; left out: {left_out}",
+            f"problems; left out: {left_out}{voted}",
             f"{'held out':<10} {trained.num_held_out} responses to {trained.num_held_out_problems} "
             f"problems: {', '.join(figures)}",
             "",

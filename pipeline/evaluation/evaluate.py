@@ -119,7 +119,7 @@ async def _take(
 ) -> None:
     samples = await take_samples(trace, consensus, asked.aggregate)
     if samples.num_unknown:
-        found.left_out["samples without a verdict"] += samples.num_unknown
+        found.left_out["samples without a verdict, or ended mid-way"] += samples.num_unknown
     if samples.known:
         found.samples.append(samples)
     else:

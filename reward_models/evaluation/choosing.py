@@ -104,6 +104,7 @@ def _vote_once(
             votes[answer] = votes.get(answer, 0.0) + weights[index]
             passes.setdefault(answer, []).append(right[index])
     if not votes:
+        # Nobody gave an answer, so none is right: that is known, not a figure that is missing.
         return 0.0
     most = max(votes.values())
     winners = [answer for answer, number in votes.items() if math.isclose(number, most)]

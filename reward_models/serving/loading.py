@@ -148,6 +148,7 @@ def _qwen_prm() -> Any:
     from torch import nn
     from transformers import Qwen2Model, Qwen2PreTrainedModel
 
+    # transformers publishes no types, so what it is a subclass of is not known.
     class Qwen2ForProcessRewardModel(Qwen2PreTrainedModel):  # type: ignore[misc]
         base_model_prefix = "model"
 

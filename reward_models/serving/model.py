@@ -111,7 +111,6 @@ class Prm:
         if self._backend is None or self._format is None:
             raise RewardModelDied("expected a model that was started")
         self._check_tokenizer(batch)
-        # Thousands at once would keep everybody else waiting.
         inputs = [self._encode(steps) for steps in batch]
         scores = iter(await self._backend.score([one for one in inputs if one is not None]))
         return [

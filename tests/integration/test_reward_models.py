@@ -22,7 +22,7 @@ SIMULATED = ROOT / "configs" / "simulated.yaml"
 
 # A reward model of its own, in a module beside the run: how it fails is up to its options.
 MINE = """
-import os, time
+import os
 from pathlib import Path
 from pydantic import BaseModel
 from reward_models import Score
@@ -33,7 +33,6 @@ class Mine:
 
     class Config(BaseModel):
         model_config = {"extra": "forbid"}
-        slow: float = 0.0
         pids: str = "pids"
 
     def __init__(self, config):
@@ -44,7 +43,6 @@ class Mine:
         (Path(self.config.pids) / str(os.getpid())).touch()
 
     async def score(self, batch):
-        time.sleep(self.config.slow)
         return [Score(model="mine", revision="1", values=tuple(
             sum(ids) % 97 / 97 for ids in steps.token_ids)) for steps in batch]
 

@@ -86,6 +86,41 @@ async def test_a_model_that_died_is_built_anew_and_scores() -> None:
     assert (Counting.built, Counting.closed) == (2, 1)
 
 
+async def test_batches_that_lose_one_model_together_share_the_next() -> None:
+    """The one that notices late must not close what the other has built anew."""
+    both_asked = asyncio.Barrier(2)
+
+    class Dying(Counting):
+        async def score(self, batch: Sequence[Steps]) -> list[Score]:
+            if type(self).built == 1:
+                await both_asked.wait()
+                raise RewardModelDied("gone")
+            await asyncio.sleep(0)
+            if type(self).closed > 1:
+                raise RewardModelDied("closed by the other batch")
+            return scores(batch)
+
+    hosted = HostedModel(lambda: Dying([]))
+    found = await asyncio.gather(*(hosted.score([steps(number)]) for number in (1, 2)))
+    assert found == [scores([steps(1)]), scores([steps(2)])]
+    assert (Dying.built, Dying.closed) == (2, 1)
+
+
+async def test_a_model_that_hangs_is_given_up_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.reward_pool._BATCH_SECONDS", 0.01)
+
+    async def send(batch: list[Steps]) -> list[Score]:
+        await asyncio.Event().wait()
+        raise AssertionError("nothing sets it")
+
+    model = PooledModel("prm", [send])
+    with pytest.raises(ScoringFailed, match="TimeoutError"):
+        await model.score([steps(1)])
+    with pytest.raises(ScoringFailed, match="given up"):
+        await model.score([steps(1)])
+    await model.close()
+
+
 async def test_a_model_that_dies_each_time_is_a_failure_not_an_exception() -> None:
     hosted = HostedModel(lambda: Counting([1] * 9))
     assert await hosted.score([steps(1)]) == Failure("RewardModelDied: gone")

@@ -1,7 +1,7 @@
 """Reward models are trained on the tree's own tokens, at the right places, and split by problem."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,78 +9,17 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
+from transformers import AutoModelForTokenClassification
 
 from reward_models import Steps
 from reward_models.errors import RewardModelError
 from reward_models.serving.model import Orm, Prm, ServingConfig
 from reward_models.trained import TrainedModel
 from reward_models.training.examples import Example, Labelled, is_held_out, make_example, split
-from reward_models.training.settings import TrainSettings
-from reward_models.training.train import Trained, train
+from reward_models.training.train import train
 from reward_models.training.trainer import Examples, collate, weighted_loss
-from tests.tiny_models import TOKENIZERS, base_model, byte_level, reward_model, sentence_piece
-
-PROMPT = "What is 12 + 7? Work it out."
-STEPS = ("First we add 12 and 7.\n", "That gives 19.\n", "So x² - 1 ≥ 0 …\n", "The answer is 19.")
-
-
-def labelled(
-    tokenizer: Any,
-    targets: Sequence[float | None],
-    problem: str = "p",
-    texts: Sequence[str] = STEPS,
-    weights: Sequence[float] | None = None,
-) -> Labelled:
-    return Labelled(
-        problem_id=problem,
-        prompt_token_ids=tuple(tokenizer.encode(PROMPT)),
-        step_token_ids=tuple(tuple(tokenizer.encode(text)) for text in texts),
-        texts=tuple(texts),
-        targets=tuple(targets),
-        weights=tuple(weights or [1.0] * len(texts)),
-    )
-
-
-def responses(tokenizer: Any, number: int = 40) -> list[Labelled]:
-    """Right where an even number is said, of as many problems."""
-    return [
-        labelled(
-            tokenizer,
-            [1.0, float(n % 2 == 0), float(n % 2 == 0)],
-            f"problem {n}",
-            ["First we add.\n", f"That gives {19 if n % 2 == 0 else 12}.\n", "The answer is x."],
-        )
-        for n in range(number)
-    ]
-
-
-def outcomes(tokenizer: Any, number: int = 40) -> list[Labelled]:
-    """The same, of which only the outcome is known."""
-    return [
-        Labelled(
-            problem_id=one.problem_id,
-            prompt_token_ids=one.prompt_token_ids,
-            step_token_ids=one.step_token_ids,
-            texts=one.texts,
-            targets=(None, None, one.targets[-1]),
-            weights=one.weights,
-        )
-        for one in responses(tokenizer, number)
-    ]
-
-
-def settings(**options: Any) -> TrainSettings:
-    given = {"learning_rate": 3e-3, "epochs": 4, "batch_size": 4, "held_out": 0.25, "warmup": 0.0}
-    return TrainSettings(**(given | options))
-
-
-def run(
-    base: Path, data: Sequence[Labelled], output: Path, kind: Any = "prm", **options: Any
-) -> Trained:
-    return train(
-        kind, str(base), data, output, settings(**options), data="test", advance=lambda _: None
-    )
+from tests.labelled_responses import PROMPT, STEPS, labelled, outcomes, responses, run, settings
+from tests.tiny_models import TOKENIZERS, base_model, byte_level, reward_model
 
 
 @pytest.mark.parametrize("make", TOKENIZERS, ids=lambda make: make.__name__)
@@ -332,88 +271,6 @@ def test_a_reward_model_can_be_trained_further(tmp_path: Path) -> None:
         for folder in (base, tmp_path / "prm")
     )
     torch.testing.assert_close(before, after, rtol=0, atol=1e-6)
-
-
-def _other_tokenizer(folder: Path) -> tuple[Path, list[Labelled]]:
-    return base_model(folder, sentence_piece()), responses(byte_level())
-
-
-def _no_template(folder: Path) -> tuple[Path, list[Labelled]]:
-    tokenizer = byte_level()
-    tokenizer.chat_template = None
-    return base_model(folder, tokenizer), responses(tokenizer)
-
-
-def _all(target: float | None) -> Callable[[Path], tuple[Path, list[Labelled]]]:
-    def make(folder: Path) -> tuple[Path, list[Labelled]]:
-        tokenizer = byte_level()
-        data = [labelled(tokenizer, [target] * 4, f"problem {n}") for n in range(20)]
-        return base_model(folder, tokenizer), data
-
-    return make
-
-
-def _other_head(folder: Path) -> tuple[Path, list[Labelled]]:
-    tokenizer = byte_level()
-    reward_model(folder, "orm", tokenizer)
-    made = AutoModelForSequenceClassification.from_pretrained(
-        folder, num_labels=5, ignore_mismatched_sizes=True
-    )
-    made.save_pretrained(folder)
-    return folder, responses(tokenizer)
-
-
-def _broken_weights(folder: Path) -> tuple[Path, list[Labelled]]:
-    tokenizer = byte_level()
-    base_model(folder, tokenizer)
-    made = AutoModelForTokenClassification.from_pretrained(folder)
-    made.model.embed_tokens.weight.data.fill_(float("nan"))
-    made.save_pretrained(folder)
-    return folder, responses(tokenizer)
-
-
-@pytest.mark.parametrize(
-    ("make", "complaint"),
-    [
-        (_no_template, "expected a model with a chat template, got one without"),
-        (_other_tokenizer, "its tokenizer reads other text from"),
-        (_all(1.0), "expected positive and negative labels, got .* positive ones alone"),
-        (_all(0.0), "expected positive and negative labels, got .* negative ones alone"),
-        (_all(None), "expected labelled responses to train on, got none"),
-        (
-            _other_head,
-            "expected a language model, or a reward model with a head of 2 labels, got one with 5",
-        ),
-        (_broken_weights, "the loss is nan at step 0: expected a number"),
-    ],
-    ids=lambda value: getattr(value, "__name__", None),
-)
-def test_what_would_waste_hours_is_one_line(tmp_path: Path, make: Any, complaint: str) -> None:
-    base, data = make(tmp_path / "base")
-    with pytest.raises(RewardModelError, match=complaint) as raised:
-        run(base, data, tmp_path / "prm")
-    assert "\n" not in str(raised.value)
-    assert TrainedModel.read(tmp_path / "prm") is None
-
-
-def test_a_solver_without_a_chat_template_can_be_allowed(tmp_path: Path) -> None:
-    base, data = _no_template(tmp_path / "base")
-    assert run(base, data, tmp_path / "prm", require_chat_template=False, max_steps=1).num_train
-
-
-def test_more_frozen_layers_than_there_are_is_one_line(tmp_path: Path) -> None:
-    base = base_model(tmp_path / "base")
-    with pytest.raises(RewardModelError, match=r"freeze_layers=9: expected at most .* which has 2"):
-        run(base, responses(byte_level()), tmp_path / "prm", freeze_layers=9)
-
-
-def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
-    base, output = base_model(tmp_path / "base"), tmp_path / "output"
-    output.mkdir()
-    (output / "notes.txt").write_text("mine")
-    with pytest.raises(RewardModelError, match=r"expected an empty or new folder, found notes\.txt"):
-        run(base, responses(byte_level()), output)
-    assert [path.name for path in output.iterdir()] == ["notes.txt"]
 
 
 def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""What `berry train` makes of rows of the view `steps`."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.datasets.steps import STEPS
+from pipeline.train import _read_responses
+from reward_models.training.settings import TrainSettings
+
+ROW: dict[str, Any] = {
+    "problem_id": "p",
+    "prompt_token_ids": [1],
+    "steps": ["a", "b", "c"],
+    "step_token_ids": [[2], [3, 4], [5]],
+    "labels": [True, False, None],
+    "soft_labels": [0.75, 0.0, None],
+    "trials": [4, 1, 0],
+    "right": [0.875, 0.25, 0.125],
+    "num_shared": 0,
+    "status": "completed",
+    "outcome": "fail",
+    "label_source": "verifier",
+}
+
+
+def read(
+    folder: Path, rows: list[dict[str, Any]], kind: Any, **options: Any
+) -> tuple[Any, Counter[str]]:
+    (folder / "data" / "steps").mkdir(parents=True)
+    table = pa.Table.from_pylist([ROW | row for row in rows], schema=STEPS)
+    pq.write_table(table, folder / "data" / "steps" / "part-00000.parquet")
+    sources: Counter[str] = Counter()
+    found = list(_read_responses(folder, kind, TrainSettings(**options), sources))
+    return [(one.targets, one.weights) for one in found], sources
+
+
+@pytest.mark.parametrize(
+    ("labels", "targets", "weights"),
+    [
+        ("hard", (1.0, 0.0, None), (1.0, 1.0, 1.0)),
+        ("soft", (0.75, 0.0, None), (4.0, 1.0, 0.0)),
+        ("right", (0.875, 0.25, 0.125), (1.0, 1.0, 1.0)),
+    ],
+)
+def test_a_prm_learns_the_labels_asked_for(
+    tmp_path: Path, labels: str, targets: tuple[float | None, ...], weights: tuple[float, ...]
+) -> None:
+    (found,), _ = read(tmp_path, [{}], "prm", labels=labels)
+    assert found == (targets, weights)
+
+
+def test_steps_that_an_earlier_response_has_are_learnt_once(tmp_path: Path) -> None:
+    (first, second), _ = read(tmp_path, [{}, {"num_shared": 2}], "prm", labels="right")
+    assert first[0] == (0.875, 0.25, 0.125)
+    assert second[0] == (None, None, 0.125)
+
+
+def test_an_orm_learns_outcomes_of_complete_responses_alone(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"outcome": "pass"},
+        {"outcome": "fail"},
+        {"outcome": "abstain"},
+        {"outcome": "error"},
+        {"status": "truncated", "outcome": None},
+        {"status": "pruned", "outcome": None},
+    ]
+    found, _ = read(tmp_path, rows, "orm")
+    assert [targets for targets, _ in found] == [
+        (None, None, last) for last in (1.0, 0.0, None, None, None, None)
+    ]
+
+
+def test_who_labelled_is_counted(tmp_path: Path) -> None:
+    _, sources = read(tmp_path, [{}, {"label_source": "majority"}, {}], "orm")
+    assert sources == {"verifier": 2, "majority": 1}
