@@ -42,7 +42,7 @@ class BranchPruning(BaseModel):
     """Steps between two looks."""
     explore: float = Field(default=0.1, ge=0, le=1)
     """Share of those to be ended that go on to their end all the same."""
-    aggregate: Aggregate = "last"
+    aggregate: Aggregate = "min"
     """How the scores of a rollout's steps, from the response's first on, become the one that counts."""
 
     @property

@@ -268,7 +268,7 @@ _train_command(
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of votes' draws.")
 @click.option(
     "--aggregate",
-    default="last",
+    default="min",
     show_default=True,
     type=click.Choice(["last", "min", "product", "mean"]),
     help="How a process reward model's scores of steps become one of the response.",

@@ -4,8 +4,8 @@ It reads the view `steps` of run folders, the committed parts alone, or of folde
 has written. A step that several responses share is learnt from once.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,16 @@ class TrainError(UserMistake):
     """What was asked for cannot be trained; the message is one line for the user."""
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What reading the responses has come upon."""
+
+    solved: set[str] = field(default_factory=set)
+    """Ids of problems with a response that passed."""
+    num_voted: int = 0
+    """Responses that are labelled by a majority vote."""
+
+
 def train_reward_model(
     kind: Kind, folders: Sequence[Path], base: str, output: Path, options: Sequence[str]
 ) -> str:
@@ -50,8 +60,12 @@ def train_reward_model(
     settings = read_settings(TrainSettings, options)
     if (there := _read_trained(output)) is not None:
         return f"{output} holds a trained {there.kind} already; nothing was done"
-    sources: Counter[str] = Counter()
-    responses = [one for folder in folders for one in _read_responses(folder, kind, settings, sources)]
+    seen = _Seen()
+    found = [one for folder in folders for one in _read_responses(folder, kind, settings, seen)]
+    responses = found
+    if kind == "prm" and not settings.unsolved:
+        # Without any solved problem all are passed on, for training to say what it lacks.
+        responses = [one for one in found if one.problem_id in seen.solved] or found
     with Bar("training") as bar:
 
         def advance(now: Advance) -> None:
@@ -72,7 +86,9 @@ def train_reward_model(
         except OSError as e:
             raise TrainError(f"--output {output}: cannot be written ({e.strerror or e})") from e
         seconds = bar.seconds
-    return _describe(trained, output, seconds, sources["majority"]) if trained.is_first else ""
+    if not trained.is_first:
+        return ""
+    return _describe(trained, output, seconds, len(found) - len(responses), seen.num_voted)
 
 
 def _read_trained(output: Path) -> TrainedModel | None:
@@ -83,9 +99,9 @@ def _read_trained(output: Path) -> TrainedModel | None:
 
 
 def _read_responses(
-    folder: Path, kind: Kind, settings: TrainSettings, sources: Counter[str]
+    folder: Path, kind: Kind, settings: TrainSettings, seen: _Seen
 ) -> Iterator[Labelled]:
-    """The labelled responses of one folder; counts who labelled them."""
+    """The labelled responses of one folder."""
     columns = [*_COLUMNS, *(_PRM_COLUMNS if kind == "prm" else [])]
     for path in _files(folder):
         try:
@@ -97,7 +113,9 @@ def _read_responses(
                     )
                 for batch in file.iter_batches(_READ_ROWS, columns=columns):
                     for row in batch.to_pylist():
-                        sources[row["label_source"]] += 1
+                        seen.num_voted += row["label_source"] == "majority"
+                        if row["outcome"] == "pass":
+                            seen.solved.add(row["problem_id"])
                         yield _prm_labels(row, settings) if kind == "prm" else _orm_labels(row)
         except (OSError, ValueError) as e:
             raise TrainError(f"{path}: cannot be read ({e})") from e
@@ -119,14 +137,25 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _prm_labels(row: dict[str, Any], settings: TrainSettings) -> Labelled:
-    """A target for each step that no earlier response of the problem has as well."""
+    """A target for each step to learn from that no earlier response of the problem has as well."""
     targets, weights = _targets(row, settings.labels)
-    own = enumerate(targets)
+    learnt = range(
+        row["num_shared"], _until_wrong(row, settings.labels) if settings.until_wrong else len(targets)
+    )
     return _labelled(
         row,
-        targets=[target if step >= row["num_shared"] else None for step, target in own],
+        targets=[target if step in learnt else None for step, target in enumerate(targets)],
         weights=weights,
     )
+
+
+def _until_wrong(row: dict[str, Any], labels: str) -> int:
+    """How many steps there are up to the first wrong one, and with it."""
+    if labels == "right":
+        fine = [None if chance is None else chance >= 0.5 for chance in row["right"]]
+    else:
+        fine = row["labels"]
+    return fine.index(False) + 1 if False in fine else len(fine)
 
 
 def _targets(row: dict[str, Any], labels: str) -> tuple[list[float | None], list[float]]:
@@ -159,7 +188,7 @@ def _labelled(
     )
 
 
-def _describe(trained: Trained, output: Path, seconds: float, num_voted: int) -> str:
+def _describe(trained: Trained, output: Path, seconds: float, num_unsolved: int, num_voted: int) -> str:
     """What to tell the user: on what it was trained, how good it is, and what to do with it."""
     model = trained.model
     figures = [
@@ -167,13 +196,17 @@ def _describe(trained: Trained, output: Path, seconds: float, num_voted: int) ->
         for name, value in model.held_out.items()
     ]
     resumed = f", going on from step {trained.resumed_at}" if trained.resumed_at else ""
-    left_out = f"{trained.num_too_long} too long, {trained.num_unlabelled} without labels of their own"
+    left_out = [
+        f"{trained.num_too_long} too long",
+        f"{trained.num_unlabelled} without labels of their own",
+        *([f"{num_unsolved} to problems without any that passed"] if num_unsolved else []),
+    ]
     voted = f"; {num_voted} of all are labelled by majority votes" if num_voted else ""
     return "\n".join(
         [
             f"{model.kind:<10} {output}, from {model.base}, in {duration(seconds)}{resumed}",
             f"{'trained on':<10} {trained.num_train} responses to {len(model.train_problems)} "
-            f"problems; left out: {left_out}{voted}",
+            f"problems; left out: {', '.join(left_out)}{voted}",
             f"{'held out':<10} {trained.num_held_out} responses to {trained.num_held_out_problems} "
             f"problems: {', '.join(figures)}",
             "",

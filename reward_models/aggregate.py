@@ -1,7 +1,8 @@
 """How the scores of a response's steps become one score.
 
-Which is best depends on what a score means. Where it is the chance that all is right so far, the last
-one says it all; where it is the chance that this step is right, `product` is the chance that all are.
+Which is best depends on what a score means. A model that has learnt from responses up to their first
+wrong step says nothing of what comes behind one: `min` looks at where it was sure of a fault, `product`
+is the chance that all steps are right. For one that has learnt from whole responses the last says all.
 
     min, product   Lightman et al., "Let's Verify Step by Step" (2023, arXiv:2305.20050), appendix F;
                    min also in Math-Shepherd (Wang et al., 2023, arXiv:2312.08935)

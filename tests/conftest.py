@@ -29,6 +29,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of two processes that share the tests, one has all that load the engine or start Ray."""
+    for item in items:
+        is_heavy = item.get_closest_marker("engine") or item.get_closest_marker("ray")
+        item.add_marker(pytest.mark.xdist_group("heavy" if is_heavy else item.nodeid.split("::")[0]))
+
+
 @pytest.fixture
 def gsm8k() -> Path:
     """OpenAI's GSM8K training set, which is not part of this repository."""

@@ -125,7 +125,7 @@ async def _take(
     else:
         found.left_out["problems without a whole rollout from the start"] += 1
     if "prm" in asked.methods:
-        found.steps.add(trace.tree, labels)
+        found.steps.add(trace.tree, labels, asked.aggregate)
 
 
 def _traces(folder: RunFolder) -> Iterator[Trace]:

@@ -30,7 +30,8 @@ class Samples:
 
 @dataclass(slots=True)
 class StepScores:
-    """A process reward model's scores of steps, beside what rollouts came to; lists of one length."""
+    """A process reward model's scores up to each step, beside what rollouts through it came to; lists
+    of one length."""
 
     scores: list[float] = field(default_factory=list)
     pass_rates: list[float] = field(default_factory=list)
@@ -38,11 +39,11 @@ class StepScores:
     responses: list[tuple[Sequence[float], int | None]] = field(default_factory=list)
     """Of responses whose first wrong step is known, or that are right: scores and that step."""
 
-    def add(self, tree: Tree, labels: LabelConfig) -> None:
+    def add(self, tree: Tree, labels: LabelConfig, how: Aggregate) -> None:
         """Every scored step of the tree, once."""
-        for node, score in tree.scores.items():
-            stats = tree.stats[node]
-            if stats.value is not None:
+        for node in tree.scores:
+            stats, score = tree.stats[node], _prefix_score(tree, node, how)
+            if stats.value is not None and score is not None:
                 self.scores.append(score)
                 self.pass_rates.append(stats.value)
                 self.trials.append(stats.trials)
@@ -106,7 +107,7 @@ async def take_samples(trace: Trace, consensus: Consensus, how: Aggregate) -> Sa
                 answer=answers.get(leaf),
                 is_complete=tree.nodes[leaf].finish is Finish.STOP,
                 orm=tree.outcome_scores.get(leaf),
-                prm=_prm_score(tree, leaf, how),
+                prm=_prefix_score(tree, leaf, how) if tree.nodes[leaf].finish is Finish.STOP else None,
             )
             for leaf in known
         ),
@@ -114,10 +115,8 @@ async def take_samples(trace: Trace, consensus: Consensus, how: Aggregate) -> Sa
     )
 
 
-def _prm_score(tree: Tree, leaf: int, how: Aggregate) -> float | None:
-    if tree.nodes[leaf].finish is not Finish.STOP:
-        return None
-    scores = [tree.scores.get(node.id) for node in tree.path(leaf)[1:]]
+def _prefix_score(tree: Tree, node_id: int, how: Aggregate) -> float | None:
+    scores = [tree.scores.get(node.id) for node in tree.path(node_id)[1:]]
     return aggregate(how, scores[-1:] if how == "last" else scores)
 
 

@@ -65,7 +65,7 @@ class Beam:
         """M: continuations of each beam that is kept."""
         lookahead: int = Field(default=0, ge=0)
         """l: steps that a continuation is sampled further, to be scored there."""
-        aggregate: Aggregate = "last"
+        aggregate: Aggregate = "min"
         """How the scores of a beam's steps become one."""
         max_rounds: int = Field(default=40, ge=1)
         """Steps after which the search ends; what has not ended by then stays unfinished."""

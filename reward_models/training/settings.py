@@ -13,6 +13,13 @@ class TrainSettings(BaseModel):
     labels: Literal["hard", "soft", "right"] = "soft"
     """Of a PRM: `hard`, whether any rollout through the step passed; `soft`, the share that did,
     weighted by how many there were; `right`, the probability that all is right so far."""
+    until_wrong: bool = True
+    """A PRM learns from a response up to its first wrong step, as in PRM800K (Lightman et al., 2023,
+    arXiv:2305.20050). All behind it are wrong as well, whatever they say, so that they would teach to
+    remember rather than to check. Scores behind a wrong step then mean little: aggregate by `min`."""
+    unsolved: bool = False
+    """Whether a PRM learns from problems too of which no response passed. That no rollout through a
+    step passed tells there that the problem is hard, not that the step is wrong."""
     held_out: float = Field(default=0.1, ge=0, lt=1)
     """Share of the problems that it is measured on and not trained on."""
     seed: int = Field(default=0, ge=0)

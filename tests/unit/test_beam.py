@@ -120,7 +120,7 @@ def test_with_a_lookahead_the_score_is_its_ends_and_the_search_goes_on_from_the_
     garden = Garden()
     garden.add("a", 0.9, 0.2)
     garden.add("b", 0.1, 0.8)
-    strategy = beam(rollouts=2, lookahead=1)
+    strategy = beam(rollouts=2, lookahead=1, aggregate="last")
     # What was sampled ahead is one of its two continuations.
     assert garden.asks(strategy) == {"b": 1}
     garden.add("bb", 0.3, 0.7, below="b")

@@ -255,7 +255,7 @@ def test_a_draw_is_the_same_each_time_and_takes_its_share() -> None:
     assert all(BranchPruning(under=0.5, explore=1).explores(tree, ROOT, s) for s in range(200))
 
 
-@pytest.mark.parametrize("options", [{"every": 2}, {"explore": 0.5}, {"aggregate": "min"}])
+@pytest.mark.parametrize("options", [{"every": 2}, {"explore": 0.5}, {"aggregate": "last"}])
 def test_what_has_no_effect_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="expected `under` or `keep`"):
         BranchPruning(**options)

@@ -1,6 +1,5 @@
 """What `berry train` makes of rows of the view `steps`."""
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.datasets.steps import STEPS
-from pipeline.train import _read_responses
+from pipeline.train import _read_responses, _Seen
 from reward_models.training.settings import TrainSettings
 
 ROW: dict[str, Any] = {
@@ -28,15 +27,13 @@ ROW: dict[str, Any] = {
 }
 
 
-def read(
-    folder: Path, rows: list[dict[str, Any]], kind: Any, **options: Any
-) -> tuple[Any, Counter[str]]:
+def read(folder: Path, rows: list[dict[str, Any]], kind: Any, **options: Any) -> tuple[Any, _Seen]:
     (folder / "data" / "steps").mkdir(parents=True)
     table = pa.Table.from_pylist([ROW | row for row in rows], schema=STEPS)
     pq.write_table(table, folder / "data" / "steps" / "part-00000.parquet")
-    sources: Counter[str] = Counter()
-    found = list(_read_responses(folder, kind, TrainSettings(**options), sources))
-    return [(one.targets, one.weights) for one in found], sources
+    seen = _Seen()
+    found = list(_read_responses(folder, kind, TrainSettings(**options), seen))
+    return [(one.targets, one.weights) for one in found], seen
 
 
 @pytest.mark.parametrize(
@@ -50,12 +47,36 @@ def read(
 def test_a_prm_learns_the_labels_asked_for(
     tmp_path: Path, labels: str, targets: tuple[float | None, ...], weights: tuple[float, ...]
 ) -> None:
-    (found,), _ = read(tmp_path, [{}], "prm", labels=labels)
+    (found,), _ = read(tmp_path, [{}], "prm", labels=labels, until_wrong=False)
     assert found == (targets, weights)
 
 
+@pytest.mark.parametrize(
+    ("labels", "row", "targets"),
+    [
+        ("hard", {}, (1.0, 0.0, None)),
+        ("soft", {}, (0.75, 0.0, None)),
+        ("right", {}, (0.875, 0.25, None)),
+        ("hard", {"labels": [True, True, False]}, (1.0, 1.0, 0.0)),
+        ("hard", {"labels": [False, True, True]}, (0.0, None, None)),
+        # An unknown step is not a wrong one.
+        ("hard", {"labels": [True, None, True]}, (1.0, None, 1.0)),
+        # Few that passed are some: the step may be right and the rest hard.
+        ("soft", {"soft_labels": [0.25, 0.25, 0.0], "labels": [True, True, False]}, (0.25, 0.25, 0.0)),
+        ("right", {"right": [0.5, None, 0.75]}, (0.5, None, 0.75)),
+    ],
+)
+def test_a_prm_learns_up_to_the_first_wrong_step(
+    tmp_path: Path, labels: str, row: dict[str, Any], targets: tuple[float | None, ...]
+) -> None:
+    ((found, _),), _ = read(tmp_path, [row], "prm", labels=labels)
+    assert found == targets
+
+
 def test_steps_that_an_earlier_response_has_are_learnt_once(tmp_path: Path) -> None:
-    (first, second), _ = read(tmp_path, [{}, {"num_shared": 2}], "prm", labels="right")
+    (first, second), _ = read(
+        tmp_path, [{}, {"num_shared": 2}], "prm", labels="right", until_wrong=False
+    )
     assert first[0] == (0.875, 0.25, 0.125)
     assert second[0] == (None, None, 0.125)
 
@@ -75,6 +96,12 @@ def test_an_orm_learns_outcomes_of_complete_responses_alone(tmp_path: Path) -> N
     ]
 
 
-def test_who_labelled_is_counted(tmp_path: Path) -> None:
-    _, sources = read(tmp_path, [{}, {"label_source": "majority"}, {}], "orm")
-    assert sources == {"verifier": 2, "majority": 1}
+def test_votes_and_solved_problems_are_seen(tmp_path: Path) -> None:
+    rows = [
+        {},
+        {"label_source": "majority"},
+        {"problem_id": "q", "outcome": "pass"},
+        {"problem_id": "q"},
+    ]
+    _, seen = read(tmp_path, rows, "orm")
+    assert (seen.num_voted, seen.solved) == (1, {"q"})
