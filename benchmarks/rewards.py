@@ -1,18 +1,20 @@
-"""What reward models are worth on the arithmetic model: trained on one run's labels, used in others.
+"""What reward models are worth: trained on one run's labels, used in others, on two solvers.
 
-    1. train the solver, and a deeper model of the same tokenizer to make reward models of
-    2. a run of `adaptive` on many chains gives the labels; train a PRM and an ORM on them
-    3. runs of `best_of_n` on other chains, three seeds: how often is the answer right that they choose?
-    4. the same with and without pruning by the PRM: traces kept for the tokens sampled
+    1. a run of `adaptive` on many problems gives the labels; train a PRM and an ORM on them
+    2. runs of `best_of_n` on other problems, three seeds: how often is the answer chosen right?
+    3. the same with and without pruning by the PRM: traces kept for the tokens sampled
 
-Everything goes through the `berry` command, as a user would do it.
+The solvers are the arithmetic model, whose reward models start from a deeper model of its tokenizer,
+and SmolLM2-135M on easy problems of GSM8K. All goes through the `berry` command, as users would do it.
 """
 
 import json
+import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -22,156 +24,155 @@ from benchmarks.arithmetic.model import Recipe, train_model
 from benchmarks.measure import CONFIGS, Measured, spread
 
 _SEEDS = (0, 1, 2)
-_NUM_TRAIN, _NUM_EVAL = 4000, 200
 _N = 16
-_DEEPER = Recipe(num_layers=4, pass_rate=0.93, most_batches=2500)
-_TRAINING = (
-    "require_chat_template=false",
-    "learning_rate=1e-3",
-    "epochs=1",
-    "batch_size=32",
-    "held_out=0.05",
-)
 _METHODS = ("pass@k", "majority", "best by prm", "vote by prm", "best by orm", "vote by orm", "oracle")
-_PRUNING = "branch_pruning={under: 0.25, explore: 0.1, aggregate: min}"
+_GSM8K = Path(__file__).parent.parent.parent / "shared" / "data" / "gsm8k_train.jsonl"
+_EASY = 2
+"""Calculations in an easy problem's solution, at most."""
+_LONG = 220
+"""Characters of an easy problem, at most."""
+_DEEPER = Recipe(num_layers=4, pass_rate=0.93, most_batches=2500)
+_SHOTS = """\
+Solve the last problem as the ones before it are solved: a line for each calculation, then the answer.
+
+Problem: Tom has 3 boxes with 4 pens in each. He gives 5 pens away. How many pens does he have left?
+Tom had 3 * 4 = 12 pens.
+He has 12 - 5 = 7 pens left.
+The answer is 7.
+
+Problem: A book costs $6 and a map costs twice as much. What do both cost together?
+The map costs 6 * 2 = 12 dollars.
+Together they cost 6 + 12 = 18 dollars.
+The answer is 18.
+
+Problem: 24 children sit at tables of 4. How many tables are there?
+There are 24 / 4 = 6 tables.
+The answer is 6.
+
+Problem: {problem}"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Solver:
+    """A model that samples, and what is done with it."""
+
+    name: str
+    run: tuple[str, ...]
+    """Settings of every run."""
+    labels: tuple[str, ...]
+    """Settings of the run that gives the labels."""
+    base: str
+    """What reward models are trained from."""
+    training: Mapping[str, tuple[str, ...]]
+    """Settings for `prm` and `orm`."""
+    pruning: str
+    write: Callable[[Path, int, int], Path]
+    """Writes the problems of a set, all different from those of others: path, set, how many."""
+    num_train: int
+    num_eval: int
 
 
 def reward_models() -> tuple[list[Measured], str]:
     """Accuracy of answers chosen from 16 samples, and traces kept with and without pruning."""
+    rows, sections = [], ["## Reward models"]
     with tempfile.TemporaryDirectory() as folder:
-        return _measure(Path(folder))
+        for make in (_arithmetic, _gsm8k):
+            inside = Path(folder) / make.__name__
+            inside.mkdir()
+            measured, section = _measure(inside, make(inside))
+            rows += measured
+            sections.append(section)
+    return rows, "\n\n".join(sections)
 
 
-def _measure(folder: Path) -> tuple[list[Measured], str]:
+def _arithmetic(folder: Path) -> _Solver:
     train_model(folder / "solver", 0)
     train_model(folder / "base", 7, _DEEPER)
-    labels = (
-        "strategy.use=adaptive",
-        "strategy.rollouts=4",
-        "strategy.hopeless_after=4",
-        "strategy.probes=6",
+    training = ("require_chat_template=false", "learning_rate=3e-4", "batch_size=32")
+    return _Solver(
+        name="arithmetic model, chains of 5 to 8 operations",
+        run=(
+            "problems.preset=plain",
+            'prompt.template="{problem}"',
+            f"engine.model={folder / 'solver'}",
+            "engine.max_model_len=192",
+            "sampling.temperature=1.0",
+            "sampling.max_tokens=128",
+            "prune.max_tokens=128",
+        ),
+        labels=("strategy.rollouts=4", "strategy.hopeless_after=4", "strategy.probes=6"),
+        base=str(folder / "base"),
+        training={"prm": (*training, "epochs=3", "labels=hard"), "orm": (*training, "epochs=1")},
+        pruning="{under: 0.25, explore: 0.1}",
+        write=lambda path, which, number: write_problems(path, make_chains(number, f"rewards {which}")),
+        num_train=4000,
+        num_eval=200,
     )
-    _run(folder, "train", _NUM_TRAIN, "rewards", *labels)
-    for kind, more in (("prm", ["labels=right"]), ("orm", [])):
-        _berry(
-            "train",
-            kind,
-            "--data",
-            folder / "train",
-            "--base",
-            folder / "base",
-            "--output",
-            folder / kind,
-            *_TRAINING,
-            *more,
-        )
+
+
+def _gsm8k(_folder: Path) -> _Solver:
+    training = ("freeze_layers=20", "learning_rate=1e-4", "batch_size=8")
+    return _Solver(
+        name="SmolLM2-135M-Instruct, easy problems of GSM8K",
+        run=(
+            f"prompt.template={json.dumps(_SHOTS)}",
+            "engine.max_model_len=1024",
+            "sampling.max_tokens=120",
+            "prune.max_tokens=120",
+        ),
+        labels=("strategy.rollouts=8", "strategy.hopeless_after=8", "strategy.probes=6"),
+        base="SmolLM2-135M-Instruct",
+        training={"prm": (*training, "labels=hard"), "orm": training},
+        pruning="{under: 0.25, explore: 0.1}",
+        write=_write_easy,
+        num_train=200,
+        num_eval=60,
+    )
+
+
+def _write_easy(path: Path, which: int, number: int) -> Path:
+    """So many easy problems of the GSM8K file; `which` says from where on, in an order of chance."""
+    if not _GSM8K.is_file():
+        raise RuntimeError(f"expected OpenAI's GSM8K training set as {_GSM8K}, found no such file")
+    lines = [
+        line
+        for line in _GSM8K.read_text(encoding="utf-8").splitlines()
+        if 0 < line.count("<<") <= _EASY and len(json.loads(line)["question"]) < _LONG
+    ]
+    random.Random(0).shuffle(lines)
+    begin = which * 400
+    path.write_text("\n".join(lines[begin : begin + number]) + "\n", encoding="utf-8")
+    return path
+
+
+def _measure(folder: Path, solver: _Solver) -> tuple[list[Measured], str]:
+    problems = solver.write(folder / "train.jsonl", 0, solver.num_train)
+    labelled = _run(solver, problems, folder / "train", "strategy.use=adaptive", *solver.labels)
+    for kind, options in solver.training.items():
+        model = ("--base", solver.base, "--output", folder / kind)
+        _berry("train", kind, "--data", labelled, *model, *options)
     figures, yields = [], []
-    sampling = ("strategy.use=best_of_n", f"strategy.n={_N}")
     for seed in _SEEDS:
-        out = _run(folder, f"eval{seed}", _NUM_EVAL, f"rewards {seed}", *sampling, f"seed={seed}")
-        _berry(
-            "eval",
-            out,
-            "--with",
-            "pass@k,majority,orm,prm,oracle",
-            "--prm",
-            folder / "prm",
-            "--orm",
-            folder / "orm",
-            "--n",
-            _N,
-        )
+        problems = solver.write(folder / f"eval{seed}.jsonl", seed + 1, solver.num_eval)
+        sampling = ("strategy.use=best_of_n", f"strategy.n={_N}", f"seed={seed}")
+        out = _run(solver, problems, folder / f"eval{seed}", *sampling)
+        models = ("--prm", folder / "prm", "--orm", folder / "orm")
+        _berry("eval", out, "--with", "pass@k,majority,orm,prm,oracle", *models, "--n", f"1,{_N}")
         figures.append([json.loads(line) for line in (out / "eval" / "metrics.jsonl").open()])
-        model = f"reward_models=[{{use: prm, model: {folder / 'prm'}}}]"
-        pruned = _run(
-            folder,
-            f"pruned{seed}",
-            _NUM_EVAL,
-            f"rewards {seed}",
-            *sampling,
-            f"seed={seed}",
-            model,
-            _PRUNING,
+        by_prm = (
+            f"reward_models=[{{use: prm, model: {folder / 'prm'}}}]",
+            f"branch_pruning={solver.pruning}",
         )
+        pruned = _run(solver, problems, folder / f"pruned{seed}", *sampling, *by_prm)
         yields.append((_facts(out), _facts(pruned)))
-    return _report(figures, yields)
+    return _report(solver, figures, yields)
 
 
-def _report(
-    figures: Sequence[Sequence[Mapping[str, Any]]],
-    yields: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]],
-) -> tuple[list[Measured], str]:
-    accuracy = {
-        (method, n): [_accuracy(one, method, n) for one in figures]
-        for method in _METHODS
-        for n in (1, _N)
-    }
-    rows = [
-        f"| {method} | {spread(accuracy[method, 1], 3)} | {spread(accuracy[method, _N], 3)} |"
-        for method in _METHODS
-    ]
-    qualities = [
-        f"| {of} | {spread([_quality(one, of) for one in figures], 3)} |"
-        for of in ("prm responses", "prm steps", "orm responses")
-    ]
-    plain, pruned = ([_kept_per_million(facts) for facts in side] for side in zip(*yields, strict=True))
-    seen = [(facts["explored_passes"], facts["explored_trials"]) for _, facts in yields]
-    gains = [
-        best - one for best, one in zip(accuracy["best by prm", _N], accuracy["pass@k", 1], strict=True)
-    ]
-    noise = stdev(accuracy["pass@k", 1])
-    measured = [
-        Measured(
-            what=f"best of {_N} by a PRM, over pass@1, on the arithmetic model",
-            figures=f"{spread(accuracy['best by prm', _N], 3)} against "
-            f"{spread(accuracy['pass@k', 1], 3)}",
-            ratio=f"+{mean(gains):.3f}, where pass@1 varies by {noise:.3f} over seeds",
-            goal="more than the spread",
-            met=mean(gains) > noise,
-        ),
-        Measured(
-            what="traces kept for a million tokens, pruned by the PRM against not",
-            figures=f"{spread(pruned)} against {spread(plain)}",
-            ratio=spread([a / b for a, b in zip(pruned, plain, strict=True)], 2),
-            goal="over 1",
-            met=mean(pruned) > mean(plain),
-        ),
-    ]
-    section = "\n\n".join(
-        [
-            "## Reward models",
-            f"On the arithmetic model, {_NUM_EVAL} chains for each of {len(_SEEDS)} seeds, none of "
-            "which the models have seen: share of right answers, chosen from N samples.",
-            "| chosen by | N = 1 | N = 16 |\n|---|---|---|\n" + "\n".join(rows),
-            "| area under the ROC curve | |\n|---|---|\n" + "\n".join(qualities),
-            f"Of the branches that the PRM would have ended (`{_PRUNING}`) and that went on to be "
-            f"seen, {sum(p for p, _ in seen)} of {sum(t for _, t in seen)} turned out right.",
-        ]
-    )
-    return measured, section
-
-
-def _run(folder: Path, name: str, number: int, seed: str, *overrides: str) -> Path:
-    """A run of the solver on chains of a seed."""
-    problems = write_problems(folder / f"{name}.jsonl", make_chains(number, seed))
-    _berry(
-        "run",
-        CONFIGS / "gsm8k.yaml",
-        f"output={folder / name}",
-        "problems.use=file",
-        "problems.preset=plain",
-        f"problems.path={problems}",
-        'prompt.template="{problem}"',
-        f"engine.model={folder / 'solver'}",
-        "engine.max_model_len=192",
-        "sampling.temperature=1.0",
-        "sampling.max_tokens=128",
-        "prune.max_tokens=128",
-        "prune.max_per_problem=null",
-        "budget.tokens=null",
-        *overrides,
-    )
-    return folder / name
+def _run(solver: _Solver, problems: Path, out: Path, *overrides: str) -> Path:
+    whole = ("prune.max_per_problem=null", "budget.tokens=null")
+    source = ("problems.use=file", f"problems.path={problems}", f"output={out}")
+    _berry("run", CONFIGS / "gsm8k.yaml", *source, *whole, *solver.run, *overrides)
+    return out
 
 
 def _berry(*arguments: object) -> None:
@@ -186,15 +187,63 @@ def _facts(out: Path) -> dict[str, Any]:
     return facts
 
 
+def _report(
+    solver: _Solver,
+    figures: Sequence[Sequence[Mapping[str, Any]]],
+    yields: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]],
+) -> tuple[list[Measured], str]:
+    accuracy = {
+        (method, n): [_figure(one, "accuracy", method=method, n=n) for one in figures]
+        for method in _METHODS
+        for n in (1, _N)
+    }
+    rows = [
+        f"| {method} | {spread(accuracy[method, 1], 3)} | {spread(accuracy[method, _N], 3)} |"
+        for method in _METHODS
+    ]
+    qualities = [
+        f"| {of} | {spread([_figure(one, 'auc', of=of) for one in figures], 3)} |"
+        for of in ("prm responses", "prm steps", "orm responses")
+    ]
+    plain, pruned = ([_kept_per_million(facts) for facts in side] for side in zip(*yields, strict=True))
+    explored = [(facts["explored_passes"], facts["explored_trials"]) for _, facts in yields]
+    single, best = accuracy["pass@k", 1], accuracy["best by prm", _N]
+    gains, noise = [b - s for b, s in zip(best, single, strict=True)], stdev(single)
+    measured = [
+        Measured(
+            what=f"{solver.name}: share right of the best of {_N} by a PRM, of one sample",
+            figures=f"{spread(best, 3)}; {spread(single, 3)}",
+            ratio=f"{mean(gains):+.3f}; one sample's varies by {noise:.3f} over seeds",
+            goal="more than that over it",
+            met=mean(gains) > noise,
+        ),
+        Measured(
+            what=f"{solver.name}: traces kept for a million tokens, pruned by the PRM, not pruned",
+            figures=f"{spread(pruned)}; {spread(plain)}",
+            ratio=spread([a / b for a, b in zip(pruned, plain, strict=True)], 2),
+            goal="over 1",
+            met=mean(pruned) > mean(plain),
+        ),
+    ]
+    section = "\n\n".join(
+        [
+            f"### {solver.name[0].upper()}{solver.name[1:]}",
+            f"Trained on a run on {solver.num_train} problems. On {solver.num_eval} others for each of "
+            f"{len(_SEEDS)} seeds the share of right answers, chosen from N samples:",
+            f"| chosen by | N = 1 | N = {_N} |\n|---|---|---|\n" + "\n".join(rows),
+            "| area under the ROC curve | |\n|---|---|\n" + "\n".join(qualities),
+            f"Of the rollouts that the PRM would have ended (`branch_pruning={solver.pruning}`) and "
+            f"that went on to be seen, {sum(passes for passes, _ in explored)} of "
+            f"{sum(trials for _, trials in explored)} turned out right.",
+        ]
+    )
+    return measured, section
+
+
+def _figure(figures: Sequence[Mapping[str, Any]], name: str, **having: object) -> float:
+    (found,) = (one for one in figures if name in one and having.items() <= one.items())
+    return float(found[name])
+
+
 def _kept_per_million(facts: Mapping[str, Any]) -> float:
     return float(facts["kept"] / facts["tokens"] * 1e6)
-
-
-def _accuracy(figures: Sequence[Mapping[str, Any]], method: str, n: int) -> float:
-    (found,) = (one for one in figures if (one.get("method"), one.get("n")) == (method, n))
-    return float(found["accuracy"])
-
-
-def _quality(figures: Sequence[Mapping[str, Any]], of: str) -> float:
-    (found,) = (one for one in figures if one.get("of") == of)
-    return float(found["auc"])
