@@ -27,7 +27,7 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --no-loadscope-reorder
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

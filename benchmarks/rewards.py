@@ -31,7 +31,7 @@ _EASY = 2
 """Calculations in an easy problem's solution, at most."""
 _LONG = 220
 """Characters of an easy problem, at most."""
-_DEEPER = Recipe(num_layers=4, pass_rate=0.93, most_batches=2500)
+_DEEPER = Recipe(num_layers=6, pass_rate=0.95, most_batches=2500)
 _SHOTS = """\
 Solve the last problem as the ones before it are solved: a line for each calculation, then the answer.
 
@@ -88,7 +88,7 @@ def reward_models() -> tuple[list[Measured], str]:
 def _arithmetic(folder: Path) -> _Solver:
     train_model(folder / "solver", 0)
     train_model(folder / "base", 7, _DEEPER)
-    training = ("require_chat_template=false", "learning_rate=3e-4", "batch_size=32")
+    training = ("require_chat_template=false", "learning_rate=5e-4", "batch_size=32")
     return _Solver(
         name="arithmetic model, chains of 5 to 8 operations",
         run=(
@@ -102,10 +102,10 @@ def _arithmetic(folder: Path) -> _Solver:
         ),
         labels=("strategy.rollouts=4", "strategy.hopeless_after=4", "strategy.probes=6"),
         base=str(folder / "base"),
-        training={"prm": (*training, "epochs=3", "labels=hard"), "orm": (*training, "epochs=1")},
+        training={"prm": training, "orm": (*training, "epochs=1")},
         pruning="{under: 0.25, explore: 0.1}",
         write=lambda path, which, number: write_problems(path, make_chains(number, f"rewards {which}")),
-        num_train=4000,
+        num_train=8000,
         num_eval=200,
     )
 
@@ -122,7 +122,7 @@ def _gsm8k(_folder: Path) -> _Solver:
         ),
         labels=("strategy.rollouts=8", "strategy.hopeless_after=8", "strategy.probes=6"),
         base="SmolLM2-135M-Instruct",
-        training={"prm": (*training, "labels=hard"), "orm": training},
+        training={"prm": training, "orm": training},
         pruning="{under: 0.25, explore: 0.1}",
         write=_write_easy,
         num_train=200,

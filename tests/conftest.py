@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from xdist.scheduler import LoadScopeScheduling
 
 from pipeline.engines import Completion, PromptFormat
 from pipeline.engines.vllm import VllmEngine
@@ -29,11 +30,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of two processes that share the tests, one has all that load the engine or start Ray."""
-    for item in items:
-        is_heavy = item.get_closest_marker("engine") or item.get_closest_marker("ray")
-        item.add_marker(pytest.mark.xdist_group("heavy" if is_heavy else item.nodeid.split("::")[0]))
+class _ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Of processes that share the tests, one has all files that need `real_engine`."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0]
+        return "real engine" if file.endswith(("/test_engines.py", "/test_real_engine.py")) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
+    """What `pytest -n 2` asks how to share the tests."""
+    return _ByFile(config, log)
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ class TrainSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    labels: Literal["hard", "soft", "right"] = "soft"
+    labels: Literal["hard", "soft", "right"] = "right"
     """Of a PRM: `hard`, whether any rollout through the step passed; `soft`, the share that did,
-    weighted by how many there were; `right`, the probability that all is right so far."""
+    weighted by how many there were; `right`, the probability that all is right so far. The first two
+    need several rollouts through each step: of one alone, that it failed says little of its steps."""
     until_wrong: bool = True
     """A PRM learns from a response up to its first wrong step, as in PRM800K (Lightman et al., 2023,
     arXiv:2305.20050). All behind it are wrong as well, whatever they say, so that they would teach to

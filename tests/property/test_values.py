@@ -169,7 +169,7 @@ def test_views_of_dicts_are_views() -> None:
     assert decode(encode({1: 2}.items())) == {(1, 2)}
 
 
-@pytest.mark.parametrize("value", [object(), int, len, open], ids=repr)
+@pytest.mark.parametrize("value", [object(), int, len, open], ids=["object", "int", "len", "open"])
 def test_what_is_no_value_is_refused(value: object) -> None:
     with pytest.raises(NoValue, match="cannot be compared"):
         encode(value)

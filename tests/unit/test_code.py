@@ -66,7 +66,8 @@ async def test_no_code_is_an_abstention(verifier: CodeVerifier, response: str) -
         ("def f(x):\n    while True: pass", "time limit"),
         ("import time\ndef f(x): time.sleep(60)", "time limit"),
         ("def f(x): return len(bytearray(2**40))", "memory|Memory"),
-        ("def f(x): return bytearray(900 * 2**20)[:1]", "printed more|expected"),
+        # On a busy machine the time is over before the memory has come.
+        ("def f(x): return bytearray(900 * 2**20)[:1]", "printed more|expected|time limit"),
         ("def f(x): return [0] * 10**7", "printed more|memory|time limit"),
         ("def f(x): return lambda: x", "cannot be compared"),
         ("raise ValueError('early')\ndef f(x): return x", "early"),
