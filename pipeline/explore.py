@@ -24,7 +24,7 @@ from pipeline.engines.stepwise import Paused, generate_steps
 from pipeline.majority import Majority, withdraw_votes
 from pipeline.prune import Pruner
 from pipeline.records import Problem, Trace, trajectories
-from pipeline.scoring import Scored
+from pipeline.scoring import Heard, Scored
 from pipeline.search import Expansion, Strategy
 from pipeline.seeds import derive_seed
 from pipeline.tree import ROOT, Finish, Node, Rollout, Step, Tree
@@ -82,15 +82,15 @@ class Explorer:
             tree = Tree(prompt.token_ids, prompt.text, seed)
         withdraw_votes(tree)
         errors = []
-        warnings = set[str]()
+        heard = Heard()
         try:
-            await self._grow(tree, problem, warnings)
+            await self._grow(tree, problem, heard)
         except RequestRejected as e:
             errors.append(str(e))
         tree = tree.sorted()
         if self.majority is not None:
             await self.majority.vote(problem, tree)
-        num_unscored_outcomes = await self._score_outcomes(tree, problem, warnings)
+        num_unscored_outcomes = await self._score_outcomes(tree, problem, heard)
         found = trajectories(tree)
         return Trace(
             problem=problem,
@@ -99,18 +99,19 @@ class Explorer:
             trajectories=found,
             decisions=self.pruner.prune(found),
             errors=tuple(errors),
-            warnings=tuple(sorted(warnings)),
+            warnings=tuple(sorted(heard.warnings)),
+            scored_by=tuple(sorted(heard.scored_by)),
             num_unscored=None if self.scorer is None else len(tree) - 1 - len(tree.scores),
             num_unscored_outcomes=num_unscored_outcomes,
         )
 
-    async def _grow(self, tree: Tree, problem: Problem, warnings: set[str]) -> None:
+    async def _grow(self, tree: Tree, problem: Problem, heard: Heard) -> None:
         under_way: dict[asyncio.Task[None], Expansion] = {}
         try:
             while True:
                 for expansion in self.strategy.propose(tree, list(under_way.values())):
                     slot = tree.reserve(expansion.parent, expansion.num_rollouts)
-                    task = asyncio.create_task(self._expand(tree, expansion, slot, problem, warnings))
+                    task = asyncio.create_task(self._expand(tree, expansion, slot, problem, heard))
                     under_way[task] = expansion
                 if not under_way:
                     return
@@ -124,14 +125,14 @@ class Explorer:
             await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _expand(
-        self, tree: Tree, expansion: Expansion, slot: int, problem: Problem, warnings: set[str]
+        self, tree: Tree, expansion: Expansion, slot: int, problem: Problem, heard: Heard
     ) -> None:
         """Samples, scores and judges one expansion, then adds it to the tree in one go."""
         if self.branch_pruning.is_on and not _is_explored(tree, expansion.parent):
             watched, scored = await self._sample_watched(tree, expansion, slot, problem)
         else:
             watched, scored = await self._sample(tree, expansion, slot, problem)
-        warnings.update(scored.warnings)
+        heard.add(scored)
         prefix = tree.response(expansion.parent)
         verdicts = await asyncio.gather(
             *(self._judge(problem, prefix + w.completion.text, w.completion.finish) for w in watched)
@@ -164,13 +165,13 @@ class Explorer:
         self, tree: Tree, expansion: Expansion, slot: int, problem: Problem
     ) -> tuple[list[Watched], Scored]:
         """The same, of rollouts that are scored on their way and may be ended there."""
-        values, warnings = dict[int, list[float | None]](), dict[str, None]()
+        values, heard = dict[int, list[float | None]](), Heard()
 
         async def look(rollouts: Sequence[Paused]) -> list[float | None]:
             completions = [one.completion for one in rollouts]
             scored = await self._score(tree, expansion, completions, problem)
             values.update(zip((one.index for one in rollouts), scored.values, strict=True))
-            warnings.update(dict.fromkeys(scored.warnings))
+            heard.add(scored)
             before = [tree.scores.get(node.id) for node in tree.path(expansion.parent)[1:]]
             return [self.branch_pruning.score([*before, *own]) for own in scored.values]
 
@@ -183,7 +184,9 @@ class Explorer:
             max_steps=expansion.num_steps,
         )
         ordered = [values[index] for index in range(len(watched))]
-        return watched, Scored(values=ordered, warnings=tuple(warnings))
+        return watched, Scored(
+            values=ordered, warnings=tuple(heard.warnings), scored_by=tuple(heard.scored_by)
+        )
 
     def _cut(self, completion: Completion, expansion: Expansion) -> Rollout:
         limits = [limit for limit in (expansion.num_steps, expansion.max_nodes) if limit is not None]
@@ -205,14 +208,14 @@ class Explorer:
         scored = await self.scorer.score(batch)
         return replace(scored, values=[values[len(before) :] for values in scored.values])
 
-    async def _score_outcomes(self, tree: Tree, problem: Problem, warnings: set[str]) -> int | None:
+    async def _score_outcomes(self, tree: Tree, problem: Problem, heard: Heard) -> int | None:
         """Scores the complete responses; how many are left unscored, None if nobody is to."""
         if self.outcome_scorer is None:
             return None
         complete = [leaf for leaf in tree.leaves() if tree.nodes[leaf].finish is Finish.STOP]
         batch = [_steps(tree, problem, tree.path(leaf)[1:]) for leaf in complete]
         scored = await self.outcome_scorer.score(batch) if batch else Scored(values=[])
-        warnings.update(scored.warnings)
+        heard.add(scored)
         known = {leaf: values[-1] for leaf, values in zip(complete, scored.values, strict=True)}
         tree.outcome_scores = {leaf: value for leaf, value in known.items() if value is not None}
         return len(complete) - len(tree.outcome_scores)

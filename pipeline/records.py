@@ -115,6 +115,8 @@ class Trace:
     """What went wrong; a problem that could not be explored has a trace that says why."""
     warnings: tuple[str, ...] = ()
     """What went wrong beside: why reward models left steps unscored, each reason once."""
+    scored_by: tuple[str, ...] = ()
+    """Names and revisions of the reward models that gave scores, sorted."""
     num_unscored: int | None = None
     """Nodes that process reward models left unscored, the root aside; None without such models."""
     num_unscored_outcomes: int | None = None

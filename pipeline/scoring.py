@@ -10,7 +10,7 @@ import asyncio
 import math
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reward_models import RewardModel, Score, Steps
 from verifiers.plugins import Kind, Part
@@ -58,6 +58,21 @@ class Scored:
     """For each item, for each of its steps."""
     warnings: tuple[str, ...] = ()
     """Why steps are unscored."""
+    scored_by: tuple[str, ...] = ()
+    """Names and revisions of the models that gave scores."""
+
+
+@dataclass(slots=True)
+class Heard:
+    """What reward models said beside scores, of one problem."""
+
+    warnings: set[str] = field(default_factory=set)
+    scored_by: set[str] = field(default_factory=set)
+
+    def add(self, scored: Scored) -> None:
+        """Takes note of one more batch."""
+        self.warnings.update(scored.warnings)
+        self.scored_by.update(scored.scored_by)
 
 
 class ModelScorer:
@@ -87,7 +102,11 @@ class ModelScorer:
             [_mean(known) for known in zip(*of_item, strict=True)]
             for of_item in zip(*(answer.values for answer in answers), strict=True)
         ]
-        return Scored(values=values, warnings=tuple(w for answer in answers for w in answer.warnings))
+        return Scored(
+            values=values,
+            warnings=tuple(w for answer in answers for w in answer.warnings),
+            scored_by=tuple(model for answer in answers for model in answer.scored_by),
+        )
 
     async def _ask(self, model: RewardModel, batch: Sequence[Steps]) -> Scored:
         """One model's scores."""
@@ -101,9 +120,18 @@ class ModelScorer:
         except Exception as e:  # noqa: BLE001 - a model may be anybody's
             return Scored(values=unscored, warnings=(f"reward model {name}: {describe_failure(e)}",))
         first = -1 if self._outcomes else 0
-        if any(value is None for of_item in values for value in of_item[first:]):
-            return Scored(values=values, warnings=(f"reward model {name}: steps without a score",))
-        return Scored(values=values)
+        unknown = any(value is None for of_item in values for value in of_item[first:])
+        return Scored(
+            values=values,
+            warnings=(f"reward model {name}: steps without a score",) if unknown else (),
+            scored_by=tuple(
+                {
+                    f"{score.model} {score.revision}": None
+                    for score, of_item in zip(scores, values, strict=True)
+                    if any(value is not None for value in of_item)
+                }
+            ),
+        )
 
 
 def _values(score: Score, steps: Steps) -> list[float | None]:

@@ -66,6 +66,7 @@ TREES = pa.schema(
         ("trajectories", pa.list_(_TRAJECTORY)),
         ("errors", pa.list_(pa.string())),
         ("warnings", pa.list_(pa.string())),
+        ("scored_by", pa.list_(pa.string())),
     ]
 )
 
@@ -90,6 +91,7 @@ def tree_rows(trace: Trace, labels: LabelConfig) -> list[dict[str, object]]:
         ],
         "errors": list(trace.errors),
         "warnings": list(trace.warnings),
+        "scored_by": list(trace.scored_by),
     }
     return [row]
 
@@ -157,8 +159,9 @@ def read_trace(row: Mapping[str, Any]) -> Trace:
             for t in row["trajectories"]
         ),
         errors=tuple(row["errors"]),
-        # Files of earlier versions lack this, and all scores.
+        # Files of earlier versions lack these, and all scores.
         warnings=tuple(row.get("warnings") or ()),
+        scored_by=tuple(row.get("scored_by") or ()),
     )
 
 

@@ -107,6 +107,7 @@ def test_a_prm_prunes_branches_and_an_orm_ranks_responses(berry: Berry, tmp_path
     assert num_explored
     assert all(row["score"] is not None for row in rows(tmp_path / "out", "traces"))
     assert all(None not in row["step_scores"] for row in rows(tmp_path / "out", "steps"))
+    assert all(row["scored_by"] == ["mine 1"] for row in rows(tmp_path / "out"))
     # The pools are processes beside the worker's.
     assert len(list((tmp_path / "pids").iterdir())) == 2
     shown = berry("show", "out", rows(tmp_path / "out")[0]["problem_id"])

@@ -155,7 +155,7 @@ async def test_without_any_score_the_search_goes_on_and_says_so(
     assert ("gone" in warning) == (error is not None)
     (row,) = decode("trees", [EncodedTrace.of(trace)]).to_pylist()
     assert {node["score"] for node in row["nodes"]} == {None}
-    assert row["warnings"] == [warning]
+    assert (row["warnings"], row["scored_by"]) == ([warning], [])
 
 
 async def test_a_strategy_sees_an_expansion_with_all_of_its_scores_and_what_was_scored() -> None:

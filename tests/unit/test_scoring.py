@@ -42,7 +42,7 @@ BATCH = [steps("a", "b"), steps("c")]
 async def test_scores_come_back_in_order() -> None:
     scored = await ModelScorer([Told([[0.5, 0.25], [1.0]])]).score(BATCH)
     assert scored.values == [[0.5, 0.25], [1.0]]
-    assert scored.warnings == ()
+    assert (scored.warnings, scored.scored_by) == ((), ("told 1",))
 
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -0.1, 1.5])
