@@ -18,7 +18,7 @@ from pipeline.errors import RunFailure, UserMistake
 if TYPE_CHECKING:
     from pipeline.verify_file import Columns
     from reward_models.aggregate import Aggregate
-    from reward_models.training.train import Kind
+    from reward_models.training.records import Kind
     from verifiers import Verifier
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])

@@ -19,8 +19,9 @@ from pipeline.progress import Bar, duration
 from reward_models.errors import RewardModelError
 from reward_models.trained import TrainedModel
 from reward_models.training.examples import Labelled
+from reward_models.training.records import Advance, Kind, Trained
 from reward_models.training.settings import TrainSettings
-from reward_models.training.train import Advance, Kind, Trained, train
+from reward_models.training.train import train
 
 _READ_ROWS = 256
 _COLUMNS = [

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from reward_models.training.examples import Labelled
+from reward_models.training.records import Trained
 from reward_models.training.settings import TrainSettings
-from reward_models.training.train import Trained, train
+from reward_models.training.train import train
 
 PROMPT = "What is 12 + 7? Work it out."
 STEPS = ("First we add 12 and 7.\n", "That gives 19.\n", "So x² - 1 ≥ 0 …\n", "The answer is 19.")

@@ -1,12 +1,11 @@
 """Tells whoever started a training how far it is."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from transformers import TrainerCallback
 
-if TYPE_CHECKING:
-    from reward_models.training.train import Advance
+from reward_models.training.records import Advance
 
 _SHOWN = {
     "loss": "loss",
@@ -16,13 +15,13 @@ _SHOWN = {
 }
 
 
-def report_to(advance: Callable[["Advance"], None]) -> TrainerCallback:
+def report_to(advance: Callable[[Advance], None]) -> TrainerCallback:
     """Calls `advance` after each step and each measurement, in the first process alone."""
     return _Reporter(advance)
 
 
 class _Reporter(TrainerCallback):  # type: ignore[misc]
-    def __init__(self, advance: Callable[["Advance"], None]) -> None:
+    def __init__(self, advance: Callable[[Advance], None]) -> None:
         self._advance = advance
         self._figures: dict[str, float] = {}
 
@@ -34,8 +33,6 @@ class _Reporter(TrainerCallback):  # type: ignore[misc]
         self._tell(state)
 
     def _tell(self, state: Any) -> None:
-        from reward_models.training.train import Advance
-
         if state.is_world_process_zero:
             self._advance(
                 Advance(step=state.global_step, total=state.max_steps, figures=dict(self._figures))

@@ -12,9 +12,8 @@ The folder holds nothing but `checkpoints/` and `training.json` until the model 
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from reward_models.errors import RewardModelError, first_line
 from reward_models.serving.loading import be_quiet
@@ -26,38 +25,11 @@ from reward_models.training.checks import (
     check_tokenizer,
 )
 from reward_models.training.examples import Example, Labelled, Split, split
+from reward_models.training.records import Advance, Kind, Trained
 from reward_models.training.settings import TrainSettings
 
-Kind = Literal["prm", "orm"]
 _SETTINGS_FILE = "training.json"
 _CHECKPOINTS = "checkpoints"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Advance:
-    """Where training stands."""
-
-    step: int
-    total: int
-    figures: dict[str, float]
-    """The latest of loss, held_out_loss, held_out_auc and held_out_average_precision."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trained:
-    """What training came to."""
-
-    model: TrainedModel
-    num_train: int
-    """Responses."""
-    num_held_out: int
-    num_held_out_problems: int
-    num_too_long: int
-    num_unlabelled: int
-    is_first: bool
-    """Whether this is the first of the processes that trained together, or the only one."""
-    resumed_at: int
-    """The optimizer step of the checkpoint that it went on from; 0 without one."""
 
 
 def train(
