@@ -7,8 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline import train
 from pipeline.datasets.steps import STEPS
-from pipeline.train import _read_responses, _Seen
+from pipeline.train import _read_responses, _Seen, train_reward_model
+from reward_models.errors import RewardModelError
 from reward_models.training.settings import TrainSettings
 
 ROW: dict[str, Any] = {
@@ -27,10 +29,14 @@ ROW: dict[str, Any] = {
 }
 
 
-def read(folder: Path, rows: list[dict[str, Any]], kind: Any, **options: Any) -> tuple[Any, _Seen]:
+def write(folder: Path, rows: list[dict[str, Any]]) -> None:
     (folder / "data" / "steps").mkdir(parents=True)
     table = pa.Table.from_pylist([ROW | row for row in rows], schema=STEPS)
     pq.write_table(table, folder / "data" / "steps" / "part-00000.parquet")
+
+
+def read(folder: Path, rows: list[dict[str, Any]], kind: Any, **options: Any) -> tuple[Any, _Seen]:
+    write(folder, rows)
     seen = _Seen()
     found = list(_read_responses(folder, kind, TrainSettings(**options), seen))
     return [(one.targets, one.weights) for one in found], seen
@@ -105,3 +111,41 @@ def test_votes_and_solved_problems_are_seen(tmp_path: Path) -> None:
     ]
     _, seen = read(tmp_path, rows, "orm")
     assert (seen.num_voted, seen.solved) == (1, {"q"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "learnt"),
+    [
+        ("prm", [], ["q", "q"]),
+        ("prm", ["unsolved=true"], ["p", "q", "q"]),
+        # A response that failed is wrong, however hard its problem.
+        ("orm", [], ["p", "q", "q"]),
+    ],
+)
+def test_a_prm_learns_of_solved_problems(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Any, options: list[str], learnt: list[str]
+) -> None:
+    write(tmp_path, [{}, {"problem_id": "q", "outcome": "pass"}, {"problem_id": "q"}])
+    assert given(tmp_path, monkeypatch, kind, options) == learnt
+
+
+def test_without_any_solved_problem_training_is_left_to_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, [{}, {"problem_id": "q"}])
+    assert given(tmp_path, monkeypatch, "prm", []) == ["p", "q"]
+
+
+def given(folder: Path, monkeypatch: pytest.MonkeyPatch, kind: Any, options: list[str]) -> list[str]:
+    """The problems of the responses that training is given."""
+    problems: list[str] = []
+
+    def stop(_kind: str, _base: str, responses: list[Any], *_: Any, **__: Any) -> None:
+        problems.extend(one.problem_id for one in responses)
+        raise RewardModelError("enough")
+
+    monkeypatch.setattr(train, "train", stop)
+    monkeypatch.setattr(train, "locate", str)
+    with pytest.raises(train.TrainError, match="enough"):
+        train_reward_model(kind, [folder], "base", folder / "output", options)
+    return problems
