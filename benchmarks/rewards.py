@@ -102,7 +102,7 @@ def _arithmetic(folder: Path) -> _Solver:
         ),
         labels=("strategy.rollouts=4", "strategy.hopeless_after=4", "strategy.probes=6"),
         base=str(folder / "base"),
-        training={"prm": training, "orm": (*training, "epochs=1")},
+        training={"prm": training, "orm": (*training, "max_steps=1000")},
         pruning="{under: 0.25, explore: 0.1}",
         write=lambda path, which, number: write_problems(path, make_chains(number, f"rewards {which}")),
         num_train=8000,
