@@ -27,7 +27,7 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/pytest -n 2 --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --no-loadscope-reorder --durations=15
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.chaos]
 BERRY = str(Path(sys.executable).parent / "berry")
 SIMULATED = str(ROOT / "configs" / "simulated.yaml")
 QUICKSTART = str(ROOT / "configs" / "quickstart.yaml")
-NUM_KILLS = 6
+NUM_KILLS = 4
 """Half of them at no event on purpose, half at work."""
 SLOW = [
     "problems.size=600",
@@ -143,10 +143,24 @@ def test_an_actor_that_is_killed_is_replaced(tmp_path: Path, victim: str) -> Non
     assert facts["problems_failed"] == 0
 
 
+def write_questions(path: Path, *num_repetitions: int) -> Path:
+    """Sums with long-winded questions."""
+    rows = [
+        {"question": f"What is {n} + {n}? {'Think well. ' * length}", "answer": f"#### {2 * n}"}
+        for n, length in enumerate(num_repetitions, start=1)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
 @pytest.mark.engine
 def test_an_engine_process_that_is_killed_is_replaced(tmp_path: Path) -> None:
+    """Its prompts are long and its requests seeded, as in the next test, without the options that make
+    vLLM cut prefills: so the one death is the one that it was given."""
     out = tmp_path / "out"
-    process = start(out, QUICKSTART, "problems.size=10", "cluster.report_seconds=1")
+    questions = write_questions(tmp_path / "p.jsonl", *[300] * 8)
+    seeded = (f"problems.path={questions}", "engine.request_seeds=true")
+    process = start(out, QUICKSTART, *seeded, "cluster.report_seconds=1")
     wait_for(lambda: (out / "metrics.jsonl").exists(), process, 120)
     found = find_process(psutil.Process(process.pid), "VLLM::EngineCore")
     assert found is not None
@@ -154,21 +168,12 @@ def test_an_engine_process_that_is_killed_is_replaced(tmp_path: Path) -> None:
     assert process.wait(timeout=240) == 0
     facts = json.loads((out / "journal" / "complete.json").read_text())
     assert facts["restarts"] == 1
-    assert len(set(explored(out))) == facts["problems"] == 10 - facts["duplicates"]
+    assert len(set(explored(out))) == facts["problems"] == 8
     assert facts["problems_failed"] == 0
     # What was sampled before the engine died counts too, and nothing of it is unknown.
     kept = sequences(pq.read_table(out / "data" / "trees").to_pylist())
     assert facts["new_prompt_tokens"] >= sum(len(prefix) for prefix, _ in kept)
     assert 0 < facts["new_prompt_tokens_cached"] < facts["new_prompt_tokens"]
-
-
-def write_questions(path: Path, *num_repetitions: int) -> None:
-    """Sums with long-winded questions."""
-    rows = [
-        {"question": f"What is {n} + {n}? {'Think well. ' * length}", "answer": f"#### {2 * n}"}
-        for n, length in enumerate(num_repetitions, start=1)
-    ]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 @pytest.mark.engine
@@ -199,23 +204,6 @@ def test_an_engine_that_dies_of_a_request_costs_only_that_problem(berry: Berry, 
     assert failed["errors"][0].startswith("given up after 2 attempts")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("berry: 1 problems failed")
-
-
-@pytest.mark.engine
-def test_seeded_requests_are_safe_by_default(berry: Berry, tmp_path: Path) -> None:
-    """The same long prompts and seeds without the options that make vLLM cut prefills."""
-    write_questions(tmp_path / "p.jsonl", *[300] * 6)
-    done = berry(
-        "run",
-        QUICKSTART,
-        "problems.path=p.jsonl",
-        "output=out",
-        "engine.request_seeds=true",
-        "sampling.max_tokens=16",
-        "strategy.points=0",
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads((tmp_path / "out" / "journal" / "complete.json").read_text())["restarts"] == 0
 
 
 def test_a_run_joins_a_cluster(berry: Berry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
