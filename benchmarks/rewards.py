@@ -32,24 +32,6 @@ _EASY = 2
 _LONG = 220
 """Characters of an easy problem, at most."""
 _DEEPER = Recipe(num_layers=6, pass_rate=0.95, most_batches=2500)
-_SHOTS = """\
-Solve the last problem as the ones before it are solved: a line for each calculation, then the answer.
-
-Problem: Tom has 3 boxes with 4 pens in each. He gives 5 pens away. How many pens does he have left?
-Tom had 3 * 4 = 12 pens.
-He has 12 - 5 = 7 pens left.
-The answer is 7.
-
-Problem: A book costs $6 and a map costs twice as much. What do both cost together?
-The map costs 6 * 2 = 12 dollars.
-Together they cost 6 + 12 = 18 dollars.
-The answer is 18.
-
-Problem: 24 children sit at tables of 4. How many tables are there?
-There are 24 / 4 = 6 tables.
-The answer is 6.
-
-Problem: {problem}"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +85,7 @@ def _arithmetic(folder: Path) -> _Solver:
         labels=("strategy.rollouts=4", "strategy.hopeless_after=4", "strategy.probes=6"),
         base=str(folder / "base"),
         training={"prm": training, "orm": (*training, "max_steps=1000")},
-        pruning="{under: 0.25, explore: 0.1}",
+        pruning="{under: 0.5, explore: 0.1}",
         write=lambda path, which, number: write_problems(path, make_chains(number, f"rewards {which}")),
         num_train=8000,
         num_eval=200,
@@ -114,12 +96,7 @@ def _gsm8k(_folder: Path) -> _Solver:
     training = ("freeze_layers=20", "learning_rate=1e-4", "batch_size=8")
     return _Solver(
         name="SmolLM2-135M-Instruct, easy problems of GSM8K",
-        run=(
-            f"prompt.template={json.dumps(_SHOTS)}",
-            "engine.max_model_len=1024",
-            "sampling.max_tokens=120",
-            "prune.max_tokens=120",
-        ),
+        run=("engine.max_model_len=1024", "sampling.max_tokens=160", "prune.max_tokens=160"),
         labels=("strategy.rollouts=8", "strategy.hopeless_after=8", "strategy.probes=6"),
         base="SmolLM2-135M-Instruct",
         training={"prm": training, "orm": training},
