@@ -63,10 +63,14 @@ def train_reward_model(
         return f"{output} holds a trained {there.kind} already; nothing was done"
     seen = _Seen()
     found = [one for folder in folders for one in _read_responses(folder, kind, settings, seen)]
+    if found and not seen.solved:
+        raise TrainError(
+            f"--data: expected positive and negative labels, got {len(found)} responses none of which "
+            "passed; easier problems or more rollouts give some that do"
+        )
     responses = found
     if kind == "prm" and not settings.unsolved:
-        # Without any solved problem all are passed on, for training to say what it lacks.
-        responses = [one for one in found if one.problem_id in seen.solved] or found
+        responses = [one for one in found if one.problem_id in seen.solved]
     with Bar("training") as bar:
 
         def advance(now: Advance) -> None:

@@ -129,11 +129,12 @@ def test_a_prm_learns_of_solved_problems(
     assert given(tmp_path, monkeypatch, kind, options) == learnt
 
 
-def test_without_any_solved_problem_training_is_left_to_say_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("kind", ["prm", "orm"])
+def test_without_any_response_that_passed_nothing_is_trained(tmp_path: Path, kind: Any) -> None:
+    """Whatever the labels are: chances of `right` under a half are not all 0."""
     write(tmp_path, [{}, {"problem_id": "q"}])
-    assert given(tmp_path, monkeypatch, "prm", []) == ["p", "q"]
+    with pytest.raises(train.TrainError, match="got 2 responses none of which passed"):
+        train_reward_model(kind, [tmp_path], "base", tmp_path / "output", ["unsolved=true"])
 
 
 def given(folder: Path, monkeypatch: pytest.MonkeyPatch, kind: Any, options: list[str]) -> list[str]:
