@@ -22,6 +22,8 @@ class TrainedModel(BaseModel):
     kind: Literal["prm", "orm"]
     labels: Literal["hard", "soft", "right", "outcome"]
     """What was learnt: hard, soft and `right` as in the view `steps`, or a response's outcome."""
+    until_wrong: bool = False
+    """Whether a PRM learnt up to the first wrong step alone: of those behind it says little."""
     base: str
     """The model that it was trained from."""
     tokenizer: str

@@ -30,7 +30,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-class _ByFile(LoadScopeScheduling):  # type: ignore[misc]
+class _ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types: its class is Any
     """Of processes that share the tests, one has all files that need `real_engine`."""
 
     def _split_scope(self, nodeid: str) -> str:

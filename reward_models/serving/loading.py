@@ -149,7 +149,7 @@ def _qwen_prm() -> Any:
     from transformers import Qwen2Model, Qwen2PreTrainedModel
 
     # transformers publishes no types, so what it is a subclass of is not known.
-    class Qwen2ForProcessRewardModel(Qwen2PreTrainedModel):  # type: ignore[misc]
+    class Qwen2ForProcessRewardModel(Qwen2PreTrainedModel):  # type: ignore[misc]  # has no types
         base_model_prefix = "model"
 
         def __init__(self, config: Any) -> None:

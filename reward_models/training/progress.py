@@ -20,7 +20,7 @@ def report_to(advance: Callable[[Advance], None]) -> TrainerCallback:
     return _Reporter(advance)
 
 
-class _Reporter(TrainerCallback):  # type: ignore[misc]
+class _Reporter(TrainerCallback):  # type: ignore[misc]  # transformers has no types
     def __init__(self, advance: Callable[[Advance], None]) -> None:
         self._advance = advance
         self._figures: dict[str, float] = {}

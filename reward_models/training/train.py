@@ -71,6 +71,7 @@ def train(
     model = TrainedModel(
         kind=kind,
         labels="outcome" if kind == "orm" else settings.labels,
+        until_wrong=kind == "prm" and settings.until_wrong,
         base=base,
         tokenizer=tokenizer_digest(tokenizer),
         train_problems=found.train_problems,

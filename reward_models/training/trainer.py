@@ -93,7 +93,7 @@ class ByLength(Sampler[int]):
             yield from sorted(order[begin : begin + self._pool], key=lambda i: -self._lengths[i])
 
 
-class RewardTrainer(Trainer):  # type: ignore[misc]
+class RewardTrainer(Trainer):  # type: ignore[misc]  # transformers has no types
     """Trains and measures at the places of a batch."""
 
     def _get_train_sampler(self, train_dataset: Any = None) -> ByLength:

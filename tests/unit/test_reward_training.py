@@ -143,6 +143,7 @@ def test_what_is_too_long_is_left_out_whole_and_counted() -> None:
 async def test_a_prm_learns_which_steps_are_right_and_is_served(tmp_path: Path) -> None:
     tokenizer = byte_level()
     trained = run(base_model(tmp_path / "base", tokenizer), responses(tokenizer), tmp_path / "prm")
+    assert (trained.model.labels, trained.model.until_wrong) == ("right", True)
     assert trained.model.held_out["auc"] == pytest.approx(1.0, abs=0.05)
     assert trained.num_train + trained.num_held_out == 40
     assert set(trained.model.train_problems) < {f"problem {n}" for n in range(40)}
@@ -172,7 +173,7 @@ async def test_an_orm_learns_outcomes_and_is_served(tmp_path: Path) -> None:
     data = outcomes(tokenizer)
     trained = run(base_model(tmp_path / "base", tokenizer), data, tmp_path / "orm", "orm")
     assert trained.model.held_out["auc"] == pytest.approx(1.0, abs=0.05)
-    assert trained.model.labels == "outcome"
+    assert (trained.model.labels, trained.model.until_wrong) == ("outcome", False)
     model = Orm(ServingConfig(model=str(tmp_path / "orm")))
     await model.start()
     batch = [
