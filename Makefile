@@ -8,7 +8,7 @@ help:
 	@echo "make quickstart   set up, then run configs/quickstart.yaml with a real model on the CPU"
 	@echo "make test         set up, then linters, types and all tests"
 	@echo "make check        linters and types only"
-	@echo "make bench        measure, and write benchmarks/README.md (the better part of an hour)"
+	@echo "make bench        measure, and write benchmarks/README.md (hours)"
 	@echo "make fmt          format the code"
 
 $(READY): requirements/cpu.lock requirements/setup.sh pyproject.toml
