@@ -32,8 +32,6 @@ class Example:
     """Indices into `ids` of the steps' last tokens, of those with a target; increasing."""
     targets: tuple[float, ...]
     weights: tuple[float, ...]
-    spoken: tuple[int, int]
-    """From where to where in `ids` it is a response that is more likely right than not."""
 
 
 def make_example(labelled: Labelled) -> Example:
@@ -47,15 +45,7 @@ def make_example(labelled: Labelled) -> Example:
             places.append(len(ids) - 1)
             targets.append(target)
             weights.append(weight)
-    begin = len(labelled.prompt_token_ids)
-    right = [place + 1 for place, target in zip(places, targets, strict=True) if target > 0.5]
-    return Example(
-        ids=tuple(ids),
-        places=tuple(places),
-        targets=tuple(targets),
-        weights=tuple(weights),
-        spoken=(begin, max(right, default=begin)),
-    )
+    return Example(ids=tuple(ids), places=tuple(places), targets=tuple(targets), weights=tuple(weights))
 
 
 def is_held_out(problem_id: str, share: float, seed: int) -> bool:

@@ -21,10 +21,6 @@ class TrainSettings(BaseModel):
     unsolved: bool = False
     """Whether a PRM learns from problems too of which no response passed. That no rollout through a
     step passed tells there that the problem is hard, not that the step is wrong."""
-    language_weight: float = Field(default=0.0, ge=0)
-    """Weight of a loss of language modelling on responses as far as they are right, beside that of
-    the labels, as of the verifiers of Cobbe et al. (2021, arXiv:2110.14168): so the base keeps the
-    knowledge with which it is to check."""
     held_out: float = Field(default=0.1, ge=0, lt=1)
     """Share of the problems that it is measured on and not trained on."""
     seed: int = Field(default=0, ge=0)

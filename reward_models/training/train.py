@@ -133,8 +133,6 @@ def _train(
         eval_dataset=Examples(found.held_out) if found.held_out else None,
         data_collator=collate,
         compute_metrics=compute_metrics,
-        vocabulary=_vocabulary(base) if settings.language_weight else None,
-        language_weight=settings.language_weight,
         callbacks=[report_to(advance)],
     )
     trainer.remove_callback(PrinterCallback)
@@ -173,27 +171,6 @@ def _make_model(kind: Kind, base: str, tokenizer: Any, settings: TrainSettings) 
         raise RewardModelError(f"--base {base}: cannot be loaded ({first_line(e)})") from e
     _freeze(model, base, settings.freeze_layers)
     return model if settings.lora_rank is None else _add_lora(model, settings.lora_rank)
-
-
-def _vocabulary(base: str) -> Any:
-    """The base's weights from states to logits, (tokens of the vocabulary, size), float32."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    try:
-        model, loading = AutoModelForCausalLM.from_pretrained(
-            base, dtype=torch.float32, output_loading_info=True
-        )
-    except (OSError, ValueError, RuntimeError) as e:
-        raise RewardModelError(
-            f"language_weight: --base {base} cannot be loaded as a language model ({first_line(e)})"
-        ) from e
-    if loading["missing_keys"]:
-        raise RewardModelError(
-            f"language_weight: expected --base {base} to be a language model, but it has no "
-            f"{min(loading['missing_keys'])}; set language_weight=0"
-        )
-    return model.get_output_embeddings().weight.detach().clone()
 
 
 def _freeze(model: Any, base: str, num_layers: int) -> None:

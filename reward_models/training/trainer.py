@@ -42,9 +42,8 @@ class Examples(Dataset[Example]):
 
 
 def collate(examples: Sequence[Example]) -> Batch:
-    """`input_ids`, `attention_mask` and `spoken`, whether a token is part of what is right of a
-    response (rows, tokens), padded on the right; `places`, `targets` and `weights` (rows, places),
-    where the weight of what is no place is 0."""
+    """`input_ids` and `attention_mask` (rows, tokens), padded on the right; `places`, `targets` and
+    `weights` (rows, places), where the weight of what is no place is 0."""
     length = max(len(example.ids) for example in examples)
     width = max(len(example.places) for example in examples)
 
@@ -54,15 +53,6 @@ def collate(examples: Sequence[Example]) -> Batch:
     return {
         "input_ids": fill([e.ids for e in examples], length, torch.long),
         "attention_mask": fill([[1] * len(e.ids) for e in examples], length, torch.long),
-        "spoken": fill(
-            [
-                [begin <= i < end for i in range(len(e.ids))]
-                for e in examples
-                for begin, end in (e.spoken,)
-            ],
-            length,
-            torch.bool,
-        ),
         "places": fill([e.places for e in examples], width, torch.long),
         "targets": fill([e.targets for e in examples], width, torch.float32),
         "weights": fill([e.weights for e in examples], width, torch.float32),
@@ -74,20 +64,6 @@ def weighted_loss(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Te
     log_chances = functional.log_softmax(logits.float(), dim=-1)
     losses = -(targets * log_chances[..., 1] + (1 - targets) * log_chances[..., 0])
     return (losses * weights).sum() / weights.sum().clamp(min=1e-9)
-
-
-def language_loss(
-    hidden: torch.Tensor, vocabulary: torch.Tensor, ids: torch.Tensor, spoken: torch.Tensor
-) -> torch.Tensor:
-    """Mean cross-entropy of the `spoken` ones of `ids` (rows, tokens), each from the state before it.
-
-    `hidden` are last states (rows, tokens, size), `vocabulary` the base's weights (tokens of the
-    vocabulary, size) that make logits of them. 0 where nothing is spoken.
-    """
-    asked = spoken[:, 1:]
-    logits = functional.linear(hidden[:, :-1][asked].float(), vocabulary.to(hidden.device))
-    losses = functional.cross_entropy(logits, ids[:, 1:][asked], reduction="sum")
-    return losses / asked.sum().clamp(min=1)
 
 
 class ByLength(Sampler[int]):
@@ -118,18 +94,7 @@ class ByLength(Sampler[int]):
 
 
 class RewardTrainer(Trainer):  # type: ignore[misc]  # transformers has no types
-    """Trains and measures at the places of a batch.
-
-    `vocabulary`, if any, are the base's weights from states to logits, which stay as they are; the loss
-    of language modelling through them counts `language_weight` in training, and not in measuring.
-    """
-
-    def __init__(
-        self, *, vocabulary: torch.Tensor | None = None, language_weight: float = 0.0, **others: Any
-    ) -> None:
-        super().__init__(**others)
-        self._vocabulary = vocabulary
-        self._language_weight = language_weight
+    """Trains and measures at the places of a batch."""
 
     def _get_train_sampler(self, train_dataset: Any = None) -> ByLength:
         examples: Examples = train_dataset or self.train_dataset
@@ -139,18 +104,8 @@ class RewardTrainer(Trainer):  # type: ignore[misc]  # transformers has no types
         self, model: Any, inputs: Batch, return_outputs: bool = False, **_: Any
     ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         """Raises RewardModelError for a loss that is no number."""
-        vocabulary = self._vocabulary if model.training else None
-        output = model(
-            input_ids=inputs["input_ids"],
-            attention_mask=inputs["attention_mask"],
-            output_hidden_states=vocabulary is not None,
-        )
-        logits = _at_places(output.logits, inputs["places"])
+        logits = self._logits(model, inputs)
         loss = weighted_loss(logits, inputs["targets"], inputs["weights"])
-        if vocabulary is not None:
-            hidden = output.hidden_states[-1]
-            language = language_loss(hidden, vocabulary, inputs["input_ids"], inputs["spoken"])
-            loss = loss + self._language_weight * language
         if not torch.isfinite(loss):
             raise RewardModelError(
                 f"the loss is {loss.item()} at step {self.state.global_step}: expected a number; try a "
@@ -168,14 +123,15 @@ class RewardTrainer(Trainer):  # type: ignore[misc]  # transformers has no types
         chances = logits.float().softmax(-1)[..., 1]
         return loss.detach(), chances, torch.stack([inputs["targets"], inputs["weights"]], dim=-1)
 
-
-def _at_places(logits: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """(rows, places, 2)."""
-    if logits.dim() == 2:
-        # A sequence head gives one answer, at the last token.
-        return logits[:, None]
-    rows = torch.arange(len(logits), device=logits.device)[:, None]
-    return logits[rows, places]
+    def _logits(self, model: Any, inputs: Batch) -> torch.Tensor:
+        """(rows, places, 2)."""
+        output = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
+        logits: torch.Tensor = output.logits
+        if logits.dim() == 2:
+            # A sequence head gives one answer, at the last token.
+            return logits[:, None]
+        rows = torch.arange(len(logits), device=logits.device)[:, None]
+        return logits[rows, inputs["places"]]
 
 
 def compute_metrics(prediction: Any) -> dict[str, float]:

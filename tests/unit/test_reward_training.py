@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoModel, AutoModelForCausalLM, AutoModelForTokenClassification
+from transformers import AutoModelForTokenClassification
 
 from reward_models import Steps
 from reward_models.errors import RewardModelError
@@ -17,7 +17,7 @@ from reward_models.serving.model import Orm, Prm, ServingConfig
 from reward_models.trained import TrainedModel
 from reward_models.training.examples import Example, Labelled, is_held_out, make_example, split
 from reward_models.training.train import train
-from reward_models.training.trainer import Examples, collate, language_loss, weighted_loss
+from reward_models.training.trainer import Examples, collate, weighted_loss
 from tests.labelled_responses import PROMPT, STEPS, labelled, outcomes, responses, run, settings
 from tests.tiny_models import TOKENIZERS, base_model, byte_level, reward_model
 
@@ -166,52 +166,6 @@ async def test_a_prm_learns_which_steps_are_right_and_is_served(tmp_path: Path) 
     assert scores[0][1] is not None
     assert scores[1][1] is not None
     assert scores[0][1] > 0.8 > 0.2 > scores[1][1]
-
-
-def test_the_loss_of_language_is_that_of_the_base_on_what_is_right(tmp_path: Path) -> None:
-    tokenizer = byte_level()
-    base = AutoModelForCausalLM.from_pretrained(base_model(tmp_path, tokenizer), dtype=torch.float32)
-    whole, none = (
-        labelled(tokenizer, [1.0, 0.75, 0.5, 0.0]),
-        labelled(tokenizer, [0.25], texts=STEPS[:1]),
-    )
-    batch = collate([make_example(whole), make_example(none)])
-    ids, spoken = batch["input_ids"], batch["spoken"]
-    begin = len(whole.prompt_token_ids)
-    assert ids[0][spoken[0]].tolist() == [*whole.step_token_ids[0], *whole.step_token_ids[1]]
-    assert spoken[0].nonzero()[0].item() == begin
-    assert not spoken[1].any()
-    output = base(input_ids=ids, labels=ids.masked_fill(~spoken, -100), output_hidden_states=True)
-    hidden, vocabulary = output.hidden_states[-1], base.get_output_embeddings().weight
-    assert torch.isclose(language_loss(hidden, vocabulary, ids, spoken), output.loss, atol=1e-5)
-    assert language_loss(hidden, vocabulary, ids, torch.zeros_like(spoken)).item() == 0
-
-
-@pytest.mark.parametrize("kind", ["prm", "orm"])
-def test_with_a_weight_of_language_the_body_goes_on_to_speak(tmp_path: Path, kind: Any) -> None:
-    """What is right has a lower loss through the base's own head than without that weight."""
-    tokenizer = byte_level()
-    base = base_model(tmp_path / "base", tokenizer)
-    data = responses(tokenizer) if kind == "prm" else outcomes(tokenizer)
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    batch = collate([make_example(one) for one in data])
-    losses = []
-    for weight in (0.0, 1.0):
-        output = tmp_path / f"{weight}"
-        trained = run(base, data, output, kind, language_weight=weight)
-        assert trained.model.held_out["auc"] == pytest.approx(1.0, abs=0.05)
-        body = AutoModel.from_pretrained(output, dtype=torch.float32)
-        hidden = body(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])[0]
-        vocabulary = model.get_output_embeddings().weight
-        losses.append(language_loss(hidden, vocabulary, batch["input_ids"], batch["spoken"]).item())
-    assert losses[1] < losses[0] - 0.5
-
-
-def test_a_weight_of_language_needs_a_base_that_speaks(tmp_path: Path) -> None:
-    tokenizer = byte_level()
-    base = reward_model(tmp_path / "base", "prm", tokenizer)
-    with pytest.raises(RewardModelError, match=r"expected --base .* to be a language model"):
-        run(base, responses(tokenizer), tmp_path / "prm", language_weight=1.0)
 
 
 async def test_an_orm_learns_outcomes_and_is_served(tmp_path: Path) -> None:
