@@ -23,6 +23,17 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import lock
+from sandbox.bubblewrap import (
+    DEVICES,
+    FIRST_USER_ID,
+    SYSTEM_FILES,
+    SYSTEM_FOLDERS,
+    USER_IDS,
+    bubblewrap,
+    is_root,
+    python_folders,
+    scratch_folder,
+)
 from sandbox.records import Level, Program, Result, SandboxUnavailable, Status
 
 _START_SECONDS = 120.0
@@ -30,10 +41,6 @@ _STARTS = 3
 _END_SECONDS = 5.0
 _SILENCE_SECONDS = 10.0
 """A zygote says every second that it is alive; after this much silence it is dead or stopped."""
-_FIRST_USER_ID, _USER_IDS = 20_000, 40_000
-_SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin")
-_SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives")
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _BOOTSTRAP = """\
 import socket, struct, sys, types
 connection = socket.socket(fileno={descriptor})
@@ -88,7 +95,7 @@ class Worker:
         self.num_runs = 0
         self._preload = preload
         self._modules = modules or {}
-        self._folders = sorted({*_python_folders(), *map(str, readable)})
+        self._folders = sorted({*python_folders(), *map(str, readable)})
         self._process: asyncio.subprocess.Process | None = None
         self._handle: int | None = None
         """A descriptor of the process: its number can be another's once it has ended."""
@@ -114,7 +121,7 @@ class Worker:
 
     async def _start_once(self) -> None:
         """Raises SandboxUnavailable; WorkerLost if it was hit from outside: the next may live."""
-        walls = self._bubblewrap() if self.walls.namespaces else []
+        walls = bubblewrap(self._folders) if self.walls.namespaces else []
         ours, theirs = socket.socketpair()
         with tempfile.TemporaryFile() as complaints, theirs:
             self._reader, self._writer = await asyncio.open_connection(sock=ours)
@@ -285,47 +292,21 @@ class Worker:
 
     def _settings(self) -> dict[str, Any]:
         features = {name for name in ("landlock", "seccomp") if getattr(self.walls, name)}
-        is_root = _is_root()
+        as_root = is_root()
         return {
             "modules": dict(self._modules),
             "preload": list(self._preload),
             "features": [*features, *(["mounts"] if self.walls.namespaces else [])],
             # As root each worker's children get a user that nobody else has: rlimits bind them.
-            "user_id": _FIRST_USER_ID + (self.pid or 0) % _USER_IDS if is_root else None,
+            "user_id": FIRST_USER_ID + (self.pid or 0) % USER_IDS if as_root else None,
             # Without a mount of its own the interpreter can lie in a folder that is closed to others,
             # such as root's home. Landlock, where it is, still says what can be read.
-            "reads_as_root": is_root and not self.walls.namespaces,
-            "readable": [*_SYSTEM_FOLDERS, *_SYSTEM_FILES, *self._folders, *_DEVICES],
-            "scratch": _scratch_folder(self._folders) if self.walls.namespaces else self._scratch,
+            "reads_as_root": as_root and not self.walls.namespaces,
+            "readable": [*SYSTEM_FOLDERS, *SYSTEM_FILES, *self._folders, *DEVICES],
+            "scratch": scratch_folder(self._folders) if self.walls.namespaces else self._scratch,
             # Outside a namespace the kernel counts all processes of the user against a limit.
-            "other_processes": 0 if is_root or self.walls.namespaces else _num_tasks() + 256,
+            "other_processes": 0 if as_root or self.walls.namespaces else _num_tasks() + 256,
         }
-
-    def _bubblewrap(self) -> list[str]:
-        arguments = [_find_bubblewrap(), "--die-with-parent", "--new-session"]
-        arguments += ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
-        arguments += ["--unshare-cgroup-try", "--hostname", "sandbox", "--cap-drop", "ALL"]
-        if _is_root():
-            capabilities = ["SYS_ADMIN", "SETUID", "SETGID", "KILL"]
-        else:
-            arguments += ["--unshare-user", "--uid", "0", "--gid", "0"]
-            capabilities = ["SYS_ADMIN"]
-        for capability in capabilities:
-            arguments += ["--cap-add", f"CAP_{capability}"]
-        for folder in _SYSTEM_FOLDERS:
-            if Path(folder).is_symlink():
-                arguments += ["--symlink", str(Path(folder).readlink()), folder]
-            else:
-                arguments += ["--ro-bind-try", folder, folder]
-        for path in (*_SYSTEM_FILES, *self._folders):
-            for parent in [*reversed(Path(path).parents)][1:]:
-                # Made by itself bubblewrap would let only their owner in.
-                arguments += ["--perms", "0755", "--dir", str(parent)]
-            arguments += ["--ro-bind-try", path, path]
-        arguments += ["--proc", "/proc", "--dev", "/dev", "--dir", "/tmp"]
-        arguments += ["--dir", _scratch_folder(self._folders)]
-        arguments += ["--remount-ro", "/", "--chdir", "/", "--"]
-        return arguments
 
 
 _ENVIRONMENT = {
@@ -349,21 +330,6 @@ def _python(descriptor: int) -> list[str]:
     return [sys.executable, *flags, "-c", _BOOTSTRAP.format(descriptor=descriptor)]
 
 
-def _python_folders() -> list[str]:
-    """Where this interpreter and its packages lie, apart from the system's folders."""
-    folders = {sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parent.parent)}
-    return sorted(folder for folder in folders if not folder.startswith("/usr"))
-
-
-def _is_root() -> bool:
-    """Whether this process may become other users: root of a user namespace has just itself."""
-    if os.geteuid() != 0:
-        return False
-    last = _FIRST_USER_ID + _USER_IDS - 1
-    ranges = [map(int, line.split()) for line in Path("/proc/self/uid_map").read_text().splitlines()]
-    return any(first <= _FIRST_USER_ID and last < first + count for first, _, count in ranges)
-
-
 def _first_inside(pid: int) -> int | None:
     """A descriptor of bubblewrap's child, the namespaces' first process; None if there is none."""
     try:
@@ -385,19 +351,6 @@ def _wait_for_end(process: int) -> None:
 
 def _is_python(pid: int) -> bool:
     return b"python" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
-
-
-def _scratch_folder(folders: Sequence[str]) -> str:
-    """Where the working folder is mounted; not on top of an interpreter that lies in /tmp."""
-    hidden = any(folder.startswith("/tmp/") for folder in folders)
-    return "/scratch" if hidden else "/tmp"
-
-
-def _find_bubblewrap() -> str:
-    found = shutil.which("bwrap")
-    if found is None:
-        raise SandboxUnavailable("bubblewrap is not installed: apt-get install bubblewrap")
-    return found
 
 
 def _own_modules() -> dict[str, str]:
