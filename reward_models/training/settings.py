@@ -1,8 +1,8 @@
 """How a reward model is trained."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class TrainSettings(BaseModel):
@@ -42,6 +42,10 @@ class TrainSettings(BaseModel):
     """Of the arithmetic; weights stay float32. `auto` is bfloat16 on a GPU and float32 on a CPU."""
     freeze_layers: int = Field(default=0, ge=0)
     """The embeddings and so many of the lowest layers stay as they are."""
+    new_layers: int = Field(default=0, ge=0)
+    """So many layers more, on top, that at first change nothing (Wu et al., 2024, arXiv:2401.02415). A
+    solver knows only in its last layers what should come next: none is left in which that could be
+    compared with what was written."""
     lora_rank: int | None = Field(default=None, ge=1)
     """Train low-rank additions (LoRA) and the head alone; they are merged in the end."""
     evaluations: int = Field(default=4, ge=1)
@@ -50,3 +54,12 @@ class TrainSettings(BaseModel):
     """Optimizer steps between two checkpoints."""
     require_chat_template: bool = True
     """Refuse a base model without a chat template: it was hardly the solver of chat prompts."""
+
+    @model_validator(mode="after")
+    def _new_layers_are_trained_whole(self) -> Self:
+        if self.new_layers and self.lora_rank is not None:
+            raise ValueError(
+                "expected new_layers or lora_rank, got both: new layers are trained whole; with "
+                "freeze_layers nothing else need be"
+            )
+        return self

@@ -123,11 +123,12 @@ def _train(
     from transformers.trainer_callback import PrinterCallback
     from transformers.trainer_utils import get_last_checkpoint
 
+    from reward_models.training.model import make_model
     from reward_models.training.progress import report_to
     from reward_models.training.trainer import Examples, RewardTrainer, collate, compute_metrics
 
     trainer = RewardTrainer(
-        model=_make_model(kind, base, tokenizer, settings),
+        model=make_model(kind, base, tokenizer, settings),
         args=_arguments(output / _CHECKPOINTS, found.train, settings, measures=bool(found.held_out)),
         train_dataset=Examples(found.train),
         eval_dataset=Examples(found.held_out) if found.held_out else None,
@@ -140,60 +141,6 @@ def _train(
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     trainer.train(resume_from_checkpoint=last)
     return trainer, 0 if last is None else int(Path(last).name.partition("-")[2])
-
-
-def _make_model(kind: Kind, base: str, tokenizer: Any, settings: TrainSettings) -> Any:
-    """The base with a head of two labels, in float32."""
-    import torch
-    from transformers import (
-        AutoConfig,
-        AutoModelForSequenceClassification,
-        AutoModelForTokenClassification,
-        set_seed,
-    )
-
-    # The head's first weights.
-    set_seed(settings.seed)
-    config = AutoConfig.from_pretrained(base)
-    config.num_labels = 2
-    config.id2label = {0: "wrong", 1: "right"}
-    config.label2id = {"wrong": 0, "right": 1}
-    config.classifier_dropout = 0.0
-    # As sequence heads have it; and what both backends load.
-    config.token_classification_bias = False
-    config.pad_token_id = next(
-        (id_ for id_ in (tokenizer.pad_token_id, tokenizer.eos_token_id) if id_ is not None), 0
-    )
-    cls = AutoModelForTokenClassification if kind == "prm" else AutoModelForSequenceClassification
-    try:
-        model = cls.from_pretrained(base, config=config, dtype=torch.float32)
-    except (OSError, ValueError, RuntimeError) as e:
-        raise RewardModelError(f"--base {base}: cannot be loaded ({first_line(e)})") from e
-    _freeze(model, base, settings.freeze_layers)
-    return model if settings.lora_rank is None else _add_lora(model, settings.lora_rank)
-
-
-def _freeze(model: Any, base: str, num_layers: int) -> None:
-    if not num_layers:
-        return
-    body = model.base_model
-    layers = getattr(body, "layers", None)
-    if layers is None or num_layers > len(layers):
-        got = "none" if layers is None else len(layers)
-        raise RewardModelError(
-            f"freeze_layers={num_layers}: expected at most the layers of {base}, which has {got}"
-        )
-    for part in (body.get_input_embeddings(), *layers[:num_layers]):
-        part.requires_grad_(False)
-
-
-def _add_lora(model: Any, rank: int) -> Any:
-    from peft import LoraConfig, get_peft_model
-
-    return get_peft_model(
-        model,
-        LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", modules_to_save=["score"]),
-    )
 
 
 def _arguments(

@@ -16,6 +16,8 @@ from reward_models.errors import RewardModelError
 from reward_models.serving.model import Orm, Prm, ServingConfig
 from reward_models.trained import TrainedModel
 from reward_models.training.examples import Example, Labelled, is_held_out, make_example, split
+from reward_models.training.model import make_model
+from reward_models.training.records import Kind
 from reward_models.training.train import train
 from reward_models.training.trainer import Examples, collate, weighted_loss
 from tests.labelled_responses import PROMPT, STEPS, labelled, outcomes, responses, run, settings
@@ -245,6 +247,36 @@ def test_frozen_layers_stay_and_the_others_move(tmp_path: Path) -> None:
         is_frozen = "embed_tokens" in name or "layers.0." in name
         if is_frozen or "layers.1." in name:
             assert torch.equal(weights, after[name]) == is_frozen, name
+
+
+@pytest.mark.parametrize("kind", ["prm", "orm"])
+def test_new_layers_change_nothing_until_they_are_trained(tmp_path: Path, kind: Kind) -> None:
+    tokenizer = byte_level()
+    base = base_model(tmp_path / "base", tokenizer)
+    ids = torch.tensor([tokenizer.encode(PROMPT)])
+    plain, expanded = (
+        make_model(kind, str(base), tokenizer, settings(new_layers=number)) for number in (0, 2)
+    )
+    with torch.no_grad():
+        assert torch.equal(plain.base_model(ids)[0], expanded.base_model(ids)[0])
+    assert len(expanded.base_model.layers) == expanded.config.num_hidden_layers == 4
+
+
+def test_new_layers_alone_learn_and_are_loaded_again(tmp_path: Path) -> None:
+    """With all others frozen; by transformers, with nothing missing and nothing too much."""
+    base = base_model(tmp_path / "base")
+    data = responses(byte_level())
+    trained = run(base, data, tmp_path / "prm", freeze_layers=2, new_layers=1)
+    assert (trained.model.held_out["auc"] or 0) > 0.9
+    before = AutoModelForTokenClassification.from_pretrained(base).state_dict()
+    after, info = AutoModelForTokenClassification.from_pretrained(
+        tmp_path / "prm", output_loading_info=True
+    )
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
+    weights = after.state_dict()
+    assert all(torch.equal(before[name], weights[name]) for name in before if "layers." in name)
+    assert weights["model.layers.2.mlp.down_proj.weight"].abs().sum() > 0
 
 
 def test_low_rank_additions_are_merged(tmp_path: Path) -> None:

@@ -5,12 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    GPT2Config,
+)
 
 from reward_models.errors import RewardModelError
 from reward_models.trained import TrainedModel
 from reward_models.training.examples import Labelled
-from tests.labelled_responses import labelled, responses, run
+from tests.labelled_responses import labelled, responses, run, settings
 from tests.tiny_models import base_model, byte_level, reward_model, sentence_piece
 
 
@@ -85,6 +90,18 @@ def test_more_frozen_layers_than_there_are_is_one_line(tmp_path: Path) -> None:
     base = base_model(tmp_path / "base")
     with pytest.raises(RewardModelError, match=r"freeze_layers=9: expected at most .* which has 2"):
         run(base, responses(byte_level()), tmp_path / "prm", freeze_layers=9)
+
+
+def test_new_layers_on_what_has_others_is_one_line(tmp_path: Path) -> None:
+    """GPT-2 names its layers and their parts in its own way."""
+    tokenizer = byte_level()
+    config = GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=1, n_head=2)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    with pytest.raises(RewardModelError, match=r"new_layers=1: expected a decoder such as Llama"):
+        run(tmp_path / "base", responses(tokenizer), tmp_path / "prm", new_layers=1)
+    with pytest.raises(ValueError, match="expected new_layers or lora_rank, got both"):
+        settings(new_layers=1, lora_rank=4)
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
