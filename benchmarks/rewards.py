@@ -85,7 +85,10 @@ def _arithmetic(folder: Path) -> _Solver:
         ),
         labels=("strategy.rollouts=4", "strategy.hopeless_after=4", "strategy.probes=6"),
         base=str(folder / "base"),
-        training={"prm": training, "orm": (*training, "max_steps=1000")},
+        training={
+            "prm": (*training, "new_layers=2", "epochs=5"),
+            "orm": (*training, "max_steps=1000"),
+        },
         pruning="{under: 0.5, explore: 0.1}",
         write=lambda path, which, number: write_problems(path, make_chains(number, f"rewards {which}")),
         num_train=8000,
