@@ -254,8 +254,8 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
-def _bytes_model(folder: Path) -> Path:
-    """A model whose token ids are those of the simulated solver: a token is a byte, and 256 the end."""
+def _bytes_tokenizer() -> Any:
+    """Its token ids are those of the simulated solver: a token is a byte, and 256 the end."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -272,7 +272,7 @@ def _bytes_model(folder: Path) -> Path:
         clean_up_tokenization_spaces=False,
     )
     wrapped.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
-    return base_model(folder, wrapped)
+    return wrapped
 
 
 def _byte_order() -> list[int]:
@@ -289,8 +289,8 @@ def _byte_characters() -> list[str]:
 def test_train_evaluate_and_prune_by_the_trained_model(
     berry: Berry, here: Here, labelled: Path, tmp_path: Path
 ) -> None:
-    base = _bytes_model(tmp_path / "base")
-    short = ("held_out=0.3", "max_steps=12", "learning_rate=1e-3")
+    base = base_model(tmp_path / "base", _bytes_tokenizer())
+    short = ("held_out=0.3", "max_steps=12", "learning_rate=1e-3", "new_layers=1")
     exported = here("export", labelled, "--as", "steps", "--output", "steps")
     assert exported.status == 0, exported.stderr
     trained = here(
@@ -338,8 +338,35 @@ def test_train_evaluate_and_prune_by_the_trained_model(
     assert "ended mid-way" in used.stdout
 
 
+@pytest.mark.engine
+def test_a_run_has_the_same_scores_by_either_backend(berry: Berry, tmp_path: Path) -> None:
+    """With vLLM's engine in a pool's actor, as on a GPU."""
+    reward_model(tmp_path / "prm", "prm", _bytes_tokenizer())
+    scores: list[dict[tuple[str, int], float]] = []
+    for backend in ("transformers", "vllm"):
+        done = berry(
+            "run",
+            SIMULATED,
+            f"output={backend}",
+            "problems.size=4",
+            "strategy.use=best_of_n",
+            f"reward_models=[{{use: prm, model: prm, backend: {backend}}}]",
+        )
+        assert done.returncode == 0, done.stderr
+        assert "unscored" not in done.stdout
+        found = {
+            (row["problem_id"], node["id"]): node["score"]
+            for row in rows(tmp_path / backend)
+            for node in row["nodes"]
+            if node["score"] is not None
+        }
+        scores.append(found)
+    assert len(scores[0]) > 20
+    assert scores[1] == pytest.approx(scores[0], abs=1e-2)
+
+
 def test_a_users_mistake_is_one_line_and_status_2(here: Here, labelled: Path, tmp_path: Path) -> None:
-    base = _bytes_model(tmp_path / "base")
+    base = base_model(tmp_path / "base", _bytes_tokenizer())
     other = base_model(tmp_path / "other", byte_level())
     prm = reward_model(tmp_path / "prm", "prm")
     train = ("train", "prm", "--data", labelled, "--base", base, "--output", "new")
