@@ -16,7 +16,7 @@ from benchmarks.measure import CONFIGS, Measured, run_berry, spread
 from pipeline.config import load_config
 from pipeline.engines.vllm import VllmEngine
 from pipeline.problems import Intake
-from reward_models.vllm_cpu import cpu_arguments, set_cpu_environment
+from reward_models.vllm_cpu import cpu_arguments, kv_cache_gib, set_cpu_environment
 
 _PAIRS = 3
 _OVERRIDES = ("problems.size=64", "strategy.use=best_of_n", "strategy.n=8", "sampling.max_tokens=160")
@@ -51,7 +51,7 @@ def offline_generate() -> float:
     config = load_config(CONFIGS / "quickstart.yaml", _OVERRIDES)
     options = config.engine.options
     assert isinstance(options, VllmEngine.Config)
-    set_cpu_environment(options.cpu_kv_cache_gib)
+    set_cpu_environment(kv_cache_gib(options.cpu_kv_cache_gib))
     from vllm import LLM, SamplingParams
 
     from pipeline.engines.models import locate

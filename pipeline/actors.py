@@ -69,8 +69,8 @@ class RolloutWorker:
         self._judge: LocalJudge | PooledJudge | None = None
         self._majority = Majority(config.labels.majority)
 
-    async def start(self) -> str:
-        """Loads the models; returns the engine's version. Raises EngineStartError."""
+    async def start(self) -> tuple[str, ...]:
+        """Loads the models; returns the engine's notes. Raises EngineStartError."""
         await self._engine.start()
         self._check_tokenizers()
         config = self._config
@@ -96,7 +96,7 @@ class RolloutWorker:
             outcome_scorer=outcome_scorer,
             branch_pruning=config.branch_pruning,
         )
-        return self._engine.model_version
+        return self._engine.notes
 
     def _check_tokenizers(self) -> None:
         """Raises EngineStartError for a reward model that reads another tokenizer's ids."""

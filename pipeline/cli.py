@@ -5,7 +5,9 @@ when it broke; 2 for bad input, with one line; 130 when it was interrupted.
 """
 
 import asyncio
+import contextlib
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pipeline.errors import RunFailure, UserMistake
+from pipeline.signals import treat_as_interrupt
 
 if TYPE_CHECKING:
     from pipeline.verify_file import Columns
@@ -24,11 +27,22 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
+class _Interrupted(Exception):
+    """Ctrl-C, or a signal that is treated like it."""
+
+
 class _InOrder(click.Group):
     """Lists commands in the order in which they are used, not by the alphabet."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Keeps KeyboardInterrupt from click, which would write to a terminal that may be closed."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as e:
+            raise _Interrupted from e
 
 
 @click.group(cls=_InOrder)
@@ -334,6 +348,7 @@ def main() -> None:
     """The console script: turns what went wrong into one line and an exit status."""
     os.environ.update({key: os.environ.get(key, value) for key, value in _RAY.items()})
     _check_verifiers_package()
+    treat_as_interrupt()
     # Modules that a config names lie where the command is called; installed packages come first.
     sys.path.append(str(Path.cwd()))
     try:
@@ -348,14 +363,24 @@ def main() -> None:
         status = _complain(str(e), 2)
     except RunFailure as e:
         status = _complain(str(e), 1)
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        status = _complain("interrupted; a run goes on by the same command", 130)
+    except (_Interrupted, KeyboardInterrupt, click.exceptions.Abort):
+        status = _complain(_how_to_go_on(sys.argv[1:]), 130)
     raise SystemExit(status)
+
+
+def _how_to_go_on(arguments: list[str]) -> str:
+    """What to say of an interrupted command."""
+    if arguments[:1] not in (["run"], ["train"]):
+        return "interrupted"
+    again = shlex.join(["berry", *arguments])
+    return f"interrupted; what was saved stays, and it goes on by the same command: {again}"
 
 
 def _complain(text: str, status: int) -> int:
     line = " ".join(text.split())
-    click.echo(f"berry: {line}", err=True)
+    # A terminal that was closed takes no more lines.
+    with contextlib.suppress(OSError):
+        click.echo(f"berry: {line}", err=True)
     return status
 
 

@@ -17,20 +17,18 @@ another killer comes just then.
 import asyncio
 import contextlib
 import itertools
-import os
-import socket
 from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError, RuntimeEnvSetupError
+from ray.exceptions import RayActorError, RayTaskError
 
 from pipeline.actors import RewardActor, RolloutWorker, VerifierActor
 from pipeline.config import RunConfig
 from pipeline.datasets.views import EncodedTrace
 from pipeline.engines import EngineDied, EngineStartError
 from pipeline.engines.metered import Usage
-from pipeline.errors import RunFailure, UserMistake
+from pipeline.ray_session import AddressError, ClusterError, Head, join_ray, start_ray
 from pipeline.records import Problem, Trace
 from pipeline.seeds import derive_seed
 from pipeline.shipping import modules_to_ship
@@ -38,20 +36,10 @@ from pipeline.tree import Tree
 from reward_models.errors import RewardModelError
 
 _CLOSE_SECONDS = 10.0
-_CONNECT_SECONDS = 5.0
 _STATS_SECONDS = 1.0
 _REWARD_CALLS = 64
 """Calls to a reward actor at once: two of each worker's, and `start` and `close`."""
 _REPLACE_SECONDS = 1800.0
-_OBJECT_STORE_BYTES = 256 * 2**20
-
-
-class ClusterError(RunFailure):
-    """The cluster cannot do the run; the message is one line for the user."""
-
-
-class AddressError(UserMistake):
-    """There is no Ray to be had where the config says."""
 
 
 class _Seat:
@@ -102,6 +90,9 @@ class Cluster:
         death then tells which problem it dies of."""
         self._redirections = contextlib.ExitStack()
         self._num_restarts = 0
+        self._head: Head | None = None
+        self.notes: tuple[str, ...] = ()
+        """What the engines chose for the machines they run on, a line each."""
 
     @property
     def capacity(self) -> int:
@@ -161,10 +152,18 @@ class Cluster:
             await seat.poll()
         return sum((seat.usage for seat in self._seats), Usage())
 
+    async def watch_head(self, done: asyncio.Event) -> None:
+        """Waits for `done`, and looks after Ray's head meanwhile. Raises HeadLost."""
+        assert self._head is not None, "expected a cluster that was started"
+        await self._head.watch(done)
+
     async def close(self) -> None:
         """Ends the actors, and Ray itself if it was started here; calling it twice is fine."""
         if not ray.is_initialized():
             self._redirections.close()
+            return
+        if self._head is not None and not await self._head.answers():
+            self._abandon(self._head)
             return
         await asyncio.gather(*(_end(seat.actor) for seat in self._seats))
         await asyncio.gather(*map(_end, itertools.chain(*self._reward_actors)))
@@ -172,6 +171,13 @@ class Cluster:
             ray.kill(actor)
         self._seats, self._verifier_actors, self._reward_actors = [], [], []
         ray.shutdown()
+        self._redirections.close()
+
+    def _abandon(self, head: Head) -> None:
+        """Leaves a Ray whose head is gone, without asking it for anything."""
+        if self._config.cluster.address is None:
+            head.kill_family()
+        self._seats, self._verifier_actors, self._reward_actors = [], [], []
         self._redirections.close()
 
     async def _start(self) -> None:
@@ -183,7 +189,11 @@ class Cluster:
             except OSError as e:
                 raise ClusterError(f"{self._log_folder}: cannot be written ({e.strerror})") from e
             self._redirections.enter_context(contextlib.redirect_stdout(log))
-        start_ray(self._config)
+        if (address := self._config.cluster.address) is None:
+            start_ray(_num_actors(self._config))
+        else:
+            join_ray(address, modules_to_ship(self._config.parts()))
+        self._head = Head()
         _check_resources(self._config)
         verifier_actor = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=3)(VerifierActor)
         self._verifier_actors = [
@@ -197,8 +207,12 @@ class Cluster:
             _Seat(number, self._new_worker(number)) for number in range(self._config.cluster.workers)
         ]
         workers = [seat.actor for seat in self._seats]
-        actors = [*self._verifier_actors, *itertools.chain(*self._reward_actors), *workers]
-        await asyncio.gather(*(self._started(actor) for actor in actors))
+        others = [*self._verifier_actors, *itertools.chain(*self._reward_actors)]
+        notes, *_ = await asyncio.gather(
+            asyncio.gather(*(self._started(worker) for worker in workers)),
+            *(self._started(actor) for actor in others),
+        )
+        self.notes = tuple(dict.fromkeys(itertools.chain(*notes)))
         for _ in range(self._config.cluster.problems_in_flight):
             for seat in self._seats:
                 self._places.put_nowait(seat)
@@ -226,9 +240,10 @@ class Cluster:
             self._config, self._verifier_actors, self._reward_actors, self._log_file(f"worker-{number}")
         )
 
-    async def _started(self, actor: Any) -> None:
+    async def _started(self, actor: Any) -> Any:
+        """What the actor's `start` returns."""
         try:
-            await actor.start.remote()
+            return await actor.start.remote()
         except (EngineStartError, RewardModelError) as e:
             raise EngineStartError(f"{_one_line(e)}{self._see_logs()}") from e
         except (RayActorError, RayTaskError) as e:
@@ -241,6 +256,9 @@ class Cluster:
         async with seat.replacing:
             if seat.actor is not dead:
                 return
+            if self._head is not None and not await self._head.answers():
+                # Ray would wait for its head for a minute, and this process with it.
+                raise self._head.lost()
             self._num_restarts += 1
             # Where only the engine died, its worker still knows.
             await seat.poll()
@@ -258,43 +276,6 @@ class Cluster:
 
     def _see_logs(self) -> str:
         return f"; see {self._log_folder}" if self._log_folder is not None else ""
-
-
-def start_ray(config: RunConfig) -> None:
-    """Joins the cluster of the config, or starts a Ray of its own. Raises AddressError."""
-    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    address = config.cluster.address
-    if address is not None:
-        _check_reachable(address)
-        settings["address"] = address
-        if modules := modules_to_ship(config.parts()):
-            settings["runtime_env"] = {"py_modules": modules}
-    else:
-        needed = _num_actors(config)
-        settings |= {
-            # Not one that somebody has started on this machine.
-            "address": "local",
-            # Ray's CPUs are bookkeeping: with fewer than actors, some would wait for ever.
-            "num_cpus": max(needed, os.cpu_count() or 1),
-            "include_dashboard": False,
-            "object_store_memory": _OBJECT_STORE_BYTES,
-        }
-    try:
-        ray.init(**settings)
-    except (ConnectionError, RuntimeError, RuntimeEnvSetupError, ValueError, OSError) as e:
-        hint = "; a cluster that wants a token needs RAY_AUTH_MODE=token set here" if address else ""
-        raise AddressError(f"Ray at {address or 'this machine'}: {_one_line(e)}{hint}") from e
-
-
-def _check_reachable(address: str) -> None:
-    """Raises AddressError for a host and port that nobody answers at: Ray would wait for minutes."""
-    host, _, port = address.rpartition("://")[-1].rpartition(":")
-    if not port.isdigit():
-        return
-    try:
-        socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
-    except OSError as e:
-        raise AddressError(f"Ray at {address}: cannot connect ({e.strerror or e})") from e
 
 
 def _check_resources(config: RunConfig) -> None:

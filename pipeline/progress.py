@@ -30,37 +30,55 @@ class TerminalProgress:
         self._console = console or Console(stderr=True)
         self._live: Live | None = None
         self._next_line = 0.0
+        self._is_gone = False
+        """The terminal was closed: there is nobody to show anything to, and the run goes on or ends
+        by itself."""
 
     def message(self, text: str) -> None:
         """A line of its own."""
-        self._console.print(f"{text} ...", highlight=False)
+        with self._unless_gone():
+            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def update(self, snapshot: "Snapshot") -> None:
         """Redraws the live line, or prints a plain one every ten seconds."""
-        if self._console.is_terminal:
-            if self._live is None:
-                # Standard output is a log file during a run; rich would bring it back wrongly.
-                self._live = Live(
-                    console=self._console,
-                    auto_refresh=False,
-                    redirect_stdout=False,
-                    redirect_stderr=False,
+        if self._is_gone:
+            return
+        with self._unless_gone():
+            if self._console.is_terminal:
+                self._redraw(snapshot)
+            elif time.monotonic() >= self._next_line:
+                self._next_line = time.monotonic() + _PLAIN_SECONDS
+                self._console.print(
+                    ", ".join(f"{name} {value}" for name, value in figures(snapshot).items()),
+                    highlight=False,
+                    soft_wrap=True,
                 )
-                self._live.start()
-            self._live.update(_table(snapshot), refresh=True)
-        elif time.monotonic() >= self._next_line:
-            self._next_line = time.monotonic() + _PLAIN_SECONDS
-            self._console.print(
-                ", ".join(f"{name} {value}" for name, value in figures(snapshot).items()),
-                highlight=False,
-                soft_wrap=True,
-            )
 
     def close(self) -> None:
         """Leaves the last state on the screen; calling it twice is fine."""
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        live, self._live = self._live, None
+        if live is not None:
+            with self._unless_gone():
+                live.stop()
+
+    def _redraw(self, snapshot: "Snapshot") -> None:
+        if self._live is None:
+            # Standard output is a log file during a run; rich would bring it back wrongly.
+            self._live = Live(
+                console=self._console,
+                auto_refresh=False,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._live.start()
+        self._live.update(_table(snapshot), refresh=True)
+
+    @contextmanager
+    def _unless_gone(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            self._is_gone = True
 
 
 class Bar:
@@ -125,7 +143,8 @@ def figures(snapshot: "Snapshot") -> dict[str, str]:
     speed, eta = snapshot.tokens_per_second, snapshot.eta_seconds
     return {
         "problems": f"{counts['problems']}{total}",
-        "rollouts": f"{counts['rollouts']}",
+        "rollouts": f"{snapshot.num_rollouts}",
+        "tokens": f"{snapshot.num_tokens}",
         "tokens/s": "-" if speed is None else f"{speed:.0f}",
         "pass rate": "-" if not trials else f"{counts['verdict.pass'] / trials:.1%}",
         "kept": f"{counts['kept']}",

@@ -28,6 +28,7 @@ from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.parts import Lease, Parts
 from pipeline.engines.metered import Usage
 from pipeline.problems import Intake, Source
+from pipeline.time_left import TimeLeft
 
 _TICK_SECONDS = 0.5
 _OPEN_PARTS = 8
@@ -48,21 +49,27 @@ class Snapshot:
     """What sampling took in this process, for unfinished problems too."""
     load_seconds: float = 0.0
     """Until the engines were ready."""
+    counts_before: Counter[str] = field(default_factory=Counter)
+    """Of the problems that earlier processes committed."""
+    eta_seconds: float | None = None
+    """Time left; None while unknown."""
     new_problems: int = 0
     """Finished in this process."""
 
     @property
     def tokens_per_second(self) -> float | None:
         """Sampled tokens over time, in this process; None before any time has passed."""
-        return self.usage.num_tokens / self.seconds if self.seconds > 0 else None
+        return self.usage.num_live_tokens / self.seconds if self.seconds > 0 else None
 
     @property
-    def eta_seconds(self) -> float | None:
-        """Time left at the present rate; None while unknown."""
-        if self.total is None or not self.new_problems:
-            return None
-        left = max(0, self.total - self.counts["problems"])
-        return left * self.seconds / self.new_problems
+    def num_rollouts(self) -> int:
+        """Rollouts that ended so far, those of problems under way included."""
+        return self.counts_before["rollouts"] + self.usage.num_rollouts
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens sampled so far, those of rollouts under way included."""
+        return self.counts_before["tokens"] + self.usage.num_live_tokens
 
 
 class Progress(Protocol):
@@ -121,7 +128,8 @@ class _Run:
         self._folder = folder
         self._progress = progress
         self._parts = Parts(folder, config.problems_per_part)
-        self._snapshot = Snapshot(counts=Counter(folder.counts))
+        self._snapshot = Snapshot(counts=Counter(folder.counts), counts_before=Counter(folder.counts))
+        self._time_left = TimeLeft(config.cluster.workers * config.cluster.problems_in_flight)
         self._started = time.monotonic()
 
     async def run(self) -> None:
@@ -133,11 +141,13 @@ class _Run:
         leases = self._parts.leases(intake)
         first = await asyncio.to_thread(next, leases, None)
         if first is not None:
-            self._progress.message("Starting the engine" + _plural(config.cluster.workers))
+            self._progress.message(f"Starting the engine{_plural(config.cluster.workers)} ...")
             began = time.monotonic()
             async with Cluster(config, config.output / "logs") as cluster:
                 self._started = time.monotonic()
                 snapshot.load_seconds = self._started - began
+                for note in cluster.notes:
+                    self._progress.message(note)
                 await self._explore_all(cluster, first, leases)
                 await self._take_stock(cluster)
                 folder.append_metrics(self._metrics())
@@ -157,6 +167,7 @@ class _Run:
         try:
             async with asyncio.TaskGroup() as watch:
                 watch.create_task(self._report(cluster, done))
+                watch.create_task(cluster.watch_head(done))
                 try:
                     async with asyncio.TaskGroup() as work:
                         lease: Lease | None = first
@@ -194,7 +205,11 @@ class _Run:
 
     async def _take_stock(self, cluster: Cluster) -> None:
         self._snapshot.usage = await cluster.usage()
-        self._snapshot.seconds = time.monotonic() - self._started
+        snapshot = self._snapshot
+        snapshot.seconds = time.monotonic() - self._started
+        if snapshot.total is not None:
+            left = max(0, snapshot.total - snapshot.counts["problems"])
+            snapshot.eta_seconds = self._time_left.update(snapshot.seconds, snapshot.new_problems, left)
         self._progress.update(self._snapshot)
 
     def _metrics(self) -> dict[str, Any]:
@@ -205,6 +220,8 @@ class _Run:
             "tokens_per_second": snapshot.tokens_per_second,
             "new_problems": snapshot.new_problems,
             "new_tokens": snapshot.usage.num_tokens,
+            "new_live_tokens": snapshot.usage.num_live_tokens,
+            "new_rollouts": snapshot.usage.num_rollouts,
             "new_prompt_tokens": snapshot.usage.num_prompt_tokens,
             "new_prompt_tokens_cached": snapshot.usage.num_cached_tokens,
             "total": snapshot.total,

@@ -6,7 +6,7 @@ without a language model; `steps.py` cuts what they sample into steps.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -129,4 +129,19 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Frees the model; calling it twice is fine."""
+        ...
+
+
+@runtime_checkable
+class Observable(Protocol):
+    """What an engine may offer beside: how it runs, and what it samples before a request ends."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What it chose for this machine and why, a line each; known once it has started."""
+        ...
+
+    @property
+    def num_live_tokens(self) -> int:
+        """Tokens sampled so far, those of requests under way included."""
         ...

@@ -1,10 +1,11 @@
 """Counts what an engine samples and what it reads for that, also for problems still under way."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pipeline.engines import Completion, Engine, Prompt, Request
+from pipeline.engines import Completion, Engine, Observable, Prompt, Request
 from pipeline.records import Problem
+from pipeline.tree import Finish
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,16 +13,27 @@ class Usage:
     """What sampling took; usages add up."""
 
     num_tokens: int = 0
-    """Sampled."""
+    """Sampled, in requests that were answered."""
+    num_unanswered_tokens: int = 0
+    """Sampled for requests that are under way, where the engine reports them, or that it gave up."""
+    num_rollouts: int = 0
+    """Rollouts that ended, those of problems under way included."""
     num_prompt_tokens: int = 0
     """Prefix tokens, once for every sampled sequence: what would be computed if none were shared."""
     num_cached_tokens: int | None = 0
     """Of those, the ones that came from the prefix cache; None if that is unknown of any sequence."""
 
+    @property
+    def num_live_tokens(self) -> int:
+        """Sampled, those of requests under way included."""
+        return self.num_tokens + self.num_unanswered_tokens
+
     def __add__(self, other: "Usage") -> "Usage":
         cached = (self.num_cached_tokens, other.num_cached_tokens)
         return Usage(
             num_tokens=self.num_tokens + other.num_tokens,
+            num_unanswered_tokens=self.num_unanswered_tokens + other.num_unanswered_tokens,
+            num_rollouts=self.num_rollouts + other.num_rollouts,
             num_prompt_tokens=self.num_prompt_tokens + other.num_prompt_tokens,
             num_cached_tokens=_sum_if_known(cached),
         )
@@ -30,9 +42,11 @@ class Usage:
     def of(cls, request: Request, completions: Iterable[Completion]) -> "Usage":
         """Of one request that was answered."""
         # A greedy rollout that is asked for several times is sampled once and is one object.
-        sampled = {id(completion): completion for completion in completions}.values()
+        given = list(completions)
+        sampled = {id(completion): completion for completion in given}.values()
         return cls(
             num_tokens=sum(len(completion.token_ids) for completion in sampled),
+            num_rollouts=sum(completion.finish is not Finish.STEP for completion in given),
             num_prompt_tokens=len(request.token_ids) * len(sampled),
             num_cached_tokens=_sum_if_known(completion.num_cached_tokens for completion in sampled),
         )
@@ -43,8 +57,20 @@ class MeteredEngine:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.usage = Usage()
+        self._usage = Usage()
+
+    @property
+    def usage(self) -> Usage:
         """So far."""
+        if not isinstance(self._engine, Observable):
+            return self._usage
+        unanswered = max(0, self._engine.num_live_tokens - self._usage.num_tokens)
+        return replace(self._usage, num_unanswered_tokens=unanswered)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the inner engine chose for this machine."""
+        return tuple(self._engine.notes) if isinstance(self._engine, Observable) else ()
 
     @property
     def model_version(self) -> str:
@@ -66,7 +92,7 @@ class MeteredEngine:
     async def generate(self, request: Request) -> list[Completion]:
         """As the inner engine does, counted."""
         completions = await self._engine.generate(request)
-        self.usage += Usage.of(request, completions)
+        self._usage += Usage.of(request, completions)
         return completions
 
 

@@ -9,6 +9,7 @@ is and wins.
 
 import asyncio
 import itertools
+import os
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,8 +26,15 @@ from pipeline.engines import (
 from pipeline.engines.models import ModelError, locate
 from pipeline.records import Problem
 from pipeline.tree import Finish
+from reward_models.processor import choose_dtype
 from reward_models.trained import tokenizer_digest
-from reward_models.vllm_cpu import cpu_arguments, set_cpu_environment, set_quiet_environment
+from reward_models.vllm_cpu import (
+    TooLittleMemory,
+    cpu_arguments,
+    kv_cache_gib,
+    set_cpu_environment,
+    set_quiet_environment,
+)
 
 _FINISH = {"stop": Finish.STOP, "length": Finish.LENGTH, "abort": Finish.ABORT}
 _CONTEXT_TOKENS = 6
@@ -44,17 +52,20 @@ class VllmEngine:
         model: str
         """A model folder, a bundled model (SmolLM2-135M-Instruct), or a Hugging Face Hub id."""
         dtype: str = "auto"
-        """`auto` is bfloat16 on a CPU and the model's own type on a GPU."""
+        """`auto` is the model's own type on a GPU. On a CPU it is bfloat16 where the processor has
+        instructions for that, else float32."""
         max_model_len: int | None = Field(default=None, ge=16)
         """Most tokens of prompt and response together; the model's own limit if not given."""
         logprobs: bool = True
         """Keep the log-probability of every sampled token."""
         request_seeds: bool = False
         """Seed every request on its own; exact repeats need batch-invariant kernels too."""
-        cpu_kv_cache_gib: int = Field(default=4, ge=1)
-        """On a CPU: memory for the key-value cache."""
+        cpu_kv_cache_gib: int | None = Field(default=None, ge=1)
+        """On a CPU: memory for the key-value cache. A quarter of what is free, from 1 to 4 GiB, if not
+        given."""
         cpu_threads: str | None = None
-        """On a CPU: the cores to compute on, such as `0-7`; all that this process may use."""
+        """On a CPU: the cores to compute on, such as `0-7`; all that this process has processor time
+        for if not given."""
         options: dict[str, Any] = Field(default_factory=dict)
         """Further arguments of vLLM's AsyncEngineArgs."""
 
@@ -71,6 +82,13 @@ class VllmEngine:
         self._llm: Any = None
         self._tokenizer: Any = None
         self._request_ids = itertools.count()
+        self._num_live_tokens = 0
+        self.notes: tuple[str, ...] = ()
+
+    @property
+    def num_live_tokens(self) -> int:
+        """Tokens sampled so far, those of requests under way included."""
+        return self._num_live_tokens
 
     async def start(self) -> None:
         """Loads the model; 15 to 40 seconds on a CPU. Raises EngineStartError."""
@@ -91,13 +109,30 @@ class VllmEngine:
         if self.config.max_model_len is not None:
             arguments["max_model_len"] = self.config.max_model_len
         if not torch.cuda.is_available():
-            set_cpu_environment(self.config.cpu_kv_cache_gib, self.config.cpu_threads)
-            arguments |= cpu_arguments(self.config.dtype)
+            arguments |= self._choose_cpu_settings()
             if self.config.request_seeds:
                 # A seeded request whose prefill is cut into chunks kills vLLM 0.32's CPU engine
                 # ("CPU Generator does not use offset").
                 arguments["enable_chunked_prefill"] = False
         await self._load(arguments | self.config.options)
+
+    def _choose_cpu_settings(self) -> dict[str, Any]:
+        """Arguments for this machine's processor, and notes that say why. Raises EngineStartError."""
+        config = self.config
+        try:
+            cache_gib = kv_cache_gib(config.cpu_kv_cache_gib)
+        except TooLittleMemory as e:
+            raise EngineStartError(f"engine.{e}") from e
+        choice = choose_dtype()
+        reason = choice.reason if config.dtype == "auto" else "as the config says"
+        arguments = cpu_arguments(choice.dtype if config.dtype == "auto" else config.dtype)
+        set_cpu_environment(cache_gib, config.cpu_threads)
+        self.notes = (
+            f"vLLM on the CPU: {arguments['dtype']} ({reason})",
+            f"cores {os.environ['VLLM_CPU_OMP_THREADS_BIND']}, key-value cache "
+            f"{os.environ['VLLM_CPU_KVCACHE_SPACE']} GiB",
+        )
+        return arguments
 
     async def _load(self, arguments: dict[str, Any]) -> None:
         try:
@@ -108,7 +143,9 @@ class VllmEngine:
                 f"engine.use=vllm: vLLM cannot be imported ({e}); `berry doctor` says what is missing"
             ) from e
         try:
-            self._llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+            self._llm = AsyncLLM.from_engine_args(
+                AsyncEngineArgs(**arguments), stat_loggers=[self._token_counter()]
+            )
             tokenizer = self._llm.get_tokenizer()
         except Exception as e:
             raise EngineStartError(
@@ -121,6 +158,26 @@ class VllmEngine:
                 f"engine.model={self.config.model}: expected a model with a tokenizer.json, "
                 f"got a tokenizer of type {type(tokenizer).__name__}"
             )
+
+    def _token_counter(self) -> Any:
+        """A class by which vLLM reports each step's tokens: requests answer only when they end."""
+        from vllm.v1.metrics.loggers import StatLoggerBase
+
+        engine = self
+
+        # vLLM is not checked for types.
+        class TokenCounter(StatLoggerBase):  # type: ignore[misc]  # has no types
+            def __init__(self, vllm_config: Any, engine_index: int = 0) -> None:
+                pass
+
+            def record(self, scheduler_stats: Any, iteration_stats: Any, *_: Any, **__: Any) -> None:
+                if iteration_stats is not None:
+                    engine._num_live_tokens += iteration_stats.num_generation_tokens
+
+            def log_engine_initialized(self) -> None:
+                pass
+
+        return TokenCounter
 
     @property
     def tokenizer_digest(self) -> str:

@@ -189,7 +189,7 @@ class Prm:
             found,
             dtype=config.dtype,
             max_batch_tokens=config.max_batch_tokens,
-            kv_cache_gib=config.cpu_kv_cache_gib,
+            cache_gib=config.cpu_kv_cache_gib,
             reuse_prefixes=config.reuse_prefixes,
             options=config.options,
         )

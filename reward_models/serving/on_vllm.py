@@ -16,7 +16,13 @@ from typing import Any
 from reward_models.errors import RewardModelDied, RewardModelError, first_line
 from reward_models.serving.inputs import Input
 from reward_models.serving.loading import Found
-from reward_models.vllm_cpu import cpu_arguments, set_cpu_environment, set_quiet_environment
+from reward_models.vllm_cpu import (
+    TooLittleMemory,
+    cpu_arguments,
+    kv_cache_gib,
+    set_cpu_environment,
+    set_quiet_environment,
+)
 
 _NUM_KEPT = 1_000_000
 """A score takes about 150 bytes."""
@@ -33,7 +39,7 @@ class OnVllm:
         *,
         dtype: str,
         max_batch_tokens: int,
-        kv_cache_gib: int,
+        cache_gib: int,
         reuse_prefixes: bool = True,
         options: dict[str, Any],
     ) -> None:
@@ -47,7 +53,7 @@ class OnVllm:
             "disable_log_stats": True,
             **options,
         }
-        self._kv_cache_gib = kv_cache_gib
+        self._cache_gib = cache_gib
         self._reuse = reuse_prefixes
         self._llm: Any = None
         self._kept: OrderedDict[bytes, float] = OrderedDict()
@@ -66,7 +72,10 @@ class OnVllm:
             name = architecture.replace("ForTokenClassification", "ForSequenceClassification")
             arguments.setdefault("hf_overrides", {"architectures": [name]})
         if not torch.cuda.is_available():
-            set_cpu_environment(self._kv_cache_gib)
+            try:
+                set_cpu_environment(kv_cache_gib(self._cache_gib))
+            except TooLittleMemory as e:
+                raise RewardModelError(str(e)) from e
             if arguments["dtype"] == "auto":
                 # As `transformers` does: the head's answers differ by some hundredths in bfloat16.
                 arguments["dtype"] = "float32"

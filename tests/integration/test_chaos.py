@@ -1,9 +1,16 @@
 """Processes are killed for real, and nothing is lost, done twice or mixed up."""
 
+import fcntl
 import json
+import os
+import pty
 import random
+import re
+import select
 import subprocess
 import sys
+import termios
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -141,6 +148,65 @@ def test_an_actor_that_is_killed_is_replaced(tmp_path: Path, victim: str) -> Non
     ids = explored(out)
     assert len(ids) == len(set(ids)) == facts["problems"] == 200 - facts["duplicates"]
     assert facts["problems_failed"] == 0
+
+
+@pytest.mark.parametrize("victims", [["gcs_server"], ["gcs_server", "raylet"]])
+def test_a_run_whose_ray_dies_ends_with_one_line_and_goes_on_later(
+    tmp_path: Path, victims: list[str]
+) -> None:
+    out = tmp_path / "out"
+    arguments = [*SLOW, "problems.size=120"]
+    process = subprocess.Popen(
+        [BERRY, "run", SIMULATED, *arguments, f"output={out}"], stderr=subprocess.PIPE
+    )
+    wait_for(lambda: len(journal(out)) >= 2, process, 120)
+    family = psutil.Process(process.pid).children(recursive=True)
+    for victim in victims:
+        found = find_process(psutil.Process(process.pid), victim)
+        assert found is not None
+        found.kill()
+    errors = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 1
+    assert re.match(r"berry: Ray's head at .* goes on from there$", errors.splitlines()[-1]), errors
+    assert "Traceback" not in errors
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert not alive, f"left behind: {alive}"
+    kept = journal(out)
+    assert start(out, SIMULATED, *arguments).wait(timeout=240) == 0
+    assert kept.items() <= journal(out).items()
+
+
+def test_a_terminal_that_is_closed_interrupts_the_run(tmp_path: Path) -> None:
+    """The shell's processes get SIGHUP, Ray's among them, and what is printed goes nowhere."""
+    out = tmp_path / "out"
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [BERRY, "run", SIMULATED, *SLOW, f"output={out}"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    stop = threading.Event()
+    reading = threading.Thread(target=drain, args=(ours, stop))
+    reading.start()
+    wait_for(lambda: len(journal(out)) >= 2, process, 120)
+    family = psutil.Process(process.pid).children(recursive=True)
+    stop.set()
+    reading.join()
+    os.close(ours)
+    assert process.wait(timeout=60) == 130
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert not alive, f"left behind: {alive}"
+
+
+def drain(terminal: int, stop: threading.Event) -> None:
+    """Reads what is shown, so that nobody waits to write it."""
+    while not stop.is_set():
+        if select.select([terminal], [], [], 0.1)[0]:
+            os.read(terminal, 4096)
 
 
 def write_questions(path: Path, *num_repetitions: int) -> Path:

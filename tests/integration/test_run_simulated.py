@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import time
@@ -274,8 +275,9 @@ def test_a_run_on_a_terminal(tmp_path: Path) -> None:
     assert "Traceback" not in text
 
 
-def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
-    command = [Path(sys.executable).parent / "berry", "run", SIMULATED, "output=out"]
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, number: signal.Signals) -> None:
+    command = [Path(sys.executable).parent / "berry", "run", SIMULATED, "output=my out"]
     process = subprocess.Popen(
         [*map(str, command), "problems.size=500", "engine.token_seconds=0.005"],
         cwd=tmp_path,
@@ -283,10 +285,12 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
         text=True,
     )
     deadline = time.monotonic() + 60
-    while not (tmp_path / "out" / "metrics.jsonl").exists() and time.monotonic() < deadline:
+    while not (tmp_path / "my out" / "metrics.jsonl").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
-    process.send_signal(2)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "goes on by the same command" in errors.splitlines()[-1]
+    last = errors.splitlines()[-1]
+    assert "goes on by the same command: berry run " in last
+    assert "'output=my out'" in last
     assert "Traceback" not in errors

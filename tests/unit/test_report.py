@@ -19,18 +19,24 @@ from pipeline.run import Snapshot
 def snapshot(**values: object) -> Snapshot:
     counts = Counter({"problems": 5, "rollouts": 40, "verdict.pass": 1, "verdict.fail": 3, "kept": 1})
     made = Snapshot(counts=counts, total=10, seconds=4.0, new_problems=5)
-    made.usage = Usage(num_tokens=400)
+    made.usage = Usage(num_tokens=400, num_rollouts=44)
     for name, value in values.items():
         setattr(made, name, value)
     return made
 
 
 def test_the_figures_follow_from_the_counts() -> None:
-    shown = figures(snapshot())
+    shown = figures(snapshot(eta_seconds=4.0))
     assert shown["problems"] == "5/10"
     assert shown["tokens/s"] == "100"
     assert shown["pass rate"] == "25.0%"
     assert shown["left"] == "4s"
+
+
+def test_rollouts_and_tokens_under_way_count_as_those_of_earlier_processes_do() -> None:
+    usage = Usage(num_tokens=400, num_unanswered_tokens=100, num_rollouts=44)
+    shown = figures(snapshot(usage=usage, counts_before=Counter(rollouts=6, tokens=50)))
+    assert (shown["rollouts"], shown["tokens"], shown["tokens/s"]) == ("50", "550", "125")
 
 
 def test_what_is_unknown_is_not_shown_as_zero() -> None:
@@ -50,7 +56,7 @@ def test_durations(seconds: float, text: str) -> None:
 def test_without_a_terminal_there_are_plain_lines_and_not_too_many() -> None:
     out = io.StringIO()
     progress = TerminalProgress(Console(file=out, force_terminal=False))
-    progress.message("Starting the engine")
+    progress.message("Starting the engine ...")
     for _ in range(50):
         progress.update(snapshot())
     progress.close()
@@ -58,7 +64,7 @@ def test_without_a_terminal_there_are_plain_lines_and_not_too_many() -> None:
     lines = out.getvalue().splitlines()
     assert lines[0] == "Starting the engine ..."
     assert len(lines) == 2
-    assert "problems 5/10, rollouts 40" in lines[1]
+    assert "problems 5/10, rollouts 44" in lines[1]
     assert "\x1b" not in out.getvalue()
 
 

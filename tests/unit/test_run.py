@@ -39,6 +39,9 @@ class DeafCluster:
     def take_restarts(self) -> int:
         return 0
 
+    async def watch_head(self, done: asyncio.Event) -> None:
+        await done.wait()
+
     async def usage(self) -> Usage:
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(0.2)
