@@ -10,11 +10,14 @@ from dataclasses import dataclass
 
 from pipeline.engines.models import BUNDLED, cache_folder
 from pipeline.run import version
-from reward_models.vllm_cpu import preload_libraries
+from reward_models.processor import available_gib, choose_dtype, usable_cores
+from reward_models.vllm_cpu import kv_cache_gib, preload_libraries
 from sandbox import Level, SandboxUnavailable
 from sandbox.levels import find_protection
 from verifiers.formal import proof_checkers
 
+_LEAST_GIB = 5
+"""A quickstart with the smallest cache takes 4.7 GiB in float32, Ray and all processes together."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -30,7 +33,18 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Looks at everything."""
-    return [_machine(), _gpu(), _vllm(), *_libraries(), *_models(), _sandbox(), *_proofs(), _disk()]
+    return [
+        _machine(),
+        _gpu(),
+        *_processor(),
+        _memory(),
+        _vllm(),
+        *_libraries(),
+        *_models(),
+        _sandbox(),
+        *_proofs(),
+        _disk(),
+    ]
 
 
 def _machine() -> Finding:
@@ -48,6 +62,28 @@ def _gpu() -> Finding:
     if not torch.cuda.is_available():
         return Finding(name="gpu", ok=None, text="none; vLLM runs on the CPU")
     return Finding(name="gpu", ok=True, text=torch.cuda.get_device_name(0))
+
+
+def _processor() -> Iterator[Finding]:
+    """What a model that runs on the processor would get."""
+    try:
+        choice = choose_dtype()
+    except ImportError:  # torch measures; that it is missing is reported above
+        return
+    cores = usable_cores()
+    text = f"{choice.dtype} ({choice.reason}), on {len(cores)} core{'s' if len(cores) > 1 else ''}"
+    slow = "" if choice.dtype == "bfloat16" else "; with bfloat16 it would be far slower"
+    yield Finding(name="processor", ok=None, text=f"a model on the CPU runs in {text}{slow}")
+
+
+def _memory() -> Finding:
+    free = available_gib()
+    text = f"{free:.1f} GiB free"
+    if free < _LEAST_GIB:
+        text += f"; a run with the bundled model needs about {_LEAST_GIB}: close other programs"
+    else:
+        text += f"; vLLM on the CPU gets {kv_cache_gib()} for its key-value cache"
+    return Finding(name="memory", ok=free >= _LEAST_GIB, text=text, needed=False)
 
 
 def _vllm() -> Finding:

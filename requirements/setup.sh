@@ -5,6 +5,19 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 TORCH=2.13.0
 TORCH_CPU_INDEX=https://download.pytorch.org/whl/cpu
+LOCK=requirements/cpu.lock
+NUM_PACKAGES=$(grep -cE '^[A-Za-z0-9]' "$LOCK")
+LOG=.venv/setup.log
+SECONDS=0
+
+step() {
+    echo "setup: [$1/5] $2 (after $SECONDS s)"
+}
+
+fail() {
+    echo "setup: $1" >&2
+    exit 2
+}
 
 find_python() {
     local candidate
@@ -14,80 +27,90 @@ find_python() {
             return
         fi
     done
-    echo "setup: expected Python 3.11 or newer with venv, found none; install it or set PYTHON" >&2
-    exit 2
+    fail "expected Python 3.11 or newer with venv, found none; install it or set PYTHON"
+}
+
+pip_install() {
+    .venv/bin/pip install --quiet --no-deps --disable-pip-version-check "$@"
+}
+
+with_progress() {
+    # Runs a long command, its output in the log, and says every ten seconds how far it is.
+    "$@" >>"$LOG" 2>&1 &
+    local job=$! waited=0 installed
+    while kill -0 "$job" 2>/dev/null; do
+        sleep 1
+        waited=$((waited + 1))
+        if [ $((waited % 10)) = 0 ]; then
+            installed=$(find .venv/lib -maxdepth 3 -name '*.dist-info' | wc -l)
+            echo "setup:       $SECONDS s, $installed of about $NUM_PACKAGES packages, $(du -sh .venv | cut -f1)"
+        fi
+    done
+    wait "$job"
+}
+
+apt_install() {
+    # $1: package, $2: what is lost without it. Only root can install; others are told how.
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        echo "setup:       $2: sudo apt-get install $1" >&2
+    elif ! { apt-get install -qq -y "$1" || { apt-get update -qq && apt-get install -qq -y "$1"; }; } \
+        >>"$LOG" 2>&1; then
+        echo "setup:       $1 could not be installed (see $LOG); $2" >&2
+    fi
+}
+
+install_system_packages() {
+    ldconfig -p 2>/dev/null | grep -q 'libtcmalloc_minimal\.so' ||
+        apt_install libtcmalloc-minimal4 "vLLM on a CPU is slower without it"
+    command -v bwrap >/dev/null ||
+        apt_install bubblewrap "programs run in a weaker sandbox without it"
+    { command -v coqc && command -v coqchk; } >/dev/null ||
+        apt_install coq "proofs in Coq cannot be checked without it"
 }
 
 install_torch() {
-    local pip=(.venv/bin/pip install --quiet --no-deps --disable-pip-version-check)
     if .venv/bin/python -c "import torch; assert torch.__version__.startswith('$TORCH')" 2>/dev/null; then
         return
     fi
     # A wheel that pip has been told of; PyTorch's index of CPU builds; the default index, which on
     # most machines has the CUDA build, of no use here. Short time limits: an index that cannot be
     # reached must not hold up the set-up.
-    "${pip[@]}" --no-index "torch==$TORCH" 2>/dev/null ||
-        "${pip[@]}" --index-url "$TORCH_CPU_INDEX" --timeout 15 --retries 0 "torch==$TORCH" 2>/dev/null ||
-        "${pip[@]}" "torch==$TORCH"
+    pip_install --no-index "torch==$TORCH" ||
+        pip_install --index-url "$TORCH_CPU_INDEX" --timeout 15 --retries 0 "torch==$TORCH" ||
+        pip_install "torch==$TORCH"
 }
 
 check_torch() {
-    if ! .venv/bin/python -c 'import torch' 2>/dev/null; then
-        echo "setup: expected a CPU build of torch $TORCH, got one that cannot be imported;" \
-            "install it by hand from $TORCH_CPU_INDEX into .venv, then run this again" >&2
-        exit 2
-    fi
+    .venv/bin/python -c 'import torch' 2>>"$LOG" ||
+        fail "expected a CPU build of torch $TORCH, got one that cannot be imported; install it by hand \
+from $TORCH_CPU_INDEX into .venv, then run this again"
 }
 
-apt_install() {
-    (apt-get install -qq -y "$1" || { apt-get update -qq && apt-get install -qq -y "$1"; }) >/dev/null 2>&1
+install_berry() {
+    pip_install --no-build-isolation -e .
 }
 
-install_system_library() {
-    # vLLM on a CPU is quicker with it and works without.
-    if ldconfig -p 2>/dev/null | grep -q 'libtcmalloc_minimal\.so'; then
-        return
-    fi
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        apt_install libtcmalloc-minimal4 ||
-            echo "setup: libtcmalloc-minimal4 could not be installed; vLLM will be slower" >&2
-    else
-        echo "setup: for a quicker vLLM: sudo apt-get install libtcmalloc-minimal4" >&2
-    fi
-}
-
-install_bubblewrap() {
-    # The sandbox uses it if it is there, and says what is missing if not.
-    if command -v bwrap >/dev/null; then
-        return
-    fi
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        apt_install bubblewrap || echo "setup: bubblewrap could not be installed; programs run without namespaces" >&2
-    else
-        echo "setup: for the strongest sandbox: sudo apt-get install bubblewrap" >&2
-    fi
-}
-
-install_coq() {
-    # For targets of kind `coq`; without it their verdicts are errors that say so, and its tests skip.
-    if command -v coqc >/dev/null && command -v coqchk >/dev/null; then
-        return
-    fi
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        apt_install coq || echo "setup: coq could not be installed; proofs in Coq cannot be checked" >&2
-    else
-        echo "setup: for proofs in Coq: sudo apt-get install coq" >&2
+explained() {
+    # Runs a step of pip's with progress; where it fails the end of the log is the reason.
+    if ! with_progress "$@"; then
+        tail -n 15 "$LOG" >&2
+        fail "$* failed; the whole of it is in $LOG; run the same command again to go on"
     fi
 }
 
 python=$(find_python)
+echo "setup: about 4.5 GB into .venv; two to six minutes on two cores with a fast connection"
+step 1 "the virtual environment, with $("$python" --version)"
 [ -x .venv/bin/pip ] || "$python" -m venv .venv
-echo "setup: installing pinned packages into .venv (about 4.5 GB, one to three minutes)"
-install_system_library
-install_bubblewrap
-install_coq
-install_torch
-.venv/bin/pip install --quiet --no-deps --disable-pip-version-check -r requirements/cpu.lock
+: >"$LOG"
+step 2 "libtcmalloc, bubblewrap and Coq, where they are missing"
+install_system_packages
+step 3 "torch $TORCH, the CPU build"
+explained install_torch
+step 4 "$NUM_PACKAGES packages pinned in $LOCK, vLLM among them"
+explained pip_install -r "$LOCK"
 check_torch
-.venv/bin/pip install --quiet --no-deps --no-build-isolation --disable-pip-version-check -e .
+step 5 "berry itself"
+explained install_berry
 .venv/bin/berry doctor
+echo "setup: done in $SECONDS s"
