@@ -19,6 +19,7 @@ from verifiers.formal import proof_checkers
 _LEAST_GIB = 5
 """A quickstart with the smallest cache takes 4.7 GiB in float32, Ray and all processes together."""
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One thing that was looked at."""

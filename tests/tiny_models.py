@@ -103,17 +103,16 @@ def config(tokenizer: Any, **options: Any) -> LlamaConfig:
         num_hidden_layers=2,
         num_attention_heads=2,
         num_key_value_heads=1,
-        max_position_embeddings=512,
         pad_token_id=tokenizer.pad_token_id,
-        **options,
+        **{"max_position_embeddings": 512, **options},
     )
 
 
-def base_model(folder: Path, tokenizer: Any = None) -> Path:
-    """A language model."""
+def base_model(folder: Path, tokenizer: Any = None, **options: Any) -> Path:
+    """A language model; `options` are those of its config."""
     tokenizer = tokenizer or byte_level()
     torch.manual_seed(0)
-    return _save(AutoModelForCausalLM.from_config(config(tokenizer)), tokenizer, folder)
+    return _save(AutoModelForCausalLM.from_config(config(tokenizer, **options)), tokenizer, folder)
 
 
 def reward_model(folder: Path, kind: str, tokenizer: Any = None, *, trained: bool = True) -> Path:

@@ -25,6 +25,7 @@ from benchmarks.cache import sequences
 from tests.conftest import ROOT, Berry
 from tests.integration.ray_head import ray_head
 from tests.integration.test_run_simulated import parts
+from tests.tiny_models import base_model
 
 pytestmark = [pytest.mark.ray, pytest.mark.chaos]
 BERRY = str(Path(sys.executable).parent / "berry")
@@ -219,14 +220,21 @@ def write_questions(path: Path, *num_repetitions: int) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that knows nothing: what its engine survives does not depend on what it says."""
+    return base_model(tmp_path_factory.mktemp("tiny") / "model", max_position_embeddings=4096)
+
+
 @pytest.mark.engine
-def test_an_engine_process_that_is_killed_is_replaced(tmp_path: Path) -> None:
+def test_an_engine_process_that_is_killed_is_replaced(tmp_path: Path, tiny_model: Path) -> None:
     """Its prompts are long and its requests seeded, as in the next test, without the options that make
     vLLM cut prefills: so the one death is the one that it was given."""
     out = tmp_path / "out"
     questions = write_questions(tmp_path / "p.jsonl", *[300] * 8)
-    seeded = (f"problems.path={questions}", "engine.request_seeds=true")
-    process = start(out, QUICKSTART, *seeded, "cluster.report_seconds=1")
+    seeded = (f"problems.path={questions}", f"engine.model={tiny_model}", "engine.request_seeds=true")
+    longer = ("engine.max_model_len=4096", "sampling.max_tokens=768", "cluster.report_seconds=1")
+    process = start(out, QUICKSTART, *seeded, *longer)
     wait_for(lambda: (out / "metrics.jsonl").exists(), process, 120)
     found = find_process(psutil.Process(process.pid), "VLLM::EngineCore")
     assert found is not None
@@ -244,12 +252,15 @@ def test_an_engine_process_that_is_killed_is_replaced(tmp_path: Path) -> None:
 
 @pytest.mark.engine
 @pytest.mark.timeout(600)
-def test_an_engine_that_dies_of_a_request_costs_only_that_problem(berry: Berry, tmp_path: Path) -> None:
+def test_an_engine_that_dies_of_a_request_costs_only_that_problem(
+    berry: Berry, tmp_path: Path, tiny_model: Path
+) -> None:
     """vLLM 0.32's CPU engine dies of a seeded request whose prefill is cut into chunks."""
     write_questions(tmp_path / "p.jsonl", 1, 1, 90, 1, 1)
     done = berry(
         "run",
         QUICKSTART,
+        f"engine.model={tiny_model}",
         "problems.path=p.jsonl",
         "output=out",
         "strategy.use=best_of_n",
