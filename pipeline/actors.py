@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.config import RunConfig
 from pipeline.datasets.views import EncodedTrace
-from pipeline.engines import EngineDied, EngineStartError
+from pipeline.engines import EngineDied, EngineStartError, MessageMatcher
 from pipeline.engines.metered import MeteredEngine, Usage
 from pipeline.engines.steps import StepSplitter
 from pipeline.explore import Explorer
@@ -95,6 +95,7 @@ class RolloutWorker:
             scorer=scorer,
             outcome_scorer=outcome_scorer,
             branch_pruning=config.branch_pruning,
+            matcher=self._inner_engine if isinstance(self._inner_engine, MessageMatcher) else None,
         )
         return self._engine.notes
 

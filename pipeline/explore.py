@@ -6,7 +6,8 @@
        where asked to, score them on their way and end those with little hope (`branch_pruning.py`)
     4. put them into the tree; back to 2 as soon as any expansion is back
     5. let the responses vote where nothing says what is right (`majority.py`)
-    6. score the complete responses, prune, and give back everything that was found
+    6. score the complete responses, prune, compare the survivors' messages with what was sampled, and
+       give back everything that was found
 
 Thousands of these coroutines share one engine, so its batch stays full. Each waits only for the first
 of its own expansions, which the engine or a verifier wakes; none waits for another problem.
@@ -18,7 +19,15 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pipeline.branch_pruning import NEVER, BranchPruning, Watched, sample_watched
-from pipeline.engines import Completion, Engine, Request, RequestRejected, Sampling
+from pipeline.chat import MessageMatch
+from pipeline.engines import (
+    Completion,
+    Engine,
+    MessageMatcher,
+    Request,
+    RequestRejected,
+    Sampling,
+)
 from pipeline.engines.steps import StepSplitter
 from pipeline.engines.stepwise import Paused, generate_steps
 from pipeline.majority import Majority, withdraw_votes
@@ -68,6 +77,8 @@ class Explorer:
     """Which rollouts are ended mid-way."""
     majority: Majority | None = None
     """Votes where nothing says what is right; None if nobody is to."""
+    matcher: MessageMatcher | None = None
+    """Compares the survivors' messages with what was sampled; None where the engine cannot."""
 
     async def explore(self, problem: Problem, tree: Tree | None = None) -> Trace:
         """Everything found about one problem; a stored tree of it is grown further, in place.
@@ -79,7 +90,7 @@ class Explorer:
         seed = derive_seed(self.seed, problem.id)
         if tree is None:
             prompt = self.engine.encode(problem)
-            tree = Tree(prompt.token_ids, prompt.text, seed)
+            tree = Tree(prompt.token_ids, prompt.text, seed, prompt.chat)
         withdraw_votes(tree)
         errors = []
         heard = Heard()
@@ -92,12 +103,15 @@ class Explorer:
             await self.majority.vote(problem, tree)
         num_unscored_outcomes = await self._score_outcomes(tree, problem, heard)
         found = trajectories(tree)
+        decisions = self.pruner.prune(found)
+        kept = {decision.leaf for decision in decisions if decision.kept}
         return Trace(
             problem=problem,
             seed=seed,
             tree=tree,
             trajectories=found,
-            decisions=self.pruner.prune(found),
+            decisions=decisions,
+            message_matches=self._match_messages(tree, sorted(kept)),
             errors=tuple(errors),
             warnings=tuple(sorted(heard.warnings)),
             scored_by=tuple(sorted(heard.scored_by)),
@@ -219,6 +233,19 @@ class Explorer:
         known = {leaf: values[-1] for leaf, values in zip(complete, scored.values, strict=True)}
         tree.outcome_scores = {leaf: value for leaf, value in known.items() if value is not None}
         return len(complete) - len(tree.outcome_scores)
+
+    def _match_messages(self, tree: Tree, leaves: Sequence[int]) -> dict[int, MessageMatch]:
+        """How the messages of these responses compare with what was sampled, where that can be told."""
+        if self.matcher is None or tree.chat is None:
+            return {}
+        matches = {}
+        for leaf in leaves:
+            root, *path = tree.path(leaf)
+            ids = [token for node in path for token in node.token_ids]
+            match = self.matcher.match_messages(tree.chat, root.token_ids, tree.response(leaf), ids)
+            if match is not None:
+                matches[leaf] = match
+        return matches
 
     def _request(self, tree: Tree, expansion: Expansion, slot: int) -> Request:
         left = self.sampling.max_tokens - tree.num_response_tokens(expansion.parent)

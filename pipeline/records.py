@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pipeline.chat import MessageMatch
 from pipeline.tree import Finish, Tree
 from verifiers import Target, Verdict
 
@@ -115,6 +116,9 @@ class Trace:
     """What went wrong; a problem that could not be explored has a trace that says why."""
     warnings: tuple[str, ...] = ()
     """What went wrong beside: why reward models left steps unscored, each reason once."""
+    message_matches: Mapping[int, MessageMatch] = field(default_factory=dict)
+    """Leaf of a survivor -> how its messages compare with what was sampled; nothing is known of what
+    only later rules keep, and nothing at all where the model has no chat template."""
     scored_by: tuple[str, ...] = ()
     """Names and revisions of the reward models that gave scores, sorted."""
     num_unscored: int | None = None

@@ -9,9 +9,10 @@ import pyarrow.parquet as pq
 from rich.markup import escape
 from rich.tree import Tree as RichTree
 
+from pipeline.chat import MessageMatch
 from pipeline.config import read_rules
 from pipeline.datasets.folder import FolderError, RunFolder
-from pipeline.datasets.trees import read_trace
+from pipeline.datasets.trees import problem_text, read_trace
 from pipeline.labels import LabelConfig, TrajectoryLabels, credible_interval, label_tree
 from pipeline.majority import VOTE
 from pipeline.tree import Finish
@@ -42,6 +43,7 @@ def summary(folder: RunFolder) -> str:
     ]
     if any(votes.values()):
         lines.insert(-1, f"votes      {sum(votes.values())} ({_listed(votes)})")
+    lines += _messages(counts)
     lines += _scores(counts)
     if facts:
         lines.append(f"intake     {facts['duplicates']} duplicates, {facts['bad_rows']} bad rows")
@@ -60,6 +62,22 @@ def summary(folder: RunFolder) -> str:
         )
         lines += _prefixes(live)
     return "\n".join(lines)
+
+
+def _messages(counts: Counter[str]) -> list[str]:
+    """Whether the column `messages` can be trained on; no line if it is what was sampled."""
+    exact, other_text, other_tokens = (
+        counts[f"messages.{match}"]
+        for match in (MessageMatch.EXACT, MessageMatch.OTHER_TEXT, MessageMatch.OTHER_TOKENS)
+    )
+    if not other_text + other_tokens:
+        return []
+    total = exact + other_text + other_tokens
+    return [
+        f"messages   the chat template gives back {exact} of {total} traces as sampled, {other_text} "
+        f"with another text, {other_tokens} in other tokens: train on prompt_token_ids and "
+        "response_token_ids, or with a template that keeps the reasoning"
+    ]
 
 
 def _scores(counts: Counter[str]) -> list[str]:
@@ -123,9 +141,9 @@ def next_commands(folder: RunFolder) -> str:
 def problem_ids(folder: RunFolder, limit: int) -> list[tuple[str, int, int, str]]:
     """Of the first problems: id, rollouts, survivors, prompt."""
     rows = []
-    for row in _rows(folder, ["problem_id", "prompt", "trajectories"]):
+    for row in _rows(folder, ["problem_id", "problem", "prompt", "trajectories"]):
         kept = sum(trajectory["kept"] for trajectory in row["trajectories"])
-        rows.append((row["problem_id"], len(row["trajectories"]), kept, _preview(row["prompt"])))
+        rows.append((row["problem_id"], len(row["trajectories"]), kept, _preview(problem_text(row))))
         if len(rows) == limit:
             break
     return rows
@@ -140,7 +158,7 @@ def problem_tree(folder: RunFolder, problem_id: str) -> RichTree:
 
 def _draw(row: dict[str, Any], config: LabelConfig) -> RichTree:
     drawn = RichTree(
-        f"[bold]{escape(row['prompt'])}[/bold]\n"
+        f"[bold]{escape(problem_text(row))}[/bold]\n"
         f"gold: {escape(str(row['target_value']))}   id: {row['problem_id']}"
     )
     for error in row["errors"]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from pipeline.chat import Chat
 from verifiers import Outcome, Verdict
 
 ROOT = 0
@@ -93,9 +94,17 @@ class Tree:
     `sorted()` renumbers a finished tree by structure, which does not.
     """
 
-    def __init__(self, prompt_token_ids: Sequence[int], prompt_text: str, seed: int = 0) -> None:
+    def __init__(
+        self,
+        prompt_token_ids: Sequence[int],
+        prompt_text: str,
+        seed: int = 0,
+        chat: Chat | None = None,
+    ) -> None:
         self.seed = seed
         """Source of every random choice a strategy makes in this tree."""
+        self.chat = chat
+        """The turns that the prompt was made of; None where they are unknown."""
         root = Node(
             id=ROOT,
             parent=None,
@@ -283,6 +292,7 @@ class Tree:
             self.seed,
             outcome_scores={new_id[leaf]: score for leaf, score in self.outcome_scores.items()},
             cut_scores={new_id[node]: score for node, score in self.cut_scores.items()},
+            chat=self.chat,
         )
 
     @classmethod
@@ -296,12 +306,13 @@ class Tree:
         *,
         outcome_scores: Mapping[int, float] | None = None,
         cut_scores: Mapping[int, float] | None = None,
+        chat: Chat | None = None,
     ) -> "Tree":
         """A tree of nodes in order of their ids, parents first, to be looked at or grown further.
 
         Raises ValueError for nodes in another order, which are no tree.
         """
-        tree = cls(nodes[ROOT].token_ids, nodes[ROOT].text, seed)
+        tree = cls(nodes[ROOT].token_ids, nodes[ROOT].text, seed, chat)
         tree.stats[ROOT] = stats[ROOT]
         for node, counts in zip(nodes[1:], stats[1:], strict=True):
             if node.id != len(tree) or node.parent is None or not 0 <= node.parent < node.id:

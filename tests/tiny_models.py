@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
@@ -30,9 +30,23 @@ _SPECIAL = ["<pad>", "<s>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"
 
 
 def byte_level() -> Any:
-    """As of GPT-2, Llama 3 and Qwen: every byte has a token, white space leads."""
+    """As of GPT-2 and SmolLM2: every byte has a token, white space leads."""
+    return _byte_level(pre_tokenizers.ByteLevel(add_prefix_space=False))
+
+
+def byte_level_by_lines() -> Any:
+    """As of Llama 3 and Qwen: the same, but ends of lines stay together whatever follows them."""
+    pieces = pre_tokenizers.Split(Regex(r"\s*[\r\n]+| ?\S+|\s+(?!\S)|\s+"), behavior="isolated")
+    return _byte_level(
+        pre_tokenizers.Sequence(
+            [pieces, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+        )
+    )
+
+
+def _byte_level(pre_tokenizer: Any) -> Any:
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = pre_tokenizer
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(

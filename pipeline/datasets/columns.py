@@ -1,19 +1,23 @@
 """Columns that several views share, and how a trace fills them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pyarrow as pa
 
+from pipeline.chat import Message
 from pipeline.majority import vote_share
 from pipeline.records import Trace, Trajectory
 
+CHAT = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+"""Turns of a chat, as libraries that train on chats read them."""
 PROBLEM = [
     ("problem_id", pa.string()),
     ("domain", pa.string()),
     ("source", pa.string()),
     ("split", pa.string()),
-    ("prompt", pa.string()),
+    ("problem", pa.string()),
+    ("prompt", CHAT),
     ("target_kind", pa.string()),
     ("target_value", pa.string()),
 ]
@@ -29,11 +33,17 @@ def problem_columns(trace: Trace) -> dict[str, object]:
         "domain": problem.domain,
         "source": problem.source,
         "split": problem.split,
-        "prompt": problem.prompt,
+        "problem": problem.prompt,
+        "prompt": trace.tree.chat and chat_column(trace.tree.chat.messages),
         "target_kind": problem.target.kind,
         "target_value": problem.target.value,
         "seed": trace.seed,
     }
+
+
+def chat_column(messages: Iterable[Message]) -> list[dict[str, str]]:
+    """The turns as a value of CHAT."""
+    return [{"role": message.role, "content": message.content} for message in messages]
 
 
 def judged_columns(trajectory: Trajectory) -> dict[str, object]:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipeline.datasets.files import (
     FolderError,
@@ -88,8 +89,8 @@ class RunFolder:
         """The folder for this run, made or resumed, and locked against other runs.
 
         `run` is what run.json is to hold; its `digest` and `config` identify the run. Raises
-        FolderError for a folder of another config, one in use, one that is not a run's, and one that
-        cannot be written to.
+        FolderError for a folder of another config, one in use, one that is not a run's, one that was
+        begun with other columns, and one that cannot be written to.
         """
         with explained(path):
             if path.is_dir() and not (path / "run.json").exists() and visible_files(path):
@@ -113,6 +114,12 @@ class RunFolder:
             if folder.run["digest"] != run["digest"]:
                 folder.close()
                 raise FolderError(f"{path}: {_difference(folder.run['config'], run['config'])}")
+            if folder.complete is None and not folder._has_present_columns():
+                folder.close()
+                raise FolderError(
+                    f"{path}: expected a run with this version's columns, got one that another version "
+                    "of berry began; finish it with that version, or name another output"
+                )
             folder._remove_uncommitted()
             return folder
 
@@ -214,6 +221,11 @@ class RunFolder:
         part = _read_entry(entry)
         self.parts[part.index] = part
         self.counts.update(part.counts)
+
+    def _has_present_columns(self) -> bool:
+        """Whether parts that are added now can be read together with the committed ones."""
+        committed = [self.part_path("trees", index) for index in sorted(self.parts)[:1]]
+        return all(pq.read_schema(path).equals(SCHEMAS["trees"]) for path in committed)
 
     def _remove_uncommitted(self) -> None:
         """Deletes parts that a crash left without a journal entry: readers must not see them."""

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from pipeline.chat import MessageMatch
 from pipeline.datasets.columns import (
+    CHAT,
     LABEL_SOURCE,
     PROBLEM,
+    chat_column,
     judged_columns,
     problem_columns,
     source_columns,
@@ -15,12 +18,13 @@ from pipeline.labels import LabelConfig
 from pipeline.majority import is_voted
 from pipeline.records import Trace, Trajectory
 
-_MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
 TRACES = pa.schema(
     [
         *PROBLEM,
         ("response", pa.string()),
-        ("messages", pa.list_(_MESSAGE)),
+        ("completion", CHAT),
+        ("messages", CHAT),
+        ("messages_exact", pa.bool_()),
         ("extracted", pa.string()),
         ("num_tokens", pa.int32()),
         ("prompt_token_ids", pa.list_(pa.int32())),
@@ -50,11 +54,22 @@ def _row(trace: Trace, trajectory: Trajectory) -> dict[str, object]:
         **problem_columns(trace),
         **judged_columns(trajectory),
         "response": trajectory.response,
-        "messages": [
-            {"role": "user", "content": trace.problem.prompt},
-            {"role": "assistant", "content": trajectory.response},
-        ],
+        **_chat_columns(trace, trajectory),
         "prompt_token_ids": root.token_ids,
         "response_token_ids": [token for node in path for token in node.token_ids],
         "model_version": path[-1].model_version,
+    }
+
+
+def _chat_columns(trace: Trace, trajectory: Trajectory) -> dict[str, object]:
+    """The response as a chat; null where the turns of the prompt are unknown."""
+    chat = trace.tree.chat
+    if chat is None:
+        return {"completion": None, "messages": None, "messages_exact": None}
+    answer = chat.answer(trajectory.response)
+    match = trace.message_matches.get(trajectory.leaf)
+    return {
+        "completion": chat_column([answer]),
+        "messages": chat_column([*chat.messages, answer]),
+        "messages_exact": None if match is None else match is MessageMatch.EXACT,
     }

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.chat import Chat, Message, MessageMatch
 from pipeline.datasets.columns import PROBLEM, judged_columns, problem_columns, to_json
 from pipeline.labels import LabelConfig
 from pipeline.records import Decision, Problem, Trace, trajectories
@@ -54,11 +55,13 @@ _TRAJECTORY = pa.struct(
         ("decided_by", pa.string()),
         ("decision", pa.string()),
         ("decision_score", pa.float32()),
+        ("messages_match", pa.string()),
     ]
 )
 TREES = pa.schema(
     [
         *PROBLEM,
+        ("prompt_opening", pa.string()),
         ("target_tests", pa.string()),
         ("meta", pa.string()),
         ("seed", pa.int64()),
@@ -76,6 +79,7 @@ def tree_rows(trace: Trace, labels: LabelConfig) -> list[dict[str, object]]:
     decisions = {decision.leaf: decision for decision in trace.decisions}
     row = {
         **problem_columns(trace),
+        "prompt_opening": trace.tree.chat and trace.tree.chat.opening,
         "target_tests": to_json(trace.problem.target.tests),
         "meta": to_json(trace.problem.meta),
         "nodes": _node_columns(trace.tree),
@@ -86,6 +90,7 @@ def tree_rows(trace: Trace, labels: LabelConfig) -> list[dict[str, object]]:
                 "reason": trajectory.verdict and trajectory.verdict.reason,
                 "evidence": trajectory.verdict and to_json(trajectory.verdict.evidence),
                 **_decision_columns(decisions[trajectory.leaf]),
+                "messages_match": trace.message_matches.get(trajectory.leaf),
             }
             for trajectory in trace.trajectories
         ],
@@ -159,17 +164,28 @@ def read_trace(row: Mapping[str, Any]) -> Trace:
             for t in row["trajectories"]
         ),
         errors=tuple(row["errors"]),
+        message_matches={
+            t["leaf"]: MessageMatch(t["messages_match"])
+            for t in row["trajectories"]
+            if t.get("messages_match") is not None
+        },
         # Files of earlier versions lack these, and all scores.
         warnings=tuple(row.get("warnings") or ()),
         scored_by=tuple(row.get("scored_by") or ()),
     )
 
 
+def problem_text(row: Mapping[str, Any]) -> str:
+    """The problem's raw text; in files of earlier versions it is in the column `prompt`."""
+    text: str = row["problem"] if "problem" in row else row["prompt"]
+    return text
+
+
 def _read_problem(row: Mapping[str, Any]) -> Problem:
     return Problem(
         id=row["problem_id"],
         domain=row["domain"],
-        prompt=row["prompt"],
+        prompt=problem_text(row),
         target=Target(
             kind=row["target_kind"],
             value=row["target_value"],
@@ -179,6 +195,14 @@ def _read_problem(row: Mapping[str, Any]) -> Problem:
         split=row["split"],
         meta=json.loads(row["meta"]),
     )
+
+
+def _read_chat(row: Mapping[str, Any]) -> Chat | None:
+    """None where the turns are unknown, as in files of earlier versions."""
+    if row.get("prompt_opening") is None:
+        return None
+    messages = tuple(Message(role=turn["role"], content=turn["content"]) for turn in row["prompt"])
+    return Chat(messages=messages, opening=row["prompt_opening"])
 
 
 def _read_tree(row: Mapping[str, Any]) -> Tree:
@@ -192,6 +216,7 @@ def _read_tree(row: Mapping[str, Any]) -> Tree:
         row["seed"],
         outcome_scores=_known(row["trajectories"], "leaf", "score"),
         cut_scores=_known(row["nodes"], "id", "cut_score"),
+        chat=_read_chat(row),
     )
 
 

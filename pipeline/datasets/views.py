@@ -70,7 +70,8 @@ def count(trace: Trace) -> Counter[str]:
     unscored_outcomes (with reward models; nodes and complete responses); explored, explored_trials and
     explored_passes (branches that went on although their score would have ended them, those of which it
     is known how they turned out, those that turned out right); and with a suffix status.*, verdict.* of
-    verifiers, vote.* of majority votes, and dropped.RULE.
+    verifiers, vote.* of majority votes, dropped.RULE, and messages.* of survivors (as MessageMatch has
+    them).
     """
     counts = Counter(
         problems=1,
@@ -95,6 +96,9 @@ def count(trace: Trace) -> Counter[str]:
         if trajectory.verdict is not None:
             kind = "vote" if is_vote(trajectory.verdict) else "verdict"
             counts[f"{kind}.{trajectory.verdict.outcome}"] += 1
+    for trajectory in trace.kept:
+        if (match := trace.message_matches.get(trajectory.leaf)) is not None:
+            counts[f"messages.{match}"] += 1
     for decision in trace.decisions:
         if not decision.kept:
             counts[f"dropped.{decision.stage}"] += 1

@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.chat import Chat, MessageMatch
 from pipeline.errors import UserMistake
 from pipeline.records import Problem
 from pipeline.tree import Finish
@@ -56,6 +57,8 @@ class Prompt:
 
     token_ids: tuple[int, ...]
     text: str
+    chat: Chat
+    """The turns that were sent; `Chat.plain(text)` where the model has no chat template."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,4 +147,22 @@ class Observable(Protocol):
     @property
     def num_live_tokens(self) -> int:
         """Tokens sampled so far, those of requests under way included."""
+        ...
+
+
+@runtime_checkable
+class MessageMatcher(Protocol):
+    """What an engine whose model has a chat template can say besides; no engine has to."""
+
+    def match_messages(
+        self,
+        chat: Chat,
+        prompt_token_ids: Sequence[int],
+        response: str,
+        response_token_ids: Sequence[int],
+    ) -> MessageMatch | None:
+        """How the chat and the response, rendered by the template, compare with the sampled ids.
+
+        None where the model has no chat template.
+        """
         ...

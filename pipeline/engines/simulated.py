@@ -20,6 +20,7 @@ from random import Random
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pipeline.chat import Chat
 from pipeline.engines import Completion, Prompt, PromptFormat, Request
 from pipeline.records import Problem
 from pipeline.tree import Finish
@@ -78,7 +79,7 @@ class SimulatedEngine:
         """The prompt, in which the solver is also told the gold answer it is to find or miss."""
         answer = json.dumps(problem.target.value or "0")
         text = f"{self._format.render(problem)}\n[the simulated solver is told: {answer}]{_SOLUTION}"
-        return Prompt(token_ids=tuple(text.encode()), text=text)
+        return Prompt(token_ids=tuple(text.encode()), text=text, chat=Chat.plain(text))
 
     async def generate(self, request: Request) -> list[Completion]:
         """Completions after `token_seconds` for each token of the longest one."""

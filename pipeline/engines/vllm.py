@@ -10,10 +10,12 @@ is and wins.
 import asyncio
 import itertools
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.chat import Chat, MessageMatch
 from pipeline.engines import (
     Completion,
     EngineDied,
@@ -23,6 +25,7 @@ from pipeline.engines import (
     Request,
     RequestRejected,
 )
+from pipeline.engines.chat_format import ChatFormat, token_texts
 from pipeline.engines.models import ModelError, locate
 from pipeline.records import Problem
 from pipeline.tree import Finish
@@ -37,8 +40,6 @@ from reward_models.vllm_cpu import (
 )
 
 _FINISH = {"stop": Finish.STOP, "length": Finish.LENGTH, "abort": Finish.ABORT}
-_CONTEXT_TOKENS = 6
-"""Prompt tokens that a decoder reads first, so that the response's first space is not lost."""
 
 
 class VllmEngine:
@@ -158,6 +159,7 @@ class VllmEngine:
                 f"engine.model={self.config.model}: expected a model with a tokenizer.json, "
                 f"got a tokenizer of type {type(tokenizer).__name__}"
             )
+        self._chat_format = ChatFormat(tokenizer, self._format, self.config.model)
 
     def _token_counter(self) -> Any:
         """A class by which vLLM reports each step's tokens: requests answer only when they end."""
@@ -186,20 +188,17 @@ class VllmEngine:
 
     def encode(self, problem: Problem) -> Prompt:
         """The problem's prompt through the model's chat template, if it has one."""
-        user = self._format.render(problem)
-        if getattr(self._chat_tokenizer, "chat_template", None) is None:
-            text = f"{self._format.system}\n\n{user}" if self._format.system else user
-            ids = self._chat_tokenizer.encode(text)
-        else:
-            messages = [{"role": "user", "content": user}]
-            if self._format.system:
-                messages.insert(0, {"role": "system", "content": self._format.system})
-            text = self._chat_tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=True
-            )
-            # The template has put the special tokens into the text already.
-            ids = self._chat_tokenizer.encode(text, add_special_tokens=False)
-        return Prompt(token_ids=tuple(ids), text=text)
+        return self._chat_format.encode(problem)
+
+    def match_messages(
+        self,
+        chat: Chat,
+        prompt_token_ids: Sequence[int],
+        response: str,
+        response_token_ids: Sequence[int],
+    ) -> MessageMatch | None:
+        """As `ChatFormat.match` has it."""
+        return self._chat_format.match(chat, prompt_token_ids, response, response_token_ids)
 
     async def generate(self, request: Request) -> list[Completion]:
         """The request's completions, all at once when the last is finished."""
@@ -255,7 +254,7 @@ class VllmEngine:
     def _completion(self, request: Request, result: Any) -> Completion:
         (output,) = result.outputs
         ids = tuple(output.token_ids)
-        texts = self._token_texts(request.token_ids[-_CONTEXT_TOKENS:], ids)
+        texts = token_texts(self._tokenizer, request.token_ids, ids)
         text = "".join(texts)
         finish = _FINISH.get(output.finish_reason, Finish.ABORT)
         if output.stop_reason in request.pause:
@@ -270,12 +269,6 @@ class VllmEngine:
             finish=finish,
             num_cached_tokens=result.num_cached_tokens,
         )
-
-    def _token_texts(self, context: Any, ids: tuple[int, ...]) -> tuple[str, ...]:
-        from tokenizers.decoders import DecodeStream
-
-        stream = DecodeStream(ids=list(context), skip_special_tokens=True)
-        return tuple(stream.step(self._tokenizer, token) or "" for token in ids)
 
 
 def _sampled_logprobs(ids: tuple[int, ...], logprobs: Any) -> tuple[float, ...] | None:

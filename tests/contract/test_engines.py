@@ -14,6 +14,7 @@ from pipeline.engines import (
     RequestRejected,
     Sampling,
 )
+from pipeline.engines.chat_format import token_texts
 from pipeline.engines.simulated import SimulatedEngine
 from pipeline.engines.steps import StepConfig, StepSplitter
 from pipeline.engines.vllm import VllmEngine
@@ -99,6 +100,11 @@ class TestEveryEngine:
         assert "Sum?" in one.text
         assert engine.model_version
 
+    async def test_the_turns_that_were_sent_are_told(self, engine: Engine) -> None:
+        chat = engine.encode(make_problem("Sum?")).chat
+        assert [message.role for message in chat.messages] == ["user"]
+        assert "Sum?" in chat.messages[0].content
+
 
 async def test_closing_twice_is_fine() -> None:
     for engine in (
@@ -126,7 +132,8 @@ class TestVllm:
     async def test_characters_of_several_tokens_stay_whole(self, real_engine: VllmEngine) -> None:
         text = "naïve — 日本語 🙂\n\nend"
         ids = tuple(real_engine._tokenizer.encode(text).ids)
-        texts = real_engine._token_texts(real_engine.encode(make_problem()).token_ids[-6:], ids)
+        prompt = real_engine.encode(make_problem())
+        texts = token_texts(real_engine._tokenizer, prompt.token_ids, ids)
         assert "".join(texts) == text
         assert "" in texts
 

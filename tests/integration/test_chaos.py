@@ -275,9 +275,10 @@ def test_an_engine_that_dies_of_a_request_costs_only_that_problem(
     assert facts["restarts"] == 2
     assert facts["problems"] == 5
     assert facts["problems_failed"] == 1
-    rows = pq.read_table(out / "data" / "trees", columns=["prompt", "errors"]).to_pylist()
+    rows = pq.read_table(out / "data" / "trees", columns=["problem", "prompt", "errors"]).to_pylist()
     (failed,) = [row for row in rows if row["errors"]]
-    assert failed["prompt"].startswith("What is 3 + 3?")
+    assert failed["problem"].startswith("What is 3 + 3?")
+    assert failed["prompt"] is None
     assert failed["errors"][0].startswith("given up after 2 attempts")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("berry: 1 problems failed")

@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.chat import Chat, Message, MessageMatch
 from pipeline.datasets.trees import read_trace
 from pipeline.datasets.views import SCHEMAS, EncodedTrace, decode
 from pipeline.labels import LabelConfig
@@ -32,6 +33,14 @@ PROBLEMS = st.builds(
     split=st.none() | st.just("train"),
     meta=JSON,
 )
+CHATS = st.none() | st.builds(
+    Chat,
+    messages=st.lists(
+        st.builds(Message, role=st.sampled_from(["system", "user"]), content=st.text(max_size=3)),
+        max_size=2,
+    ).map(tuple),
+    opening=st.sampled_from(["", "<think>\n"]),
+)
 LABELS = LabelConfig(truncated_fails=True, confidence=0.3)
 
 
@@ -45,6 +54,11 @@ def make_trace(problem: Problem, tree: Tree, errors: list[str]) -> Trace:
         trajectories=found,
         decisions=decisions,
         errors=tuple(errors),
+        message_matches={
+            decision.leaf: list(MessageMatch)[decision.leaf % 3]
+            for decision in decisions
+            if decision.kept and tree.chat is not None
+        },
     )
 
 
@@ -60,10 +74,11 @@ def through_parquet(trace: Trace) -> Trace:
 
 
 @settings(deadline=None)
-@given(PROBLEMS, trees, st.lists(st.text(max_size=5), max_size=2))
+@given(PROBLEMS, trees, CHATS, st.lists(st.text(max_size=5), max_size=2))
 def test_a_trace_that_was_read_has_the_same_rows(
-    problem: Problem, tree: Tree, errors: list[str]
+    problem: Problem, tree: Tree, chat: Chat | None, errors: list[str]
 ) -> None:
+    tree.chat = chat
     trace = make_trace(problem, tree, errors)
     again = through_parquet(trace)
     assert rows(again) == rows(trace)
@@ -74,7 +89,9 @@ def test_a_trace_that_was_read_has_the_same_rows(
     assert again.tree.scores == trace.tree.scores
     assert again.tree.outcome_scores == trace.tree.outcome_scores
     assert again.tree.cut_scores == trace.tree.cut_scores
+    assert again.tree.chat == chat
     assert again.decisions == trace.decisions
+    assert again.message_matches == trace.message_matches
 
 
 @settings(deadline=None)
@@ -88,3 +105,19 @@ def test_a_tree_that_was_read_grows_like_the_original(
         assert again.prefix_token_ids(node.id) == tree.prefix_token_ids(node.id)
         assert again.reserve(node.id, 2) == tree.reserve(node.id, 2)
     assert set(again.events) == set(tree.events)
+
+
+@settings(deadline=None)
+@given(PROBLEMS, trees)
+def test_rows_of_earlier_versions_can_be_read(problem: Problem, tree: Tree) -> None:
+    """Their `prompt` is the problem's text, and they know nothing of chats."""
+    trace = make_trace(problem, tree, [])
+    (row,) = decode("trees", [EncodedTrace.of(trace)]).to_pylist()
+    row["prompt"] = row.pop("problem")
+    del row["prompt_opening"]
+    for trajectory in row["trajectories"]:
+        del trajectory["messages_match"]
+    again = read_trace(row)
+    assert again.problem == problem
+    assert again.tree.chat is None
+    assert rows(again) == rows(trace)

@@ -10,6 +10,7 @@ from benchmarks.arithmetic.chains import Chain, Split, make_chains, write_proble
 from benchmarks.arithmetic.model import Recipe, Trained, load_model, measure_probabilities, train_model
 from benchmarks.arithmetic.sampling import pass_rate_by_sampling
 from benchmarks.arithmetic.truth import true_steps
+from pipeline.chat import Chat
 from pipeline.engines import Completion, Prompt, Request, Sampling
 from pipeline.judging import LocalJudge
 from pipeline.problems import Intake
@@ -151,7 +152,8 @@ class _Fixed:
     async def close(self) -> None: ...
 
     def encode(self, problem: Problem) -> Prompt:
-        return Prompt(token_ids=tuple(map(ord, problem.prompt)), text=problem.prompt)
+        text = problem.prompt
+        return Prompt(token_ids=tuple(map(ord, text)), text=text, chat=Chat.plain(text))
 
     async def generate(self, request: Request) -> list[Completion]:
         self.requests.append(request)

@@ -1,13 +1,18 @@
 """One problem through the main path, with an engine that does as it is told."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
+from pipeline.chat import Chat, Message, MessageMatch
+from pipeline.datasets.trees import read_trace
 from pipeline.datasets.views import SCHEMAS, EncodedTrace, count, decode
 from pipeline.engines import (
     Completion,
     EngineDied,
+    MessageMatcher,
+    Prompt,
     PromptFormat,
     Request,
     RequestRejected,
@@ -18,7 +23,7 @@ from pipeline.engines.steps import StepConfig, StepSplitter
 from pipeline.explore import Explorer
 from pipeline.judging import LocalJudge
 from pipeline.prune import PruneConfig, Pruner
-from pipeline.records import Trace
+from pipeline.records import Problem, Trace
 from pipeline.search import Expansion, Strategy
 from pipeline.search.branching import Branching
 from pipeline.seeds import derive_seed
@@ -43,16 +48,21 @@ class RecordingEngine(SimulatedEngine):
 
 
 def explorer(
-    engine: SimulatedEngine, strategy: Strategy | None = None, max_tokens: int = 400
+    engine: SimulatedEngine,
+    strategy: Strategy | None = None,
+    max_tokens: int = 400,
+    matcher: MessageMatcher | None = None,
+    keep: int = 2,
 ) -> Explorer:
     return Explorer(
         engine=engine,
         splitter=StepSplitter(StepConfig()),
         strategy=strategy or Branching(Branching.Config()),
         judge=LocalJudge(ExactVerifier(ExactVerifier.Config())),
-        pruner=Pruner(PruneConfig(max_per_problem=2)),
+        pruner=Pruner(PruneConfig(max_per_problem=keep)),
         sampling=Sampling(max_tokens=max_tokens),
         seed=3,
+        matcher=matcher,
     )
 
 
@@ -135,7 +145,68 @@ async def test_rows_hold_all_of_a_trace() -> None:
     for row in rows["traces"].to_pylist():
         ids = row["prompt_token_ids"] + row["response_token_ids"]
         assert ids == trace.tree.prefix_token_ids(row["leaf"])
-        assert row["messages"][1]["content"] == row["response"]
+        (turn,) = row["prompt"]
+        assert turn == {"role": "user", "content": trace.tree.nodes[ROOT].text}
+        assert row["completion"] == [{"role": "assistant", "content": row["response"]}]
+        assert row["messages"] == row["prompt"] + row["completion"]
+        assert row["messages_exact"] is None
+    for table in rows.values():
+        assert set(table["problem"].to_pylist()) == {trace.problem.prompt}
+
+
+class ThinkingEngine(RecordingEngine):
+    """Has a chat template with a system turn, which opens the answer, and gives back two in three."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[Chat, tuple[int, ...], str, tuple[int, ...]]] = []
+
+    def encode(self, problem: Problem) -> Prompt:
+        prompt = super().encode(problem)
+        messages = (Message(role="system", content="Think."), *prompt.chat.messages)
+        return replace(prompt, chat=Chat(messages=messages, opening="<think>\n"))
+
+    def match_messages(
+        self,
+        chat: Chat,
+        prompt_token_ids: Sequence[int],
+        response: str,
+        response_token_ids: Sequence[int],
+    ) -> MessageMatch | None:
+        self.asked.append((chat, tuple(prompt_token_ids), response, tuple(response_token_ids)))
+        return list(MessageMatch)[len(self.asked) % 3]
+
+
+async def test_the_survivors_messages_are_compared_with_what_was_sampled() -> None:
+    engine = ThinkingEngine()
+    assert isinstance(engine, MessageMatcher)
+    trace = await explorer(engine, matcher=engine, keep=8).explore(make_problem())
+    leaves = [trajectory.leaf for trajectory in trace.kept]
+    assert len(leaves) > 2
+    assert list(trace.message_matches) == leaves
+    for leaf, (chat, prompt, response, sampled) in zip(leaves, engine.asked, strict=True):
+        assert chat == trace.tree.chat
+        assert [*prompt, *sampled] == trace.tree.prefix_token_ids(leaf)
+        assert len(prompt) == len(trace.tree.nodes[ROOT].token_ids)
+        assert response == trace.tree.response(leaf)
+    rows = decode("traces", [EncodedTrace.of(trace)]).to_pylist()
+    exact = [match is MessageMatch.EXACT for match in trace.message_matches.values()]
+    assert [row["messages_exact"] for row in rows] == exact
+    counts = count(trace)
+    assert sum(counts[f"messages.{match}"] for match in MessageMatch) == len(leaves)
+    for row in rows:
+        assert [turn["role"] for turn in row["prompt"]] == ["system", "user"]
+        (answer,) = row["completion"]
+        assert answer == {"role": "assistant", "content": "<think>\n" + row["response"]}
+
+
+async def test_a_stored_tree_that_grows_keeps_its_chat() -> None:
+    engine = ThinkingEngine()
+    trace = await explorer(engine, matcher=engine).explore(make_problem())
+    (row,) = decode("trees", [EncodedTrace.of(trace)]).to_pylist()
+    again = await explorer(engine, matcher=engine).explore(make_problem(), read_trace(row).tree)
+    assert again.tree.chat == trace.tree.chat
+    assert again.message_matches.keys() == {trajectory.leaf for trajectory in again.kept}
 
 
 def test_a_derived_seed_depends_on_every_part() -> None:

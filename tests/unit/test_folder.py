@@ -66,6 +66,22 @@ def test_a_folder_has_one_writer_and_any_number_of_readers(path: Path) -> None:
     RunFolder.claim(path, RUN).close()
 
 
+def test_a_run_that_was_begun_with_other_columns_is_refused_and_a_complete_one_is_not(
+    path: Path,
+) -> None:
+    folder = RunFolder.claim(path, RUN)
+    commit(folder, 0, "a")
+    trees = folder.part_path("trees", 0)
+    old = pq.read_table(trees).drop_columns(["problem", "prompt"])
+    pq.write_table(old.append_column("prompt", pa.array(["a?"])), trees)
+    folder.close()
+    for _ in range(2):
+        with pytest.raises(FolderError, match="another version of berry began"):
+            RunFolder.claim(path, RUN)
+    folder.finish({})
+    RunFolder.claim(path, RUN).close()
+
+
 def test_another_config_is_refused_once_something_is_committed(path: Path) -> None:
     RunFolder.claim(path, RUN).close()
     folder = RunFolder.claim(path, OTHER)

@@ -115,6 +115,22 @@ def test_folders_from_before_prefixes_were_counted_can_be_read() -> None:
     assert prefix_lines() == []
 
 
+def message_lines(**counts: int) -> list[str]:
+    """What the summary says about the column `messages`."""
+    folder = RunFolder(Path("runs/some"), {})
+    folder.counts = Counter({f"messages.{match}": number for match, number in counts.items()})
+    return [line for line in summary(folder).splitlines() if line.startswith("messages")]
+
+
+def test_the_summary_says_which_traces_cannot_be_trained_on_as_messages() -> None:
+    (line,) = message_lines(exact=3, other_text=10, other_tokens=1)
+    assert line.startswith(
+        "messages   the chat template gives back 3 of 14 traces as sampled, 10 with another text, 1 in "
+        "other tokens: train on prompt_token_ids and response_token_ids"
+    )
+    assert message_lines(exact=3) == message_lines() == []
+
+
 def test_the_doctor_finds_what_the_tests_need() -> None:
     findings = {finding.name: finding for finding in examine()}
     assert findings["vllm"].ok
