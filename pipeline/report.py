@@ -73,10 +73,11 @@ def _messages(counts: Counter[str]) -> list[str]:
     if not other_text + other_tokens:
         return []
     total = exact + other_text + other_tokens
+    advice = "train on prompt_token_ids and response_token_ids"
+    advice += ", or with a template that keeps the reasoning" if other_text else " where that matters"
     return [
         f"messages   the chat template gives back {exact} of {total} traces as sampled, {other_text} "
-        f"with another text, {other_tokens} in other tokens: train on prompt_token_ids and "
-        "response_token_ids, or with a template that keeps the reasoning"
+        f"with another text, {other_tokens} as the same text in other tokens: {advice}"
     ]
 
 

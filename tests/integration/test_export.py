@@ -122,6 +122,24 @@ def test_a_folder_without_the_view_gets_it(berry: Berry, out: Path) -> None:
     assert sum(entry["rows"]["steps"] for entry in entries) == len(steps)
 
 
+def test_trees_of_an_earlier_version_are_shown_and_exported(berry: Berry, out: Path) -> None:
+    """Their `prompt` was the problem's text, and they did not know what was sent."""
+    problems = {row["problem_id"]: row["problem"] for row in read(out, "trees")}
+    for path in (out / "data" / "trees").glob("part-*.parquet"):
+        table = pq.read_table(path)
+        old = table.drop_columns(["problem", "prompt", "prompt_opening"])
+        pq.write_table(old.append_column("prompt", table["problem"]), path)
+    first, text = next(iter(problems.items()))
+    assert text in berry("show", out, first).stdout
+    assert text in berry("show", out).stdout
+    done = berry("export", out, "--as", "traces")
+    assert done.returncode == 0, done.stderr
+    traces = datasets.load_dataset(str(out), "traces")["train"]
+    assert {row["problem_id"]: row["problem"] for row in traces}.items() <= problems.items()
+    unknown = ["prompt", "completion", "messages", "messages_exact"]
+    assert all(row[column] is None for row in traces for column in unknown)
+
+
 def test_the_dataset_cache_does_not_serve_what_was_replaced(berry: Berry, out: Path) -> None:
     first = out / "data" / "steps" / "part-00000.parquet"
     whole = len(datasets.load_dataset(str(out), "steps")["train"])

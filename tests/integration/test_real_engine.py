@@ -15,6 +15,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from benchmarks.cache import bound, sequences
+from pipeline.chat import MessageMatch
 from pipeline.engines import Completion, Request, Sampling
 from pipeline.engines.metered import MeteredEngine, Usage
 from pipeline.engines.models import prepare
@@ -115,6 +116,7 @@ def test_the_quickstart_ends_with_survivors(
     for trace in traces:
         assert trace["outcome"] == "pass"
         assert trace["extracted"] is not None
+    assert all(gives_back_what_was_sampled(trace) for trace in traces)
     branched = [
         row for row in rows_of(out, "trees") if any(n["slot"] and n["step"] > 1 for n in row["nodes"])
     ]
@@ -122,6 +124,39 @@ def test_the_quickstart_ends_with_survivors(
     for row in branched:
         children = Counter(node["parent"] for node in row["nodes"][1:])
         assert max(count for parent, count in children.items() if parent != 0) == 3
+
+
+def gives_back_what_was_sampled(trace: dict[str, Any]) -> bool:
+    """Whether the messages, rendered by the model's template, are the sampled ids, as is said of them;
+    the text is the same in any case."""
+    tokenizer = AutoTokenizer.from_pretrained(prepare(REAL_MODEL))
+    text = tokenizer.apply_chat_template(trace["messages"], tokenize=False)
+    rendered = tokenizer.encode(text, add_special_tokens=False)
+    sampled = trace["prompt_token_ids"] + trace["response_token_ids"]
+    assert tokenizer.decode(sampled) == text.removesuffix("\n")
+    assert trace["messages"] == trace["prompt"] + trace["completion"]
+    assert trace["messages_exact"] == (rendered == [*sampled, *tokenizer.encode("\n")])
+    return True
+
+
+@pytest.mark.engine
+@pytest.mark.asyncio(loop_scope="session")
+async def test_rendering_the_messages_gives_the_sampled_ids(real_engine: VllmEngine) -> None:
+    prompt = real_engine.encode(make_problem("Name a fruit. — Nenne eine Frucht, 请."))
+    rollouts = await real_engine.generate(asking(prompt.token_ids, 12, temperature=1.0))
+    complete = [rollout for rollout in rollouts if rollout.finish is Finish.STOP]
+    matches = Counter(
+        real_engine.match_messages(prompt.chat, prompt.token_ids, one.text, one.token_ids)
+        for one in complete
+    )
+    assert matches[MessageMatch.EXACT] > 0
+    assert set(matches) <= {MessageMatch.EXACT, MessageMatch.OTHER_TOKENS}
+    tokenizer = AutoTokenizer.from_pretrained(prepare(REAL_MODEL))
+    for one in complete:
+        turns = [*prompt.chat.messages, prompt.chat.answer(one.text)]
+        messages = [{"role": turn.role, "content": turn.content} for turn in turns]
+        text = tokenizer.apply_chat_template(messages, tokenize=False)
+        assert tokenizer.decode([*prompt.token_ids, *one.token_ids]) == text.removesuffix("\n")
 
 
 def asking(ids: Sequence[int], num_rollouts: int, **sampling: Any) -> Request:

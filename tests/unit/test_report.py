@@ -125,9 +125,11 @@ def message_lines(**counts: int) -> list[str]:
 def test_the_summary_says_which_traces_cannot_be_trained_on_as_messages() -> None:
     (line,) = message_lines(exact=3, other_text=10, other_tokens=1)
     assert line.startswith(
-        "messages   the chat template gives back 3 of 14 traces as sampled, 10 with another text, 1 in "
-        "other tokens: train on prompt_token_ids and response_token_ids"
+        "messages   the chat template gives back 3 of 14 traces as sampled, 10 with another text, 1 as "
+        "the same text in other tokens: train on prompt_token_ids and response_token_ids, or with a "
     )
+    (line,) = message_lines(exact=3, other_tokens=1)
+    assert line.endswith("train on prompt_token_ids and response_token_ids where that matters")
     assert message_lines(exact=3) == message_lines() == []
 
 
