@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ from pipeline.engines.steps import StepConfig, StepSplitter
 from pipeline.engines.stepwise import generate_steps
 from pipeline.engines.vllm import VllmEngine
 from pipeline.tree import Finish
+from tests.chat_templates import TEMPLATES
 from tests.conftest import REAL_MODEL, ROOT, Berry, make_problem
 from verifiers import Target
 from verifiers.math import MathVerifier
@@ -288,3 +290,26 @@ def test_programs_of_a_real_model_are_judged(berry: Berry, tmp_path: Path) -> No
     assert outcomes["error"] == 0
     passed = rows_of(tmp_path / "out", "traces")
     assert all(re.search("add|multiply", str(trace["extracted"])) for trace in passed)
+
+
+@pytest.mark.engine
+@pytest.mark.ray
+def test_a_template_that_refuses_the_system_turn_ends_the_run_before_a_token(
+    berry: Berry, tmp_path: Path
+) -> None:
+    model = Path(shutil.copytree(prepare(REAL_MODEL), tmp_path / "model"))
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer.chat_template = TEMPLATES["gemma"].jinja
+    tokenizer.save_pretrained(model)
+    done = berry(
+        "run",
+        ROOT / "configs" / "quickstart.yaml",
+        "output=out",
+        "engine.model=./model",
+        "prompt.system=Hi.",
+    )
+    assert done.returncode == 2, done.stderr
+    line = done.stderr.splitlines()[-1]
+    assert "prompt.system, got one that refuses it (System role not supported)" in line
+    assert "Traceback" not in done.stderr
+    assert rows_of(tmp_path / "out", "trees") == []
