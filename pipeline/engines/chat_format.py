@@ -112,20 +112,25 @@ class ChatFormat:
         where = f"engine.model={model}: expected a chat template that takes"
         instead = "put its text into prompt.template instead"
         try:
-            bare = self._render([Message(role="user", content=_QUESTION)], open_answer=True)
-        except _TEMPLATE_ERRORS as e:
-            raise EngineStartError(f"{where} a user's turn, got one that fails ({_line(e)})") from e
-        try:
             prompt = self._render(self._turns(_QUESTION), open_answer=True)
         except _TEMPLATE_ERRORS as e:
-            raise EngineStartError(
-                f"{where} prompt.system, got one that refuses it ({_line(e)}); {instead}"
-            ) from e
-        if _QUESTION not in bare:
+            if self._takes_question_alone():
+                raise EngineStartError(
+                    f"{where} prompt.system, got one that refuses it ({_line(e)}); {instead}"
+                ) from e
+            raise EngineStartError(f"{where} a user's turn, got one that fails ({_line(e)})") from e
+        if _QUESTION not in prompt:
             raise EngineStartError(f"{where} a user's turn as text, got one that leaves it out")
         if self._format.system and self._format.system.strip() not in prompt:
             raise EngineStartError(f"{where} prompt.system, got one that leaves it out; {instead}")
         return prompt
+
+    def _takes_question_alone(self) -> bool:
+        try:
+            self._render([Message(role="user", content=_QUESTION)], open_answer=True)
+        except _TEMPLATE_ERRORS:
+            return False
+        return True
 
     def _around_answer(self, prompt: str) -> tuple[str, str]:
         """What the prompt has opened of the answer, and what follows the last answer.
