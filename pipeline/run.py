@@ -26,6 +26,7 @@ from pipeline.config import RunConfig
 from pipeline.datasets.card import render_card
 from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.parts import Lease, Parts
+from pipeline.datasets.reasons import trim, without_reasons
 from pipeline.engines.metered import Usage
 from pipeline.problems import Intake, Source
 from pipeline.time_left import TimeLeft
@@ -184,6 +185,7 @@ class _Run:
         encoded = await cluster.explore(lease.problem)
         encoded.counts["restarts"] = cluster.take_restarts()
         self._snapshot.counts.update(encoded.counts)
+        trim(self._snapshot.counts)
         self._snapshot.new_problems += 1
         self._parts.put(lease.index, encoded)
 
@@ -226,7 +228,7 @@ class _Run:
             "new_prompt_tokens_cached": snapshot.usage.num_cached_tokens,
             "total": snapshot.total,
             "restarts": 0,
-            **snapshot.counts,
+            **without_reasons(snapshot.counts),
         }
 
     def _final_facts(self, intake: Intake) -> dict[str, Any]:

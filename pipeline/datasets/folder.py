@@ -35,6 +35,7 @@ from pipeline.datasets.files import (
     visible_files,
     write_card,
 )
+from pipeline.datasets.reasons import trim
 from pipeline.datasets.views import SCHEMAS
 
 __all__ = ["FolderError", "Part", "RunFolder", "ids_digest"]
@@ -221,6 +222,7 @@ class RunFolder:
         part = _read_entry(entry)
         self.parts[part.index] = part
         self.counts.update(part.counts)
+        trim(self.counts)
 
     def _has_present_columns(self) -> bool:
         """Whether parts that are added now can be read together with the committed ones."""

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from pipeline.datasets.card import render_card
 from pipeline.datasets.folder import FolderError, RunFolder, ids_digest
+from pipeline.datasets.reasons import trim
 from pipeline.datasets.views import SCHEMAS, EncodedTrace, decode
 from pipeline.records import Problem
 
@@ -78,6 +79,7 @@ class Parts:
         counts: Counter[str] = Counter()
         for encoded in done:
             counts.update(encoded.counts)
+        trim(counts)
         self._folder.commit(
             part,
             self._ids.pop(part),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from pipeline.datasets.reasons import count_reasons
 from pipeline.datasets.steps import STEPS, step_rows
 from pipeline.datasets.traces import TRACES, trace_rows
 from pipeline.datasets.trees import TREES, tree_rows
@@ -70,8 +71,8 @@ def count(trace: Trace) -> Counter[str]:
     unscored_outcomes (with reward models; nodes and complete responses); explored, explored_trials and
     explored_passes (branches that went on although their score would have ended them, those of which it
     is known how they turned out, those that turned out right); and with a suffix status.*, verdict.* of
-    verifiers, vote.* of majority votes, dropped.RULE, and messages.* of survivors (as MessageMatch has
-    them).
+    verifiers, vote.* of majority votes, dropped.RULE, messages.* of survivors (as MessageMatch has
+    them), and reason.* (`reasons.py`).
     """
     counts = Counter(
         problems=1,
@@ -102,6 +103,7 @@ def count(trace: Trace) -> Counter[str]:
     for decision in trace.decisions:
         if not decision.kept:
             counts[f"dropped.{decision.stage}"] += 1
+    counts.update(count_reasons(trace))
     return counts
 
 
