@@ -153,7 +153,7 @@ def test_the_dataset_cache_never_serves_an_earlier_run(
     [
         (["nowhere.yaml"], "nowhere.yaml: cannot be read"),
         ([SIMULATED, "strategy.m=1"], "strategy.m: unknown key"),
-        ([SIMULATED, "strategy.points=many"], "strategy.points: input should be a valid integer"),
+        ([SIMULATED, "strategy.points=many"], "strategy.points: expected a whole number, got 'many'"),
         ([SIMULATED, "problems.path=nowhere.jsonl"], "there is no file nowhere.jsonl"),
         ([SIMULATED, "problems.path=empty.jsonl"], "no problems"),
         ([SIMULATED, "problems.path=bad.jsonl"], "bad.jsonl, line 2: field 'answer'"),
