@@ -8,15 +8,15 @@ that are committed, one after the other, and of each a few trees at a time.
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.config import Rules, read_rules
 from pipeline.datasets.card import render_card, render_view_card
+from pipeline.datasets.damage import part_traces
 from pipeline.datasets.files import explained, publish_table, visible_files, write_card
 from pipeline.datasets.folder import FolderError, RunFolder
-from pipeline.datasets.trees import read_traces
 from pipeline.datasets.views import ABOUT, EncodedTrace, decode
 from pipeline.errors import UserMistake
 from pipeline.majority import Majority, withdraw_votes
@@ -127,7 +127,7 @@ class _Export:
 
     async def _write_part(self, index: int) -> None:
         encoded = []
-        for trace in self._read(index):
+        for trace in part_traces(self._folder, index):
             derived = await self._derive(trace)
             encoded.append(EncodedTrace.of(derived, self._rules.labels, [self._view]))
             self._exported.num_problems += 1
@@ -143,16 +143,6 @@ class _Export:
         self._exported.num_parts += 1
         self._exported.num_changed += changed
         self._exported.num_rows += table.num_rows
-
-    def _read(self, index: int) -> Iterator[Trace]:
-        path = self._folder.part_path("trees", index)
-        traces = read_traces(path)
-        while True:
-            with explained(path):
-                trace = next(traces, None)
-            if trace is None:
-                return
-            yield trace
 
     async def _derive(self, trace: Trace) -> Trace:
         """The trace by the rules: as it is stored, unless its rules changed."""

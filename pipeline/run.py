@@ -12,7 +12,6 @@ bounded number of problems, whatever the size of the set.
 
 import asyncio
 import contextlib
-import importlib.metadata
 import platform
 import time
 from collections import Counter
@@ -24,11 +23,13 @@ from typing import Any, Protocol
 from pipeline.cluster import Cluster
 from pipeline.config import RunConfig
 from pipeline.datasets.card import render_card
+from pipeline.datasets.damage import check_files
 from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.parts import Lease, Parts
 from pipeline.engines.metered import Usage
 from pipeline.problems import Intake, Source
 from pipeline.time_left import TimeLeft
+from pipeline.versions import version
 
 _TICK_SECONDS = 0.5
 _OPEN_PARTS = 8
@@ -92,6 +93,7 @@ def execute(config: RunConfig, progress: Progress) -> RunFolder:
     """
     folder = RunFolder.claim(config.output, describe(config))
     try:
+        check_files(folder)
         if folder.complete is None:
             asyncio.run(_Run(config, folder, progress).run())
         return folder
@@ -110,14 +112,6 @@ def describe(config: RunConfig) -> dict[str, Any]:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions | {name: version(name) for name in packages},
     }
-
-
-def version(package: str) -> str | None:
-    """An installed package's version; None if it is not installed."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 class _Run:
