@@ -141,7 +141,9 @@ def show(out: Path, problem_id: str | None, limit: int) -> None:
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--as", "view", required=True, metavar="VIEW", help="steps or traces.")
 @click.option(
-    "--output", type=click.Path(path_type=Path), help="A new folder for it, instead of OUT itself."
+    "--output",
+    type=click.Path(path_type=Path),
+    help="A new folder for it, or one new file (.jsonl or .parquet), instead of OUT itself.",
 )
 def export(out: Path, overrides: tuple[str, ...], view: str, output: Path | None) -> None:
     """Derive a view again from the trees of the run in folder OUT; no model runs.

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from pipeline.errors import named
 from reward_models import RewardModel, Score, Steps
 from verifiers.plugins import Kind, Part
 
@@ -21,8 +22,6 @@ REWARD_MODELS = {
     "simulated": "pipeline.engines.simulated_prm:SimulatedPrm",
 }
 """What `use` can name in a section of `reward_models`."""
-
-_MAX_CHARS = 200
 
 
 def check_part(part: Part) -> None:
@@ -47,7 +46,7 @@ def describe_failure(error: Exception) -> str:
     """One short line."""
     if isinstance(error, ScoringFailed):
         return str(error)
-    return " ".join(f"{type(error).__name__}: {error}".split())[:_MAX_CHARS]
+    return named(error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

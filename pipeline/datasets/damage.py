@@ -21,13 +21,16 @@ _BATCH_ROWS = 64
 
 
 def find_damage(folder: RunFolder) -> list[str]:
-    """What is wrong with the files of committed parts, one line for each, by name and size."""
-    return [
-        _describe(folder, view, index, wrong)
-        for index, part in sorted(folder.parts.items())
-        for view in part.rows
-        if (wrong := _look_at(folder, view, index)) is not None
-    ]
+    """What is wrong with the files of committed parts, one line for each, by name and size.
+
+    Where a part's trees are lost, its other views are left out: they are made anew with the trees.
+    """
+    found = []
+    for index, part in sorted(folder.parts.items()):
+        wrong = {view: _look_at(folder, view, index) for view in part.rows}
+        lost = ["trees"] if wrong.get("trees") else wrong
+        found += [_describe(folder, view, index, why) for view in lost if (why := wrong[view])]
+    return found
 
 
 def check_files(folder: RunFolder) -> None:
