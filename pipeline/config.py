@@ -20,16 +20,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pipeline.branch_pruning import NEVER, BranchPruning
 from pipeline.config_messages import Origin, explain
 from pipeline.engines import ENGINES, Engine, PromptFormat, Sampling
+from pipeline.engines.border import check_engine
 from pipeline.engines.steps import StepConfig, StepSplitter
 from pipeline.errors import UserMistake
 from pipeline.labels import LabelConfig
+from pipeline.own_code import raised
 from pipeline.parsing import NotYaml, read_yaml
 from pipeline.problems import SOURCES
+from pipeline.problems.border import check_source
 from pipeline.prune import PruneConfig
 from pipeline.scoring import REWARD_MODEL, scores_outcomes
 from pipeline.search import STRATEGIES
 from pipeline.search.budget import BudgetConfig, Budgeted
 from reward_models import RewardModel
+from reward_models.errors import RewardModelError
 from sandbox import SandboxConfig
 from verifiers import Verifier
 from verifiers.catalog import VERIFIER, build_verifier
@@ -43,8 +47,8 @@ def _check_proposes(part: Part) -> None:
 
 
 KINDS = {
-    "problems": Kind("berry.problems", SOURCES),
-    "engine": Kind("berry.engines", ENGINES),
+    "problems": Kind("berry.problems", SOURCES, check=check_source),
+    "engine": Kind("berry.engines", ENGINES, check=check_engine),
     "strategy": Kind("berry.strategies", STRATEGIES, check=_check_proposes),
     "verifier": VERIFIER,
     "reward_models": REWARD_MODEL,
@@ -199,9 +203,21 @@ class RunConfig(BaseModel):
         return self.cluster.reward_actors
 
     def build_reward_model(self, index: int, engine: Engine | None = None) -> RewardModel:
-        """One of the reward models; one whose class says what engine it `reads_engine` gets that."""
+        """One of the reward models; one whose class says what engine it `reads_engine` gets that.
+
+        Raises RewardModelError.
+        """
         part = self.reward_models[index]
-        model: RewardModel = part.build(*((engine,) if hasattr(part.cls, "reads_engine") else ()))
+        try:
+            model: RewardModel = part.build(*((engine,) if hasattr(part.cls, "reads_engine") else ()))
+        except RewardModelError:
+            raise
+        except (Exception, SystemExit) as e:
+            # Its class may be anybody's.
+            why = raised(e, part.cls)
+            raise RewardModelError(
+                f"reward_models.{index}.use={part.use}: cannot be built: {why}"
+            ) from e
         return model
 
     def build_verifier(self) -> Verifier:

@@ -27,7 +27,8 @@ from pipeline.datasets.damage import check_files
 from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.parts import Lease, Parts
 from pipeline.engines.metered import Usage
-from pipeline.problems import Intake, Source
+from pipeline.problems import Intake
+from pipeline.problems.border import open_source
 from pipeline.time_left import TimeLeft
 from pipeline.versions import version
 
@@ -129,7 +130,7 @@ class _Run:
     async def run(self) -> None:
         config, folder, snapshot = self._config, self._folder, self._snapshot
         folder.write_card(render_card(folder))
-        source: Source = config.problems.build(config.seed)
+        source = open_source(config.problems, config.seed)
         snapshot.total = source.size()
         intake = Intake(source)
         leases = self._parts.leases(intake)

@@ -1,6 +1,7 @@
 """`berry verify`: judges a jsonl file row by row, in bounded memory and in the same order."""
 
 import asyncio
+import codecs
 import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -18,6 +19,9 @@ from verifiers.mistakes import shown
 from verifiers.records import read_target
 
 _IN_FLIGHT = 2048
+_PEEK_BYTES = 4096
+_OTHER_FORMATS = frozenset({".csv", ".tsv", ".parquet", ".xlsx", ".gz"})
+"""What people have problem sets in, and this does not read."""
 
 
 class RowError(UserMistake):
@@ -86,10 +90,15 @@ async def verify_file(
 def _check_files(source: Path, output: Path) -> None:
     """Raises RowError before the output is emptied for an input that is not there, or is the output."""
     try:
-        with source.open("rb"):
+        with source.open("rb") as file:
+            first = file.read(_PEEK_BYTES).removeprefix(codecs.BOM_UTF8).lstrip()[:1]
             same = output.exists() and output.samefile(source)
     except OSError as e:
         raise RowError(f"{source}: {e.strerror}") from e
+    kind = source.suffix.lower()
+    if first == b"[" or kind in _OTHER_FORMATS:
+        got = "one list" if first == b"[" else f"a {kind} file"
+        raise RowError(f"{source}: expected a .jsonl file, one JSON object on each line, got {got}")
     if same:
         raise RowError(f"{output}: expected another file than the input")
 
