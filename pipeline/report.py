@@ -50,7 +50,7 @@ def summary(folder: RunFolder) -> str:
     if facts is not None:
         lines += _speed(Metrics.of(facts))
     else:
-        lines = [*lines[:1], *run_state(folder), *(lines[1:] if folder.parts else [])]
+        lines = [*lines[:1], *run_state(folder), *(lines[1:] if counts else [])]
     return "\n".join(lines)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.chat import Chat
 from pipeline.config import KINDS, ConfigError, load_config
 from pipeline.engines import Completion, Prompt, Request, Sampling
 from pipeline.engines.border import BadCompletions
@@ -289,7 +290,7 @@ async def test_what_an_engine_gives_rightly_is_taken() -> None:
     request = Request(token_ids=(1,), num_rollouts=2, max_tokens=9, sampling=Sampling(), seed=0)
     answer = (make_completion("a"), make_completion("b"))
     assert await MeteredEngine(OwnEngine(answer)).generate(request) == list(answer)
-    prompt = Prompt(token_ids=(1,), text="x")
+    prompt = Prompt(token_ids=(1,), text="x", chat=Chat.plain("x"))
     assert MeteredEngine(OwnEngine(prompt)).encode(make_problem()) is prompt
     with pytest.raises(BadCompletions, match=r"encode\(\): expected a Prompt, got 3"):
         MeteredEngine(OwnEngine(3)).encode(make_problem())
