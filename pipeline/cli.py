@@ -45,7 +45,23 @@ class _InOrder(click.Group):
             raise _Interrupted from e
 
 
+def _print_versions(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from pipeline.versions import describe_versions
+
+        click.echo(describe_versions())
+        context.exit()
+
+
 @click.group(cls=_InOrder)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_versions,
+    help="Show the versions of berry, Python, vLLM, torch and Ray.",
+)
 def berry() -> None:
     """From a problem set to verified reasoning data."""
 
@@ -60,8 +76,9 @@ def run(config: Path, overrides: tuple[str, ...], address: str | None) -> None:
     KEY=VALUE sets a key of the config, for example seed=1 or strategy.use=branching.
     """
     from pipeline.config import load_config
+    from pipeline.hints import next_commands
     from pipeline.progress import TerminalProgress
-    from pipeline.report import next_commands, summary
+    from pipeline.report import summary
     from pipeline.run import execute
 
     given = overrides if address is None else (*overrides, f"cluster.address={address}")
@@ -79,17 +96,27 @@ def run(config: Path, overrides: tuple[str, ...], address: str | None) -> None:
 @berry.command()
 @click.argument("out", type=click.Path(path_type=Path))
 def status(out: Path) -> None:
-    """Tell how far the run in folder OUT is, also while it runs."""
+    """Tell how far the run in folder OUT is, also while it runs.
+
+    Exit status 1 says that files of it are missing or damaged.
+    """
+    from pipeline.datasets.damage import find_damage
     from pipeline.datasets.folder import RunFolder
     from pipeline.report import summary
 
-    click.echo(summary(RunFolder.read(out)))
+    folder = RunFolder.read(out)
+    click.echo(summary(folder))
+    if damage := find_damage(folder):
+        click.echo("\n".join(f"damage     {one}" for one in damage))
+        raise SystemExit(_complain(f"{len(damage)} files of {out} are missing or damaged", 1))
 
 
 @berry.command()
 @click.argument("out", type=click.Path(path_type=Path))
 @click.argument("problem_id", required=False)
-@click.option("--limit", default=20, show_default=True, help="Problems to list.")
+@click.option(
+    "--limit", default=20, show_default=True, type=click.IntRange(1), help="Problems to list."
+)
 def show(out: Path, problem_id: str | None, limit: int) -> None:
     """Show the run in folder OUT, or the tree of one problem.
 
@@ -104,7 +131,7 @@ def show(out: Path, problem_id: str | None, limit: int) -> None:
     if problem_id is not None:
         Console().print(problem_tree(folder, problem_id))
         return
-    click.echo(f"{summary(folder)}\n")
+    click.echo(f"{summary(folder)}\n" if folder.parts else summary(folder))
     for found, rollouts, kept, prompt in problem_ids(folder, limit):
         click.echo(f"{found}  {kept:3d} of {rollouts:3d} kept  {prompt}")
 
@@ -114,7 +141,9 @@ def show(out: Path, problem_id: str | None, limit: int) -> None:
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--as", "view", required=True, metavar="VIEW", help="steps or traces.")
 @click.option(
-    "--output", type=click.Path(path_type=Path), help="A new folder for it, instead of OUT itself."
+    "--output",
+    type=click.Path(path_type=Path),
+    help="A new folder for it, or one new file (.jsonl or .parquet), instead of OUT itself.",
 )
 def export(out: Path, overrides: tuple[str, ...], view: str, output: Path | None) -> None:
     """Derive a view again from the trees of the run in folder OUT; no model runs.

@@ -28,6 +28,7 @@ from pipeline.config import RunConfig
 from pipeline.datasets.views import EncodedTrace
 from pipeline.engines import EngineDied, EngineStartError
 from pipeline.engines.metered import Usage
+from pipeline.errors import named
 from pipeline.ray_session import AddressError, ClusterError, Head, join_ray, start_ray
 from pipeline.records import Problem, Trace
 from pipeline.seeds import derive_seed
@@ -39,6 +40,8 @@ _CLOSE_SECONDS = 10.0
 _STATS_SECONDS = 1.0
 _REWARD_CALLS = 64
 """Calls to a reward actor at once: two of each worker's, and `start` and `close`."""
+_OURS = frozenset({"pipeline", "reward_models", "sandbox", "verifiers"})
+"""Packages whose errors have messages that say all."""
 _REPLACE_SECONDS = 1800.0
 
 
@@ -133,7 +136,7 @@ class Cluster:
                     await self._replace(seat, actor)
                 except RayTaskError as e:
                     raise ClusterError(
-                        f"exploring problem {problem.id} failed: {_one_line(e.cause)}{self._see_logs()}"
+                        f"exploring problem {problem.id} failed: {_one_line(e)}{self._see_logs()}"
                     ) from e
                 else:
                     return encoded
@@ -340,6 +343,9 @@ def _one_line(error: BaseException) -> str:
     """The error's own message, without the traceback that Ray puts into it."""
     if isinstance(error, RayTaskError):
         error = error.cause
+        if type(error).__module__.partition(".")[0] not in _OURS:
+            # Its message alone may be as little as the key that was missing.
+            return named(error)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if isinstance(error, RayActorError) and "creation task" in str(error):
         # What the actor's own code raised stands below Ray's words and the traceback.

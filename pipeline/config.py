@@ -12,27 +12,32 @@ file whatever the config read before, and `engine.model=NAME` runs a real model.
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.branch_pruning import NEVER, BranchPruning
+from pipeline.config_messages import Origin, explain
 from pipeline.engines import ENGINES, Engine, PromptFormat, Sampling
+from pipeline.engines.border import check_engine
 from pipeline.engines.steps import StepConfig, StepSplitter
 from pipeline.errors import UserMistake
 from pipeline.labels import LabelConfig
+from pipeline.own_code import raised
+from pipeline.parsing import NotYaml, read_yaml
 from pipeline.problems import SOURCES
+from pipeline.problems.border import check_source
 from pipeline.prune import PruneConfig
 from pipeline.scoring import REWARD_MODEL, scores_outcomes
 from pipeline.search import STRATEGIES
 from pipeline.search.budget import BudgetConfig, Budgeted
 from reward_models import RewardModel
+from reward_models.errors import RewardModelError
 from sandbox import SandboxConfig
 from verifiers import Verifier
 from verifiers.catalog import VERIFIER, build_verifier
+from verifiers.mistakes import shown
 from verifiers.plugins import Kind, Part, PartOf
 
 
@@ -42,8 +47,8 @@ def _check_proposes(part: Part) -> None:
 
 
 KINDS = {
-    "problems": Kind("berry.problems", SOURCES),
-    "engine": Kind("berry.engines", ENGINES),
+    "problems": Kind("berry.problems", SOURCES, check=check_source),
+    "engine": Kind("berry.engines", ENGINES, check=check_engine),
     "strategy": Kind("berry.strategies", STRATEGIES, check=_check_proposes),
     "verifier": VERIFIER,
     "reward_models": REWARD_MODEL,
@@ -198,9 +203,21 @@ class RunConfig(BaseModel):
         return self.cluster.reward_actors
 
     def build_reward_model(self, index: int, engine: Engine | None = None) -> RewardModel:
-        """One of the reward models; one whose class says what engine it `reads_engine` gets that."""
+        """One of the reward models; one whose class says what engine it `reads_engine` gets that.
+
+        Raises RewardModelError.
+        """
         part = self.reward_models[index]
-        model: RewardModel = part.build(*((engine,) if hasattr(part.cls, "reads_engine") else ()))
+        try:
+            model: RewardModel = part.build(*((engine,) if hasattr(part.cls, "reads_engine") else ()))
+        except RewardModelError:
+            raise
+        except (Exception, SystemExit) as e:
+            # Its class may be anybody's.
+            why = raised(e, part.cls)
+            raise RewardModelError(
+                f"reward_models.{index}.use={part.use}: cannot be built: {why}"
+            ) from e
         return model
 
     def build_verifier(self) -> Verifier:
@@ -231,25 +248,32 @@ class Rules(BaseModel):
 def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     """The config of a YAML file with `key=value` overrides. Raises ConfigError."""
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = read_yaml(path.read_text(encoding="utf-8"))
     except OSError as e:
         raise ConfigError(f"{path}: cannot be read ({e.strerror})") from e
-    except (yaml.YAMLError, UnicodeDecodeError) as e:
-        raise ConfigError(f"{path}: is not YAML ({' '.join(str(e).split())})") from e
+    except UnicodeDecodeError as e:
+        raise ConfigError(f"{path}: is not YAML: it is not UTF-8, at byte {e.start + 1}") from e
+    except NotYaml as e:
+        raise ConfigError(f"{path}: is not YAML: {e}") from e
+    raw = text.value
     if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: expected keys and values, got {type(raw).__name__}")
-    given = [_parse_override(override) for override in overrides]
-    for keys, value in sorted(given, key=lambda one: one[0][-1] != "use"):
-        _apply(raw, keys, value, uses_given={k[0] for k, _ in given if k[1:] == ["use"]})
-    return check_config(raw, str(path))
+        raise ConfigError(f"{path}: expected keys and values, got {shown(raw)}")
+    try:
+        given = [_parse_override(override) for override in overrides]
+        for keys, value in sorted(given, key=lambda one: one[0][-1] != "use"):
+            _apply(raw, keys, value, uses_given={k[0] for k, _ in given if k[1:] == ["use"]})
+    except ConfigError as e:
+        raise ConfigError(f"on the command line: {e}") from e
+    origin = Origin(file=str(path), lines=text.lines, given=[tuple(keys) for keys, _ in given])
+    return check_config(raw, origin)
 
 
-def check_config(raw: dict[str, Any], origin: str) -> RunConfig:
-    """A RunConfig of plain values. Raises ConfigError, which names `origin` and the key."""
+def check_config(raw: dict[str, Any], origin: Origin) -> RunConfig:
+    """A RunConfig of plain values. Raises ConfigError, which names the origin and the key."""
     try:
         return RunConfig.model_validate(raw)
     except ValidationError as e:
-        raise ConfigError(f"{origin}: {_explain(e)}") from e
+        raise ConfigError(explain(e, RunConfig, raw, origin)) from e
 
 
 def check_section(kind: Kind, use: str, overrides: Sequence[str]) -> Part:
@@ -260,7 +284,7 @@ def check_section(kind: Kind, use: str, overrides: Sequence[str]) -> Part:
     try:
         return kind.part({**section, "use": use})
     except ValidationError as e:
-        raise ConfigError(f"{use}: {_explain(e)}") from e
+        raise ConfigError(f"{use}: {explain(e, kind.find(use).Config, section)}") from e
     except ValueError as e:
         raise ConfigError(str(e)) from e
 
@@ -277,7 +301,7 @@ def read_rules(resolved: Mapping[str, Any], overrides: Sequence[str] = ()) -> Ru
     try:
         return Rules.model_validate(sections)
     except ValidationError as e:
-        raise ConfigError(_explain(e)) from e
+        raise ConfigError(explain(e, Rules, sections)) from e
 
 
 def read_settings(cls: type[Settings], overrides: Sequence[str]) -> Settings:
@@ -286,7 +310,7 @@ def read_settings(cls: type[Settings], overrides: Sequence[str]) -> Settings:
     try:
         return cls.model_validate(given)
     except ValidationError as e:
-        raise ConfigError(_explain(e, known=cls)) from e
+        raise ConfigError(explain(e, cls, given)) from e
 
 
 def _parse_override(override: str) -> tuple[list[str], Any]:
@@ -295,9 +319,9 @@ def _parse_override(override: str) -> tuple[list[str], Any]:
     if not equals or not all(keys):
         raise ConfigError(f"{override}: expected key=value, for example seed=1")
     try:
-        return keys, yaml.safe_load(text)
-    except yaml.YAMLError as e:
-        raise ConfigError(f"{override}: the value is not YAML ({' '.join(str(e).split())})") from e
+        return keys, read_yaml(text).value
+    except NotYaml as e:
+        raise ConfigError(f"{override}: the value is not YAML: {e}") from e
 
 
 def _apply(raw: dict[str, Any], keys: list[str], value: Any, uses_given: set[str]) -> None:
@@ -344,29 +368,3 @@ def _options(kind: Kind, use: object) -> set[str] | None:
         return kind.options(str(use))
     except ValueError:
         return None
-
-
-def _explain(
-    error: ValidationError, above: tuple[str, ...] = (), known: type[BaseModel] = RunConfig
-) -> str:
-    """The first mistake, in one line; `above` is the key of the section it was found in."""
-    first = error.errors(include_url=False)[0]
-    where = (*above, *map(str, first["loc"]))
-    inner = (first.get("ctx") or {}).get("error")
-    if isinstance(inner, ValidationError):
-        return _explain(inner, where)
-    key = ".".join(where)
-    if first["type"] == "extra_forbidden":
-        return f"{key}: unknown key{_suggestion(where, known)}"
-    if first["type"] == "missing":
-        return f"{key}: is missing"
-    message = first["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
-    if first["type"] == "value_error":
-        return f"{key}: {message}" if key else message
-    return f"{key}: {message}, got {first['input']!r}"
-
-
-def _suggestion(where: tuple[str, ...], known: type[BaseModel]) -> str:
-    near = get_close_matches(where[0], known.model_fields, n=1) if len(where) == 1 else []
-    return f"; did you mean {near[0]}?" if near else ""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.engines.models import BUNDLED, cache_folder
-from pipeline.run import version
+from pipeline.versions import version
 from reward_models.processor import available_gib, choose_dtype, usable_cores
 from reward_models.vllm_cpu import kv_cache_gib, preload_libraries
 from sandbox import Level, SandboxUnavailable

@@ -3,6 +3,8 @@
 Each part has its own types, which say more; `cli.py` only needs to know whose affair it is.
 """
 
+_LONGEST = 300
+
 
 class UserMistake(Exception):
     """Bad input: the message says what was expected, what was got and what to do. Exit status 2."""
@@ -10,3 +12,8 @@ class UserMistake(Exception):
 
 class RunFailure(Exception):
     """What broke on the way, through no mistake of the user's. Exit status 1."""
+
+
+def named(error: BaseException) -> str:
+    """The error's type and message in one line, such as `KeyError: 'x'`, cut to a readable length."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST].removesuffix(":")

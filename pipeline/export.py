@@ -8,17 +8,19 @@ that are committed, one after the other, and of each a few trees at a time.
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.config import Rules, read_rules
 from pipeline.datasets.card import render_card, render_view_card
+from pipeline.datasets.damage import part_traces
 from pipeline.datasets.files import explained, publish_table, visible_files, write_card
 from pipeline.datasets.folder import FolderError, RunFolder
-from pipeline.datasets.trees import read_traces
-from pipeline.datasets.views import ABOUT, EncodedTrace, decode
+from pipeline.datasets.views import ABOUT, SCHEMAS, EncodedTrace, decode
 from pipeline.errors import UserMistake
+from pipeline.export_file import OneFile, check_new_file, file_kind
 from pipeline.majority import Majority, withdraw_votes
 from pipeline.prune import Pruner
 from pipeline.records import Trace, trajectories
@@ -37,6 +39,7 @@ class Exported:
 
     view: str
     folder: Path
+    """Or the one file."""
     source: Path
     is_complete: bool
     """Whether the run was."""
@@ -56,26 +59,33 @@ def export_view(
     overrides: Sequence[str] = (),
     advance: Callable[[], None] = lambda: None,
 ) -> Exported:
-    """Derives a view of the run in `out`, there or in the new folder `output`.
+    """Derives a view of the run in `out`, there, or in the new folder or file `output`.
 
-    `advance` is called for each problem. Raises ExportError for a view that is none, FolderError for
-    a folder that cannot be used, and ConfigError for rules that are none.
+    A name that ends in .jsonl or .parquet is one file. `advance` is called for each problem. Raises
+    ExportError for a view that is none, FolderError for a folder or file that cannot be used, and
+    ConfigError for rules that are none.
     """
     if view not in VIEWS:
         raise ExportError(f"--as {view}: expected one of {', '.join(VIEWS)}")
+    kind = None if output is None else file_kind(output)
     folder = RunFolder.read(out)
     rules = read_rules(folder.run["config"], overrides)
     if overrides and output is None:
         raise ExportError(
-            f"{overrides[0]}: expected --output FOLDER beside it, since what is in {out} follows the "
-            "rules of its run.json"
+            f"{overrides[0]}: expected --output FOLDER or FILE beside it, since what is in {out} "
+            "follows the rules of its run.json"
         )
     if not folder.parts:
         raise FolderError(f"{out}: expected a run with a committed part, found none yet")
     if output is None:
         folder = RunFolder.reopen(out)
     try:
-        return asyncio.run(_Export(folder, view, output, rules, overrides, advance).write())
+        export = _Export(folder, view, output, rules, overrides, advance)
+        if output is None or kind is None:
+            return asyncio.run(export.write())
+        check_new_file(output, folder.path)
+        with OneFile(output, kind, SCHEMAS[view]) as file:
+            return asyncio.run(export.write(file))
     finally:
         folder.close()
 
@@ -105,16 +115,18 @@ class _Export:
             is_complete=folder.complete is not None,
         )
 
-    async def write(self) -> Exported:
-        if self._output is not None:
+    async def write(self, file: OneFile | None = None) -> Exported:
+        """Writes all of it: into `file` if there is one, else part by part into a folder."""
+        if self._output is not None and file is None:
             self._make_output(self._output)
         try:
             for index in sorted(self._folder.parts):
-                await self._write_part(index)
+                await self._write_part(index, file)
         finally:
             if self._majority is not None:
                 await self._majority.close()
-        self._write_card()
+        if file is None:
+            self._write_card()
         return self._exported
 
     def _make_output(self, output: Path) -> None:
@@ -125,16 +137,19 @@ class _Export:
                 raise FolderError(f"{output}: expected an empty or new folder, found {visible[0]}")
             (output / "data" / self._view).mkdir(parents=True, exist_ok=True)
 
-    async def _write_part(self, index: int) -> None:
+    async def _write_part(self, index: int, file: OneFile | None) -> None:
         encoded = []
-        for trace in self._read(index):
+        for trace in part_traces(self._folder, index):
             derived = await self._derive(trace)
             encoded.append(EncodedTrace.of(derived, self._rules.labels, [self._view]))
             self._exported.num_problems += 1
             self._exported.num_trajectories += len(derived.trajectories)
             self._advance()
         table = decode(self._view, encoded)
-        if self._output is None:
+        if file is not None:
+            file.write(table)
+            changed = True
+        elif self._output is None:
             changed = self._folder.revise(index, self._view, table)
         else:
             with explained(self._output):
@@ -143,16 +158,6 @@ class _Export:
         self._exported.num_parts += 1
         self._exported.num_changed += changed
         self._exported.num_rows += table.num_rows
-
-    def _read(self, index: int) -> Iterator[Trace]:
-        path = self._folder.part_path("trees", index)
-        traces = read_traces(path)
-        while True:
-            with explained(path):
-                trace = next(traces, None)
-            if trace is None:
-                return
-            yield trace
 
     async def _derive(self, trace: Trace) -> Trace:
         """The trace by the rules: as it is stored, unless its rules changed."""
@@ -194,7 +199,8 @@ class _Export:
 
 def describe(exported: Exported) -> str:
     """What to tell the user: what was written, and how to read it."""
-    where = exported.folder / "data" / exported.view
+    is_file = exported.folder.is_file()
+    where = exported.folder if is_file else exported.folder / "data" / exported.view
     unchanged = "" if exported.num_changed else ", which is what was there"
     lines = [
         f"{exported.view:<10} {exported.num_rows} rows in {exported.num_parts} parts, in "
@@ -205,7 +211,15 @@ def describe(exported: Exported) -> str:
         lines.append(
             f"{'note':<10} the run in {exported.source} is unfinished: its committed parts alone"
         )
-    if not exported.num_rows:
+    if not exported.num_rows and not is_file:
         lines.append(f"{'note':<10} there are no rows, and load_dataset refuses a view without any")
-    load = f'load_dataset("{exported.folder}", "{exported.view}", split="train")'
-    return "\n".join([*lines, f"{'load':<10} from datasets import load_dataset; {load}"])
+    return "\n".join([*lines, f"{'load':<10} from datasets import load_dataset; {_load(exported)}"])
+
+
+def _load(exported: Exported) -> str:
+    """Python that reads what was written."""
+    path = json.dumps(str(exported.folder), ensure_ascii=False)
+    if exported.folder.is_file():
+        kind = "parquet" if exported.folder.suffix == ".parquet" else "json"
+        return f'load_dataset("{kind}", data_files={path}, split="train")'
+    return f'load_dataset({path}, "{exported.view}", split="train")'

@@ -2,19 +2,21 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from itertools import islice
 from typing import Any
 
-import pyarrow.parquet as pq
 from rich.markup import escape
 from rich.tree import Tree as RichTree
 
 from pipeline.chat import MessageMatch
 from pipeline.config import read_rules
+from pipeline.datasets.damage import part_rows
 from pipeline.datasets.folder import FolderError, RunFolder
+from pipeline.datasets.metrics import Metrics
 from pipeline.datasets.trees import problem_text, read_trace
 from pipeline.labels import LabelConfig, TrajectoryLabels, credible_interval, label_tree
 from pipeline.majority import VOTE
+from pipeline.run_state import prefixes, run_state
 from pipeline.tree import Finish
 
 _PREVIEW = 100
@@ -33,7 +35,7 @@ def summary(folder: RunFolder) -> str:
     rest = "".join(f", {number} {key}" for key, number in others.items() if number)
     votes = {key: counts[f"vote.{key}"] for key in ("pass", "fail", "abstain")}
     lines = [
-        f"run        {folder.path} ({'complete' if facts else 'unfinished'})",
+        f"run        {folder.path} ({'unfinished' if facts is None else 'complete'})",
         f"problems   {counts['problems']}, {counts['problems_solved']} with a survivor, "
         f"{counts['problems_failed']} failed",
         f"rollouts   {counts['rollouts']} ({counts['status.completed']} completed, "
@@ -45,22 +47,10 @@ def summary(folder: RunFolder) -> str:
         lines.insert(-1, f"votes      {sum(votes.values())} ({_listed(votes)})")
     lines += _messages(counts)
     lines += _scores(counts)
-    if facts:
-        lines.append(f"intake     {facts['duplicates']} duplicates, {facts['bad_rows']} bad rows")
-        speed = facts["tokens_per_second"]
-        lines.append(
-            f"speed      {'-' if speed is None else f'{speed:.0f}'} tokens/s over "
-            f"{facts['seconds']:.0f} s, after {facts['load_seconds']:.0f} s of loading, "
-            f"{facts['restarts']} restarts"
-        )
-        lines += _prefixes(facts)
-    elif live := folder.last_metrics():
-        total = "" if live["total"] is None else f" of {live['total']}"
-        lines.append(
-            f"at {live['time']}: {live['problems']}{total} problems explored, "
-            f"{live['tokens_per_second'] or 0:.0f} tokens/s, {live['restarts']} restarts"
-        )
-        lines += _prefixes(live)
+    if facts is not None:
+        lines += _speed(Metrics.of(facts))
+    else:
+        lines = [*lines[:1], *run_state(folder), *(lines[1:] if counts else [])]
     return "\n".join(lines)
 
 
@@ -78,6 +68,17 @@ def _messages(counts: Counter[str]) -> list[str]:
     return [
         f"messages   the chat template gives back {exact} of {total} traces as sampled, {other_text} "
         f"with another text, {other_tokens} as the same text in other tokens: {advice}"
+    ]
+
+
+def _speed(facts: Metrics) -> list[str]:
+    """How fast a complete run was, and what it left out."""
+    duplicates, bad_rows = (_known(one) for one in (facts.duplicates, facts.bad_rows))
+    return [
+        f"intake     {duplicates} duplicates, {bad_rows} bad rows",
+        f"speed      {_known(facts.tokens_per_second)} tokens/s over {_known(facts.seconds)} s, after "
+        f"{_known(facts.load_seconds)} s of loading, {facts.counts['restarts']} restarts",
+        *prefixes(facts),
     ]
 
 
@@ -110,35 +111,6 @@ def _scores(counts: Counter[str]) -> list[str]:
     return lines
 
 
-def _prefixes(metrics: dict[str, Any]) -> list[str]:
-    """What sharing prefixes has saved; no line where the engine does not say or nothing was read."""
-    # Folders of earlier versions have none of these figures.
-    total = metrics.get("new_prompt_tokens")
-    cached = metrics.get("new_prompt_tokens_cached")
-    if not total or cached is None:
-        return []
-    resumed = metrics["new_problems"] < metrics["problems"]
-    return [
-        f"prefixes   {total:,} prompt tokens: {cached:,} ({cached / total:.0%}) from cache, "
-        f"{total - cached:,} computed; without sharing all would have been computed"
-        f"{' (since the run went on)' if resumed else ''}"
-    ]
-
-
-def next_commands(folder: RunFolder) -> str:
-    """What to try with a finished run."""
-    out = folder.path
-    problem = _first_survivor(folder)
-    load = f'from datasets import load_dataset; print(load_dataset("{out}", "traces")["train"][0])'
-    look = [f"  berry show {out} {problem}", f"  python -c '{load}'"]
-    lines = [
-        "next:",
-        *(look if problem else [f"  berry show {out}  # no trace survived: see what was dropped"]),
-        "  berry run configs/gsm8k.yaml problems.path=FILE.jsonl engine.model=MODEL output=OUT",
-    ]
-    return "\n".join(lines)
-
-
 def problem_ids(folder: RunFolder, limit: int) -> list[tuple[str, int, int, str]]:
     """Of the first problems: id, rollouts, survivors, prompt."""
     rows = []
@@ -152,9 +124,7 @@ def problem_ids(folder: RunFolder, limit: int) -> list[tuple[str, int, int, str]
 
 def problem_tree(folder: RunFolder, problem_id: str) -> RichTree:
     """One problem's tree, drawn. Raises FolderError for an id that is not in the run."""
-    for row in _rows(folder, None, problem_id):
-        return _draw(row, read_rules(folder.run["config"]).labels)
-    raise FolderError(f"{folder.path}: no committed problem has an id that starts with {problem_id}")
+    return _draw(_find_row(folder, problem_id), read_rules(folder.run["config"]).labels)
 
 
 def _draw(row: dict[str, Any], config: LabelConfig) -> RichTree:
@@ -210,24 +180,27 @@ def _mistake(labels: TrajectoryLabels) -> str:
     return f"; wrong from step {labels.first_wrong + 1} of {len(labels.steps)}{chance}"
 
 
-def _rows(
-    folder: RunFolder, columns: list[str] | None, problem_id: str | None = None
-) -> Iterator[dict[str, Any]]:
-    """Rows of `trees` in order; only those whose id starts with `problem_id` if it is given."""
+def _rows(folder: RunFolder, columns: list[str]) -> Iterator[dict[str, Any]]:
+    """Rows of `trees` in order. Raises FolderError for a damaged part."""
     for index in sorted(folder.parts):
-        path = Path(folder.path) / "data" / "trees" / f"part-{index:05d}.parquet"
-        with pq.ParquetFile(path) as file:
-            if problem_id is not None:
-                ids = file.read(["problem_id"])["problem_id"].to_pylist()
-                matching = [i for i, found in enumerate(ids) if found.startswith(problem_id)]
-                if not matching:
-                    continue
-                yield from file.read(columns).take(matching).to_pylist()
-            else:
-                yield from file.read(columns).to_pylist()
+        yield from part_rows(folder, "trees", index, columns)
 
 
-def _first_survivor(folder: RunFolder) -> str | None:
+def _find_row(folder: RunFolder, problem_id: str) -> dict[str, Any]:
+    """The first row of `trees` whose id starts so. Raises FolderError if there is none."""
+    for index in sorted(folder.parts):
+        ids = [row["problem_id"] for row in part_rows(folder, "trees", index, ["problem_id"])]
+        matching = (number for number, found in enumerate(ids) if found.startswith(problem_id))
+        if (number := next(matching, None)) is not None:
+            return next(islice(part_rows(folder, "trees", index, batch_rows=8), number, None))
+    so_far = "" if folder.complete else f" (so far {folder.counts['problems']} are committed)"
+    raise FolderError(
+        f"{folder.path}: no committed problem has an id that starts with {problem_id}{so_far}"
+    )
+
+
+def first_survivor(folder: RunFolder) -> str | None:
+    """The id of the first problem with a trace that was kept; None if there is none."""
     for row in _rows(folder, ["problem_id", "trajectories"]):
         if any(trajectory["kept"] for trajectory in row["trajectories"]):
             return str(row["problem_id"])
@@ -237,6 +210,10 @@ def _first_survivor(folder: RunFolder) -> str | None:
 def _preview(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= _PREVIEW else f"{line[: _PREVIEW - 3]}..."
+
+
+def _known(number: float | None) -> str:
+    return "-" if number is None else f"{number:.0f}"
 
 
 def _listed(counts: dict[str, int]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from pipeline.batching import Batcher, BatchLost
+from pipeline.own_code import OwnThread
 from pipeline.scoring import ScoringFailed, describe_failure
 from reward_models import RewardModel, Score, Steps
 from reward_models.errors import RewardModelDied
@@ -38,6 +39,7 @@ class HostedModel:
     def __init__(self, build: Callable[[], RewardModel]) -> None:
         self._build = build
         self._model: RewardModel | None = None
+        self._thread = OwnThread()
         self._starting = asyncio.Lock()
 
     async def start(self) -> None:
@@ -49,7 +51,7 @@ class HostedModel:
             if self._model is None:
                 model = self._build()
                 if (start := getattr(model, "start", None)) is not None:
-                    await start()
+                    await self._thread.call(start)
                 self._model = model
             return self._model
 
@@ -59,11 +61,12 @@ class HostedModel:
             # An actor that Ray has restarted was made anew, but nobody else starts it.
             model = await self._ready()
             try:
-                return list(await model.score(batch))
+                return list(await self._thread.call(model.score, batch))
             except RewardModelDied:
                 traceback.print_exc()
                 await self._drop(model)
-            return list(await (await self._ready()).score(batch))
+            model = await self._ready()
+            return list(await self._thread.call(model.score, batch))
         except Exception as e:  # noqa: BLE001 - a model may be anybody's
             # The user is told in one line; the rest belongs into the log.
             traceback.print_exc()
@@ -73,6 +76,7 @@ class HostedModel:
         """Closes the model, if it has anything to close; calling it twice is fine."""
         if self._model is not None:
             await self._drop(self._model)
+        self._thread.close()
 
     async def _drop(self, model: RewardModel) -> None:
         """Closes this model, unless another batch has done so and there is a new one."""
@@ -80,7 +84,7 @@ class HostedModel:
             if self._model is model:
                 self._model = None
                 if (close := getattr(model, "close", None)) is not None:
-                    await close()
+                    await self._thread.call(close)
 
 
 class PooledModel:

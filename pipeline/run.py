@@ -12,7 +12,6 @@ bounded number of problems, whatever the size of the set.
 
 import asyncio
 import contextlib
-import importlib.metadata
 import platform
 import time
 from collections import Counter
@@ -24,12 +23,15 @@ from typing import Any, Protocol
 from pipeline.cluster import Cluster
 from pipeline.config import RunConfig
 from pipeline.datasets.card import render_card
+from pipeline.datasets.damage import check_files
 from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.parts import Lease, Parts
 from pipeline.datasets.reasons import trim, without_reasons
 from pipeline.engines.metered import Usage
-from pipeline.problems import Intake, Source
+from pipeline.problems import Intake
+from pipeline.problems.border import open_source
 from pipeline.time_left import TimeLeft
+from pipeline.versions import version
 
 _TICK_SECONDS = 0.5
 _OPEN_PARTS = 8
@@ -93,6 +95,7 @@ def execute(config: RunConfig, progress: Progress) -> RunFolder:
     """
     folder = RunFolder.claim(config.output, describe(config))
     try:
+        check_files(folder)
         if folder.complete is None:
             asyncio.run(_Run(config, folder, progress).run())
         return folder
@@ -113,14 +116,6 @@ def describe(config: RunConfig) -> dict[str, Any]:
     }
 
 
-def version(package: str) -> str | None:
-    """An installed package's version; None if it is not installed."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
 class _Run:
     """One process's share of a run."""
 
@@ -136,7 +131,7 @@ class _Run:
     async def run(self) -> None:
         config, folder, snapshot = self._config, self._folder, self._snapshot
         folder.write_card(render_card(folder))
-        source: Source = config.problems.build(config.seed)
+        source = open_source(config.problems, config.seed)
         snapshot.total = source.size()
         intake = Intake(source)
         leases = self._parts.leases(intake)

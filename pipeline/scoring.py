@@ -8,11 +8,15 @@ know.
 
 import asyncio
 import math
+import numbers
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from pipeline.errors import named
+from pipeline.own_code import OwnThread
 from reward_models import RewardModel, Score, Steps
+from verifiers.mistakes import shown
 from verifiers.plugins import Kind, Part
 
 REWARD_MODELS = {
@@ -21,8 +25,6 @@ REWARD_MODELS = {
     "simulated": "pipeline.engines.simulated_prm:SimulatedPrm",
 }
 """What `use` can name in a section of `reward_models`."""
-
-_MAX_CHARS = 200
 
 
 def check_part(part: Part) -> None:
@@ -47,7 +49,7 @@ def describe_failure(error: Exception) -> str:
     """One short line."""
     if isinstance(error, ScoringFailed):
         return str(error)
-    return " ".join(f"{type(error).__name__}: {error}".split())[:_MAX_CHARS]
+    return named(error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,24 +82,25 @@ class ModelScorer:
 
     def __init__(self, models: Sequence[RewardModel], *, outcomes: bool = False) -> None:
         """`outcomes` asks for complete responses alone: of each only the last step needs a score."""
-        self._models = models
+        self._models = [(model, OwnThread()) for model in models]
         self._outcomes = outcomes
 
     async def start(self) -> None:
         """Lets the models get ready. Raises what they do."""
-        for model in self._models:
+        for model, thread in self._models:
             if (start := getattr(model, "start", None)) is not None:
-                await start()
+                await thread.call(start)
 
     async def close(self) -> None:
         """Closes the models that have anything to close."""
-        for model in self._models:
+        for model, thread in self._models:
             if (close := getattr(model, "close", None)) is not None:
-                await close()
+                await thread.call(close)
+            thread.close()
 
     async def score(self, batch: Sequence[Steps]) -> Scored:
         """The scores of every item's steps; never raises for what a model does."""
-        answers = await asyncio.gather(*(self._ask(model, batch) for model in self._models))
+        answers = await asyncio.gather(*(self._ask(*one, batch) for one in self._models))
         values = [
             [_mean(known) for known in zip(*of_item, strict=True)]
             for of_item in zip(*(answer.values for answer in answers), strict=True)
@@ -108,12 +111,12 @@ class ModelScorer:
             scored_by=tuple(model for answer in answers for model in answer.scored_by),
         )
 
-    async def _ask(self, model: RewardModel, batch: Sequence[Steps]) -> Scored:
+    async def _ask(self, model: RewardModel, thread: OwnThread, batch: Sequence[Steps]) -> Scored:
         """One model's scores."""
         name = getattr(model, "name", type(model).__name__)
         unscored: list[list[float | None]] = [[None] * len(steps.texts) for steps in batch]
         try:
-            scores = list(await model.score(batch))
+            scores = list(await thread.call(model.score, batch))
             if len(scores) != len(batch):
                 raise ValueError(f"expected {len(batch)} scores, got {len(scores)}")
             values = [_values(score, steps) for score, steps in zip(scores, batch, strict=True)]
@@ -135,6 +138,8 @@ class ModelScorer:
 
 
 def _values(score: Score, steps: Steps) -> list[float | None]:
+    if not isinstance(score, Score):
+        raise TypeError(f"expected a Score for each item, got {shown(score)}")
     if len(score.values) != len(steps.texts):
         raise ValueError(f"expected scores of {len(steps.texts)} steps, got {len(score.values)}")
     return [_known(value) for value in score.values]
@@ -142,6 +147,8 @@ def _values(score: Score, steps: Steps) -> list[float | None]:
 
 def _known(value: float | None) -> float | None:
     """The value if it is one, as a 32-bit float: a stored tree has the very same."""
+    if not (value is None or isinstance(value, numbers.Real)):
+        raise TypeError(f"expected values from 0 to 1, or None, got {shown(value)}")
     if value is None or not 0 <= value <= 1:
         return None
     return as_float32(value)

@@ -4,6 +4,9 @@ It reads the view `steps` of run folders, the committed parts alone, or of folde
 has written. A step that several responses share is learnt from once.
 """
 
+import json
+import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +15,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from pipeline.config import read_settings
+from pipeline.datasets.damage import open_part
 from pipeline.datasets.folder import FolderError, RunFolder
 from pipeline.engines.models import ModelError, locate
 from pipeline.errors import UserMistake
@@ -123,13 +127,17 @@ def _read_responses(
                             seen.solved.add(row["problem_id"])
                         yield _prm_labels(row, settings) if kind == "prm" else _orm_labels(row)
         except (OSError, ValueError) as e:
-            raise TrainError(f"{path}: cannot be read ({e})") from e
+            raise TrainError(
+                f"{path}: is damaged; `berry export --as steps` of its run makes it again"
+            ) from e
 
 
 def _files(folder: Path) -> list[Path]:
     """The files of the view `steps`: a run's committed ones, or all of an exported folder."""
     if (folder / "run.json").is_file():
         run = RunFolder.read(folder)
+        for index in sorted(run.parts):
+            open_part(run, "steps", index).close()
         found = [run.part_path("steps", index) for index in sorted(run.parts)]
     else:
         found = sorted((folder / "data" / "steps").glob("part-*.parquet"))
@@ -196,6 +204,9 @@ def _labelled(
 def _describe(trained: Trained, output: Path, seconds: float, num_unsolved: int, num_voted: int) -> str:
     """What to tell the user: on what it was trained, how good it is, and what to do with it."""
     model = trained.model
+    # In YAML a path with a comma or the like needs quotes.
+    path = str(output) if re.fullmatch(r"[\w./-]+", str(output)) else json.dumps(str(output))
+    section = f"reward_models=[{{use: {model.kind}, model: {path}}}]"
     figures = [
         f"{name.replace('_', ' ')} {'unknown' if value is None else f'{value:.3f}'}"
         for name, value in model.held_out.items()
@@ -216,7 +227,8 @@ def _describe(trained: Trained, output: Path, seconds: float, num_unsolved: int,
             f"problems: {', '.join(figures)}",
             "",
             "next:",
-            f"  berry eval OUT --with {model.kind},majority,oracle --{model.kind} {output}",
-            f"  berry run CONFIG reward_models='[{{use: {model.kind}, model: {output}}}]'",
+            f"  berry eval OUT --with {model.kind},majority,oracle --{model.kind} "
+            f"{shlex.quote(str(output))}",
+            f"  berry run CONFIG {shlex.quote(section)}",
         ]
     )

@@ -1,6 +1,7 @@
 """`berry verify`: judges a jsonl file row by row, in bounded memory and in the same order."""
 
 import asyncio
+import codecs
 import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -10,12 +11,17 @@ from typing import Any
 
 from pipeline.errors import RunFailure, UserMistake
 from pipeline.judging import LocalJudge
+from pipeline.parsing import explain_json
 from sandbox import SandboxUnavailable
 from verifiers import Target, Verdict, Verifier
 from verifiers.code_targets import check_target, target_of
+from verifiers.mistakes import shown
 from verifiers.records import read_target
 
 _IN_FLIGHT = 2048
+_PEEK_BYTES = 4096
+_OTHER_FORMATS = frozenset({".csv", ".tsv", ".parquet", ".xlsx", ".gz"})
+"""What people have problem sets in, and this does not read."""
 
 
 class RowError(UserMistake):
@@ -84,10 +90,15 @@ async def verify_file(
 def _check_files(source: Path, output: Path) -> None:
     """Raises RowError before the output is emptied for an input that is not there, or is the output."""
     try:
-        with source.open("rb"):
+        with source.open("rb") as file:
+            first = file.read(_PEEK_BYTES).removeprefix(codecs.BOM_UTF8).lstrip()[:1]
             same = output.exists() and output.samefile(source)
     except OSError as e:
         raise RowError(f"{source}: {e.strerror}") from e
+    kind = source.suffix.lower()
+    if first == b"[" or kind in _OTHER_FORMATS:
+        got = "one list" if first == b"[" else f"a {kind} file"
+        raise RowError(f"{source}: expected a .jsonl file, one JSON object on each line, got {got}")
     if same:
         raise RowError(f"{output}: expected another file than the input")
 
@@ -122,9 +133,9 @@ def _questions(source: Path, columns: Columns) -> Iterator[tuple[object, str, Ta
             try:
                 row = json.loads(line, parse_constant=_refuse)
             except (ValueError, RecursionError) as e:
-                raise RowError(f"{where}: is not JSON ({e})") from e
+                raise RowError(f"{where}: is not JSON: {explain_json(e)}") from e
             if not isinstance(row, dict):
-                raise RowError(f"{where}: expected an object, got {type(row).__name__}")
+                raise RowError(f"{where}: expected an object with fields, got {shown(row)}")
             response = _text(row.get("response"), f"{where}: field 'response'")
             prompt = _text(row.get("prompt") or "", f"{where}: field 'prompt'")
             try:
@@ -141,7 +152,7 @@ def _refuse(constant: str) -> None:
 
 def _text(value: object, where: str) -> str:
     if not isinstance(value, str):
-        raise RowError(f"{where}: expected a text, got {value!r}")
+        raise RowError(f"{where}: expected a text, got {shown(value)}")
     return value
 
 
@@ -150,7 +161,7 @@ def _math_target(row: dict[str, Any]) -> Target:
     if isinstance(gold, int | float) and not isinstance(gold, bool):
         gold = str(gold)
     if not isinstance(gold, str):
-        raise ValueError(f"field 'gold': expected a text or a number, got {gold!r}")
+        raise ValueError(f"field 'gold': expected a text or a number, got {shown(gold)}")
     return Target(kind="math", value=gold)
 
 
@@ -166,7 +177,7 @@ def _math_verdict(verdict: Verdict) -> dict[str, Any]:
 def _code_target(row: dict[str, Any]) -> Target:
     given = row.get("target")
     if not isinstance(given, dict):
-        raise ValueError(f"field 'target': expected an object with a kind, got {given!r}")
+        raise ValueError(f"field 'target': expected an object with a kind, got {shown(given)}")
     target = target_of(given)
     check_target(target)
     return target

@@ -5,7 +5,7 @@ process reward model (PRM) gives one for the end of each step, an outcome reward
 the end of a complete response. Unscored is None and never 0: it says nothing about the step.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,9 +37,9 @@ class Score:
 class RewardModel(Protocol):
     """Scores steps. Built with its own pydantic `Config`.
 
-    It may have `async def start(self)`, called before anything is scored, and `async def close(self)`,
-    for which twice is fine. A class that says `scores_outcomes = True` is an ORM: it is asked about
-    complete responses alone, and gives None for every step but the last.
+    It may have `start(self)`, called before anything is scored, and `close(self)`, for which twice
+    is fine; each may be `async def`. A class that says `scores_outcomes = True` is an ORM: it is asked
+    about complete responses alone, and gives None for every step but the last.
     """
 
     @property
@@ -52,10 +52,11 @@ class RewardModel(Protocol):
         """Changes whenever the scores may."""
         ...
 
-    async def score(self, batch: Sequence[Steps]) -> list[Score]:
-        """One score for each item, in order.
+    def score(self, batch: Sequence[Steps]) -> Sequence[Score] | Awaitable[Sequence[Score]]:
+        """One score for each item, in order; `async def`, or plain: that runs in a thread.
 
-        Called again while earlier calls are under way, each time with the rollouts of one expansion;
-        what computes in batches should put them together. Whatever it raises leaves the batch unscored.
+        A coroutine is called again while earlier calls are under way, each time with the rollouts of
+        one expansion; what computes in batches should put them together. A plain function has one call
+        at a time. Whatever it raises leaves the batch unscored.
         """
         ...

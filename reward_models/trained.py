@@ -47,8 +47,12 @@ class TrainedModel(BaseModel):
             return cls.model_validate_json((folder / FILE).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        except (OSError, UnicodeDecodeError, ValidationError) as e:
-            raise ValueError(f"{folder / FILE}: cannot be read ({' '.join(str(e).split())})") from e
+        except OSError as e:
+            raise ValueError(f"{folder / FILE}: cannot be read ({e.strerror})") from e
+        except (UnicodeDecodeError, ValidationError) as e:
+            raise ValueError(
+                f"{folder / FILE}: is damaged, expected what `berry train` wrote there"
+            ) from e
 
 
 def tokenizer_digest(tokenizer: Any) -> str:

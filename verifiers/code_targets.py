@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from verifiers.mistakes import first_mistake, sentence
 from verifiers.records import Target
 
 
@@ -93,6 +94,6 @@ def check_target(target: Target) -> StdinStdout | Calls | Asserts:
     try:
         return _TARGET.validate_python({"kind": target.kind, **target.tests})
     except ValidationError as e:
-        first = e.errors(include_url=False)[0]
+        first = first_mistake(e)
         where = ".".join(map(str, first["loc"])) or "kind"
-        raise BadTarget(f"target: {where}: {first['msg']}, got {str(first['input'])[:100]!r}") from e
+        raise BadTarget(f"target: {where}: {sentence(first)}") from e

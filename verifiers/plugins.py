@@ -15,6 +15,8 @@ from typing import Any
 from pydantic import BaseModel, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from verifiers.mistakes import shown
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -73,7 +75,7 @@ class Kind:
         if isinstance(raw, Part):
             return raw
         if not isinstance(raw, Mapping) or not isinstance(raw.get("use"), str):
-            raise ValueError(f"expected `use: NAME` and options, got {raw!r}")
+            raise ValueError(f"expected `use: NAME` and options, got {shown(raw)}")
         found = self.find(raw["use"])
         options = {key: value for key, value in raw.items() if key != "use"}
         settings = self._take_settings(found, options)
@@ -81,7 +83,9 @@ class Kind:
             options = found.Config.model_validate(options)
         except (TypeError, KeyError, AttributeError) as e:
             # Of a validator of the user's own, which should have raised ValueError.
-            raise ValueError(f"the options of {raw['use']!r} cannot be checked: {e!r}") from e
+            raise ValueError(
+                f"the options of {raw['use']!r} cannot be checked: {type(e).__name__}: {e}"
+            ) from e
         part = Part(use=raw["use"], cls=found, options=options, settings=settings)
         if self.check is not None:
             self.check(part)

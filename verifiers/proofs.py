@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from verifiers.mistakes import first_mistake, sentence
 from verifiers.records import Outcome, Target
 
 _NAME = r"[^\W\d][\w']*(?:\.[^\W\d][\w']*)*"
@@ -83,10 +84,9 @@ def check_target(target: Target) -> FormalTarget:
     try:
         return FormalTarget.model_validate(content)
     except ValidationError as e:
-        first = e.errors(include_url=False)[0]
+        first = first_mistake(e)
         where = ".".join(map(str, first["loc"]))
-        got = "" if first["type"] in ("missing", "value_error") else f", got {first['input']!r:.100}"
-        raise BadTarget(f"target: {where + ': ' if where else ''}{first['msg']}{got}") from e
+        raise BadTarget(f"target: {where + ': ' if where else ''}{sentence(first)}") from e
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ import filecmp
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import UserMistake
+
+_LOCK_WAITS = (0.02, 0.1)
 
 
 class FolderError(UserMistake):
@@ -52,12 +55,30 @@ def file_digest(path: Path) -> str:
 def lock_folder(path: Path) -> IO[str]:
     """Takes the folder for one writer. Raises FolderError if there is another."""
     lock = (path / ".lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as e:
-        lock.close()
-        raise FolderError(f"{path}: another run is writing to this folder") from e
+    for wait_seconds in (*_LOCK_WAITS, None):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as e:
+            if wait_seconds is None:
+                lock.close()
+                raise FolderError(f"{path}: another run is writing to this folder") from e
+            # `has_writer` holds the lock for an instant.
+            time.sleep(wait_seconds)
+        else:
+            break
     return lock
+
+
+def has_writer(path: Path) -> bool | None:
+    """Whether a process writes to the folder at this moment; None where that cannot be told."""
+    try:
+        with (path / ".lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (BlockingIOError, FileNotFoundError) as e:
+        return isinstance(e, BlockingIOError)
+    except OSError:
+        return None
+    return False
 
 
 def publish(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -99,4 +120,4 @@ def explained(path: Path, advice: str = "") -> Iterator[None]:
     except OSError as e:
         raise FolderError(f"{path}: cannot be used ({e.strerror or e}){advice}") from e
     except (ValueError, KeyError) as e:
-        raise FolderError(f"{path}: a file of the run is damaged ({e})") from e
+        raise FolderError(f"{path}: a file of the run is damaged ({type(e).__name__}: {e})") from e

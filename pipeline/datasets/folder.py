@@ -35,6 +35,8 @@ from pipeline.datasets.files import (
     visible_files,
     write_card,
 )
+from pipeline.datasets.journal import read_entry, read_facts, read_run
+from pipeline.datasets.metrics import Metrics
 from pipeline.datasets.reasons import trim
 from pipeline.datasets.views import SCHEMAS
 
@@ -50,6 +52,10 @@ class Part:
     problems_digest: str
     """Of the ids in order: shows whether the problem set is still the same."""
     counts: Counter[str]
+    rows: Mapping[str, int]
+    """View -> rows of its file; views that an earlier version did not write are not in it."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """View -> bytes of its file; empty in entries of earlier versions."""
     revised: Mapping[str, str] = field(default_factory=dict)
     """View -> hash of its file, where it was derived again and changed."""
 
@@ -78,11 +84,14 @@ class RunFolder:
         with explained(path):
             if not (path / "run.json").is_file():
                 raise FolderError(f"{path}: expected a run folder with run.json, found none")
-            folder = cls(path, json.loads((path / "run.json").read_text()))
+            folder = cls(path, read_run(path / "run.json"))
             for entry in sorted((path / "journal").glob("part-*.json")):
-                folder._count(json.loads(entry.read_text()))
+                folder._count(read_entry(entry))
             if (path / "journal" / "complete.json").is_file():
-                folder.complete = json.loads((path / "journal" / "complete.json").read_text())
+                facts = read_facts(path / "journal" / "complete.json")
+                # Fewer problems than there were: an entry was deleted, to make its part anew.
+                if folder.counts["problems"] >= facts.get("problems", 0):
+                    folder.complete = facts
             return folder
 
     @classmethod
@@ -142,6 +151,10 @@ class RunFolder:
         """Where a part of a view lies."""
         return self.path / "data" / view / f"part-{index:05d}.parquet"
 
+    def entry_path(self, index: int) -> Path:
+        """Where the journal entry of a part lies."""
+        return self.path / "journal" / f"part-{index:05d}.json"
+
     def revise(self, index: int, view: str, table: pa.Table) -> bool:
         """Puts other rows of a view into a committed part, in one go; whether any byte changed.
 
@@ -151,13 +164,14 @@ class RunFolder:
             path = self.part_path(view, index)
             path.parent.mkdir(parents=True, exist_ok=True)
             changed = publish_table(path, table)
-            journal = self.path / "journal" / f"part-{index:05d}.json"
-            entry = json.loads(journal.read_text())
+            journal = self.entry_path(index)
+            entry = read_entry(journal)
             if changed or entry["rows"].get(view) != table.num_rows:
                 entry["rows"][view] = table.num_rows
+                entry.setdefault("sizes", {})[view] = path.stat().st_size
                 entry.setdefault("revised", {})[view] = file_digest(path)
                 publish(journal, json_bytes(entry))
-                self.parts[index] = _read_entry(entry)
+                self.parts[index] = _part_of(entry)
             return changed
 
     def commit(
@@ -175,9 +189,10 @@ class RunFolder:
                 "part": index,
                 "problems": list(problem_ids),
                 "rows": {view: table.num_rows for view, table in tables.items()},
+                "sizes": {view: self.part_path(view, index).stat().st_size for view in tables},
                 "counts": dict(counts),
             }
-            publish(self.path / "journal" / f"part-{index:05d}.json", json_bytes(entry))
+            publish(self.entry_path(index), json_bytes(entry))
         self._count(entry)
 
     def finish(self, facts: Mapping[str, Any]) -> None:
@@ -195,14 +210,10 @@ class RunFolder:
         with explained(self.path), (self.path / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
 
-    def last_metrics(self) -> dict[str, Any] | None:
+    def last_metrics(self) -> Metrics | None:
         """The newest line of metrics.jsonl; None before the first. Raises FolderError."""
         with explained(self.path):
-            path = self.path / "metrics.jsonl"
-            lines = path.read_text().splitlines() if path.exists() else []
-            # A crash can leave half a line at the end.
-            whole = [line for line in lines[-2:] if line.endswith("}")]
-            return dict(json.loads(whole[-1])) if whole else None
+            return Metrics.last(self.path / "metrics.jsonl")
 
     def state_digest(self) -> str:
         """A hash that changes whenever the folder's data do."""
@@ -219,7 +230,7 @@ class RunFolder:
             self._lock = None
 
     def _count(self, entry: Mapping[str, Any]) -> None:
-        part = _read_entry(entry)
+        part = _part_of(entry)
         self.parts[part.index] = part
         self.counts.update(part.counts)
         trim(self.counts)
@@ -242,12 +253,14 @@ def ids_digest(problem_ids: Sequence[str]) -> str:
     return hashlib.blake2b("\n".join(problem_ids).encode(), digest_size=8).hexdigest()
 
 
-def _read_entry(entry: Mapping[str, Any]) -> Part:
+def _part_of(entry: Mapping[str, Any]) -> Part:
     return Part(
         index=entry["part"],
         num_problems=len(entry["problems"]),
         problems_digest=ids_digest(entry["problems"]),
         counts=Counter(entry["counts"]),
+        rows=entry["rows"],
+        sizes=entry.get("sizes", {}),
         revised=entry.get("revised", {}),
     )
 

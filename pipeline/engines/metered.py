@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from pipeline.engines import Completion, Engine, Observable, Prompt, Request
+from pipeline.engines.border import check_completions, check_prompt
 from pipeline.records import Problem
 from pipeline.tree import Finish
 
@@ -87,11 +88,11 @@ class MeteredEngine:
 
     def encode(self, problem: Problem) -> Prompt:
         """As the inner engine does."""
-        return self._engine.encode(problem)
+        return check_prompt(self._engine.encode(problem))
 
     async def generate(self, request: Request) -> list[Completion]:
         """As the inner engine does, counted."""
-        completions = await self._engine.generate(request)
+        completions = check_completions(request, await self._engine.generate(request))
         self._usage += Usage.of(request, completions)
         return completions
 

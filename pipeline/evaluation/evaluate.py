@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.config import read_rules
+from pipeline.datasets.damage import part_traces
 from pipeline.datasets.files import explained
 from pipeline.datasets.folder import FolderError, RunFolder
-from pipeline.datasets.trees import read_traces
 from pipeline.errors import UserMistake
 from pipeline.evaluation.curves import accuracy_curves, sizes
 from pipeline.evaluation.outputs import Figures, write_figures
@@ -130,10 +130,7 @@ async def _take(
 
 def _traces(folder: RunFolder) -> Iterator[Trace]:
     for index in sorted(folder.parts):
-        path = folder.part_path("trees", index)
-        with explained(path):
-            traces = read_traces(path)
-            yield from traces
+        yield from part_traces(folder, index)
 
 
 def _train_problems(asked: Asked) -> set[str]:

@@ -1,14 +1,26 @@
-"""`file`: problems from a jsonl or parquet file, read row by row."""
+"""`file`: problems from a jsonl, csv, json or parquet file.
 
+Rows are read as they are needed, so a file may be larger than memory; a .json file alone, one list of
+objects, is read as a whole.
+"""
+
+import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from pipeline.parsing import explain_json
 from pipeline.problems import BadRow, ProblemError, at_most
 from pipeline.problems.rows import RowConfig, to_problem
 from pipeline.records import Problem
+from verifiers.mistakes import shown
 
 _BATCH_ROWS = 1024
+_LONGEST_FIELD = 2**27
+"""Characters of one field of a csv file; without the quote that ends it, a field has the whole rest."""
+
+Rows = Iterator[tuple[str, object]]
+"""Where a row is, and the row, or a BadRow in its place."""
 
 
 class FileSource:
@@ -18,32 +30,28 @@ class FileSource:
         """Where the file is, beside the field map."""
 
         path: Path
-        """Its name ends in .jsonl or .parquet."""
+        """Its name ends in .jsonl, .csv, .json or .parquet."""
 
     def __init__(self, config: Config, seed: int = 0) -> None:
         self.config = config
 
     def size(self) -> int | None:
-        """Lines of a jsonl file, rows of a parquet file; None for one that cannot be read."""
+        """Rows of the file, bad ones included; None for one that cannot be read."""
         path = self.config.path
         try:
-            if path.suffix == ".parquet":
+            if path.suffix.lower() == ".parquet":
                 import pyarrow.parquet as pq
 
                 return at_most(self.config, pq.read_metadata(path).num_rows)
-            with path.open("rb") as file:
-                return at_most(self.config, sum(1 for _ in file))
-        except (OSError, ValueError):
+            return at_most(self.config, sum(1 for _ in self._reader()(path)))
+        except (OSError, ValueError, ProblemError):
             # The reason is reported when the rows are read.
             return None
 
     def rows(self) -> Iterator[Problem | BadRow]:
         """A problem for each row. Raises ProblemError for a file that cannot be read."""
         path = self.config.path
-        readers = {".jsonl": _jsonl_rows, ".parquet": _parquet_rows}
-        reader = readers.get(path.suffix)
-        if reader is None:
-            raise ProblemError(f"problems.path: expected a .jsonl or .parquet file, got {path}")
+        reader = self._reader()
         if not path.is_file():
             raise ProblemError(f"problems.path: there is no file {path}")
         try:
@@ -53,10 +61,22 @@ class FileSource:
                 else:
                     yield to_problem(row, self.config, where=where, source=path.name)
         except OSError as e:
-            raise ProblemError(f"problems.path: {path} cannot be read ({e})") from e
+            raise ProblemError(
+                f"problems.path: {path} cannot be read ({e.strerror or 'it is damaged'})"
+            ) from e
+
+    def _reader(self) -> Callable[[Path], Rows]:
+        path = self.config.path
+        reader = _READERS.get(path.suffix.lower())
+        if reader is None:
+            *names, last = _READERS
+            raise ProblemError(
+                f"problems.path: expected a {', '.join(names)} or {last} file, got {path}"
+            )
+        return reader
 
 
-def _jsonl_rows(path: Path) -> Iterator[tuple[str, object]]:
+def _jsonl_rows(path: Path) -> Rows:
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             where = f"{path}, line {number}"
@@ -64,11 +84,78 @@ def _jsonl_rows(path: Path) -> Iterator[tuple[str, object]]:
                 continue
             try:
                 yield where, json.loads(line)
-            except ValueError as e:
-                yield where, BadRow(where=where, reason=f"is not JSON ({e})")
+            except (ValueError, RecursionError) as e:
+                yield where, BadRow(where=where, reason=f"is not JSON: {explain_json(e)}")
 
 
-def _parquet_rows(path: Path) -> Iterator[tuple[str, object]]:
+def _csv_rows(path: Path) -> Rows:
+    """Every value is text, as it stands. The first row names the columns."""
+    csv.field_size_limit(_LONGEST_FIELD)
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        header: list[str] | None = None
+        while True:
+            where = f"{path}, line {reader.line_num + 1}"
+            try:
+                row = next(reader, None)
+            except csv.Error as e:
+                yield where, BadRow(where=where, reason=f"is not CSV: {_explain_csv(e)}")
+                continue
+            if row is None:
+                return
+            if not row:
+                continue
+            if header is None:
+                header = _check_header(row, where)
+            else:
+                yield where, _csv_row(header, row, where)
+
+
+def _check_header(names: list[str], where: str) -> list[str]:
+    for name in names:
+        if not name.strip() or names.count(name) > 1:
+            wrong = "is there twice" if name.strip() else "has no name"
+            raise ProblemError(
+                f"problems.path: {where}: expected a header of different column names, got one that "
+                f"{wrong} ({shown(', '.join(names))})"
+            )
+    return names
+
+
+def _csv_row(header: list[str], row: list[str], where: str) -> object:
+    if len(row) != len(header):
+        reason = f"expected {len(header)} fields, as in the header, got {len(row)}"
+        return BadRow(where=where, reason=reason)
+    try:
+        "".join(row).encode()
+    except UnicodeEncodeError:
+        return BadRow(where=where, reason="is not UTF-8")
+    return dict(zip(header, row, strict=True))
+
+
+def _explain_csv(error: csv.Error) -> str:
+    if "unexpected end of data" in str(error):
+        return "a quote that is not closed"
+    if "field larger" in str(error):
+        return f"a field of over {_LONGEST_FIELD} characters; a quote may not be closed"
+    return 'a quote inside a field; write "" for it and put quotes around the field'
+
+
+def _json_rows(path: Path) -> Rows:
+    try:
+        rows = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as e:
+        raise ProblemError(
+            f"problems.path: {path} is not JSON: {explain_json(e)}; a file of one object a line has to "
+            "end in .jsonl"
+        ) from e
+    if not isinstance(rows, list):
+        raise ProblemError(f"problems.path: {path}: expected one list of objects, got {shown(rows)}")
+    for number, row in enumerate(rows, start=1):
+        yield f"{path}, item {number}", row
+
+
+def _parquet_rows(path: Path) -> Rows:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -79,5 +166,13 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, object]]:
                 for row in batch.to_pylist():
                     number += 1
                     yield f"{path}, row {number}", row
-    except pa.ArrowInvalid as e:
-        raise ProblemError(f"problems.path: {path} is not a parquet file ({e})") from e
+    except pa.ArrowException as e:
+        raise ProblemError(f"problems.path: {path} is damaged, or no parquet file") from e
+
+
+_READERS: dict[str, Callable[[Path], Rows]] = {
+    ".jsonl": _jsonl_rows,
+    ".csv": _csv_rows,
+    ".json": _json_rows,
+    ".parquet": _parquet_rows,
+}

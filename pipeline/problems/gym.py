@@ -1,5 +1,6 @@
 """`reasoning_gym`: problems made by a generator of the reasoning-gym library, without any download."""
 
+import dataclasses
 import os
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -10,6 +11,7 @@ from pydantic import Field
 from pipeline.problems import BadRow, ProblemError, SourceConfig, at_most
 from pipeline.records import Problem
 from verifiers import Target
+from verifiers.mistakes import shown
 from verifiers.reasoning_gym import REFUSED
 from verifiers.values import encode
 
@@ -73,12 +75,18 @@ class ReasoningGymSource:
                 f"problems.task: {config.task} makes other problems in every process, so that a run "
                 "cannot be resumed; set PYTHONHASHSEED=0 in the environment"
             )
+        _check_names(config.task, config.options, DATASETS[config.task][1])
         try:
             return reasoning_gym.create_dataset(
                 config.task, size=config.size, seed=self._seed, **config.options
             )
-        except (TypeError, AssertionError, ValueError) as e:
+        except (AssertionError, ValueError) as e:
             raise ProblemError(f"problems.options: {config.task} refuses them ({e})") from e
+        except TypeError as e:
+            raise ProblemError(
+                f"problems.options: {config.task} refuses them, expected other types of values, got "
+                f"{shown(config.options)}"
+            ) from e
 
     def _target(self, entry: dict[str, Any]) -> Target:
         # Some tasks have no one answer; a problem without gold is never judged wrong by `math`.
@@ -91,6 +99,16 @@ class ReasoningGymSource:
         encoded = encode({**entry, "metadata": metadata})
         tests = {"dataset": self.config.task, "entry": encoded, "options": self.config.options}
         return Target(kind="reasoning_gym", value=value, tests=tests)
+
+
+def _check_names(task: str, options: dict[str, Any], known: type[Any]) -> None:
+    """Raises ProblemError for an option that the task does not have."""
+    names = [field.name for field in dataclasses.fields(known) if field.name not in ("seed", "size")]
+    for name in options:
+        if name not in names:
+            near = get_close_matches(name, names, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(names)}"
+            raise ProblemError(f"problems.options.{name}: unknown option of {task}; {hint}")
 
 
 def _text(answer: object) -> str | None:

@@ -60,6 +60,10 @@ def files(out: Path) -> dict[str, str]:
     }
 
 
+def parts(out: Path) -> dict[str, str]:
+    return {name: digest for name, digest in files(out).items() if name.startswith("data/")}
+
+
 def read(out: Path, view: str) -> list[dict[str, Any]]:
     return list(pq.read_table(out / "data" / view).to_pylist())
 
@@ -182,6 +186,72 @@ def test_other_rules_go_into_a_folder_of_their_own(berry: Berry, run: Path, tmp_
     assert files(run) == before
 
 
+@pytest.mark.parametrize("view", ["steps", "traces"])
+def test_one_file_has_all_the_rows_of_the_folder(
+    berry: Berry, run: Path, tmp_path: Path, view: str
+) -> None:
+    before = files(run)
+    for name in ("new/a file.jsonl", "rows.parquet"):
+        done = berry("export", run, "--as", view, "--output", name)
+        assert done.returncode == 0, done.stderr
+        assert f"{len(read(run, view))} rows in 4 parts, in {name}" in done.stdout
+        kind = "parquet" if name.endswith("parquet") else "json"
+        assert f'load_dataset("{kind}", data_files="{name}", split="train")' in done.stdout
+    lines = (tmp_path / "new" / "a file.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == read(run, view)
+    assert pq.read_table(tmp_path / "rows.parquet").to_pylist() == read(run, view)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a file.jsonl"]
+    assert files(run) == before
+
+
+def test_one_file_by_other_rules_and_without_rows(berry: Berry, run: Path, tmp_path: Path) -> None:
+    for number, name in ((1, "none.jsonl"), (1, "none.parquet"), (10_000, "all.jsonl")):
+        done = berry("export", run, "--as", "traces", "--output", name, f"prune.max_tokens={number}")
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "none.jsonl").read_bytes() == b""
+    assert pq.read_table(tmp_path / "none.parquet").num_rows == 0
+    assert (tmp_path / "all.jsonl").stat().st_size > 0
+
+
+def test_half_a_file_is_never_left(berry: Berry, out: Path, tmp_path: Path) -> None:
+    (out / "data" / "trees" / "part-00002.parquet").unlink()
+    done = berry("export", out, "--as", "steps", "--output", "rows.jsonl")
+    assert done.returncode == 2
+    assert "part-00002.parquet: is missing; `rm " in done.stderr
+    assert not [path for path in tmp_path.iterdir() if "rows" in path.name]
+
+
+def test_a_deleted_part_is_made_anew(berry: Berry, run: Path, tmp_path: Path) -> None:
+    """By the very commands that the messages name, until the run is what it was."""
+    shutil.copytree(run, tmp_path / "out")
+    shutil.copy(run.parent / "p.jsonl", tmp_path)
+    before = parts(tmp_path / "out")
+    for view in ("trees", "steps"):
+        (tmp_path / "out" / "data" / view / "part-00001.parquet").unlink()
+    again = ["run", tmp_path / "again.yaml"]
+    config = json.loads((run / "run.json").read_text())["config"]
+    (tmp_path / "again.yaml").write_text(json.dumps({**config, "output": "out"}))
+    for command in (again, ["show", "out"], ["eval", "out"], ["export", "out", "--as", "traces"]):
+        done = berry(*command)
+        assert done.returncode == 2, done.stdout
+        assert "out/data/trees/part-00001.parquet: is missing; `rm out/journal" in done.stderr
+    assert berry("status", "out").returncode == 1
+    (tmp_path / "out" / "journal" / "part-00001.json").unlink()
+    done = berry(*again)
+    assert done.returncode == 0, done.stderr
+    assert parts(tmp_path / "out") == before
+    assert berry("status", "out").returncode == 0
+    (tmp_path / "out" / "data" / "steps" / "part-00000.parquet").write_bytes(b"PAR1")
+    done = berry(*again)
+    assert done.returncode == 2
+    assert "`berry export out --as steps` makes it again" in done.stderr
+    train = ["train", "prm", "--data", "out", "--base", "nowhere", "--output", "model"]
+    assert "`berry export out --as steps` makes it again" in berry(*train).stderr
+    assert berry("export", "out", "--as", "steps").returncode == 0
+    assert berry(*again).returncode == 0
+    assert parts(tmp_path / "out") == before
+
+
 def test_a_view_without_rows_is_said_to_be_one(berry: Berry, run: Path) -> None:
     done = berry("export", run, "--as", "traces", "--output", "none", "prune.max_tokens=1")
     assert done.returncode == 0, done.stderr
@@ -206,10 +276,14 @@ def test_committed_parts_of_an_unfinished_run(berry: Berry, out: Path) -> None:
         (["out"], "Missing option '--as'"),
         (["out", "--as", "steps", "labels.sure=1"], "labels.sure: unknown key"),
         (["out", "--as", "steps", "seed=1", "--output", "new"], "seed: expected a key of labels or"),
-        (["out", "--as", "steps", "labels.confidence=0.9"], "expected --output FOLDER"),
+        (["out", "--as", "steps", "labels.confidence=0.9"], "expected --output FOLDER or FILE"),
         (["out", "--as", "steps", "--output", "full"], "full: expected an empty or new folder"),
         (["out", "--as", "steps", "--output", "out/new"], "expected a folder outside the run's"),
-        (["damaged", "--as", "steps"], "part-00000.parquet: a file of the run is damaged"),
+        (["damaged", "--as", "steps"], "part-00000.parquet: is damaged, it has 4 bytes"),
+        (["out", "--as", "steps", "--output", "full/thesis.tex"], "ends in .jsonl or .parquet, or a"),
+        (["out", "--as", "steps", "--output", "full/old.jsonl"], "full/old.jsonl: is there already"),
+        (["out", "--as", "steps", "--output", "out/new.jsonl"], "expected a file outside the run's"),
+        (["out", "--as", "steps", "--output", "full/old.jsonl/x.jsonl"], "cannot be used (File exists"),
         (["begun", "--as", "steps"], "begun: expected a run with a committed part"),
         (["busy", "--as", "steps"], "busy: another run is writing to this folder"),
     ],
@@ -219,6 +293,7 @@ def test_a_users_mistake_is_one_line_and_status_2(
 ) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("")
+    (tmp_path / "full" / "old.jsonl").write_text("")
     for name in ("damaged", "begun", "busy"):
         shutil.copytree(out, tmp_path / name)
     (tmp_path / "damaged" / "data" / "trees" / "part-00000.parquet").write_bytes(b"PAR1")

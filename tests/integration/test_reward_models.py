@@ -372,7 +372,7 @@ def test_a_users_mistake_is_one_line_and_status_2(here: Here, labelled: Path, tm
     train = ("train", "prm", "--data", labelled, "--base", base, "--output", "new")
     cases: list[tuple[tuple[object, ...], str]] = [
         ((*train, "epoch=1"), "epoch: unknown key; did you mean epochs?"),
-        ((*train, "labels=best"), "labels: input should be 'hard', 'soft' or 'right', got 'best'"),
+        ((*train, "labels=best"), "labels: expected 'hard', 'soft' or 'right', got 'best'"),
         ((*train[:3], tmp_path / "none", *train[4:]), "expected a run with a committed part"),
         ((*train[:5], "./none", *train[6:]), "there is no folder ./none"),
         ((*train[:5], other, *train[6:]), "its tokenizer reads other text"),

@@ -135,6 +135,29 @@ def test_a_reward_model_that_fails_is_told_and_ends_nothing(berry: Berry, tmp_pa
     }
 
 
+def test_a_failure_in_a_part_of_ones_own_names_the_exception(berry: Berry, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from pydantic import BaseModel\n\n\n"
+        "class Broken:\n"
+        "    class Config(BaseModel):\n"
+        "        pass\n\n"
+        "    def __init__(self, config):\n"
+        "        pass\n\n"
+        "    def propose(self, tree, pending):\n"
+        "        return {}['x']\n"
+    )
+    done = berry("run", SIMULATED, "output=out", "problems.size=2", "strategy.use=mine:Broken")
+    assert done.returncode == 1
+    line = done.stderr.splitlines()[-1]
+    assert "failed: KeyError: 'x'; see out/logs" in line
+    assert "Traceback" not in done.stderr
+    assert "KeyError: 'x'" in (tmp_path / "out" / "logs" / "worker-0.log").read_text()
+    status = berry("status", "out")
+    assert status.returncode == 0, status.stderr
+    assert "no process is at work on it" in status.stdout
+    assert "no part committed yet" in status.stdout
+
+
 def test_the_dataset_cache_never_serves_an_earlier_run(
     berry: Berry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,7 +176,7 @@ def test_the_dataset_cache_never_serves_an_earlier_run(
     [
         (["nowhere.yaml"], "nowhere.yaml: cannot be read"),
         ([SIMULATED, "strategy.m=1"], "strategy.m: unknown key"),
-        ([SIMULATED, "strategy.points=many"], "strategy.points: input should be a valid integer"),
+        ([SIMULATED, "strategy.points=many"], "strategy.points: expected a whole number, got 'many'"),
         ([SIMULATED, "problems.path=nowhere.jsonl"], "there is no file nowhere.jsonl"),
         ([SIMULATED, "problems.path=empty.jsonl"], "no problems"),
         ([SIMULATED, "problems.path=bad.jsonl"], "bad.jsonl, line 2: field 'answer'"),

@@ -113,17 +113,17 @@ def test_the_order_of_overrides_does_not_matter(path: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "complaint"),
     [
-        (["problem.limit=3"], "problem: unknown key; did you mean problems?"),
+        (["problem.limit=3"], "problem.limit: unknown key; did you mean problems.limit?"),
         (["strategy.m=3"], "strategy.m: unknown key"),
-        (["strategy.n=many"], "strategy.n: input should be a valid integer"),
-        (["strategy.n=0"], "strategy.n: input should be greater than or equal to 1, got 0"),
+        (["strategy.n=many"], "strategy.n: expected a whole number, got 'many'"),
+        (["strategy.n=0"], "strategy.n: expected a number of 1 or more, got 0"),
         (["strategy.use=best_of_m"], "did you mean best_of_n?"),
         (["strategy=best_of_n"], "strategy: expected `use: NAME` and options, got 'best_of_n'"),
-        (["verifier.use=nowhere:Verifier"], "verifier: 'nowhere:Verifier' cannot be imported"),
+        (["verifier.use=nowhere:Verifier"], "verifier.use: 'nowhere:Verifier' cannot be imported"),
         (["verifier.use=json:JSONDecoder"], "to be a class with a pydantic model `Config`"),
         (["verifier.use=verifiers.plugins:Kind"], "to be a class with a pydantic model `Config`"),
         (["verifier.use=pipeline.search.best_of_n:BestOfN"], "to have a method `verify(self, prompt"),
-        (["verifier.processes=-1"], "verifier.processes: input should be greater than or equal to 0"),
+        (["verifier.processes=-1"], "verifier.processes: expected a number of 0 or more, got -1"),
         (["verifier.process_seconds=3"], "verifier: `process_seconds` goes with `processes`"),
         (["verifier.use=math", "verifier.processes=1"], "verifier: 'math' has processes of its own"),
         (["strategy.processes=1"], "strategy.processes: unknown key"),
@@ -149,7 +149,7 @@ def test_the_order_of_overrides_does_not_matter(path: Path) -> None:
         (["steps.at=regex"], "`pattern` goes with `at: regex`"),
         (
             ["strategy.use=beam"],
-            "config.yaml: strategy.use=beam: expected a process reward model in",
+            "config.yaml and the command line: strategy.use=beam: expected a process reward model in",
         ),
         (
             ["strategy.use=dvts"],
@@ -163,25 +163,31 @@ def test_the_order_of_overrides_does_not_matter(path: Path) -> None:
             ["strategy.use=beam", _SIMULATED_PRM, "steps.at=regex", r"steps.pattern=\n"],
             "an engine can pause after a step, got regex",
         ),
-        (["reward_models=[{use: simulate}]"], "reward_models.0: expected one of orm, prm, simulated"),
-        (["reward_models=[{use: simulated, noise: 2}]"], "reward_models.0.noise: input should be"),
+        (
+            ["reward_models=[{use: simulate}]"],
+            "reward_models.0.use: expected one of orm, prm, simulated",
+        ),
+        (
+            ["reward_models=[{use: simulated, noise: 2}]"],
+            "reward_models.0.noise: expected a number of 1 or less",
+        ),
         (["reward_models=[{use: simulated, x: 2}]"], "reward_models.0.x: unknown key"),
         (["reward_models=[{use: exact}]"], "or module:Class, got 'exact'"),
         (
             ["reward_models=[{use: 'verifiers.exact:ExactVerifier'}]"],
             "to have a method `score(self, batch)`",
         ),
-        (["reward_models.noise=1"], "reward_models: input should be a valid tuple"),
+        (["reward_models.noise=1"], 'reward_models: expected a list, got {"noise": 1}'),
         (
             [_SIMULATED_PRM, "engine.model=m"],
             "reward_models.0.use=simulated: expected the engine that it looks into (SimulatedEngine), "
             "got engine.use=vllm",
         ),
-        (["seed.x=1"], "seed: input should be a valid integer, got {'x': 1}"),
+        (["seed.x=1"], 'seed: expected a whole number, got {"x": 1}'),
         (["strategy.n.x=1"], "strategy.n.x: n is a value, it has no keys below it"),
         (["seed"], "seed: expected key=value"),
         (["seed=[1"], "the value is not YAML"),
-        (["seed=-1"], "seed: input should be greater than or equal to 0"),
+        (["seed=-1"], "seed: expected a number of 0 or more, got -1"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_key(
@@ -197,7 +203,7 @@ def test_a_mistake_is_one_line_that_names_the_key(
     ("content", "complaint"),
     [
         ("a: [", "is not YAML"),
-        ("- 1", "expected keys and values, got list"),
+        ("- 1", "expected keys and values, got [1]"),
         ("output: x", "problems: is missing"),
     ],
 )
@@ -247,7 +253,7 @@ def test_rules_are_read_from_what_a_run_keeps(path: Path) -> None:
         "seed=1": "seed: expected a key of labels or prune",
         "labels=1": "labels: expected a key of labels or prune",
         "labels.sure=1": "labels.sure: unknown key",
-        "prune.max_tokens=x": "prune.max_tokens: input should be",
+        "prune.max_tokens=x": "prune.max_tokens: expected a whole number, got 'x'",
     }.items():
         with pytest.raises(ConfigError, match=complaint):
             read_rules(resolved, [override])

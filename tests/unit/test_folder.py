@@ -157,5 +157,7 @@ def test_half_a_line_of_metrics_is_passed_over(path: Path) -> None:
     folder.append_metrics({"problems": 1})
     with (path / "metrics.jsonl").open("a") as file:
         file.write('{"problems": ')
-    assert folder.last_metrics() == {"problems": 1}
+    last = folder.last_metrics()
+    assert last is not None
+    assert last.counts == {"problems": 1}
     folder.close()

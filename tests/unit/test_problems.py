@@ -174,9 +174,9 @@ def test_bytes_that_are_no_utf8_are_a_bad_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [
-        ("p.txt", b"x", r"expected a .jsonl or .parquet file"),
+        ("p.txt", b"x", r"expected a .jsonl, .csv, .json or .parquet file"),
         ("p.jsonl", b"", "no problems"),
-        ("p.parquet", b"no parquet", "is not a parquet file"),
+        ("p.parquet", b"no parquet", "is damaged, or no parquet file"),
     ],
 )
 def test_a_file_that_is_no_problem_set_is_refused(

@@ -84,7 +84,7 @@ BROKEN: dict[str, tuple[dict[str, object], str]] = {
     "statement is no text": ({"statement": 3}, "target: statement: "),
     "no name": ({"name": ""}, "target: name: "),
     "name of two words": ({"name": "t : True. Axiom u"}, "target: name: "),
-    "unknown key": ({"proof": "x"}, "target: proof: Extra inputs are not permitted"),
+    "unknown key": ({"proof": "x"}, "target: proof: unknown key"),
     "empty statement": ({"statement": " . "}, "expected a proposition, got nothing"),
     "empty axiom": ({"axioms": [""]}, "target: axioms.0: "),
     "no proposition": ({"statement": "0"}, "target: statement: "),
@@ -227,5 +227,5 @@ async def test_the_same_response_gets_the_same_verdict(verifier: FormalVerifier)
 def test_a_target_may_state_its_theorem_as_its_value() -> None:
     target = Target(kind="coq", value="1 = 1.", tests={"name": "t"})
     assert check_target(target).statement == "1 = 1"
-    with pytest.raises(BadTarget, match="statement: Field required"):
+    with pytest.raises(BadTarget, match="statement: is missing"):
         check_target(replace(target, value=None))

@@ -1,0 +1,154 @@
+"""Files that are deleted, cut off or overwritten are noticed, and the line says what to do."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from pipeline.cli import berry
+from pipeline.datasets.damage import check_files, find_damage, open_part, part_rows, part_traces
+from pipeline.datasets.folder import FolderError, RunFolder
+from pipeline.datasets.views import SCHEMAS
+from pipeline.errors import UserMistake
+from tests.unit.test_folder import RUN, commit
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A run of two parts, in a folder whose name needs quotes."""
+    folder = RunFolder.claim(tmp_path / "my out", RUN)
+    commit(folder, 0, "a", "b")
+    commit(folder, 1, "c")
+    folder.finish({"problems": 3})
+    folder.close()
+    return tmp_path / "my out"
+
+
+def delete(file: Path) -> None:
+    file.unlink()
+
+
+def empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-20])
+
+
+def overwrite(file: Path) -> None:
+    file.write_bytes(b"x" * file.stat().st_size)
+
+
+def replace(file: Path) -> None:
+    pq.write_table(pa.Table.from_pylist([{"problem_id": "z"}] * 5), file)
+
+
+DAMAGES: dict[Callable[[Path], None], str] = {
+    delete: "is missing",
+    empty: "is damaged, it has 0 bytes",
+    cut: "is damaged, it has ",
+    replace: "has ",
+}
+
+
+@pytest.mark.parametrize("without_sizes", [False, True])
+@pytest.mark.parametrize("view", list(SCHEMAS))
+@pytest.mark.parametrize("damage", list(DAMAGES))
+def test_a_damaged_file_is_named_with_its_cure(
+    path: Path, view: str, damage: Callable[[Path], None], without_sizes: bool
+) -> None:
+    if without_sizes:  # as an earlier version journalled it
+        for file in (path / "journal").glob("part-*.json"):
+            entry = json.loads(file.read_text())
+            del entry["sizes"]
+            file.write_text(json.dumps(entry))
+    assert find_damage(RunFolder.read(path)) == []
+    file = path / "data" / view / "part-00001.parquet"
+    damage(file)
+    folder = RunFolder.read(path)
+    (found,) = find_damage(folder)
+    assert found.startswith(f"{file}: ")
+    assert DAMAGES[damage] in found
+    cure = (
+        f"`rm '{path}/journal/part-00001.json'` and the same `berry run` again"
+        if view == "trees"
+        else f"`berry export '{path}' --as {view}`"
+    )
+    assert cure in found
+    with pytest.raises(FolderError, match="part-00001"):
+        check_files(folder)
+    with pytest.raises(FolderError, match="part-00001"):
+        open_part(folder, view, 1)
+
+
+def test_a_file_of_the_right_size_is_looked_into_when_it_is_read(path: Path) -> None:
+    file = path / "data" / "trees" / "part-00000.parquet"
+    content = bytearray(file.read_bytes())
+    content[4:40] = bytes(36)
+    file.write_bytes(content)
+    folder = RunFolder.read(path)
+    assert find_damage(folder) == []
+    with pytest.raises(FolderError, match=r"part-00000\.parquet: .*rm '"):
+        list(part_rows(folder, "trees", 0))
+    overwrite(file)
+    with pytest.raises(FolderError, match=r"part-00000\.parquet: is damaged, no parquet file; `rm"):
+        list(part_traces(folder, 0))
+
+
+@pytest.mark.parametrize(("view", "missing"), [("trees", "nodes"), ("steps", "problem_id")])
+def test_a_file_of_something_else_is_damage(path: Path, view: str, missing: str) -> None:
+    folder = RunFolder.read(path)
+    num_rows = folder.parts[0].rows[view]
+    column = "problem_id" if view == "trees" else "x"
+    pq.write_table(pa.table({column: ["a"] * num_rows}), folder.part_path(view, 0))
+    with pytest.raises(FolderError, match=f"other columns than the view {view}, none named {missing}"):
+        open_part(folder, view, 0)
+
+
+def test_rows_that_are_no_trees_are_damage_too(path: Path) -> None:
+    with pytest.raises(FolderError, match="has a row that is no tree"):
+        list(part_traces(RunFolder.read(path), 0))
+
+
+def test_status_counts_what_is_damaged(path: Path) -> None:
+    (path / "data" / "traces" / "part-00000.parquet").unlink()
+    (path / "data" / "steps" / "part-00000.parquet").unlink()
+    done = CliRunner().invoke(berry, ["status", str(path)])
+    assert done.exit_code == 1
+    assert done.output.count("damage     ") == 2
+    assert "berry: 2 files of" in done.output
+
+
+@pytest.mark.parametrize("name", ["run.json", "journal/part-00000.json", "journal/complete.json"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'"x"', b"NaN", b"{}"])
+def test_a_damaged_journal_is_named(path: Path, name: str, content: bytes) -> None:
+    (path / name).write_bytes(content)
+    if (name, content) == ("journal/complete.json", b"{}"):
+        assert RunFolder.read(path).complete == {}  # as good as those of an earlier version
+        return
+    for command in (["status"], ["show"], ["export", "--as", "steps"], ["eval"]):
+        done = CliRunner().invoke(berry, [*command, str(path)])
+        assert isinstance(done.exception, UserMistake)
+        assert str(done.exception).startswith(f"{path}/{name}: is damaged")
+        assert "expecting" not in str(done.exception).lower()
+        assert "char 0" not in str(done.exception)
+
+
+def test_an_entry_in_the_wrong_place_is_damage(path: Path) -> None:
+    journal = path / "journal"
+    (journal / "part-00007.json").write_bytes((journal / "part-00000.json").read_bytes())
+    with pytest.raises(FolderError, match=r"part-00007\.json: is damaged, it is the entry of part 0"):
+        RunFolder.read(path)
+
+
+def test_a_complete_run_is_not_complete_without_one_of_its_entries(path: Path) -> None:
+    assert RunFolder.read(path).complete is not None
+    (path / "journal" / "part-00000.json").unlink()
+    folder = RunFolder.read(path)
+    assert folder.complete is None
+    assert folder.counts["problems"] == 1
