@@ -32,7 +32,6 @@ class Finding:
     """Things of one kind that would spoil a run, with the first examples."""
 
     what: str
-    advice: str = ""
     count: int = 0
     examples: list[str] = field(default_factory=list)
 

@@ -80,6 +80,7 @@ def run(config: Path, overrides: tuple[str, ...], address: str | None) -> None:
     from pipeline.progress import TerminalProgress
     from pipeline.report import summary
     from pipeline.run import execute
+    from pipeline.shortfall import shortfall
 
     given = overrides if address is None else (*overrides, f"cluster.address={address}")
     loaded = load_config(config, given)
@@ -89,8 +90,34 @@ def run(config: Path, overrides: tuple[str, ...], address: str | None) -> None:
     finally:
         progress.close()
     click.echo(f"\n{summary(folder)}\n\n{next_commands(folder)}")
-    if failed := folder.counts["problems_failed"]:
-        raise SystemExit(_complain(f"{failed} problems failed; `berry show` says why", 1))
+    if why := shortfall(folder.counts):
+        raise SystemExit(_complain(why, 1))
+
+
+@berry.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+def check(config: Path, overrides: tuple[str, ...]) -> None:
+    """Check the problem set of CONFIG before a run: rows, gold answers, prompts, tokens and time.
+
+    No model is loaded. Exit status 1 says that something was found that would spoil a run.
+    """
+    from pipeline.check import check as check_problems
+    from pipeline.check_report import describe
+    from pipeline.config import load_config
+    from pipeline.progress import counter
+    from verifiers.catalog import CannotBuild
+
+    loaded = load_config(config, overrides)
+    try:
+        with counter("problems checked") as advance:
+            found = asyncio.run(check_problems(loaded, advance))
+    except CannotBuild as e:
+        raise UserMistake(str(e)) from e
+    click.echo(describe(found))
+    if found.findings:
+        total = sum(one.count for one in found.findings)
+        raise SystemExit(_complain(f"{total} things of the problem set would spoil a run", 1))
 
 
 @berry.command()

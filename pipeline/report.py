@@ -13,10 +13,12 @@ from pipeline.config import read_rules
 from pipeline.datasets.damage import part_rows
 from pipeline.datasets.folder import FolderError, RunFolder
 from pipeline.datasets.metrics import Metrics
+from pipeline.datasets.reasons import commonest
 from pipeline.datasets.trees import problem_text, read_trace
 from pipeline.labels import LabelConfig, TrajectoryLabels, credible_interval, label_tree
 from pipeline.majority import VOTE
 from pipeline.run_state import prefixes, run_state
+from pipeline.shortfall import name_reasons
 from pipeline.tree import Finish
 
 _PREVIEW = 100
@@ -45,6 +47,7 @@ def summary(folder: RunFolder) -> str:
     ]
     if any(votes.values()):
         lines.insert(-1, f"votes      {sum(votes.values())} ({_listed(votes)})")
+    lines[-1:-1] = _reasons(counts)
     lines += _messages(counts)
     lines += _scores(counts)
     if facts is not None:
@@ -52,6 +55,17 @@ def summary(folder: RunFolder) -> str:
     else:
         lines = [*lines[:1], *run_state(folder), *(lines[1:] if counts else [])]
     return "\n".join(lines)
+
+
+def _reasons(counts: Counter[str]) -> list[str]:
+    """Why verdicts are no trials; no line where all are."""
+    named = {"errors": "error", "abstained": "abstain"}
+    return [
+        f"{label:<10} {counts[f'verdict.{kind}']}: {name_reasons(counts, kind)}"
+        for label, kind in named.items()
+        # Runs of earlier versions have counts without reasons.
+        if commonest(counts, kind)
+    ]
 
 
 def _messages(counts: Counter[str]) -> list[str]:
@@ -106,7 +120,7 @@ def _scores(counts: Counter[str]) -> list[str]:
     if unscored:
         lines.append(
             f"scores     {' and '.join(unscored)} unscored: there the verifiers decided alone; "
-            "`warnings` in data/trees say why"
+            f"{name_reasons(counts, 'unscored')}"
         )
     return lines
 
@@ -167,7 +181,9 @@ def _ending(trajectory: dict[str, Any], labels: TrajectoryLabels) -> str:
     fate = "kept" if trajectory["kept"] else f"dropped: {escape(trajectory['decision'])}"
     is_voted = trajectory["verifier"] == VOTE and outcome in ("pass", "fail")
     vote = " by majority vote" if is_voted else ""
-    return f"[{colour}]{outcome}[/{colour}]{answer}{vote} [dim]({fate}{_mistake(labels)})[/dim]"
+    reason = f": {escape(trajectory['reason'])}" if trajectory["reason"] else ""
+    ending = f"[{colour}]{outcome}[/{colour}]{answer}{vote}{reason}"
+    return f"{ending} [dim]({fate}{_mistake(labels)})[/dim]"
 
 
 def _mistake(labels: TrajectoryLabels) -> str:
