@@ -88,8 +88,9 @@ def _messages(counts: Counter[str]) -> list[str]:
 def _speed(facts: Metrics) -> list[str]:
     """How fast a complete run was, and what it left out."""
     duplicates, bad_rows = (_known(one) for one in (facts.duplicates, facts.bad_rows))
+    doubtful = f", {facts.doubtful_golds} doubtful gold answers" if facts.doubtful_golds else ""
     return [
-        f"intake     {duplicates} duplicates, {bad_rows} bad rows",
+        f"intake     {duplicates} duplicates, {bad_rows} bad rows{doubtful}",
         f"speed      {_known(facts.tokens_per_second)} tokens/s over {_known(facts.seconds)} s, after "
         f"{_known(facts.load_seconds)} s of loading, {facts.counts['restarts']} restarts",
         *prefixes(facts),

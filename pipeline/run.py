@@ -15,7 +15,7 @@ import contextlib
 import platform
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -30,6 +30,8 @@ from pipeline.datasets.reasons import trim, without_reasons
 from pipeline.engines.metered import Usage
 from pipeline.problems import Intake
 from pipeline.problems.border import open_source
+from pipeline.problems.golds import suspicion
+from pipeline.records import Problem
 from pipeline.time_left import TimeLeft
 from pipeline.versions import version
 
@@ -125,6 +127,8 @@ class _Run:
         self._progress = progress
         self._parts = Parts(folder, config.problems_per_part)
         self._snapshot = Snapshot(counts=Counter(folder.counts), counts_before=Counter(folder.counts))
+        self._num_doubtful = 0
+        """Gold answers that are hardly final answers."""
         self._time_left = TimeLeft(config.cluster.workers * config.cluster.problems_in_flight)
         self._started = time.monotonic()
 
@@ -134,7 +138,7 @@ class _Run:
         source = open_source(config.problems, config.seed)
         snapshot.total = source.size()
         intake = Intake(source)
-        leases = self._parts.leases(intake)
+        leases = self._parts.leases(self._watch_golds(intake))
         first = await asyncio.to_thread(next, leases, None)
         if first is not None:
             self._progress.message(f"Starting the engine{_plural(config.cluster.workers)} ...")
@@ -150,6 +154,17 @@ class _Run:
         self._parts.commit_last()
         folder.finish(self._final_facts(intake))
         folder.write_card(render_card(folder))
+
+    def _watch_golds(self, problems: Iterable[Problem]) -> Iterator[Problem]:
+        """The problems; counts those whose gold answer is hardly one, and says so of the first."""
+        for problem in problems:
+            if doubt := suspicion(problem.target):
+                self._num_doubtful += 1
+                if self._num_doubtful == 1:
+                    self._progress.message(
+                        f"warning: problem {problem.id}: {doubt} (`berry check` looks at all problems)"
+                    )
+            yield problem
 
     async def _explore_all(self, cluster: Cluster, first: Lease, leases: Iterator[Lease]) -> None:
         """Keeps the cluster busy until every problem is done; the first failure ends the run.
@@ -232,6 +247,7 @@ class _Run:
             "load_seconds": round(self._snapshot.load_seconds, 3),
             "duplicates": intake.num_duplicates,
             "bad_rows": intake.num_bad_rows,
+            "doubtful_golds": self._num_doubtful,
         }
 
 

@@ -36,6 +36,7 @@ class Metrics:
     new_prompt_tokens_cached: int | None = None
     duplicates: int | None = None
     bad_rows: int | None = None
+    doubtful_golds: int | None = None
     counts: Counter[str] = field(default_factory=Counter)
     """Of every explored problem, committed or not; keys as in `views.count`, and `restarts`."""
 

@@ -1,0 +1,102 @@
+"""`berry check`: what would spoil a run is found before it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.engines.models import prepare
+from tests.conftest import REAL_MODEL, ROOT, Berry
+from tests.tiny_models import base_model
+
+SIMULATED = ROOT / "configs" / "simulated.yaml"
+GSM8K = ROOT / "configs" / "gsm8k.yaml"
+
+
+def write_rows(path: Path, *rows: dict[str, object]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_a_sound_problem_set_costs_no_tokens(berry: Berry, tmp_path: Path) -> None:
+    done = berry("check", SIMULATED, "problems.size=20")
+    assert done.returncode == 0, done.stderr
+    assert "problems   20; 0 duplicates, 0 bad rows" in done.stdout
+    assert "golds      20 judged against themselves, 20 pass" in done.stdout
+    assert done.stdout.count("as the model reads it") == 3
+    assert "tokens     at most " in done.stdout
+    assert "nothing that would spoil a run" in done.stdout
+    assert list(tmp_path.iterdir()) == [], "a check writes nothing"
+
+
+def test_bad_rows_and_bad_golds_are_named(berry: Berry, tmp_path: Path) -> None:
+    write_rows(
+        tmp_path / "p.jsonl",
+        {"prompt": "What is 1 + 1?", "answer": "2"},
+        {"prompt": "What is 1 + 1?", "answer": "2"},
+        {"prompt": "", "answer": "3"},
+        {"prompt": "What is 1/2?", "answer": r"\frac{1}{"},
+        {"prompt": "What is 3 + 4?", "answer": "3 + 4 is 7, which we find on our fingers.\n#### 7"},
+    )
+    found = berry(
+        "check", SIMULATED, "problems.path=p.jsonl", "problems.preset=plain", "verifier.use=math"
+    )
+    assert found.returncode == 1
+    assert "problems   3; 1 duplicates, 1 bad rows" in found.stdout
+    assert "p.jsonl, line 3" in found.stdout
+    assert "judged against itself is" in found.stdout
+    assert "problems.answer_after='####'" in found.stdout
+    assert found.stderr.splitlines()[-1].startswith("berry: 3 things of the problem set would spoil")
+
+
+def test_a_run_warns_of_gold_answers_that_are_whole_solutions(
+    berry: Berry, tmp_path: Path, gsm8k: Path
+) -> None:
+    wrong = (f"problems.path={gsm8k}", "problems.limit=8", "problems.preset=plain")
+    done = berry("run", SIMULATED, "output=out", *wrong, "problems.prompt_field=question")
+    assert done.stderr.count("warning: problem ") == 1
+    assert "problems.answer_after='####'" in done.stderr
+    assert "8 doubtful gold answers" in done.stdout
+    assert "8 doubtful gold answers" in berry("show", "out").stdout
+
+
+def test_real_problems_through_a_real_chat_template(berry: Berry, gsm8k: Path) -> None:
+    prepare(REAL_MODEL)
+    done = berry("check", GSM8K, f"problems.path={gsm8k}")
+    assert done.returncode == 0, done.stderr
+    assert "golds      7473 judged against themselves, 7473 pass" in done.stdout
+    assert "<|im_start|>user\nNatalia sold clips" in done.stdout
+    assert "tokens of 2048 that fit the model" in done.stdout
+    assert "time       at most " in done.stdout
+
+
+def test_prompts_longer_than_the_context_are_named(berry: Berry, tmp_path: Path) -> None:
+    base_model(tmp_path / "model")
+    rows = [
+        {"prompt": f"What is {n} + 1? {'Think well. ' * 200 * n}", "answer": n + 1} for n in range(3)
+    ]
+    write_rows(tmp_path / "p.jsonl", *rows)
+    plain = ("problems.path=p.jsonl", "problems.preset=plain", "engine.max_model_len=512")
+    done = berry("check", GSM8K, *plain, "engine.model=./model")
+    assert done.returncode == 1
+    assert "2 prompts leave no room for a response" in done.stdout
+    assert "of 512 in all" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("problems.path=none.jsonl",), "there is no file none.jsonl"),
+        (("engine.model=./none",), "there is no folder ./none"),
+        (("engine.model=./empty",), "expected a model folder with config.json"),
+    ],
+)
+def test_what_cannot_be_checked_is_one_line(
+    berry: Berry, tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    write_rows(tmp_path / "p.jsonl", {"question": "1 + 1?", "answer": "#### 2"})
+    done = berry("check", GSM8K, "problems.path=p.jsonl", *arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert said in done.stderr.splitlines()[-1]
