@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pipeline.cli_options import at_least
 from pipeline.errors import RunFailure, UserMistake
 from pipeline.signals import treat_as_interrupt
 
@@ -141,9 +142,7 @@ def status(out: Path) -> None:
 @berry.command()
 @click.argument("out", type=click.Path(path_type=Path))
 @click.argument("problem_id", required=False)
-@click.option(
-    "--limit", default=20, show_default=True, type=click.IntRange(1), help="Problems to list."
-)
+@click.option("--limit", default=20, show_default=True, type=at_least(1), help="Problems to list.")
 def show(out: Path, problem_id: str | None, limit: int) -> None:
     """Show the run in folder OUT, or the tree of one problem.
 
@@ -201,9 +200,7 @@ def _file_options(rows: str, verdicts: str, *, workers: bool = True) -> Callable
         ),
     ]
     if workers:
-        options.append(
-            click.option("--workers", type=click.IntRange(1), help="Checks at the same time.")
-        )
+        options.append(click.option("--workers", type=at_least(1), help="Checks at the same time."))
 
     def decorate(command: _Command) -> _Command:
         for option in reversed(options):
@@ -335,7 +332,7 @@ _train_command(
 @click.option("--prm", metavar="MODEL", help="A process reward model, in place of the run's scores.")
 @click.option("--orm", metavar="MODEL", help="An outcome reward model, in place of the run's scores.")
 @click.option("--n", "ns", metavar="LIST", help="Numbers of samples; powers of two if not given.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of votes' draws.")
+@click.option("--seed", default=0, show_default=True, type=at_least(0), help="Of votes' draws.")
 @click.option(
     "--aggregate",
     default="min",

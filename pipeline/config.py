@@ -284,7 +284,8 @@ def check_section(kind: Kind, use: str, overrides: Sequence[str]) -> Part:
     try:
         return kind.part({**section, "use": use})
     except ValidationError as e:
-        raise ConfigError(f"{use}: {explain(e, kind.find(use).Config, section)}") from e
+        wanted, raw = Annotated[Part, PartOf(kind)], {**section, "use": use}
+        raise ConfigError(f"{use}: {explain(e, wanted, raw)}") from e
     except ValueError as e:
         raise ConfigError(str(e)) from e
 

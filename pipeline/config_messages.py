@@ -49,11 +49,12 @@ class Origin:
         return next((one for one in self.given if one[: len(keys)] == keys), keys)
 
 
-def explain(
-    error: ValidationError, model: type[BaseModel], raw: object, origin: Origin | None = None
-) -> str:
-    """The first mistake in `raw`, which was to become a `model`, in one line."""
-    origin, root = origin or Origin(), _Place(model, raw)
+def explain(error: ValidationError, wanted: object, raw: object, origin: Origin | None = None) -> str:
+    """The first mistake in `raw` in one line.
+
+    `wanted` is the model that it was to become, or an `Annotated` part.
+    """
+    origin, root = origin or Origin(), _place(wanted, raw)
     keys, mistake = _innermost(error)
     keys = _shorten(keys, raw)
     text = sentence(mistake)
@@ -177,15 +178,15 @@ def _suggestion(keys: Keys, root: _Place) -> str:
     if owners := _owners(section, last):
         uses = " or ".join(owners)
         return f" of use={section.use}; {'.'.join(above)}.use={uses} has it"
-    if (nearest := _nearest(keys, root)) is not None:
+    nearest = _nearest(keys, root)
+    if nearest is not None and nearest != keys:
         return f"; did you mean {'.'.join(nearest)}?"
     paths = list(_paths(root))
     near = get_close_matches(last, {path[-1] for path in paths}, n=1)
     elsewhere = [path for path in paths if [path[-1]] == near]
     if len(elsewhere) == 1:
         return f"; did you mean {'.'.join(elsewhere[0])}?"
-    known = list(section.below())
-    return f"; expected one of {', '.join(known)}" if known else ""
+    return f"; expected one of {', '.join(section.below()) or 'none, it takes no keys'}"
 
 
 def _nearest(keys: Keys, place: _Place) -> Keys | None:

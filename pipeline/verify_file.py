@@ -131,7 +131,7 @@ def _questions(source: Path, columns: Columns) -> Iterator[tuple[object, str, Ta
                 continue
             where = f"{source}, line {number}"
             try:
-                row = json.loads(line, parse_constant=_refuse)
+                row = json.loads(line.strip(), parse_constant=_refuse)
             except (ValueError, RecursionError) as e:
                 raise RowError(f"{where}: is not JSON: {explain_json(e)}") from e
             if not isinstance(row, dict):

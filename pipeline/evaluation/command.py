@@ -33,6 +33,8 @@ def read_asked(
     for name, model in (("prm", prm), ("orm", orm)):
         if model is not None and name not in named:
             raise EvaluationError(f"--{name} {model}: expected {name} among --with, got {methods}")
+    if options and prm is None and orm is None:
+        raise EvaluationError(f"{options[0]}: expected --prm or --orm beside it, whose option it sets")
     return Asked(
         methods=named,
         prm=_model("prm", prm, options),

@@ -83,7 +83,7 @@ def _jsonl_rows(path: Path) -> Rows:
             if not line.strip():
                 continue
             try:
-                yield where, json.loads(line)
+                yield where, json.loads(line.strip())
             except (ValueError, RecursionError) as e:
                 yield where, BadRow(where=where, reason=f"is not JSON: {explain_json(e)}")
 

@@ -380,6 +380,7 @@ def test_a_users_mistake_is_one_line_and_status_2(here: Here, labelled: Path, tm
         (("eval", tmp_path / "none"), "expected a run folder with run.json"),
         (("eval", labelled, "--with", "best"), "--with best: expected some of pass@k, majority"),
         (("eval", labelled, "--with", "prm"), "name a model by --prm FOLDER"),
+        (("eval", labelled, "backend=vllm"), "backend=vllm: expected --prm or --orm beside it"),
         (("eval", labelled, "--n", "four"), "--n four: expected whole numbers"),
         (("eval", labelled, "--n", "4000"), "--n 4000: expected at most"),
         (("eval", labelled, "--with", "orm", "--orm", prm), "expected a orm, got a prm"),

@@ -59,7 +59,7 @@ def test_thousands_of_rows_are_streamed(berry: Berry, tmp_path: Path) -> None:
     ("bad", "complaint"),
     [
         ("{", "in.jsonl, line 2: is not JSON"),
-        ('{"id": NaN, "gold": "1", "response": "1"}', "line 2: is not JSON (NaN is no JSON number)"),
+        ('{"id": NaN, "gold": "1", "response": "1"}', "line 2: is not JSON: NaN is no JSON number"),
         ("[]", "line 2: expected an object"),
         ({"gold": "1"}, "line 2: field 'response': expected a text"),
         ({"response": "1"}, "line 2: field 'gold': expected a text or a number"),

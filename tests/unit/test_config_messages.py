@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from pipeline.config import KINDS, ConfigError, RunConfig, load_config
+from pipeline.config import KINDS, ConfigError, RunConfig, check_section, load_config
 from pipeline.config_messages import explain
 from reward_models.training.settings import TrainSettings
 from tests.unit.test_config import MINIMAL
@@ -240,6 +240,21 @@ def test_a_value_that_contains_itself_is_a_mistake_like_any_other(path: Path) ->
     path.write_text(yaml.safe_dump(MINIMAL) + "sampling: &x\n  stop: [*x]\n")
     with pytest.raises(ConfigError, match=r"sampling\.stop\.0: expected a text"):
         load_config(path)
+
+
+@pytest.mark.parametrize(
+    ("use", "override", "complaint"),
+    [
+        ("exact", "foo=1", "exact: foo: unknown key; expected one of use, processes, process_seconds"),
+        ("math", "lastnumber=1", "math: lastnumber: unknown key; did you mean last_number?"),
+        ("math", "proceses=1", "math: proceses: unknown key; did you mean processes?"),
+        ("math", "workers=x", "math: workers: expected a whole number, got 'x'"),
+    ],
+)
+def test_a_section_by_itself_has_suggestions_too(use: str, override: str, complaint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_section(KINDS["verifier"], use, [override])
+    assert str(caught.value).startswith(complaint)
 
 
 def test_a_part_is_not_looked_into_twice() -> None:

@@ -136,3 +136,10 @@ def test_an_id_of_a_problem_that_is_not_committed_yet(path: Path) -> None:
 def test_counts_are_what_is_no_figure_of_its_own() -> None:
     metrics = Metrics.of({"problems": 2, "verdict.pass": 1, "seconds": 1.5, "extra": True})
     assert (metrics.seconds, metrics.counts) == (1.5, Counter({"problems": 2, "verdict.pass": 1}))
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "x", "1.5", ""])
+def test_a_number_of_problems_is_a_whole_number(path: Path, limit: str) -> None:
+    done = call("show", path, "--limit", limit)
+    assert done.exit_code == 2
+    assert f"expected a whole number of 1 or more, got {limit!r}" in done.output
