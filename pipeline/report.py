@@ -50,6 +50,8 @@ def summary(folder: RunFolder) -> str:
     lines[-1:-1] = _reasons(counts)
     lines += _messages(counts)
     lines += _scores(counts)
+    # Folders of earlier versions do not say.
+    lines += [f"scored by  {model}" for model in folder.run.get("reward_models", ())]
     if facts is not None:
         lines += _speed(Metrics.of(facts))
     else:
@@ -100,15 +102,16 @@ def _speed(facts: Metrics) -> list[str]:
 def _scores(counts: Counter[str]) -> list[str]:
     """What reward models did and did not do; no line without them."""
     lines = []
-    if num_explored := counts["explored"]:
+    num_pruned, num_explored = counts["status.pruned"], counts["explored"]
+    if num_pruned or num_explored:
         trials, passes = counts["explored_trials"], counts["explored_passes"]
         rate = "unknown"
         if trials:
             interval = credible_interval(passes, trials, 0.95)
             rate = f"{passes / trials:.1%} (95% interval {interval.low:.1%} to {interval.high:.1%})"
         lines.append(
-            f"pruning    {counts['status.pruned']} rollouts ended mid-way; {num_explored} more went on "
-            f"to be seen, {passes} of {trials} turned out right: false-prune rate {rate}"
+            f"pruning    {num_pruned} of {counts['rollouts']} rollouts ended mid-way; {num_explored} "
+            f"more went on to be seen, {passes} of {trials} turned out right: false-prune rate {rate}"
         )
     unscored = [
         f"{number} of {total} {what}"

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.cluster import Cluster
@@ -34,6 +35,8 @@ from pipeline.problems.golds import suspicion
 from pipeline.records import Problem
 from pipeline.time_left import TimeLeft
 from pipeline.versions import version
+from reward_models.serving.model import ServingConfig
+from reward_models.trained import TrainedModel
 
 _TICK_SECONDS = 0.5
 _OPEN_PARTS = 8
@@ -113,9 +116,25 @@ def describe(config: RunConfig) -> dict[str, Any]:
         "config": config.resolved(),
         "digest": config.digest(),
         "seed": config.seed,
+        "reward_models": [text for text, _ in _trained_models(config)],
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions | {name: version(name) for name in packages},
     }
+
+
+def _trained_models(config: RunConfig) -> Iterator[tuple[str, str | None]]:
+    """Of each reward model that was trained here: what it rests on, and why not to rely on it."""
+    for part in config.reward_models:
+        if not isinstance(part.options, ServingConfig):
+            continue
+        try:
+            trained = TrainedModel.read(Path(part.options.model).expanduser())
+        except ValueError:
+            continue  # the actor that loads it says what is wrong with it
+        if trained is not None:
+            weakness = trained.weakness
+            doubt = f" ({weakness})" if weakness else ""
+            yield f"{part.options.model}, trained on {trained.rests_on}{doubt}", weakness
 
 
 class _Run:
@@ -141,6 +160,9 @@ class _Run:
         leases = self._parts.leases(self._watch_golds(intake))
         first = await asyncio.to_thread(next, leases, None)
         if first is not None:
+            for text, weakness in _trained_models(config):
+                if weakness:
+                    self._progress.message(f"warning: reward model {text}: its scores may be wrong")
             self._progress.message(f"Starting the engine{_plural(config.cluster.workers)} ...")
             began = time.monotonic()
             async with Cluster(config, config.output / "logs") as cluster:

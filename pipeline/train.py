@@ -204,6 +204,7 @@ def _labelled(
 def _describe(trained: Trained, output: Path, seconds: float, num_unsolved: int, num_voted: int) -> str:
     """What to tell the user: on what it was trained, how good it is, and what to do with it."""
     model = trained.model
+    weakness = model.weakness
     # In YAML a path with a comma or the like needs quotes.
     path = str(output) if re.fullmatch(r"[\w./-]+", str(output)) else json.dumps(str(output))
     section = f"reward_models=[{{use: {model.kind}, model: {path}}}]"
@@ -225,6 +226,7 @@ def _describe(trained: Trained, output: Path, seconds: float, num_unsolved: int,
             f"problems; left out: {', '.join(left_out)}{voted}",
             f"{'held out':<10} {trained.num_held_out} responses to {trained.num_held_out_problems} "
             f"problems: {', '.join(figures)}",
+            *([f"{'warning':<10} {weakness}: do not prune by it yet"] if weakness else []),
             "",
             "next:",
             f"  berry eval OUT --with {model.kind},majority,oracle --{model.kind} "

@@ -12,6 +12,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 FILE = "berry_reward_model.json"
+LEAST_PROBLEMS = 100
+LEAST_RESPONSES = 1000
+"""Rules of thumb: with less, a tenth of it held out, even the AUC is hardly known."""
+LEAST_AUC = 0.6
 
 
 class TrainedModel(BaseModel):
@@ -30,8 +34,33 @@ class TrainedModel(BaseModel):
     """As `tokenizer_digest` has it."""
     train_problems: tuple[str, ...]
     """Ids of the problems that it was trained on."""
+    num_responses: int | None = None
+    """Responses that it was trained on; None in files of earlier versions."""
     held_out: dict[str, float | None] = {}
     """Figures on problems that it was not trained on; None where one cannot be had."""
+
+    @property
+    def rests_on(self) -> str:
+        """What it was trained on, and how good it is on what it was not."""
+        auc = self.held_out.get("auc")
+        responses = "" if self.num_responses is None else f"{self.num_responses} responses to "
+        known = "unknown" if auc is None else f"{auc:.2f}"
+        return f"{responses}{len(self.train_problems)} problems, held-out AUC {known}"
+
+    @property
+    def weakness(self) -> str | None:
+        """Why its scores should not decide anything yet; None if nothing speaks against it."""
+        auc = self.held_out.get("auc")
+        reasons = []
+        if len(self.train_problems) < LEAST_PROBLEMS:
+            reasons.append(f"trained on under {LEAST_PROBLEMS} problems")
+        if self.num_responses is not None and self.num_responses < LEAST_RESPONSES:
+            reasons.append(f"trained on under {LEAST_RESPONSES} responses")
+        if auc is None:
+            reasons.append("not measured on any problem that it has not seen")
+        elif auc < LEAST_AUC:
+            reasons.append(f"hardly better than chance (AUC under {LEAST_AUC})")
+        return ", ".join(reasons) or None
 
     def write(self, folder: Path) -> None:
         """Puts the file into the model's folder. Raises OSError."""

@@ -75,6 +75,7 @@ def train(
         base=base,
         tokenizer=tokenizer_digest(tokenizer),
         train_problems=found.train_problems,
+        num_responses=len(found.train),
         held_out={name: held_out.get(f"eval_{name}") for name in ("auc", "average_precision", "loss")},
     )
     is_first = trainer.is_world_process_zero()

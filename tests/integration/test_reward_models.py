@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -298,6 +299,9 @@ def test_train_evaluate_and_prune_by_the_trained_model(
     )
     assert trained.status == 0, trained.stderr
     assert "held out" in trained.stdout
+    assert re.search(
+        r"^warning    trained on under 100 problems.*do not prune by it", trained.stdout, re.M
+    )
     assert "training 1/12, left" in trained.stderr
     again = here("train", "prm", "--data", labelled, "--base", base, "--output", "prm", *short)
     assert again.status == 0
@@ -335,7 +339,11 @@ def test_train_evaluate_and_prune_by_the_trained_model(
     )
     assert used.returncode == 0, used.stderr
     assert "unscored" not in used.stdout
-    assert "ended mid-way" in used.stdout
+    assert re.search(r"^pruning    \d+ of \d+ rollouts ended mid-way", used.stdout, re.M)
+    assert used.stderr.count("warning: reward model ") == 2
+    assert re.search(
+        r"^scored by  prm, trained on \d+ responses to \d problems.*under 100", used.stdout, re.M
+    )
 
 
 @pytest.mark.engine

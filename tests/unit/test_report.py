@@ -14,6 +14,7 @@ from pipeline.engines.metered import Usage
 from pipeline.progress import TerminalProgress, duration, figures
 from pipeline.report import summary
 from pipeline.run import Snapshot
+from reward_models.trained import TrainedModel
 
 
 def snapshot(**values: object) -> Snapshot:
@@ -138,3 +139,45 @@ def test_the_doctor_finds_what_the_tests_need() -> None:
     assert findings["vllm"].ok
     assert findings["model"].ok
     assert all(finding.text for finding in findings.values())
+
+
+def trained(num_problems: int, num_responses: int | None, auc: float | None) -> TrainedModel:
+    return TrainedModel(
+        kind="prm",
+        labels="right",
+        base="tiny",
+        tokenizer="x",
+        train_problems=tuple(map(str, range(num_problems))),
+        num_responses=num_responses,
+        held_out={"auc": auc},
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (trained(5, 87, None), ["under 100 problems", "under 1000 responses", "not measured"]),
+        (trained(500, 4000, 0.55), ["hardly better than chance"]),
+        (trained(500, None, 0.55), ["hardly better than chance"]),
+    ],
+)
+def test_a_reward_model_that_rests_on_little_says_so(model: TrainedModel, said: list[str]) -> None:
+    assert model.weakness is not None
+    assert all(reason in model.weakness for reason in said)
+
+
+def test_a_reward_model_that_rests_on_enough_has_no_weakness() -> None:
+    model = trained(500, 4000, 0.8)
+    assert model.weakness is None
+    assert model.rests_on == "4000 responses to 500 problems, held-out AUC 0.80"
+    assert trained(5, 87, None).rests_on == "87 responses to 5 problems, held-out AUC unknown"
+
+
+def test_the_summary_says_what_pruning_rests_on(tmp_path: Path) -> None:
+    run = {"config": {}, "digest": "0", "created": "", "reward_models": ["DIR, trained on 5 problems"]}
+    folder = RunFolder(tmp_path, run)
+    folder.counts = Counter({"status.pruned": 15, "rollouts": 16})
+    shown = summary(folder)
+    assert "15 of 16 rollouts ended mid-way" in shown
+    assert "false-prune rate unknown" in shown
+    assert "scored by  DIR, trained on 5 problems" in shown
