@@ -1,8 +1,12 @@
-"""Accuracy against N, by the method that chooses an answer from N samples."""
+"""Accuracy against N, by the method that chooses an answer from N samples.
+
+Beside pass@k stands the same figure over judged samples alone: it shows how much of what is missing
+are responses that a verifier could not judge, and not wrong ones.
+"""
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -11,6 +15,8 @@ from reward_models.evaluation.choosing import Sample, best_of_n, pass_at_k, vote
 
 METHODS = ("pass@k", "majority", "orm", "prm", "oracle")
 """What `--with` can name; a reward model's scores both choose the best and weigh votes."""
+JUDGED_ONLY = "pass@k of judged"
+"""The row beside pass@k that leaves abstentions out."""
 _LEAST_SHARE = 0.9
 
 Measure = Callable[[Sequence[Sample], int, Random], float]
@@ -49,7 +55,22 @@ def accuracy_curves(
         for n in ns if of_method else ():
             values = [measure(p.known, n, Random(f"{seed} {p.problem_id} {n}")) for p in of_method]
             points.append(_point(method, n, values))
+        if method == "pass@k":
+            points += _judged_only(enough, ns)
     return points
+
+
+def _judged_only(found: Sequence[Samples], ns: Sequence[int]) -> Iterator[Point]:
+    """pass@k of problems that have so many judged samples; no point where none has."""
+    judged = [[sample for sample in one.known if sample.is_judged] for one in found]
+    for n in ns:
+        values = [
+            pass_at_k(len(samples), sum(sample.right for sample in samples), n)
+            for samples in judged
+            if len(samples) >= n
+        ]
+        if values:
+            yield _point(JUDGED_ONLY, n, values)
 
 
 def _measures(methods: Sequence[str]) -> list[tuple[str, Measure, str | None]]:

@@ -107,7 +107,7 @@ async def _read(folder: RunFolder, asked: Asked, advance: Callable[[], None]) ->
             if trace.problem.id in known:
                 found.left_out["problems that a model was trained on"] += 1
             elif not has_gold(trace):
-                found.left_out["problems without a verdict on any response"] += 1
+                found.left_out["problems that do not say what is right"] += 1
             else:
                 found.warnings.update(await score_tree(trace, prm, orm))
                 await _take(trace, found, consensus, labels, asked)
@@ -119,7 +119,9 @@ async def _take(
 ) -> None:
     samples = await take_samples(trace, consensus, asked.aggregate)
     if samples.num_unknown:
-        found.left_out["samples without a verdict, or ended mid-way"] += samples.num_unknown
+        found.left_out["samples whose verdict is an error, or that were ended mid-way"] += (
+            samples.num_unknown
+        )
     if samples.known:
         found.samples.append(samples)
     else:
@@ -196,12 +198,12 @@ def _qualities(found: _Found, asked: Asked) -> dict[str, Quality]:
 
 
 def _scores(found: _Found, model: str) -> list[tuple[float, bool]]:
-    """Score and outcome of every scored sample."""
+    """Score and outcome of every scored sample that was judged."""
     return [
         (score, sample.right)
         for one in found.samples
         for sample in one.known
-        if (score := sample.orm if model == "orm" else sample.prm) is not None
+        if sample.is_judged and (score := sample.orm if model == "orm" else sample.prm) is not None
     ]
 
 

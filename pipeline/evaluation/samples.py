@@ -16,6 +16,7 @@ from pipeline.tree import ROOT, Finish, Tree
 from reward_models import Steps
 from reward_models.aggregate import Aggregate, aggregate
 from reward_models.evaluation.choosing import Sample
+from verifiers import Outcome
 from verifiers.consensus import Consensus
 
 
@@ -57,8 +58,13 @@ class StepScores:
 
 
 def has_gold(trace: Trace) -> bool:
-    """Whether a verifier said what is right, not a vote."""
-    return not is_voted(trace.tree) and bool(trace.tree.stats[ROOT].trials)
+    """Whether the problem says what is right, or a verifier does; a vote does not.
+
+    It is a matter of the problem: one whose responses all went wrong in some way counts too.
+    """
+    target = trace.problem.target
+    known = target.value is not None or bool(target.tests)
+    return not is_voted(trace.tree) and (known or bool(trace.tree.stats[ROOT].trials))
 
 
 async def score_tree(trace: Trace, prm: ModelScorer | None, orm: ModelScorer | None) -> tuple[str, ...]:
@@ -87,15 +93,15 @@ async def score_tree(trace: Trace, prm: ModelScorer | None, orm: ModelScorer | N
 
 
 async def take_samples(trace: Trace, consensus: Consensus, how: Aggregate) -> Samples:
-    """The whole rollouts from the start, in order of their slots."""
+    """The whole rollouts from the start, in order of their slots.
+
+    Right is what passed. What failed, was cut off or has no verdict but an abstention is not right.
+    What the verifier broke on, what was pruned mid-way and what the engine gave up is unknown.
+    """
     tree = trace.tree
     starts = sorted(tree.children(ROOT), key=lambda child: tree.nodes[child].slot)
     leaves = [tree.leaf_of(start) for start in starts]
-    known = [
-        leaf
-        for leaf in leaves
-        if tree.nodes[leaf].finish is Finish.LENGTH or tree.passed(leaf) is not None
-    ]
+    known = [leaf for leaf in leaves if _is_known(tree, leaf)]
     complete = [leaf for leaf in known if tree.nodes[leaf].finish is Finish.STOP]
     classes = await consensus.classes(trace.problem.prompt, [tree.response(leaf) for leaf in complete])
     answers = {complete[index]: number for number, members in enumerate(classes) for index in members}
@@ -106,6 +112,7 @@ async def take_samples(trace: Trace, consensus: Consensus, how: Aggregate) -> Sa
                 right=tree.passed(leaf) is True,
                 answer=answers.get(leaf),
                 is_complete=tree.nodes[leaf].finish is Finish.STOP,
+                is_judged=tree.nodes[leaf].finish is Finish.LENGTH or tree.passed(leaf) is not None,
                 orm=tree.outcome_scores.get(leaf),
                 prm=_prefix_score(tree, leaf, how) if tree.nodes[leaf].finish is Finish.STOP else None,
             )
@@ -113,6 +120,15 @@ async def take_samples(trace: Trace, consensus: Consensus, how: Aggregate) -> Sa
         ),
         num_unknown=len(leaves) - len(known),
     )
+
+
+def _is_known(tree: Tree, leaf: int) -> bool:
+    """Whether the rollout is right or is not; False where something of ours broke or ended it."""
+    if tree.nodes[leaf].finish is Finish.LENGTH:
+        return True
+    verdict = tree.verdicts.get(leaf)
+    judged = (Outcome.PASS, Outcome.FAIL, Outcome.ABSTAIN)
+    return tree.nodes[leaf].finish is Finish.STOP and verdict is not None and verdict.outcome in judged
 
 
 def _prefix_score(tree: Tree, node_id: int, how: Aggregate) -> float | None:

@@ -18,11 +18,14 @@ class Sample:
     """One sampled response to a problem."""
 
     right: bool
-    """Whether a verifier passed it; what was cut off has no answer, so it is not right."""
+    """Whether a verifier passed it; what was cut off or states no answer is not right."""
     answer: int | None
     """Which class of equal answers it is in; None if it gives none, or was cut off."""
     is_complete: bool = True
     """Whether it was not cut off."""
+    is_judged: bool = True
+    """Whether it is known to be right or wrong by itself; False for a verifier's abstention, which
+    counts as not right so that accuracies are those that others would find."""
     orm: float | None = None
     prm: float | None = None
     """Scores of the response; None if it is unscored, or was cut off."""
