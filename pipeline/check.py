@@ -19,6 +19,7 @@ from pipeline.estimate import Cost, cpu_tokens_per_second, most_tokens, search_c
 from pipeline.judging import LocalJudge
 from pipeline.preview import Preview
 from pipeline.problems import BadRow
+from pipeline.problems.border import open_source
 from pipeline.problems.golds import gold_response, suspicion
 from pipeline.records import Problem
 from verifiers import Outcome
@@ -104,7 +105,7 @@ async def check(config: RunConfig, advance: Callable[[], None] = lambda: None) -
 
 def _problems(config: RunConfig, found: Checked) -> Iterator[Problem]:
     """The problems that a run would take; bad rows and duplicates are only counted."""
-    source = config.problems.build(config.seed)
+    source = open_source(config.problems, config.seed)
     seen: set[int] = set()
     for row in source.rows():
         if isinstance(row, BadRow):
