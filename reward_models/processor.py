@@ -9,14 +9,13 @@ import math
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import psutil
 
-_CGROUP = Path("/sys/fs/cgroup")
 _NATIVE = ("amx_bf16", "avx512_bf16")
 """Flags of /proc/cpuinfo for instructions that multiply bfloat16 numbers."""
 _ISA_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY")
@@ -91,44 +90,80 @@ def bfloat16_slowdown() -> float:
     return seconds(torch.bfloat16) / seconds(torch.float32)
 
 
-def usable_cores(cgroup: Path = _CGROUP) -> list[int]:
+def usable_cores(cgroups: Path | None = None) -> list[int]:
     """Numbers of the cores to compute on: those that this process may use, no more than its
-    container has processor time for. A thread beyond that would only make the others wait."""
+    container or job has processor time for. A thread beyond that would only make the others wait.
+
+    `cgroups` is the folder in which the kernel shows control groups, /sys/fs/cgroup if not given.
+    """
     cores = sorted(os.sched_getaffinity(0))
-    quota = _cpu_quota(cgroup)
-    return cores if quota is None else cores[: max(1, math.ceil(quota))]
+    quotas = [quota for folder in _groups("cpu", cgroups) if (quota := _cpu_quota(folder)) is not None]
+    return cores[: max(1, math.ceil(min(quotas)))] if quotas else cores
 
 
-def available_gib(cgroup: Path = _CGROUP) -> float:
-    """Memory that can still be used, in GiB: the machine's, or what a container's limit leaves."""
-    free = psutil.virtual_memory().available
-    limit, used = _read_number(cgroup / "memory.max"), _read_number(cgroup / "memory.current")
-    if limit is None:
-        limit = _read_number(cgroup / "memory" / "memory.limit_in_bytes")
-        used = _read_number(cgroup / "memory" / "memory.usage_in_bytes")
-    if limit is not None and used is not None:
-        free = min(free, max(0, limit - used))
+def available_gib(cgroups: Path | None = None) -> float:
+    """Memory that can still be used, in GiB: the machine's, or what the limit of a container or a
+    job leaves of it."""
+    free: float = psutil.virtual_memory().available
+    for folder in _groups("memory", cgroups):
+        left = _memory_left(folder)
+        free = free if left is None else min(free, left)
     return free / _GIB
 
 
-def _cpu_quota(cgroup: Path) -> float | None:
-    """Processors' worth of time that the container may use; None without a limit."""
+def _groups(controller: str, cgroups: Path | None) -> Iterator[Path]:
+    """Folders of this process's control groups, from its own up to the root: each can set a limit.
+
+    Of version 2 all controllers have one tree, of version 1 each has its own.
+    """
+    root = cgroups or Path("/sys/fs/cgroup")
     try:
-        quota, period = (cgroup / "cpu.max").read_text().split()
-        return None if quota == "max" else int(quota) / int(period)
-    except (OSError, ValueError):
-        of_version_1 = cgroup / "cpu"
-        whole = _read_number(of_version_1 / "cpu.cfs_quota_us")
-        period_us = _read_number(of_version_1 / "cpu.cfs_period_us")
-        return whole / period_us if whole and period_us and whole > 0 else None
+        lines = (root / "self" if cgroups else Path("/proc/self/cgroup")).read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and controller not in controllers.split(","):
+            continue
+        top = root / controller if controllers else root
+        group = PurePosixPath(path.lstrip("/"))
+        # In a container the path can be the host's, of which the container sees nothing but the end.
+        yield from (top / one for one in (group, *group.parents))
 
 
-def _read_number(path: Path) -> int | None:
-    """None for a file that is missing or says `max`."""
+def _cpu_quota(group: Path) -> float | None:
+    """Processors' worth of time that the group may use; None without a limit."""
     try:
-        return int(path.read_text())
+        quota, period = (group / "cpu.max").read_text().split()
     except (OSError, ValueError):
+        quota, period = (_read(group / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
+    try:
+        return int(quota) / int(period) if int(quota) > 0 else None
+    except (ValueError, ZeroDivisionError):
         return None
+
+
+def _memory_left(group: Path) -> int | None:
+    """Bytes up to the group's limit; what the kernel keeps of files does not count, it gives way."""
+    for limit_file, usage_file, cached in (
+        ("memory.max", "memory.current", "inactive_file"),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ):
+        try:
+            limit, used = int(_read(group / limit_file)), int(_read(group / usage_file))
+        except ValueError:
+            continue
+        stats = dict(line.split() for line in _read(group / "memory.stat").splitlines())
+        return max(0, limit - used + int(stats.get(cached, 0)))
+    return None
+
+
+def _read(path: Path) -> str:
+    """Empty for a file that is not there."""
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
 
 
 def _is_x86() -> bool:

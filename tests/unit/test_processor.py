@@ -1,5 +1,6 @@
 """Which number type, how many cores and how much memory a model on the CPU gets."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -89,37 +90,60 @@ def test_flags_are_the_first_processors(tmp_path: Path) -> None:
     assert processor_flags(tmp_path / "none") == frozenset()
 
 
-def test_a_containers_processor_time_limits_the_cores(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def make_groups(root: Path, line: str, **files: str) -> Path:
+    """A tree of control groups in which this process is at the place that `line` says."""
+    root.mkdir(exist_ok=True)
+    (root / "self").write_text(f"{line}\n")
+    for name, content in files.items():
+        path = root / name.replace("__", "/").replace("_dot_", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{content}\n")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("quota", "num_cores"),
+    [("200000 100000", 2), ("150000 100000", 2), ("5000 100000", 1), ("max 100000", 64), ("", 64)],
+)
+@pytest.mark.parametrize("group", ["", "job__", "job__step__"])
+def test_processor_time_limits_the_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str, quota: str, num_cores: int
 ) -> None:
+    """Of a container, which is its own root, and of a batch job, a group or two below."""
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(64)))
-    assert usable_cores(tmp_path) == list(range(64))
-    for quota, num_cores in (("200000 100000", 2), ("150000 100000", 2), ("5000 100000", 1)):
-        (tmp_path / "cpu.max").write_text(f"{quota}\n")
-        assert len(usable_cores(tmp_path)) == num_cores
-    (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert len(usable_cores(tmp_path)) == 64
+    make_groups(tmp_path, "0::/job/step", **{f"{group}cpu_dot_max": quota})
+    assert len(usable_cores(tmp_path)) == num_cores
 
 
-def test_a_containers_time_is_found_in_cgroups_of_version_1_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("quota", "num_cores"), [("-1", 8), ("300000", 3)])
+def test_processor_time_is_found_in_groups_of_version_1_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, num_cores: int
 ) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
-    (tmp_path / "cpu").mkdir()
-    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
-    for quota, num_cores in (("-1", 8), ("300000", 3)):
-        (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(f"{quota}\n")
-        assert len(usable_cores(tmp_path)) == num_cores
+    limits = {"cpu__job__cpu_dot_cfs_period_us": "100000", "cpu__job__cpu_dot_cfs_quota_us": quota}
+    make_groups(tmp_path, "4:memory:/other\n2:cpu,cpuacct:/job", **limits)
+    assert len(usable_cores(tmp_path)) == num_cores
 
 
-def test_a_containers_limit_bounds_the_memory(tmp_path: Path) -> None:
-    machine = available_gib(tmp_path)
-    assert machine > 0
-    (tmp_path / "memory.max").write_text(str(2**30))
-    (tmp_path / "memory.current").write_text(str(2**29))
-    assert available_gib(tmp_path) == 0.5
-    (tmp_path / "memory.max").write_text("max\n")
-    assert available_gib(tmp_path) > 0.5
+def test_without_control_groups_all_cores_and_all_memory_count(tmp_path: Path) -> None:
+    assert len(usable_cores(tmp_path)) == len(os.sched_getaffinity(0))
+    assert available_gib(tmp_path) > 0
+
+
+def test_a_limit_bounds_the_memory_and_what_is_kept_of_files_does_not_count(tmp_path: Path) -> None:
+    of_version_2 = {
+        "job__memory_dot_max": str(2**30),
+        "job__memory_dot_current": str(3 * 2**28),
+        "job__memory_dot_stat": f"anon 5\ninactive_file {2**28}",
+        "job__step__memory_dot_max": "max",
+    }
+    assert available_gib(make_groups(tmp_path / "2", "0::/job/step", **of_version_2)) == 0.5
+    of_version_1 = {
+        "memory__memory_dot_limit_in_bytes": str(2**30),
+        "memory__memory_dot_usage_in_bytes": str(2**30),
+        "memory__memory_dot_stat": f"total_inactive_file {2**28}",
+    }
+    assert available_gib(make_groups(tmp_path / "1", "4:memory:/gone", **of_version_1)) == 0.25
 
 
 @pytest.mark.parametrize(
