@@ -197,7 +197,8 @@ class Cluster:
         _check_resources(self._config)
         verifier_actor = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=3)(VerifierActor)
         self._verifier_actors = [
-            verifier_actor.remote(self._config) for _ in range(self._config.cluster.verifier_actors)
+            verifier_actor.remote(self._config, self._log_file(f"verifier-{number}"))
+            for number in range(self._config.cluster.verifier_actors)
         ]
         self._reward_actors = [
             [self._new_reward_actor(index, number) for number in range(count)]
