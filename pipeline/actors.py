@@ -26,7 +26,7 @@ from verifiers import Verdict
 class VerifierActor:
     """Judges batches of responses on a CPU of the cluster."""
 
-    def __init__(self, config: RunConfig, log_file: str | None = None) -> None:
+    def __init__(self, config: RunConfig, log_file: str | None) -> None:
         if log_file is not None:
             redirect_output(Path(log_file))
         self._judge = LocalJudge(config.build_verifier())

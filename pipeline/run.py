@@ -29,6 +29,7 @@ from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.parts import Lease, Parts
 from pipeline.datasets.reasons import trim, without_reasons
 from pipeline.engines.metered import Usage
+from pipeline.errors import UserMistake
 from pipeline.problems import Intake
 from pipeline.problems.border import open_source
 from pipeline.problems.golds import suspicion
@@ -37,6 +38,7 @@ from pipeline.time_left import TimeLeft
 from pipeline.versions import version
 from reward_models.serving.model import ServingConfig
 from reward_models.trained import TrainedModel
+from verifiers.catalog import CannotBuild
 
 _TICK_SECONDS = 0.5
 _OPEN_PARTS = 8
@@ -95,9 +97,14 @@ class Progress(Protocol):
 def execute(config: RunConfig, progress: Progress) -> RunFolder:
     """Runs, or resumes, the config's run; returns its complete folder.
 
-    Raises FolderError, ProblemError, EngineStartError and ClusterError, each with one line for the
-    user; what is committed by then stays.
+    Raises UserMistake for a verifier that cannot be built, FolderError, ProblemError, EngineStartError
+    and ClusterError, each with one line for the user; what is committed by then stays.
     """
+    try:
+        # Built once here too: what a class sets only then is known before an engine is loaded.
+        config.build_verifier()
+    except CannotBuild as e:
+        raise UserMistake(str(e)) from e
     folder = RunFolder.claim(config.output, describe(config))
     try:
         check_files(folder)

@@ -3,11 +3,12 @@
 `Border` makes of any verifier one that answers every question with a sound verdict: its `verify`,
 `start` and `close` may be coroutines or plain functions, and `start` and `close` may be missing. What
 goes wrong behind the border becomes an ERROR verdict with the reason: it says nothing about the
-response. Only the caller's own cancellation passes through.
+response. Only the caller's own cancellation passes through. A target of a kind that the verifier does
+not take is an ERROR too, and the verifier is not asked.
 
-Plain functions run in one thread that is theirs alone, so the event loop goes on and they need not be
-safe for threads. A thread cannot be stopped: a plain `verify` that may take for ever belongs into
-processes (`processes.py`).
+A verifier that is not ours runs in a thread of its own (`own_thread.py`), so the event loop goes on
+and plain functions need not be safe for threads. One that hangs is warned of, and given up after ten
+minutes: then every verdict is an ERROR. What may take for ever belongs into processes (`processes.py`).
 """
 
 import asyncio
@@ -15,11 +16,13 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+from verifiers.kinds import refusal
+from verifiers.own_thread import LIMIT_SECONDS, SLOW_SECONDS, OwnThread, Stuck
 from verifiers.records import Outcome, Target, Verdict, Verifier
+from verifiers.shape import complaint
 
 _LONGEST_REASON = 500
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
@@ -36,24 +39,39 @@ class BadVerdict(TypeError):
 class Border:
     """A verifier, seen from this side; for one event loop at a time."""
 
-    def __init__(self, verifier: Verifier, *, in_thread: bool = True) -> None:
-        """`in_thread=False` runs plain functions in place. Raises NotAVerifier."""
+    def __init__(
+        self,
+        verifier: Verifier,
+        *,
+        in_thread: bool = True,
+        slow_seconds: float = SLOW_SECONDS,
+        limit_seconds: float = LIMIT_SECONDS,
+    ) -> None:
+        """`in_thread=False` runs it in place. Raises NotAVerifier.
+
+        `slow_seconds` without a verdict are worth a warning; a call that blocks the verifier's thread
+        for `limit_seconds` ends it.
+        """
         check_verifier(verifier)
         self._verifier = verifier
-        self._in_thread = in_thread
-        self._thread: ThreadPoolExecutor | None = None
+        # Ours compute in processes of their own and never block, and a thread costs more than they do.
+        self._in_thread = in_thread and not _is_ours(verifier)
+        self._seconds = (slow_seconds, limit_seconds)
+        self._thread: OwnThread | None = None
         self.name = verifier.name
         self.version = verifier.version
 
     async def start(self) -> None:
         """Lets the verifier get ready, if it has anything to do. Raises what it raises."""
         if start := getattr(self._verifier, "start", None):
-            await self._call(start)
+            await self._call(start, limited=False)
 
     async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
         """The verifier's verdict; ERROR for a response that is no text, or if the verifier breaks."""
         if not isinstance(response, str):
             return self.error(f"expected a response that is text, got {type(response).__name__}")
+        if problem := refusal(self._verifier, target.kind):
+            return self.error(f"{self.name} {problem}; `use: by_kind` judges several kinds")
         try:
             return await self.ask(prompt, response, target)
         except asyncio.CancelledError:
@@ -72,9 +90,8 @@ class Border:
 
     def broken(self, error: BaseException) -> Verdict:
         """An ERROR verdict that says what `ask` raised."""
-        return self.error(
-            str(error) if isinstance(error, BadVerdict) else f"the verifier raised {_shown(error)}"
-        )
+        ours = isinstance(error, BadVerdict | Stuck)
+        return self.error(str(error) if ours else f"the verifier raised {_shown(error)}")
 
     def error(self, reason: str) -> Verdict:
         """An ERROR verdict in the verifier's name."""
@@ -87,45 +104,36 @@ class Border:
 
     async def close(self) -> None:
         """Closes the verifier, if it has anything to close; calling it twice is fine."""
+        thread = self._thread
         try:
-            if close := getattr(self._verifier, "close", None):
+            close = getattr(self._verifier, "close", None)
+            # A thread that is stuck will never come to it.
+            if close and not (thread and thread.is_stuck):
                 await self._call(close)
         finally:
             thread, self._thread = self._thread, None
             if thread is not None:
-                thread.shutdown(wait=False, cancel_futures=True)
+                thread.stop()
 
-    async def _call(self, function: Callable[..., Any], *arguments: object) -> Any:
-        if inspect.iscoroutinefunction(function) or not self._in_thread:
+    async def _call(
+        self, function: Callable[..., Any], *arguments: object, limited: bool = True
+    ) -> Any:
+        if not self._in_thread:
             result = function(*arguments)
-        else:
-            # Always the same thread: start, verify and close may share what is bound to one.
-            self._thread = self._thread or ThreadPoolExecutor(1, "verifier")
-            loop = asyncio.get_running_loop()
-            result = await loop.run_in_executor(self._thread, _run, function, *arguments)
-        return await result if inspect.isawaitable(result) else result
+            return await result if inspect.isawaitable(result) else result
+        # Always the same thread: start, verify and close may share what is bound to one.
+        self._thread = self._thread or OwnThread(self.name, *self._seconds)
+        return await self._thread.call(function, *arguments, limited=limited)
 
 
-def _run(function: Callable[..., Any], *arguments: object) -> Any:
-    try:
-        return function(*arguments)
-    except StopIteration as e:
-        # A future cannot hold one: whoever waits for it would wait for ever.
-        raise RuntimeError("StopIteration") from e
+def _is_ours(verifier: object) -> bool:
+    return type(verifier).__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def check_verifier(verifier: object) -> None:
-    """Raises NotAVerifier unless it has a name, a version and a `verify`."""
-    for attribute in ("name", "version"):
-        value = getattr(verifier, attribute, None)
-        if not isinstance(value, str) or not value:
-            raise NotAVerifier(
-                f"expected {type(verifier).__name__} to have `{attribute}`, a text, got {value!r}"
-            )
-    if not callable(getattr(verifier, "verify", None)):
-        raise NotAVerifier(
-            f"expected {type(verifier).__name__} to have a method `verify(prompt, response, target)`"
-        )
+    """Raises NotAVerifier unless it has a name, a version and methods that can be called."""
+    if problem := complaint(verifier):
+        raise NotAVerifier(f"expected {type(verifier).__name__} to have {problem}")
 
 
 def check_verdict(verdict: object) -> Verdict:

@@ -9,6 +9,7 @@ from verifiers.border import check_verifier
 from verifiers.plugins import Kind, Part
 from verifiers.processes import ProcessSettings, ProcessVerifier
 from verifiers.records import Verifier
+from verifiers.shape import complaint_of_class
 
 VERIFIERS = {
     "math": "verifiers.math:MathVerifier",
@@ -23,23 +24,23 @@ VERIFIERS = {
     "all_of": "verifiers.combine:AllOf",
     "any_of": "verifiers.combine:AnyOf",
     "first_decisive": "verifiers.combine:FirstDecisive",
+    "by_kind": "verifiers.by_kind:ByKind",
 }
 _PROCESSES_OF_THEIR_OWN = frozenset({"math", "code", "formal", "regex", "json_schema", "reasoning_gym"})
-_MADE_OF_PARTS = frozenset({"all_of", "any_of", "first_decisive"})
+MADE_OF_PARTS = frozenset({"all_of", "any_of", "first_decisive", "by_kind"})
+"""Verifiers that compute nothing themselves."""
 
 
 def check_part(part: Part) -> None:
     """Raises ValueError for a class that is no verifier, or cannot run as its section says."""
-    if not callable(getattr(part.cls, "verify", None)):
-        raise ValueError(
-            f"expected {part.use!r} to have a method `verify(self, prompt, response, target)`"
-        )
+    if problem := complaint_of_class(part.cls):
+        raise ValueError(f"expected {part.use!r} to have {problem}")
     assert isinstance(part.settings, ProcessSettings)
     if not part.settings.processes:
         return
     place = f"{part.cls.__module__}:{part.cls.__qualname__}"
     name = next((name for name, known in VERIFIERS.items() if known == place), part.use)
-    if name in _MADE_OF_PARTS:
+    if name in MADE_OF_PARTS:
         raise ValueError(f"`processes` goes into the parts of {name!r}, which itself computes nothing")
     if name in _PROCESSES_OF_THEIR_OWN:
         raise ValueError(f"{name!r} has processes of its own: leave `processes` out")

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sandbox import SandboxConfig
 from verifiers.border import Border
 from verifiers.catalog import VERIFIER, build_verifier
+from verifiers.kinds import refusal
 from verifiers.plugins import Part, PartOf
 from verifiers.records import Outcome, Target, Verdict, Verifier
 
@@ -38,6 +39,8 @@ class _Combined:
     name: str
     rules: str
     """Version of the rule itself."""
+    target_kinds = None
+    """Any: a part abstains on kinds that it does not take."""
     uses_sandbox = True
     """A part may."""
 
@@ -65,11 +68,11 @@ class _Combined:
 
     async def start(self) -> None:
         """Starts every part. Raises what the first that fails does."""
-        await _all(part.border.start() for part in self._parts)
+        await wait_for_all(part.border.start() for part in self._parts)
 
     async def close(self) -> None:
         """Closes every part, also where one fails."""
-        await _all(part.border.close() for part in self._parts)
+        await wait_for_all(part.border.close() for part in self._parts)
 
     async def _ask(self, prompt: str, response: str, target: Target) -> list[Verdict]:
         asked = (part.verify(prompt, response, target) for part in self._parts)
@@ -132,17 +135,17 @@ class FirstDecisive(_Combined):
 
 
 class _Reader:
-    """A part that abstains on targets of a kind that it does not read."""
+    """A part that abstains on targets of a kind that it does not take."""
 
     def __init__(self, verifier: Verifier) -> None:
         self.border = Border(verifier)
-        self._kinds = getattr(verifier, "target_kinds", None)
+        self._verifier = verifier
 
     async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
-        if self._kinds is not None and target.kind not in self._kinds:
+        if problem := refusal(self._verifier, target.kind):
             return Verdict(
                 outcome=Outcome.ABSTAIN,
-                reason=f"reads targets of kind {', '.join(self._kinds)}, not {target.kind}",
+                reason=problem,
                 verifier=self.border.name,
                 version=self.border.version,
             )
@@ -165,7 +168,7 @@ def _as_evidence(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-async def _all(tasks: Iterable[Awaitable[None]]) -> None:
+async def wait_for_all(tasks: Iterable[Awaitable[None]]) -> None:
     """Waits for all, then raises the first failure: none is left running."""
     for result in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(result, BaseException):

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from verifiers.answers import extract_answer
 from verifiers.formulas.quick import normal_number
-from verifiers.math import MathVerifier
+from verifiers.math import AnswerOptions, MathVerifier
 from verifiers.records import Outcome, Verdict
 
 
@@ -36,8 +36,8 @@ class _Class:
 class Consensus:
     """Judges all responses to one problem by what most of them say."""
 
-    class Config(MathVerifier.Config):
-        """The options of `math`, and what makes a majority."""
+    class Config(AnswerOptions):
+        """When two answers are equal, as for `math`, whatever their form; and what makes a majority."""
 
         minimum_share: float = Field(default=0.5, gt=0, le=1)
         """Of all votes; under it every verdict is ABSTAIN."""
@@ -49,8 +49,9 @@ class Consensus:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        shared = config.model_dump(include=set(MathVerifier.Config.model_fields))
-        self._math = MathVerifier(MathVerifier.Config(**shared))
+        shared = config.model_dump(include=set(AnswerOptions.model_fields))
+        # Equal answers vote for the same, also where one of them repeats the question.
+        self._math = MathVerifier(MathVerifier.Config(**shared, form="any"))
 
     async def verify_all(
         self, prompt: str, responses: Sequence[str], weights: Sequence[float] | None = None

@@ -16,6 +16,7 @@ class ExactVerifier:
 
     name = "exact"
     version = "1"
+    target_kinds = None
 
     def __init__(self, config: Config) -> None:
         self.config = config

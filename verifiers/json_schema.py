@@ -70,6 +70,7 @@ class JsonSchemaVerifier:
 
     name = "json_schema"
     version = "1"
+    target_kinds = None
 
     def __init__(self, config: Config) -> None:
         self.config = config

@@ -4,6 +4,8 @@
     2. plain numbers of any size are compared at once (`formulas/quick.py`)
     3. everything else is read and compared as what it is (`formulas/decide.py`), in a process that is
        killed when it takes too long
+    4. an equal answer still has to be one: not the question once more, and in the form asked for
+       (`formulas/answer_form.py`)
 
 It passes what it has shown to be equal and fails what it has shown to be different. What it cannot read
 or decide is ABSTAIN; what broke, took too long or is too large to compute is ERROR. Text of the model
@@ -11,6 +13,7 @@ is never evaluated as code. docs/math.md has the rules and the conventions.
 """
 
 import time
+from typing import Literal
 
 from pydantic import Field
 
@@ -28,23 +31,32 @@ from verifiers.workers import CheckFailed, ProcessWorkers
 _OUTCOMES = {Equal.YES: Outcome.PASS, Equal.NO: Outcome.FAIL, Equal.UNKNOWN: Outcome.ABSTAIN}
 
 
+class AnswerOptions(Conventions):
+    """The conventions, how an answer is found, and limits."""
+
+    last_number: bool = False
+    """Take the last number of a response that states its answer in no other way."""
+    timeout_seconds: float = Field(default=5.0, gt=0)
+    """Hard limit on one comparison."""
+    memory_mb: int = Field(default=1024, ge=64)
+    """Hard limit on a checking process, beyond its imports."""
+    workers: int = Field(default=1, ge=1)
+    """Checking processes."""
+
+
 class MathVerifier:
     """Compares final answers of mathematics problems."""
 
-    class Config(Conventions):
-        """The conventions, how an answer is found, and limits."""
+    class Config(AnswerOptions):
+        """How answers are compared, and whether their form counts."""
 
-        last_number: bool = False
-        """Take the last number of a response that states its answer in no other way."""
-        timeout_seconds: float = Field(default=5.0, gt=0)
-        """Hard limit on one comparison."""
-        memory_mb: int = Field(default=1024, ge=64)
-        """Hard limit on a checking process, beyond its imports."""
-        workers: int = Field(default=1, ge=1)
-        """Checking processes."""
+        form: Literal["evaluated", "any"] = "evaluated"
+        """`evaluated`: an equal answer that repeats the question, or lacks the form that the prompt
+        asks for, is ABSTAIN; `any`: equal is enough."""
 
     name = "math"
-    version = "2"
+    version = "3"
+    target_kinds = ("math",)
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -78,7 +90,7 @@ class MathVerifier:
         )
 
     async def compare(self, prompt: str, gold: str, answer: str) -> tuple[Outcome, str]:
-        """Whether two answers are equal, and why; the prompt says whether a percentage is asked for."""
+        """Whether two answers are equal, and why; the prompt says what was asked for."""
         if self._quick and (expected := normal_gold(gold)) is not None:
             number = normal_number(answer)
             if number is not None:
@@ -87,8 +99,9 @@ class MathVerifier:
                 return Outcome.FAIL, "another number"
         percent = asks_for_percentage(prompt)
         context = Context(self._conventions, percent_is_figure=percent)
+        asked = prompt if self.config.form == "evaluated" else ""
         try:
-            return await self._workers.run(Question(gold, answer, context))
+            return await self._workers.run(Question(gold, answer, context, asked))
         except CheckFailed as e:
             return Outcome.ERROR, str(e)
 

@@ -96,6 +96,7 @@ class ModelJudgeVerifier:
 
     name = "model_judge"
     version = "1"
+    target_kinds = None
 
     def __init__(self, config: Config) -> None:
         self.config = config

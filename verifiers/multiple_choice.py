@@ -53,6 +53,7 @@ class MultipleChoiceVerifier:
 
     name = "multiple_choice"
     version = "1"
+    target_kinds = ("choice", "multiple_choice")
 
     def __init__(self, config: Config) -> None:
         self.config = config

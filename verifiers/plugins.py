@@ -18,7 +18,7 @@ from pydantic_core import CoreSchema, core_schema
 from verifiers.mistakes import shown
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Kind:
     """A sort of part, such as strategies."""
 
@@ -125,10 +125,15 @@ class Part:
     def nested(self) -> Iterator["Part"]:
         """This part and the parts that its options are made of."""
         yield self
-        for value in dict(self.options).values():
-            for one in value if isinstance(value, list | tuple) else (value,):
-                if isinstance(one, Part):
-                    yield from one.nested()
+        waiting = list(dict(self.options).values())
+        while waiting:
+            value = waiting.pop(0)
+            if isinstance(value, Part):
+                yield from value.nested()
+            elif isinstance(value, Mapping):
+                waiting += value.values()
+            elif isinstance(value, list | tuple):
+                waiting += value
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from verifiers.border import Border
+from verifiers.kinds import target_kinds
 from verifiers.records import Target, Verdict
 from verifiers.workers import CheckFailed, ProcessWorkers
 
@@ -49,11 +50,12 @@ class ProcessVerifier:
         self, cls: type[Any], options: BaseModel, settings: ProcessSettings, *arguments: object
     ) -> None:
         """`cls(options, *arguments)` has to be a verifier; one is built here, for its name."""
-        named = Border(cls(options, *arguments))
+        verifier = cls(options, *arguments)
+        named = Border(verifier)
         self.name, self.version = named.name, named.version
         self._error = named.error
         self._recipe = pickle.dumps((cls, options, arguments))
-        self.target_kinds = getattr(cls, "target_kinds", None)
+        self.target_kinds = target_kinds(verifier)
         self._num_processes = max(1, settings.processes)
         self._workers: ProcessWorkers[_Item, Verdict | None] = ProcessWorkers(
             answer,

@@ -71,6 +71,7 @@ class ReasoningGymVerifier:
 
     name = "reasoning_gym"
     version = "1"
+    target_kinds = ("reasoning_gym",)
 
     def __init__(self, config: Config) -> None:
         self.config = config

@@ -72,8 +72,11 @@ class Verifier(Protocol):
 
     The class also has a pydantic model `Config` of its options, and is built with one. If it has an
     `async def start(self)`, that is awaited before the first response, while engines load; if it has
-    an `async def close(self)`, that ends what it started, and calling it twice is fine. If it names
-    `target_kinds`, it is not asked about other kinds where it is one of several.
+    an `async def close(self)`, that ends what it started, and calling it twice is fine.
+
+    `target_kinds`, a tuple of texts, names the kinds of targets that it can judge; without it, or with
+    None, it takes any. It is not asked about other kinds: alone that is an ERROR, as one of several in
+    `all_of` and the like it abstains, and `by_kind` asks another one (`kinds.py`).
 
     Where a config names the class, or `Border` holds it, all three may also be plain functions.
     """

@@ -59,6 +59,7 @@ class RegexVerifier:
 
     name = "regex"
     version = "1"
+    target_kinds = None
 
     def __init__(self, config: Config) -> None:
         self.config = config

@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 import pytest
 
 from verifiers.examiner import Examiner, Question
+from verifiers.kinds import refusal
 from verifiers.records import Outcome, Target, Verdict
 
 _MB = 1_000_000
@@ -130,6 +131,11 @@ class VerifierContract:
             pytest.fail(f"{cls.exam.cls.__name__}: {problem}")
         yield examiner
         examiner.close()
+
+    def test_it_takes_the_kind_of_its_samples(self) -> None:
+        for target in (self.exam.target, self.exam.no_target):
+            if target is not None and (problem := refusal(self.exam.cls, target.kind)):
+                pytest.fail(f"expected {self.exam.cls.__name__} to take its samples, but it {problem}")
 
     def test_right_responses_pass(self, examiner: Examiner) -> None:
         for response in self.exam.right:

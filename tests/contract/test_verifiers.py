@@ -30,6 +30,9 @@ TestExact = contract("exact", **ANSWERS)
 TestAllOf = contract("all_of", options=BOTH, **ANSWERS)
 TestAnyOf = contract("any_of", options=BOTH, **ANSWERS)
 TestFirstDecisive = contract("first_decisive", options=BOTH, **ANSWERS)
+TestByKind = contract(
+    "by_kind", options={"kinds": {"math": {"use": "math"}, "choice": {"use": "exact"}}}, **ANSWERS
+)
 TestCode = contract(
     "code",
     target=Target(
@@ -97,6 +100,11 @@ def examined() -> set[type[Any]]:
     """The classes that a suite in this module is about."""
     suites = [v for v in globals().values() if isinstance(v, type) and issubclass(v, VerifierContract)]
     return {suite.exam.cls for suite in suites if hasattr(suite, "exam")}
+
+
+def test_every_one_says_which_kinds_it_takes() -> None:
+    silent = [name for name in VERIFIERS if not hasattr(VERIFIER.find(name), "target_kinds")]
+    assert silent == []
 
 
 def without_suite(catalogue: Mapping[str, str]) -> list[str]:

@@ -162,7 +162,7 @@ def test_a_part_is_not_asked_about_targets_that_it_does_not_read() -> None:
     sections = [{"outcome": FAIL, "kinds": ["code", "proof"]}, {"outcome": PASS, "kinds": ["any"]}]
     verdict = asyncio.run(build("first_decisive", sections).verify("", "x", TARGET))
     assert verdict.outcome is PASS
-    assert "reads targets of kind code, proof, not any" in str(verdict.evidence)
+    assert "takes targets of kind code or proof, not any" in str(verdict.evidence)
 
 
 def test_the_version_changes_with_that_of_a_part() -> None:

@@ -69,7 +69,7 @@ def test_every_step_is_said_with_the_time_that_has_passed(clone: Path) -> None:
     done = set_up(with_python(clone), SLOW="11")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert [line[:14] for line in lines if "/5]" in line] == [f"setup: [{n}/5] " for n in range(1, 6)]
+    assert [line[:13] for line in lines if "/5]" in line] == [f"setup: [{n}/5] " for n in range(1, 6)]
     assert any("1 of about" in line and "packages" in line for line in lines), (
         "progress while pip works"
     )

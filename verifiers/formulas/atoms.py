@@ -74,13 +74,23 @@ class AtomReader(Cursor, ABC):
     def read_product(self, left: Formula) -> Formula:
         """The product of `left` and the factor that stands behind it."""
 
+    # What is computed while it is read; `as_written.py` keeps it as it stands.
+
+    def number(self, token: Token) -> Formula:
+        """The number that a token is."""
+        assert token.value is not None
+        return Number(token.value, token.places)
+
+    def fraction(self, top: Formula, bottom: Formula) -> Formula:
+        """A fraction with a bar, which is one number if its parts are whole numbers."""
+        return divide(top, bottom)
+
     def read_atom(self) -> Formula:
         """A number, a name, or something in brackets or with a command. Raises Unreadable."""
         token = self.take()
         kind = token.kind
         if kind == "number":
-            assert token.value is not None
-            return Number(token.value, token.places)
+            return self.number(token)
         if kind == "name":
             return self._name(token.text)
         if kind == "constant":
@@ -135,7 +145,7 @@ class AtomReader(Cursor, ABC):
             if len(over) == 1 or over[1:].isdigit():
                 raise Unreadable("derivatives are not computed here")
             return Variable(f"{over}/{under}")
-        return divide(top, bottom)
+        return self.fraction(top, bottom)
 
     def _upright(self, start: int) -> tuple[str, str]:
         """The texts of the two arguments from `start` on, without braces and signs of powers."""

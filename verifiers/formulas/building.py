@@ -90,6 +90,8 @@ def joined_quantities(one: Formula, other: Formula) -> Formula:
 
 def proper_fraction(formula: Formula) -> Fraction | None:
     """The value of a fraction between 0 and 1, as in a mixed number."""
+    if isinstance(formula, Apply) and formula.name == "div":
+        formula = divide(*formula.args)
     if isinstance(formula, Number) and formula.places is None and 0 < formula.value < 1:
         return formula.value
     return None

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from verifiers.formulas.answer_form import fault
 from verifiers.formulas.by_sympy import compare_by_sympy
 from verifiers.formulas.compare import compare
 from verifiers.formulas.comparison import Comparison, Context
@@ -32,10 +33,23 @@ class Question:
     gold: str
     answer: str
     context: Context
+    prompt: str = ""
+    """What was asked; an answer that only repeats it is not decided. Without it any form will do."""
 
 
 def decide(question: Question) -> Comparison:
     """Whether the answer equals the gold answer. Raises TooLarge where that cannot be computed."""
+    found = _decide_by_text(question)
+    if found is not None:
+        return found
+    found = _decide_by_meaning(question)
+    if found.equal is Equal.YES and (wrong := fault(question.prompt, question.gold, question.answer)):
+        return Comparison(Equal.UNKNOWN, wrong)
+    return found
+
+
+def _decide_by_text(question: Question) -> Comparison | None:
+    """What can be said before the answers are read as formulas; None where that is needed."""
     gold, answer = question.gold, question.answer
     if max(len(gold), len(answer)) > MOST_CHARACTERS:
         return _compare_long(gold, answer)
@@ -47,8 +61,11 @@ def decide(question: Question) -> Comparison:
         )
     if _TIME.fullmatch(gold.strip()) and _TIME.fullmatch(answer.strip()):
         return _compare_times(gold, answer)
-    if question.context.conventions.choices and (chosen := _compare_choices(gold, answer)):
-        return chosen
+    return _compare_choices(gold, answer) if question.context.conventions.choices else None
+
+
+def _decide_by_meaning(question: Question) -> Comparison:
+    gold, answer = question.gold, question.answer
     found = _compare(gold, answer, question.context)
     if found.equal is Equal.NO and (other := other_readings(gold, answer)) is not None:
         again = _compare(*other, question.context)

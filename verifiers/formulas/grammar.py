@@ -65,25 +65,30 @@ _ZERO = Number(Fraction(0))
 
 def read(text: str) -> Formula:
     """What an answer means. Raises Unreadable."""
-    return _remembered(text) if len(text) <= _LONGEST_KEPT else _read(text)
+    return _remembered(text) if len(text) <= _LONGEST_KEPT else read_by(Parser, text)
 
 
-def _read(text: str) -> Formula:
+def read_by(parser: "type[Parser]", text: str) -> Formula:
+    """What an answer means to a parser. Raises Unreadable."""
     text = without_label(plain(text))
     if (words := read_words(text)) is not None:
         return words
     try:
-        return _Parser(tokenize(text)).answer()
+        return parser(tokenize(text)).answer()
     except Unreadable:
         if (sentence := read_sentence(text)) is not None:
             return sentence
         raise
 
 
-_remembered = lru_cache(maxsize=4096)(_read)
+@lru_cache(maxsize=4096)
+def _remembered(text: str) -> Formula:
+    return read_by(Parser, text)
 
 
-class _Parser(AtomReader):
+class Parser(AtomReader):
+    """Reads the tokens of one answer."""
+
     # ---------------------------------------------------------------------------------- structure
 
     def answer(self) -> Formula:
@@ -228,10 +233,14 @@ class _Parser(AtomReader):
             and self.next.kind == "/"
         ):
             self.take()
-            fraction = divide(fraction, self.read_atom())
+            fraction = self.fraction(fraction, self.read_atom())
         if (value := proper_fraction(fraction)) is None or self._tokens[start].kind == self.next.kind:
             self.position = start
             return None
+        return self.mixed(whole, fraction, value)
+
+    def mixed(self, whole: Number, fraction: Formula, value: Fraction) -> Formula:
+        """A whole number with a fraction behind it, whose value is given."""
         return Number(whole.value + value)
 
     def read_power(self) -> Formula:

@@ -38,6 +38,10 @@ _TABLE = str.maketrans(
     | {word[0]: f"\\{word[1:]} " for word in _GREEK.split()}
     | {chr(c): chr(c - 0xFEE0) for c in range(0xFF01, 0xFF5F) if chr(c) != "％"}
 )
+FORMULA_SIGNS = frozenset("".join((*_SIGNS, *_VULGAR, *_SUPERSCRIPTS, *_SUBSCRIPTS))) | {
+    word[0] for word in _GREEK.split()
+}
+"""What formulas are written with beside ASCII."""
 _RAISED = re.compile("[" + "".join(_SUPERSCRIPTS) + "]++")
 _LOWERED = re.compile("[" + "".join(_SUBSCRIPTS) + "]++")
 _OTHER_DIGIT = re.compile(r"(?![0-9])\d")

@@ -1,0 +1,217 @@
+"""A verifier that hangs is said to, and given up; the caller and the program go on."""
+
+import asyncio
+import logging
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.unit.test_border import TARGET, Mine, verdict
+from verifiers import Outcome, Target
+from verifiers.border import Border
+
+SLOW, LIMIT = 0.1, 0.8
+
+
+class Hangs(Mine):
+    """Blocks its thread for the response "hang" until it is let go."""
+
+    def __init__(self) -> None:
+        self.let_go = threading.Event()
+
+    def verify(self, prompt: str, response: str, target: Target) -> Any:
+        if response == "hang":
+            self.let_go.wait(60)
+        return verdict()
+
+
+class HangsAsync(Hangs):
+    async def verify(self, prompt: str, response: str, target: Target) -> Any:
+        return super().verify(prompt, response, target)
+
+
+class Always(logging.Filter):
+    """Calls a function at every message, and lets it pass."""
+
+    def __init__(self, function: Callable[[], object]) -> None:
+        super().__init__()
+        self._function = function
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        self._function()
+        return True
+
+
+@pytest.mark.parametrize("sort", [Hangs, HangsAsync])
+async def test_one_that_hangs_is_warned_of_and_given_up(
+    sort: type[Hangs], caplog: pytest.LogCaptureFixture
+) -> None:
+    verifier = sort()
+    border = Border(verifier, slow_seconds=SLOW, limit_seconds=LIMIT)
+    assert (await border.verify("", "a", TARGET)).outcome is Outcome.PASS
+    with caplog.at_level(logging.WARNING):
+        found = await asyncio.gather(*(border.verify("", r, TARGET) for r in ("hang", "b", "c")))
+    later = await border.verify("", "d", TARGET)
+    for one in (*found, later):
+        assert one.outcome is Outcome.ERROR
+        assert "did not come back for 0.8 seconds" in one.reason
+        assert "`processes`" in one.reason
+    assert "the verifier 'mine' has given no verdict for" in caplog.messages[0]
+    assert "set `processes`" in caplog.messages[0]
+    # At 0.1, 0.2, 0.4 and perhaps 0.8 seconds, and at the end.
+    assert 2 <= len(caplog.messages) <= 6
+    await border.close()
+    await border.close()
+    verifier.let_go.set()
+
+
+async def test_one_that_comes_back_is_warned_of_and_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    verifier = Hangs()
+    border = Border(verifier, slow_seconds=SLOW, limit_seconds=60)
+    asked = asyncio.create_task(border.verify("", "hang", TARGET))
+    log = logging.getLogger("verifiers.own_thread")
+    let_go = Always(verifier.let_go.set)
+    log.addFilter(let_go)
+    try:
+        assert (await asked).outcome is Outcome.PASS
+    finally:
+        log.removeFilter(let_go)
+    assert caplog.messages
+    assert (await border.verify("", "a", TARGET)).outcome is Outcome.PASS
+    await border.close()
+
+
+async def test_one_that_waits_for_long_is_warned_of_and_never_given_up(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Waits(Mine):
+        async def verify(self, prompt: str, response: str, target: Target) -> Any:
+            await asyncio.sleep(0.6)
+            return verdict()
+
+    border = Border(Waits(lambda _: None), slow_seconds=0.1, limit_seconds=0.2)
+    assert (await border.verify("", "x", TARGET)).outcome is Outcome.PASS
+    assert "1 responses wait for one" in caplog.messages[0]
+    assert "processes" not in caplog.messages[0]
+    await border.close()
+
+
+async def test_many_short_calls_are_no_long_one(caplog: pytest.LogCaptureFixture) -> None:
+    def short(_: str) -> Any:
+        time.sleep(0.02)
+        return verdict()
+
+    border = Border(Mine(short), slow_seconds=0.8, limit_seconds=1.2)
+    found = await asyncio.gather(*(border.verify("", "x", TARGET) for _ in range(90)))
+    assert {one.outcome for one in found} == {Outcome.PASS}
+    assert caplog.messages == []
+    await border.close()
+
+
+async def test_a_verdict_is_out_before_the_next_response_is_judged() -> None:
+    seen: list[int] = []
+    judged: list[int] = []
+
+    def judge(text: str) -> Any:
+        judged.append(int(text))
+        time.sleep(0.01)
+        return verdict()
+
+    async def ask(number: int) -> None:
+        await border.verify("", str(number), TARGET)
+        seen.append(len(judged))
+
+    border = Border(Mine(judge))
+    await asyncio.gather(*map(ask, range(20)))
+    assert judged == list(range(20))
+    assert seen[0] < 10
+    await border.close()
+
+
+async def test_a_task_that_exits_ends_neither_the_thread_nor_the_program() -> None:
+    async def leave() -> None:
+        raise SystemExit(3)
+
+    class Leaves(Mine):
+        async def verify(self, prompt: str, response: str, target: Target) -> Any:
+            task = asyncio.create_task(leave())
+            await asyncio.wait([task])
+            return verdict(reason=repr(task.exception()))
+
+    border = Border(Leaves(lambda _: None))
+    assert (await border.verify("", "x", TARGET)).reason == "SystemExit(3)"
+    assert (await border.verify("", "x", TARGET)).outcome is Outcome.PASS
+    await border.close()
+
+
+async def test_starting_may_take_as_long_as_it_takes(caplog: pytest.LogCaptureFixture) -> None:
+    class Loads(Mine):
+        def start(self) -> None:
+            time.sleep(0.6)
+
+    border = Border(Loads(lambda _: verdict()), slow_seconds=0.1, limit_seconds=0.2)
+    await border.start()
+    assert caplog.messages
+    assert "given up" not in caplog.messages[0]
+    assert (await border.verify("", "x", TARGET)).outcome is Outcome.PASS
+    await border.close()
+
+
+async def test_the_thread_ends_with_the_border() -> None:
+    border = Border(Mine(lambda _: verdict()))
+    await border.verify("", "x", TARGET)
+    [thread] = [one for one in threading.enumerate() if one.name == "verifier mine"]
+    assert thread.daemon
+    await border.close()
+    await asyncio.to_thread(thread.join, 10)
+    assert not thread.is_alive()
+
+
+SCRIPT = """
+import asyncio, re, time
+from verifiers import Target
+from verifiers.border import Border
+
+class Hangs:
+    name, version = "hangs", "1"
+    {kind} verify(self, prompt, response, target):
+        {body}
+
+async def main():
+    border = Border(Hangs(), slow_seconds=0.1, limit_seconds=0.5)
+    print((await border.verify("", "x", Target(kind="any"))).reason)
+    await border.close()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+@pytest.mark.parametrize("body", ["time.sleep(10**6)", "while True: pass"])
+def test_the_program_ends_though_a_call_still_hangs(kind: str, body: str) -> None:
+    script = SCRIPT.format(kind=kind, body=body)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert "did not come back" in done.stdout
+    assert "the verifier 'hangs' has given no verdict for" in done.stderr
+
+
+def test_code_that_stops_the_whole_process_is_pointed_at() -> None:
+    # A search that takes for ever, in C, with Python's lock held.
+    script = SCRIPT.format(kind="def", body='re.match("(a+)+$", "a" * 60 + "b")')
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        lines = iter(process.stderr.readline, "")
+        seen = next((line for line in lines if "in verify" in line), "")
+        process.kill()
+    assert seen

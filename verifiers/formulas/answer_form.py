@@ -1,0 +1,139 @@
+"""Is an answer of the right value also an answer, or the question once more?
+
+Asked "Evaluate `\\sin(\\pi/6)`", a response that says `\\sin(\\pi/6)` has the right value and answers
+nothing. `fault` says what is wrong with the form of an answer whose value is right:
+
+    1. an answer in the gold answer's own notation is never at fault
+    2. it repeats the question: the prompt has the same formula, up to notation and order
+    3. it is not worked out: an operation that the prompt asks for is still in it
+    4. the prompt asks for a form ("in lowest terms"), which the gold answer has and the answer has not
+
+Nothing is said of what cannot be read. The time taken is linear in the prompt.
+"""
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+from verifiers.formulas.as_written import is_closed, parts_of, read_as_written
+from verifiers.formulas.asked_forms import is_function, is_worked_out, missing_form
+from verifiers.formulas.equality import real_value
+from verifiers.formulas.nodes import (
+    Constant,
+    Formula,
+    Items,
+    Quantity,
+    Relation,
+    Unreadable,
+    Variable,
+    Words,
+)
+from verifiers.formulas.numeric import TooLarge
+from verifiers.formulas.questions import AskedFor, is_plain_number, read_question
+
+REPEATS = "the answer repeats the question"
+NOT_WORKED_OUT = "the answer is not worked out: it still has an operation that the question asks for"
+
+_OPERATORS = re.compile(
+    r"\\(int|iint|oint|sum|prod|lim)(?![a-zA-Z])|\\[dt]?frac\s*\{\s*(d)\s*(?:\^\S+\s*)?\}|([\u222b\u2211\u220f])"
+)
+_CLOSE = 1e-12
+
+
+def fault(prompt: str, gold: str, answer: str) -> str | None:
+    """Why an answer that equals the gold answer does not pass, in a phrase; None where it does."""
+    if not prompt.strip():
+        return None
+    if _operators(answer) - _operators(gold):
+        return NOT_WORKED_OUT
+    try:
+        golds, answers = list(_items(read_as_written(gold))), list(_items(read_as_written(answer)))
+    except Unreadable:
+        return None
+    others = [one for one in answers if not any(_same_notation(other, one) for other in golds)]
+    if not others or any(isinstance(one, Words) for one in (*golds, *others)):
+        return None
+    question = read_question(prompt)
+    if any(_repeats(one, question) for one in others):
+        return REPEATS
+    if any(_leaves_to_do(one, golds, question) for one in others):
+        return NOT_WORKED_OUT
+    form = missing_form(prompt, golds, answers)
+    return None if form is None else f"equal, but the question asks for {form}"
+
+
+def _operators(text: str) -> set[str]:
+    """Integrals, sums, products, limits and derivatives that are left in an answer."""
+    return {next(filter(None, match.groups())) for match in _OPERATORS.finditer(text)}
+
+
+def _items(formula: Formula) -> Iterator[Formula]:
+    """The items of a list, each without the name before it."""
+    if isinstance(formula, Items):
+        for item in formula.items:
+            yield from _items(item)
+        return
+    if isinstance(formula, Relation) and set(formula.signs) <= {"=", "approx"}:
+        values = [side for side in formula.sides if not isinstance(side, Variable)]
+        named = len(values) < len(formula.sides)
+        if values and (named or all(map(is_closed, values))):
+            # Of a chain such as `2 * 3 = 6` the side that says the most.
+            yield min(values, key=lambda one: (not is_plain_number(one), not is_worked_out(one)))
+            return
+    yield formula
+
+
+def _same_notation(gold: Formula, answer: Formula) -> bool:
+    """Whether they are written alike; units count where both have one that measures something."""
+    if gold == answer:
+        return True
+    units = [one.unit if isinstance(one, Quantity) else None for one in (gold, answer)]
+    measured = [unit for unit in units if unit is not None and (unit.measures or unit.percent)]
+    if len(measured) == 2 and measured[0] != measured[1]:
+        return False
+    plain = [one.value if isinstance(one, Quantity) else one for one in (gold, answer)]
+    return plain[0] == plain[1]
+
+
+def _repeats(answer: Formula, question: AskedFor) -> bool:
+    if isinstance(answer, Variable) or answer not in question.parts:
+        return False
+    # A number may be in the prompt by chance, in another notation than the gold answer's.
+    by_chance = is_plain_number(answer) or isinstance(answer, Constant)
+    return not by_chance or answer in question.asked or question.about_notation
+
+
+def _leaves_to_do(answer: Formula, golds: list[Formula], question: AskedFor) -> bool:
+    """Whether an operation on numbers is left that the question asks to carry out."""
+    if any(is_function(part) for gold in golds for part in parts_of(gold)):
+        return False
+    functions = (part for part in parts_of(answer) if is_function(part) and is_closed(part))
+    if any(part in question.parts for part in functions):
+        return True
+    if len(golds) != 1 or not is_plain_number(golds[0]) or is_worked_out(answer):
+        return False
+    return any(
+        _is_value_of(one, golds[0])
+        for one in question.asked
+        if is_closed(one) and not is_plain_number(one)
+    )
+
+
+def _is_value_of(formula: Formula, number: Formula) -> bool:
+    try:
+        values = _value(formula), _value(number)
+    except TooLarge:
+        return False
+    if None in values:
+        return False
+    return bool(abs(values[0] - values[1]) <= _CLOSE * max(abs(values[1]), 1))
+
+
+def _value(formula: Formula) -> Any:
+    """The real value of a number or expression, as mpmath has it; None where it has none."""
+    if isinstance(formula, Quantity):
+        value = real_value(formula.value)
+        factor = formula.unit.factor if formula.unit.percent else Fraction(1)
+        return None if value is None else value * factor.numerator / factor.denominator
+    return real_value(formula)
