@@ -21,6 +21,7 @@ from pipeline.reward_pool import HostedModel, PooledModel
 from pipeline.scoring import ModelScorer, scores_outcomes
 from reward_models import RewardModel
 from verifiers import Verdict
+from verifiers.border import TRACEBACKS
 
 
 class VerifierActor:
@@ -172,3 +173,5 @@ def redirect_output(log_file: Path) -> None:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)
+    # Of the verifier's processes too, which inherit it.
+    os.environ.setdefault(TRACEBACKS, "1")

@@ -14,7 +14,9 @@ minutes: then every verdict is an ERROR. What may take for ever belongs into pro
 import asyncio
 import inspect
 import json
+import os
 import re
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -24,6 +26,11 @@ from verifiers.own_thread import LIMIT_SECONDS, SLOW_SECONDS, OwnThread, Stuck
 from verifiers.records import Outcome, Target, Verdict, Verifier
 from verifiers.shape import complaint
 
+TRACEBACKS = "BERRY_TRACEBACKS"
+"""Environment variable: where it is set, what a verifier raises is printed with its traceback. Set
+where standard error is a log, and by users who look for a fault in theirs."""
+_MOST_TRACEBACKS = 20
+"""For each verifier: the same fault can come a million times."""
 _LONGEST_REASON = 500
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
@@ -58,6 +65,7 @@ class Border:
         self._in_thread = in_thread and not _is_ours(verifier)
         self._seconds = (slow_seconds, limit_seconds)
         self._thread: OwnThread | None = None
+        self._num_tracebacks = 0
         self.name = verifier.name
         self.version = verifier.version
 
@@ -91,6 +99,9 @@ class Border:
     def broken(self, error: BaseException) -> Verdict:
         """An ERROR verdict that says what `ask` raised."""
         ours = isinstance(error, BadVerdict | Stuck)
+        if not ours and os.environ.get(TRACEBACKS) and self._num_tracebacks < _MOST_TRACEBACKS:
+            self._num_tracebacks += 1
+            traceback.print_exception(error)
         return self.error(str(error) if ours else f"the verifier raised {_shown(error)}")
 
     def error(self, reason: str) -> Verdict:

@@ -201,3 +201,21 @@ def test_an_object_that_is_no_verifier_is_refused(attribute: str, value: object)
     setattr(mine, attribute, value)
     with pytest.raises(NotAVerifier, match=f"expected Mine to have .*`{attribute}"):
         Border(mine)
+
+
+async def test_what_a_verifier_raises_is_printed_where_there_is_a_log_a_few_times(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(response: str) -> Verdict:
+        raise KeyError("gone")
+
+    border = Border(Mine(broken))
+    await border.verify("", "x", TARGET)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("BERRY_TRACEBACKS", "1")
+    for _ in range(50):
+        assert "KeyError: 'gone'" in (await border.verify("", "x", TARGET)).reason
+    await border.close()
+    printed = capsys.readouterr().err
+    assert printed.count("Traceback") == printed.count("KeyError: 'gone'") == 20
+    assert 'raise KeyError("gone")' in printed
