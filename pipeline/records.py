@@ -90,17 +90,50 @@ class Trajectory:
     """The score that ended a pruned one."""
 
 
+class Stage(StrEnum):
+    """Why pruning dropped a trajectory, in the order in which the rules are applied."""
+
+    PRUNED = "pruned"
+    """A reward model's score ended it mid-way."""
+    TRUNCATED = "truncated"
+    """It reached the token limit."""
+    UNFINISHED = "unfinished"
+    """It paused after a step, and the search did not go on with it."""
+    ENGINE_ERROR = "engine_error"
+    """The engine gave up on it."""
+    NOT_JUDGED = "not_judged"
+    """It is complete and has no verdict."""
+    FAILED = "failed"
+    """The verifier says that it is wrong."""
+    ABSTAINED = "abstained"
+    """The verifier cannot tell."""
+    VERIFIER_ERROR = "verifier_error"
+    """The verifier broke or ran out of time."""
+    MAJORITY_ONLY = "majority_only"
+    """Only a majority vote passed it."""
+    TOO_LONG = "too_long"
+    LOW_SCORE = "low_score"
+    DUPLICATE = "duplicate"
+    NEAR_DUPLICATE = "near_duplicate"
+    BEYOND_MAX = "beyond_max"
+    """The problem has as many survivors as are wanted."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What pruning did with one trajectory."""
 
     leaf: int
-    stage: str
-    """The rule that dropped it, or the last one that it passed."""
-    kept: bool
+    stage: Stage | None
+    """The rule that dropped it; None if it was kept."""
     reason: str
     score: float | None = None
     """The reward model's score that decided; None where none did."""
+
+    @property
+    def kept(self) -> bool:
+        """Whether it is a survivor."""
+        return self.stage is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

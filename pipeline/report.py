@@ -17,6 +17,7 @@ from pipeline.datasets.reasons import commonest
 from pipeline.datasets.trees import problem_text, read_trace
 from pipeline.labels import LabelConfig, TrajectoryLabels, credible_interval, label_tree
 from pipeline.majority import VOTE
+from pipeline.records import Stage
 from pipeline.run_state import prefixes, run_state
 from pipeline.shortfall import name_reasons
 from pipeline.tree import Finish
@@ -28,11 +29,7 @@ def summary(folder: RunFolder) -> str:
     """The run in a few lines: what went in, what came out, what became of the rest."""
     counts, facts = folder.counts, folder.complete
     verdicts = {key: counts[f"verdict.{key}"] for key in ("pass", "fail", "abstain", "error")}
-    dropped = {
-        key.removeprefix("dropped."): value
-        for key, value in sorted(counts.items())
-        if key.startswith("dropped.")
-    }
+    dropped = _dropped(counts)
     others = {key: counts[f"status.{key}"] for key in ("unfinished", "pruned")}
     rest = "".join(f", {number} {key}" for key, number in others.items() if number)
     votes = {key: counts[f"vote.{key}"] for key in ("pass", "fail", "abstain")}
@@ -68,6 +65,14 @@ def _reasons(counts: Counter[str]) -> list[str]:
         # Runs of earlier versions have counts without reasons.
         if commonest(counts, kind)
     ]
+
+
+def _dropped(counts: Counter[str]) -> dict[str, int]:
+    """Reason -> how many, in the order of the rules; those of earlier versions come last."""
+    prefix = "dropped."
+    found = {key.removeprefix(prefix): n for key, n in counts.items() if key.startswith(prefix)}
+    order = {stage.value: place for place, stage in enumerate(Stage)}
+    return dict(sorted(found.items(), key=lambda one: (order.get(one[0], len(order)), one[0])))
 
 
 def _messages(counts: Counter[str]) -> list[str]:
