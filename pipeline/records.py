@@ -16,7 +16,8 @@ class Problem:
     """One row of a problem set."""
 
     id: str
-    """A hash of domain, prompt and target: the same problem has the same id in every run."""
+    """A hash of domain, prompt and target, and of the columns that the prompt template takes: the
+    same problem has the same id in every run."""
     domain: str
     prompt: str
     """What is asked, before any prompt template or chat template."""
@@ -26,6 +27,10 @@ class Problem:
     split: str | None = None
     meta: Mapping[str, object] = field(default_factory=dict)
     """What else the source says of the problem, as JSON."""
+    source_id: str | None = None
+    """The problem's own id in its source; None if it has none. It need not be unique."""
+    where: str | None = field(default=None, compare=False)
+    """Its file and line, or dataset and row, for messages; not kept in the data."""
 
     @classmethod
     def create(
@@ -37,9 +42,15 @@ class Problem:
         domain: str = "math",
         split: str | None = None,
         meta: Mapping[str, object] | None = None,
+        asked: Mapping[str, object] | None = None,
+        source_id: str | None = None,
+        where: str | None = None,
     ) -> "Problem":
-        """A problem with the id that its content gives it."""
-        content = [domain, prompt, target.kind, target.value, dict(target.tests)]
+        """A problem with the id that its content gives it; `asked` is what the prompt template takes of
+        `meta`."""
+        content: list[object] = [domain, prompt, target.kind, target.value, dict(target.tests)]
+        if asked:
+            content.append(dict(asked))
         digest = hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=8)
         return cls(
             id=digest.hexdigest(),
@@ -49,6 +60,8 @@ class Problem:
             source=source,
             split=split,
             meta=meta or {},
+            source_id=source_id,
+            where=where,
         )
 
 

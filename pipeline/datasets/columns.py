@@ -20,6 +20,8 @@ PROBLEM = [
     ("prompt", CHAT),
     ("target_kind", pa.string()),
     ("target_value", pa.string()),
+    ("source_id", pa.string()),
+    ("meta", pa.string()),
 ]
 LABEL_SOURCE = [("label_source", pa.string()), ("vote_share", pa.float32())]
 """Who says what is right, and how sure a vote was."""
@@ -37,6 +39,8 @@ def problem_columns(trace: Trace) -> dict[str, object]:
         "prompt": trace.tree.chat and chat_column(trace.tree.chat.messages),
         "target_kind": problem.target.kind,
         "target_value": problem.target.value,
+        "source_id": problem.source_id,
+        "meta": to_json(problem.meta),
         "seed": trace.seed,
     }
 

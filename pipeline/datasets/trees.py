@@ -72,7 +72,6 @@ TREES = pa.schema(
         *PROBLEM,
         ("prompt_opening", pa.string()),
         ("target_tests", pa.string()),
-        ("meta", pa.string()),
         ("seed", pa.int64()),
         ("nodes", pa.list_(_NODE)),
         ("trajectories", pa.list_(_TRAJECTORY)),
@@ -90,7 +89,6 @@ def tree_rows(trace: Trace, labels: LabelConfig) -> list[dict[str, object]]:
         **problem_columns(trace),
         "prompt_opening": trace.tree.chat and trace.tree.chat.opening,
         "target_tests": to_json(trace.problem.target.tests),
-        "meta": to_json(trace.problem.meta),
         "nodes": _node_columns(trace.tree),
         "trajectories": [
             {
@@ -202,6 +200,7 @@ def _read_problem(row: Mapping[str, Any]) -> Problem:
         source=row["source"],
         split=row["split"],
         meta=json.loads(row["meta"]),
+        source_id=row.get("source_id"),
     )
 
 
