@@ -178,7 +178,8 @@ async def _estimate(config: RunConfig, preview: Preview, found: Checked) -> None
 
 
 def _name(problem: Problem) -> str:
-    return f"{problem.source}, problem {problem.id} ({_short(problem.prompt)})"
+    where = problem.where or f"{problem.source}, problem {problem.id}"
+    return f"{where} ({_short(problem.prompt)})"
 
 
 def _short(text: str | None) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 
 import pyarrow as pa
 
@@ -23,6 +24,16 @@ PROBLEM = [
     ("source_id", pa.string()),
     ("meta", pa.string()),
 ]
+
+
+class LabelSource(StrEnum):
+    """Who says what is right."""
+
+    VERIFIER = "verifier"
+    MAJORITY = "majority"
+    """A vote of the responses: the problem has no gold answer."""
+
+
 LABEL_SOURCE = [("label_source", pa.string()), ("vote_share", pa.float32())]
 """Who says what is right, and how sure a vote was."""
 
@@ -68,7 +79,7 @@ def source_columns(trajectory: Trajectory, *, is_voted: bool) -> dict[str, objec
     """Those of LABEL_SOURCE; whether there was a vote is the tree's affair, a response that was cut off
     has no part in it."""
     return {
-        "label_source": "majority" if is_voted else "verifier",
+        "label_source": LabelSource.MAJORITY if is_voted else LabelSource.VERIFIER,
         "vote_share": vote_share(trajectory.verdict),
     }
 

@@ -20,9 +20,9 @@ _BY_STATUS = {
     Status.ERROR: Stage.ENGINE_ERROR,
 }
 _BY_OUTCOME = {
-    Outcome.FAIL: (Stage.FAILED, "the verifier says that it is wrong"),
-    Outcome.ABSTAIN: (Stage.ABSTAINED, "the verifier cannot tell"),
-    Outcome.ERROR: (Stage.VERIFIER_ERROR, "the verifier broke or ran out of time"),
+    Outcome.FAIL: (Stage.FAILED, "judged wrong"),
+    Outcome.ABSTAIN: (Stage.ABSTAINED, "judged neither right nor wrong"),
+    Outcome.ERROR: (Stage.VERIFIER_ERROR, "not judged, by an error"),
 }
 
 
@@ -41,8 +41,7 @@ def not_verified(candidates: Sequence[Trajectory], *, keep_majority: bool) -> It
             yield drop(trajectory, Stage.NOT_JUDGED, "it has no verdict")
         elif verdict.outcome is not Outcome.PASS:
             stage, reason = _BY_OUTCOME[verdict.outcome]
-            who = "the majority vote" if is_vote(verdict) else "the verifier"
-            yield drop(trajectory, stage, reason.replace("the verifier", who))
+            yield drop(trajectory, stage, reason)
         elif is_vote(verdict) and not keep_majority:
             yield drop(trajectory, Stage.MAJORITY_ONLY, "only a majority vote passed it")
 
