@@ -20,6 +20,7 @@ from pipeline.judging import LocalJudge
 from pipeline.preview import Preview
 from pipeline.problems import BadRow
 from pipeline.problems.border import open_source
+from pipeline.problems.conflicts import Conflicts
 from pipeline.problems.golds import gold_response, suspicion
 from pipeline.records import Problem
 from verifiers import Outcome
@@ -57,6 +58,11 @@ class Checked:
     bad_golds: Finding = field(
         default_factory=lambda: Finding("gold answers are not what they should be")
     )
+    conflicts: Finding = field(
+        default_factory=lambda: Finding(
+            "problems ask the same as an earlier one and have another gold answer"
+        )
+    )
     too_long: Finding = field(default_factory=lambda: Finding("prompts leave no room for a response"))
     prompts: list[str] = field(default_factory=list)
     """The first ones, as the model reads them."""
@@ -73,7 +79,9 @@ class Checked:
     @property
     def findings(self) -> list[Finding]:
         """What would spoil a run."""
-        return [one for one in (self.bad_rows, self.bad_golds, self.too_long) if one.count]
+        return [
+            one for one in (self.bad_rows, self.bad_golds, self.conflicts, self.too_long) if one.count
+        ]
 
 
 async def check(config: RunConfig, advance: Callable[[], None] = lambda: None) -> Checked:
@@ -105,8 +113,9 @@ async def check(config: RunConfig, advance: Callable[[], None] = lambda: None) -
 
 def _problems(config: RunConfig, found: Checked) -> Iterator[Problem]:
     """The problems that a run would take; bad rows and duplicates are only counted."""
-    source = open_source(config.problems, config.seed)
+    source = open_source(config.problems, config.seed, config.prompt.parsed)
     seen: set[int] = set()
+    conflicts = Conflicts(config.prompt.parsed)
     for row in source.rows():
         if isinstance(row, BadRow):
             found.bad_rows.add(str(row))
@@ -116,6 +125,8 @@ def _problems(config: RunConfig, found: Checked) -> Iterator[Problem]:
             found.num_duplicates += 1
             continue
         seen.add(key)
+        if conflicts.add(row):
+            found.conflicts.add(_name(row))
         found.num_problems += 1
         yield row
         if found.num_problems == source.config.limit:
@@ -167,7 +178,8 @@ async def _estimate(config: RunConfig, preview: Preview, found: Checked) -> None
 
 
 def _name(problem: Problem) -> str:
-    return f"{problem.source}, problem {problem.id} ({_short(problem.prompt)})"
+    where = problem.where or f"{problem.source}, problem {problem.id}"
+    return f"{where} ({_short(problem.prompt)})"
 
 
 def _short(text: str | None) -> str:

@@ -146,7 +146,7 @@ def status(out: Path) -> None:
 def show(out: Path, problem_id: str | None, limit: int) -> None:
     """Show the run in folder OUT, or the tree of one problem.
 
-    PROBLEM_ID may be just the beginning of an id.
+    PROBLEM_ID is an id of the problem set's own (`source_id`), or the beginning of a `problem_id`.
     """
     from rich.console import Console
 

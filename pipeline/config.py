@@ -28,6 +28,7 @@ from pipeline.own_code import raised
 from pipeline.parsing import NotYaml, read_yaml
 from pipeline.problems import SOURCES
 from pipeline.problems.border import check_source
+from pipeline.problems.rows import RowConfig
 from pipeline.prune import PruneConfig
 from pipeline.scoring import REWARD_MODEL, scores_outcomes
 from pipeline.search import STRATEGIES
@@ -136,6 +137,19 @@ class RunConfig(BaseModel):
                 f"strategy.use={use}: expected an engine that gives log-probabilities, by which it "
                 f"goes, got engine.use={self.engine.use}; vllm gives them with engine.logprobs=true"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_template(self) -> "RunConfig":
+        """That the prompt does not give the answer away."""
+        options = self.problems.options
+        golds = options.gold_columns if isinstance(options, RowConfig) else ()
+        for name in self.prompt.parsed.columns:
+            if name in golds:
+                raise ValueError(
+                    f"prompt.template: expected other columns than {{{name}}}, which has the answer "
+                    f"and would give it away; {{{{{name}}}}} is sent as {{{name}}}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -103,7 +103,7 @@ class Explorer:
             await self.majority.vote(problem, tree)
         num_unscored_outcomes = await self._score_outcomes(tree, problem, heard)
         found = trajectories(tree)
-        decisions = self.pruner.prune(found)
+        decisions = self.pruner.prune(found, tree)
         kept = {decision.leaf for decision in decisions if decision.kept}
         return Trace(
             problem=problem,

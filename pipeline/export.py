@@ -166,7 +166,7 @@ class _Export:
             await self._majority.vote(trace.problem, trace.tree)
             trace = replace(trace, trajectories=trajectories(trace.tree))
         if self._pruner is not None:
-            trace = replace(trace, decisions=self._pruner.prune(trace.trajectories))
+            trace = replace(trace, decisions=self._pruner.prune(trace.trajectories, trace.tree))
         return trace
 
     def _write_card(self) -> None:

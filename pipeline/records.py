@@ -16,7 +16,8 @@ class Problem:
     """One row of a problem set."""
 
     id: str
-    """A hash of domain, prompt and target: the same problem has the same id in every run."""
+    """A hash of domain, prompt and target, and of the columns that the prompt template takes: the
+    same problem has the same id in every run."""
     domain: str
     prompt: str
     """What is asked, before any prompt template or chat template."""
@@ -26,6 +27,10 @@ class Problem:
     split: str | None = None
     meta: Mapping[str, object] = field(default_factory=dict)
     """What else the source says of the problem, as JSON."""
+    source_id: str | None = None
+    """The problem's own id in its source; None if it has none. It need not be unique."""
+    where: str | None = field(default=None, compare=False)
+    """Its file and line, or dataset and row, for messages; not kept in the data."""
 
     @classmethod
     def create(
@@ -37,9 +42,15 @@ class Problem:
         domain: str = "math",
         split: str | None = None,
         meta: Mapping[str, object] | None = None,
+        asked: Mapping[str, object] | None = None,
+        source_id: str | None = None,
+        where: str | None = None,
     ) -> "Problem":
-        """A problem with the id that its content gives it."""
-        content = [domain, prompt, target.kind, target.value, dict(target.tests)]
+        """A problem with the id that its content gives it; `asked` is what the prompt template takes of
+        `meta`."""
+        content: list[object] = [domain, prompt, target.kind, target.value, dict(target.tests)]
+        if asked:
+            content.append(dict(asked))
         digest = hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=8)
         return cls(
             id=digest.hexdigest(),
@@ -49,6 +60,8 @@ class Problem:
             source=source,
             split=split,
             meta=meta or {},
+            source_id=source_id,
+            where=where,
         )
 
 
@@ -90,17 +103,50 @@ class Trajectory:
     """The score that ended a pruned one."""
 
 
+class Stage(StrEnum):
+    """Why pruning dropped a trajectory, in the order in which the rules are applied."""
+
+    PRUNED = "pruned"
+    """A reward model's score ended it mid-way."""
+    TRUNCATED = "truncated"
+    """It reached the token limit."""
+    UNFINISHED = "unfinished"
+    """It paused after a step, and the search did not go on with it."""
+    ENGINE_ERROR = "engine_error"
+    """The engine gave up on it."""
+    NOT_JUDGED = "not_judged"
+    """It is complete and has no verdict."""
+    FAILED = "failed"
+    """The verifier says that it is wrong."""
+    ABSTAINED = "abstained"
+    """The verifier cannot tell."""
+    VERIFIER_ERROR = "verifier_error"
+    """The verifier broke or ran out of time."""
+    MAJORITY_ONLY = "majority_only"
+    """Only a majority vote passed it."""
+    TOO_LONG = "too_long"
+    LOW_SCORE = "low_score"
+    DUPLICATE = "duplicate"
+    NEAR_DUPLICATE = "near_duplicate"
+    BEYOND_MAX = "beyond_max"
+    """The problem has as many survivors as are wanted."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What pruning did with one trajectory."""
 
     leaf: int
-    stage: str
-    """The rule that dropped it, or the last one that it passed."""
-    kept: bool
+    stage: Stage | None
+    """The rule that dropped it; None if it was kept."""
     reason: str
     score: float | None = None
     """The reward model's score that decided; None where none did."""
+
+    @property
+    def kept(self) -> bool:
+        """Whether it is a survivor."""
+        return self.stage is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from pipeline.datasets.reasons import commonest
 from pipeline.datasets.trees import problem_text, read_trace
 from pipeline.labels import LabelConfig, TrajectoryLabels, credible_interval, label_tree
 from pipeline.majority import VOTE
+from pipeline.records import Stage
 from pipeline.run_state import prefixes, run_state
 from pipeline.shortfall import name_reasons
 from pipeline.tree import Finish
@@ -28,11 +29,7 @@ def summary(folder: RunFolder) -> str:
     """The run in a few lines: what went in, what came out, what became of the rest."""
     counts, facts = folder.counts, folder.complete
     verdicts = {key: counts[f"verdict.{key}"] for key in ("pass", "fail", "abstain", "error")}
-    dropped = {
-        key.removeprefix("dropped."): value
-        for key, value in sorted(counts.items())
-        if key.startswith("dropped.")
-    }
+    dropped = _dropped(counts)
     others = {key: counts[f"status.{key}"] for key in ("unfinished", "pruned")}
     rest = "".join(f", {number} {key}" for key, number in others.items() if number)
     votes = {key: counts[f"vote.{key}"] for key in ("pass", "fail", "abstain")}
@@ -53,7 +50,7 @@ def summary(folder: RunFolder) -> str:
     # Folders of earlier versions do not say.
     lines += [f"scored by  {model}" for model in folder.run.get("reward_models", ())]
     if facts is not None:
-        lines += _speed(Metrics.of(facts))
+        lines += _speed(folder, Metrics.of(facts))
     else:
         lines = [*lines[:1], *run_state(folder), *(lines[1:] if counts else [])]
     return "\n".join(lines)
@@ -68,6 +65,14 @@ def _reasons(counts: Counter[str]) -> list[str]:
         # Runs of earlier versions have counts without reasons.
         if commonest(counts, kind)
     ]
+
+
+def _dropped(counts: Counter[str]) -> dict[str, int]:
+    """Reason -> how many, in the order of the rules; those of earlier versions come last."""
+    prefix = "dropped."
+    found = {key.removeprefix(prefix): n for key, n in counts.items() if key.startswith(prefix)}
+    order = {stage.value: place for place, stage in enumerate(Stage)}
+    return dict(sorted(found.items(), key=lambda one: (order.get(one[0], len(order)), one[0])))
 
 
 def _messages(counts: Counter[str]) -> list[str]:
@@ -87,16 +92,31 @@ def _messages(counts: Counter[str]) -> list[str]:
     ]
 
 
-def _speed(facts: Metrics) -> list[str]:
+def _speed(folder: RunFolder, facts: Metrics) -> list[str]:
     """How fast a complete run was, and what it left out."""
     duplicates, bad_rows = (_known(one) for one in (facts.duplicates, facts.bad_rows))
     doubtful = f", {facts.doubtful_golds} doubtful gold answers" if facts.doubtful_golds else ""
     return [
         f"intake     {duplicates} duplicates, {bad_rows} bad rows{doubtful}",
+        *_conflicts(folder),
         f"speed      {_known(facts.tokens_per_second)} tokens/s over {_known(facts.seconds)} s, after "
         f"{_known(facts.load_seconds)} s of loading, {facts.counts['restarts']} restarts",
         *prefixes(facts),
     ]
+
+
+def _conflicts(folder: RunFolder) -> list[str]:
+    """Problems one of whose gold answers is wrong; no line without them."""
+    facts = folder.complete or {}
+    # Runs of earlier versions did not count them.
+    if not (number := facts.get("conflicts")):
+        return []
+    some = (
+        "1 problem asks the same as another but has"
+        if number == 1
+        else (f"{number} problems ask the same as another but have")
+    )
+    return [f"conflicts  {some} another gold answer: {'; '.join(facts['conflict_examples'])}"]
 
 
 def _scores(counts: Counter[str]) -> list[str]:
@@ -148,7 +168,7 @@ def problem_tree(folder: RunFolder, problem_id: str) -> RichTree:
 def _draw(row: dict[str, Any], config: LabelConfig) -> RichTree:
     drawn = RichTree(
         f"[bold]{escape(problem_text(row))}[/bold]\n"
-        f"gold: {escape(str(row['target_value']))}   id: {row['problem_id']}"
+        f"gold: {escape(str(row['target_value']))}   id: {row['problem_id']}{_source_id(row)}"
     )
     for error in row["errors"]:
         drawn.add(f"[red]error: {escape(error)}[/red]")
@@ -163,6 +183,11 @@ def _draw(row: dict[str, Any], config: LabelConfig) -> RichTree:
             label += f"\n{_ending(trajectories[node['id']], labels[node['id']])}"
         branches[node["id"]] = branches[node["parent"]].add(label)
     return drawn
+
+
+def _source_id(row: dict[str, Any]) -> str:
+    found = row.get("source_id")  # which files of earlier versions lack
+    return "" if found is None else f"   source_id: {escape(found)}"
 
 
 def _counts(node: dict[str, Any]) -> str:
@@ -206,17 +231,28 @@ def _rows(folder: RunFolder, columns: list[str]) -> Iterator[dict[str, Any]]:
         yield from part_rows(folder, "trees", index, columns)
 
 
-def _find_row(folder: RunFolder, problem_id: str) -> dict[str, Any]:
-    """The first row of `trees` whose id starts so. Raises FolderError if there is none."""
+def _find_row(folder: RunFolder, wanted: str) -> dict[str, Any]:
+    """The first row of `trees` with this id, its own or the source's; if there is none, the first whose
+    own id starts so. Raises FolderError if there is none either."""
+    starts_so: tuple[int, int] | None = None
     for index in sorted(folder.parts):
-        ids = [row["problem_id"] for row in part_rows(folder, "trees", index, ["problem_id"])]
-        matching = (number for number, found in enumerate(ids) if found.startswith(problem_id))
-        if (number := next(matching, None)) is not None:
-            return next(islice(part_rows(folder, "trees", index, batch_rows=8), number, None))
+        for number, row in enumerate(part_rows(folder, "trees", index, ["problem_id", "source_id"])):
+            # Files of earlier versions have no source_id.
+            if wanted in (row["problem_id"], row.get("source_id")):
+                return _row_at(folder, index, number)
+            if starts_so is None and row["problem_id"].startswith(wanted):
+                starts_so = index, number
+    if starts_so is not None:
+        return _row_at(folder, *starts_so)
     so_far = "" if folder.complete else f" (so far {folder.counts['problems']} are committed)"
     raise FolderError(
-        f"{folder.path}: no committed problem has an id that starts with {problem_id}{so_far}"
+        f"{folder.path}: no committed problem has the source_id {wanted}, or an id that starts with "
+        f"it{so_far}"
     )
+
+
+def _row_at(folder: RunFolder, index: int, number: int) -> dict[str, Any]:
+    return next(islice(part_rows(folder, "trees", index, batch_rows=8), number, None))
 
 
 def first_survivor(folder: RunFolder) -> str | None:

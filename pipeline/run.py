@@ -161,11 +161,15 @@ class _Run:
     async def run(self) -> None:
         config, folder, snapshot = self._config, self._folder, self._snapshot
         folder.write_card(render_card(folder))
-        source = open_source(config.problems, config.seed)
+        template = config.prompt.parsed
+        source = open_source(config.problems, config.seed, template)
         snapshot.total = source.size()
-        intake = Intake(source)
+        intake = Intake(source, template)
         leases = self._parts.leases(self._watch_golds(intake))
         first = await asyncio.to_thread(next, leases, None)
+        if unused := intake.unused_columns:
+            names = ", ".join(unused)
+            self._progress.message(f"not kept: {names} (problems.meta_fields keeps them)")
         if first is not None:
             for text, weakness in _trained_models(config):
                 if weakness:
@@ -277,6 +281,8 @@ class _Run:
             "duplicates": intake.num_duplicates,
             "bad_rows": intake.num_bad_rows,
             "doubtful_golds": self._num_doubtful,
+            "conflicts": intake.conflicts.number,
+            "conflict_examples": intake.conflicts.examples,
         }
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from pipeline.config import read_settings
+from pipeline.datasets.columns import LabelSource
 from pipeline.datasets.damage import open_part
 from pipeline.datasets.folder import FolderError, RunFolder
 from pipeline.engines.models import ModelError, locate
@@ -122,7 +123,7 @@ def _read_responses(
                     )
                 for batch in file.iter_batches(_READ_ROWS, columns=columns):
                     for row in batch.to_pylist():
-                        seen.num_voted += row["label_source"] == "majority"
+                        seen.num_voted += row["label_source"] == LabelSource.MAJORITY
                         if row["outcome"] == "pass":
                             seen.solved.add(row["problem_id"])
                         yield _prm_labels(row, settings) if kind == "prm" else _orm_labels(row)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 
 import pyarrow as pa
 
@@ -20,7 +21,19 @@ PROBLEM = [
     ("prompt", CHAT),
     ("target_kind", pa.string()),
     ("target_value", pa.string()),
+    ("source_id", pa.string()),
+    ("meta", pa.string()),
 ]
+
+
+class LabelSource(StrEnum):
+    """Who says what is right."""
+
+    VERIFIER = "verifier"
+    MAJORITY = "majority"
+    """A vote of the responses: the problem has no gold answer."""
+
+
 LABEL_SOURCE = [("label_source", pa.string()), ("vote_share", pa.float32())]
 """Who says what is right, and how sure a vote was."""
 
@@ -37,6 +50,8 @@ def problem_columns(trace: Trace) -> dict[str, object]:
         "prompt": trace.tree.chat and chat_column(trace.tree.chat.messages),
         "target_kind": problem.target.kind,
         "target_value": problem.target.value,
+        "source_id": problem.source_id,
+        "meta": to_json(problem.meta),
         "seed": trace.seed,
     }
 
@@ -64,7 +79,7 @@ def source_columns(trajectory: Trajectory, *, is_voted: bool) -> dict[str, objec
     """Those of LABEL_SOURCE; whether there was a vote is the tree's affair, a response that was cut off
     has no part in it."""
     return {
-        "label_source": "majority" if is_voted else "verifier",
+        "label_source": LabelSource.MAJORITY if is_voted else LabelSource.VERIFIER,
         "vote_share": vote_share(trajectory.verdict),
     }
 

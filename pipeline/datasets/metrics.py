@@ -37,6 +37,8 @@ class Metrics:
     duplicates: int | None = None
     bad_rows: int | None = None
     doubtful_golds: int | None = None
+    conflicts: int | None = None
+    """Problems that ask the same as another and have another gold answer."""
     counts: Counter[str] = field(default_factory=Counter)
     """Of every explored problem, committed or not; keys as in `views.count`, and `restarts`."""
 

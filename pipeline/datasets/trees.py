@@ -15,12 +15,21 @@ import pyarrow.parquet as pq
 from pipeline.chat import Chat, Message, MessageMatch
 from pipeline.datasets.columns import PROBLEM, judged_columns, problem_columns, to_json
 from pipeline.labels import LabelConfig
-from pipeline.records import Decision, Problem, Trace, trajectories
+from pipeline.records import Decision, Problem, Stage, Status, Trace, trajectories
 from pipeline.tree import Finish, Node, Stats, Tree
 from verifiers import Outcome, Target, Verdict
 
 _READ_ROWS = 8
 """Problems whose rows are in memory at once: a tree as Python values takes much more than its bytes."""
+_RENAMED = {"branch": Stage.PRUNED}
+_UNVERIFIED = {
+    "fail": Stage.FAILED,
+    "abstain": Stage.ABSTAINED,
+    "error": Stage.VERIFIER_ERROR,
+    "not judged": Stage.NOT_JUDGED,
+    "majority vote only": Stage.MAJORITY_ONLY,
+}
+"""Reasons of the stage `unverified`, which earlier versions had."""
 _NODE = pa.struct(
     [
         ("id", pa.int32()),
@@ -63,7 +72,6 @@ TREES = pa.schema(
         *PROBLEM,
         ("prompt_opening", pa.string()),
         ("target_tests", pa.string()),
-        ("meta", pa.string()),
         ("seed", pa.int64()),
         ("nodes", pa.list_(_NODE)),
         ("trajectories", pa.list_(_TRAJECTORY)),
@@ -81,7 +89,6 @@ def tree_rows(trace: Trace, labels: LabelConfig) -> list[dict[str, object]]:
         **problem_columns(trace),
         "prompt_opening": trace.tree.chat and trace.tree.chat.opening,
         "target_tests": to_json(trace.problem.target.tests),
-        "meta": to_json(trace.problem.meta),
         "nodes": _node_columns(trace.tree),
         "trajectories": [
             {
@@ -156,8 +163,7 @@ def read_trace(row: Mapping[str, Any]) -> Trace:
         decisions=tuple(
             Decision(
                 leaf=t["leaf"],
-                stage=t["decided_by"],
-                kept=t["kept"],
+                stage=None if t["kept"] else _read_stage(t),
                 reason=t["decision"],
                 score=t.get("decision_score"),
             )
@@ -194,7 +200,18 @@ def _read_problem(row: Mapping[str, Any]) -> Problem:
         source=row["source"],
         split=row["split"],
         meta=json.loads(row["meta"]),
+        source_id=row.get("source_id"),
     )
+
+
+def _read_stage(trajectory: Mapping[str, Any]) -> Stage:
+    """Earlier versions had one stage, `unverified`, for all that no verifier passed."""
+    stage, reason = trajectory["decided_by"], trajectory["decision"]
+    if stage != "unverified":
+        return Stage(_RENAMED.get(stage, stage))
+    if trajectory["status"] == Status.ERROR:
+        return Stage.ENGINE_ERROR
+    return Stage(_UNVERIFIED.get(reason, reason))
 
 
 def _read_chat(row: Mapping[str, Any]) -> Chat | None:

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pipeline.chat import Chat, MessageMatch
 from pipeline.errors import UserMistake
 from pipeline.records import Problem
+from pipeline.templates import Template
 from pipeline.tree import Finish
+from verifiers.mistakes import shown
 
 ENGINES = {
     "vllm": "pipeline.engines.vllm:VllmEngine",
@@ -43,12 +45,38 @@ class PromptFormat(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     system: str | None = None
+    """The same for every problem: its braces are sent as they are."""
     template: str = "{problem}"
-    """`{problem}` stands for the problem's text; other braces are left as they are."""
+    """`{problem}` stands for the problem's text, `{name}` for another column (`templates.py`)."""
+
+    @field_validator("system")
+    @classmethod
+    def _check_system(cls, system: str | None) -> str | None:
+        if system is not None and Template(system).has_problem:
+            raise ValueError(
+                "expected a text that is the same for every problem, got one with {problem} in it, "
+                "which belongs into prompt.template"
+            )
+        return system
+
+    @field_validator("template")
+    @classmethod
+    def _check_template(cls, template: str) -> str:
+        if not Template(template).has_problem:
+            raise ValueError(
+                "expected {problem} in it, which stands for the problem's text, got "
+                f"{shown(template)}"
+            )
+        return template
+
+    @property
+    def parsed(self) -> Template:
+        """The template, with its placeholders."""
+        return Template(self.template)
 
     def render(self, problem: Problem) -> str:
-        """The user's turn for this problem."""
-        return self.template.replace("{problem}", problem.prompt)
+        """The user's turn for this problem. Raises ValueError for a problem without what it takes."""
+        return self.parsed.fill(problem)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,14 +5,16 @@ rows or skips and counts them, and ends at the limit. The same config gives the 
 same order every time: a resumed run relies on it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import UserMistake
+from pipeline.problems.conflicts import Conflicts
 from pipeline.records import Problem
+from pipeline.templates import Template
 
 SOURCES = {
     "file": "pipeline.problems.files:FileSource",
@@ -67,6 +69,16 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
+class ReportsColumns(Protocol):
+    """What a source whose rows have named columns can say besides."""
+
+    @property
+    def unused_columns(self) -> Sequence[str]:
+        """Columns of the rows read so far that nothing uses."""
+        ...
+
+
 def at_most(config: SourceConfig, num_rows: int) -> int:
     """A source's size under the config's limit."""
     return num_rows if config.limit is None else min(num_rows, config.limit)
@@ -75,21 +87,31 @@ def at_most(config: SourceConfig, num_rows: int) -> int:
 class Intake:
     """Iterates over the problems that a run takes from a source, once."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, template: Template | None = None) -> None:
+        """`template` is that of the prompt; without one the problem's text is the prompt."""
+        self.conflicts = Conflicts(template or Template())
         self._source = source
         self.num_taken = 0
         self.num_duplicates = 0
         self.num_bad_rows = 0
 
+    @property
+    def unused_columns(self) -> Sequence[str]:
+        """Columns of the rows read so far that nothing uses; none of a source without columns."""
+        source = self._source
+        return source.unused_columns if isinstance(source, ReportsColumns) else ()
+
     def __iter__(self) -> Iterator[Problem]:
         """Raises ProblemError at a bad row, unless those are skipped, and for an empty source."""
         config = self._source.config
         seen: set[int] = set()
+        first_bad: BadRow | None = None
         for row in self._source.rows():
             if isinstance(row, BadRow):
                 if config.on_error == "stop":
                     raise ProblemError(f"{row}; problems.on_error=skip passes over bad rows")
                 self.num_bad_rows += 1
+                first_bad = first_bad or row
                 continue
             # Ids are 64-bit hashes: as integers they take half the memory.
             key = int(row.id, 16)
@@ -97,9 +119,13 @@ class Intake:
                 self.num_duplicates += 1
                 continue
             seen.add(key)
+            self.conflicts.add(row)
             self.num_taken += 1
             yield row
             if self.num_taken == config.limit:
                 return
         if self.num_taken == 0:
-            raise ProblemError(f"no problems: the source has none ({self.num_bad_rows} bad rows)")
+            first = "" if first_bad is None else f", the first is {first_bad}"
+            raise ProblemError(
+                f"no problems: the source has none ({self.num_bad_rows} bad rows{first})"
+            )

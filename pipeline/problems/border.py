@@ -6,12 +6,15 @@ and where in its file.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pipeline.own_code import raised
-from pipeline.problems import BadRow, ProblemError, Source, SourceConfig
+from pipeline.problems import BadRow, ProblemError, ReportsColumns, Source, SourceConfig
+from pipeline.problems.columns import lacking
+from pipeline.problems.rows import RowSource
 from pipeline.records import Problem
+from pipeline.templates import Template
 from verifiers import Target
 from verifiers.mistakes import shown
 from verifiers.plugins import Part
@@ -31,8 +34,11 @@ def check_source(part: Part) -> None:
         )
 
 
-def open_source(part: Part, seed: int) -> "CheckedSource":
-    """The source that a config names. Raises ProblemError."""
+def open_source(part: Part, seed: int, template: Template | None = None) -> "CheckedSource":
+    """The source that a config names; every problem has what the prompt's template takes.
+
+    Raises ProblemError.
+    """
     try:
         source = part.build(seed)
     except ProblemError:
@@ -42,16 +48,25 @@ def open_source(part: Part, seed: int) -> "CheckedSource":
             f"problems.use={part.use}: cannot be built from its Config and the run's seed: "
             f"{raised(e, part.cls)}"
         ) from e
-    return CheckedSource(part, source)
+    return CheckedSource(part, source, template or Template())
 
 
 class CheckedSource:
     """A `Source` around one that may break."""
 
-    def __init__(self, part: Part, source: Source) -> None:
+    def __init__(self, part: Part, source: Source, template: Template) -> None:
         assert isinstance(part.options, SourceConfig)
         self.config = part.options
         self._part, self._source = part, source
+        self._columns = template.columns
+        if isinstance(source, RowSource):
+            source.columns.template = template.columns
+
+    @property
+    def unused_columns(self) -> Sequence[str]:
+        """The inner source's; none of one that cannot say."""
+        source = self._source
+        return source.unused_columns if isinstance(source, ReportsColumns) else ()
 
     def size(self) -> int | None:
         """The inner source's; None for one without the method. Raises ProblemError."""
@@ -83,7 +98,16 @@ class CheckedSource:
             number += 1
             if (wrong := _mistake(row)) is not None:
                 raise self._error(f"rows(): row {number}: {wrong}")
-            yield row
+            yield self._check_columns(row, number)
+
+    def _check_columns(self, row: Problem | BadRow, number: int) -> Problem | BadRow:
+        """A BadRow instead of a problem whose `meta` lacks what the prompt's template takes."""
+        if isinstance(row, Problem):
+            for name in self._columns:
+                if row.meta.get(name) is None:
+                    where = row.where or f"problems.use={self._part.use}, row {number}"
+                    return BadRow(where=where, reason=lacking(name, row.meta, list(row.meta)))
+        return row
 
     def _begin(self) -> Iterator[Any]:
         try:
@@ -111,7 +135,7 @@ def _mistake(row: object) -> str | None:
         return f"expected a target that is a Target, got {shown(row.target)}"
     for name, value in (("meta", row.meta), ("target.tests", row.target.tests)):
         try:
-            json.dumps(dict(value))
+            json.dumps(dict(value), ensure_ascii=False).encode()
         except (TypeError, ValueError, RecursionError):
             return f"expected {name} to be keys and values that JSON can hold, got {shown(value)}"
     return None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.parsing import explain_json
 from pipeline.problems import BadRow, ProblemError, at_most
-from pipeline.problems.rows import RowConfig, to_problem
+from pipeline.problems.rows import Place, RowConfig, RowSource, to_problem
 from pipeline.records import Problem
 from verifiers.mistakes import shown
 
@@ -23,7 +23,7 @@ Rows = Iterator[tuple[str, object]]
 """Where a row is, and the row, or a BadRow in its place."""
 
 
-class FileSource:
+class FileSource(RowSource):
     """One file of rows."""
 
     class Config(RowConfig):
@@ -33,6 +33,7 @@ class FileSource:
         """Its name ends in .jsonl, .csv, .json or .parquet."""
 
     def __init__(self, config: Config, seed: int = 0) -> None:
+        super().__init__(config)
         self.config = config
 
     def size(self) -> int | None:
@@ -59,7 +60,9 @@ class FileSource:
                 if isinstance(row, BadRow):
                     yield row
                 else:
-                    yield to_problem(row, self.config, where=where, source=path.name)
+                    yield to_problem(
+                        row, self.config, self.columns, Place(where=where, source=path.name)
+                    )
         except OSError as e:
             raise ProblemError(
                 f"problems.path: {path} cannot be read ({e.strerror or 'it is damaged'})"

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from pipeline.problems import BadRow, ProblemError
-from pipeline.problems.rows import RowConfig, to_problem
+from pipeline.problems.rows import Place, RowConfig, RowSource, to_problem
 from pipeline.records import Problem
 
 
-class HuggingFaceSource:
+class HuggingFaceSource(RowSource):
     """One split of a dataset, by `datasets.load_dataset`; rows arrive as they are needed."""
 
     class Config(RowConfig):
@@ -21,6 +21,7 @@ class HuggingFaceSource:
         revision: str | None = None
 
     def __init__(self, config: Config, seed: int = 0) -> None:
+        super().__init__(config)
         self.config = config
 
     def size(self) -> int | None:
@@ -31,13 +32,9 @@ class HuggingFaceSource:
         """A problem for each row. Raises ProblemError for a dataset that cannot be read."""
         config = self.config
         for number, row in enumerate(self._stream(), start=1):
-            yield to_problem(
-                row,
-                config,
-                where=f"{config.dataset}, {config.split} row {number}",
-                source=config.dataset,
-                split=config.split,
-            )
+            where = f"{config.dataset}, {config.split} row {number}"
+            place = Place(where=where, source=config.dataset, split=config.split)
+            yield to_problem(row, config, self.columns, place)
 
     def _stream(self) -> Iterator[object]:
         import datasets

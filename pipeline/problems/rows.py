@@ -1,14 +1,17 @@
 """Turns a row of named columns into a problem, by a field map."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from pipeline.problems import BadRow, SourceConfig
+from pipeline.problems.columns import Columns, wrong
 from pipeline.records import Problem
 from verifiers import Target
 from verifiers.code_targets import KINDS, check_target, target_of
+from verifiers.mistakes import shown
 from verifiers.records import read_target
 
 _PRESETS: dict[str, dict[str, str | None]] = {
@@ -39,8 +42,12 @@ class RowConfig(SourceConfig):
     where the column is missing, null or blank; `none`: no row has any, no column is read for it."""
     answer_after: str | None = None
     """The gold answer is what follows the last of these marks; "" if the whole field is."""
-    meta_fields: tuple[str, ...] = ()
-    """Columns to keep with the problem."""
+    id_field: str | None = None
+    """The column with the row's own id, kept as `source_id`. If not given: the first of `id`,
+    `unique_id`, `problem_id`, `task_id`, `question_id`, `uid`, `uuid`, `idx` that a row has."""
+    meta_fields: tuple[str, ...] | Literal["all"] = ()
+    """Columns to keep with the problem; `all` keeps every one that is not used otherwise. Those that
+    `prompt.template` takes are kept without being named."""
     target_kind: str = Field(default="math", min_length=1)
     """Names the sort of check."""
     domain: str | None = None
@@ -78,15 +85,52 @@ class RowConfig(SourceConfig):
         """Whether a problem's target is more than a gold answer."""
         return self.preset in _TESTED
 
+    @property
+    def gold_columns(self) -> tuple[str, ...]:
+        """Columns that say what is right."""
+        if self.has_tests:
+            return ("test",) if self.preset == "humaneval" else ("target",)
+        return () if self.answers == "none" else (self.field_map()[1],)
 
-def to_problem(
-    row: object, config: RowConfig, *, where: str, source: str, split: str | None = None
-) -> Problem | BadRow:
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        """Columns that a problem's text and target are made of."""
+        if not self.has_tests:
+            return (self.field_map()[0], *self.gold_columns)
+        entry_point = ("entry_point",) if self.preset == "humaneval" else ()
+        return (self.prompt_field or "prompt", *self.gold_columns, *entry_point)
+
+
+class RowSource:
+    """A source whose rows have named columns."""
+
+    def __init__(self, config: RowConfig) -> None:
+        self.columns = Columns(
+            used=config.used_columns, kept=config.meta_fields, id_field=config.id_field
+        )
+
+    @property
+    def unused_columns(self) -> Sequence[str]:
+        """Columns of the first rows that nothing uses."""
+        return self.columns.unused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a row comes from."""
+
+    where: str
+    source: str
+    split: str | None = None
+
+
+def to_problem(row: object, config: RowConfig, columns: Columns, place: Place) -> Problem | BadRow:
     """The row's problem, or what is wrong with it."""
+    where = place.where
     if not isinstance(row, Mapping):
-        return BadRow(where=where, reason=f"expected a row of named fields, got {_kind(row)}")
+        return BadRow(where=where, reason=f"expected a row of named fields, got {shown(row)}")
     if config.has_tests:
-        return _to_tested_problem(row, config, where=where, source=source, split=split)
+        return _to_tested_problem(row, config, columns, place)
     prompt_field, answer_field, after = config.field_map()
     prompt = row.get(prompt_field)
     if not isinstance(prompt, str) or not prompt.strip():
@@ -96,7 +140,7 @@ def to_problem(
     target = _read_target(row, config, answer_field, after, where)
     if isinstance(target, BadRow):
         return target
-    return _create(row, config, prompt, target, where=where, source=source, split=split)
+    return _create(row, config, columns, prompt, target, place)
 
 
 def _read_target(
@@ -121,7 +165,7 @@ def _read_target(
 
 
 def _to_tested_problem(
-    row: Mapping[str, object], config: RowConfig, *, where: str, source: str, split: str | None
+    row: Mapping[str, object], config: RowConfig, columns: Columns, place: Place
 ) -> Problem | BadRow:
     """HumanEval's columns, or `prompt` and `target`."""
     names = ("test", "entry_point") if config.preset == "humaneval" else ("target",)
@@ -130,13 +174,13 @@ def _to_tested_problem(
         value = row.get(name)
         wanted = dict if name == "target" else str
         if not isinstance(value, wanted) or not value or not _is_unicode(str(value)):
-            return _bad(where, name, f"{wanted.__name__} that is not empty", row)
+            return _bad(place.where, name, f"{wanted.__name__} that is not empty", row)
     prompt = str(row[prompt_field])
     try:
         target = _tested_target(row, config.preset, prompt)
     except ValueError as e:
-        return BadRow(where=where, reason=str(e))
-    return _create(row, config, prompt, target, where=where, source=source, split=split)
+        return BadRow(where=place.where, reason=str(e))
+    return _create(row, config, columns, prompt, target, place)
 
 
 def _tested_target(row: Mapping[str, object], preset: str | None, prompt: str) -> Target:
@@ -166,29 +210,30 @@ def _any_target(given: object) -> Target:
 def _create(
     row: Mapping[str, object],
     config: RowConfig,
+    columns: Columns,
     prompt: str,
     target: Target,
-    *,
-    where: str,
-    source: str,
-    split: str | None,
+    place: Place,
 ) -> Problem | BadRow:
-    missing = [name for name in config.meta_fields if name not in row]
-    if missing:
-        return _bad(where, missing[0], "a value", row)
+    try:
+        beside = columns.read(row)
+    except ValueError as e:
+        return BadRow(where=place.where, reason=str(e))
     return Problem.create(
         prompt=prompt.strip(),
         target=target,
-        source=source,
+        source=place.source,
         domain=config.domain or _DOMAINS.get(config.preset or "", target.kind),
-        split=split,
-        meta={name: row[name] for name in config.meta_fields},
+        split=place.split,
+        meta=beside.meta,
+        asked=beside.asked,
+        source_id=beside.source_id,
+        where=place.where,
     )
 
 
 def _bad(where: str, name: str, expected: str, row: Mapping[str, object]) -> BadRow:
-    got = _kind(row[name]) if name in row else f"no such field, only {', '.join(map(str, row))}"
-    return BadRow(where=where, reason=f"field {name!r}: expected {expected}, got {got}")
+    return BadRow(where=where, reason=wrong(row, name, expected))
 
 
 def _is_unicode(text: str) -> bool:
@@ -198,8 +243,3 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _kind(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

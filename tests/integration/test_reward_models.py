@@ -92,14 +92,12 @@ def test_a_prm_prunes_branches_and_an_orm_ranks_responses(berry: Berry, tmp_path
             node["cut_score"] is not None and node["finish"] != "pruned" for node in row["nodes"]
         )
         kept = [t["score"] for t in row["trajectories"] if t["kept"]]
-        beyond = [
-            t["score"] for t in row["trajectories"] if t["decided_by"] == "beyond_max" and not t["kept"]
-        ]
+        beyond = [t["score"] for t in row["trajectories"] if t["decided_by"] == "beyond_max"]
         assert not beyond or min(kept) >= max(beyond)
         for trajectory in row["trajectories"]:
             statuses.add(trajectory["status"])
             is_pruned = trajectory["status"] == "pruned"
-            assert is_pruned == (trajectory["decided_by"] == "branch")
+            assert is_pruned == (trajectory["decided_by"] == "pruned")
             if is_pruned:
                 assert trajectory["decision_score"] == nodes[trajectory["leaf"]]["cut_score"] < 0.3
                 assert trajectory["outcome"] is None

@@ -46,7 +46,7 @@ LABELS = LabelConfig(truncated_fails=True, confidence=0.3)
 
 def make_trace(problem: Problem, tree: Tree, errors: list[str]) -> Trace:
     found = trajectories(tree)
-    decisions = Pruner(PruneConfig(max_per_problem=1)).prune(found)
+    decisions = Pruner(PruneConfig(max_per_problem=1)).prune(found, tree)
     return Trace(
         problem=problem,
         seed=tree.seed,

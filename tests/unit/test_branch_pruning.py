@@ -21,7 +21,7 @@ from pipeline.engines.steps import StepConfig, StepSplitter
 from pipeline.explore import Explorer
 from pipeline.judging import LocalJudge
 from pipeline.prune import PruneConfig, Pruner
-from pipeline.records import Status, Trace
+from pipeline.records import Stage, Status, Trace
 from pipeline.scoring import ModelScorer
 from pipeline.search.budget import BudgetConfig, Budgeted
 from pipeline.tree import ROOT, Finish, Tree
@@ -115,7 +115,7 @@ def test_what_is_ended_has_a_status_a_decision_with_the_score_and_is_no_trial() 
     for trace in explore(BranchPruning(under=0.05), number=10):
         for trajectory, decision in zip(trace.trajectories, trace.decisions, strict=True):
             is_pruned = trajectory.status is Status.PRUNED
-            assert (trajectory.cut_score is not None) == is_pruned == (decision.stage == "branch")
+            assert (trajectory.cut_score is not None) == is_pruned == (decision.stage is Stage.PRUNED)
             assert decision.score == trajectory.cut_score
             assert not (is_pruned and decision.kept)
         trials = trace.tree.stats[ROOT].trials
@@ -211,7 +211,7 @@ def test_every_guided_strategy_ends_and_says_the_same_again(section: dict[str, A
         assert again.tree.cut_scores == trace.tree.cut_scores
         assert again.tree.explored() == trace.tree.explored()
         assert again.trajectories == trace.trajectories or again.decisions == trace.decisions
-        assert Pruner(PruneConfig()).prune(again.trajectories) == trace.decisions
+        assert Pruner(PruneConfig()).prune(again.trajectories, again.tree) == trace.decisions
 
 
 def test_a_budget_holds() -> None:

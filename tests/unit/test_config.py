@@ -333,3 +333,55 @@ def test_a_reward_model_gets_the_engine_that_it_looks_into(path: Path) -> None:
 def test_any_strategy_can_have_its_steps_scored(path: Path) -> None:
     assert load_config(path, [_SIMULATED_PRM, "strategy.use=best_of_n"]).reward_models
     assert not load_config(path, ["strategy.use=mcts"]).reward_models
+
+
+_ROWS = {"use": "file", "path": "p.jsonl"}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "problems", "complaint"),
+    [
+        ("template=Solve", {}, "prompt.template: expected {problem} in it, which stands for the"),
+        ("template='{{problem}}'", {}, "prompt.template: expected {problem} in it"),
+        ("system='{problem}'", {}, "prompt.system: expected a text that is the same for every problem"),
+        ("template='{problem} {answer}'", {}, "expected other columns than {answer}, which has the"),
+        ("template='{problem} {a}'", {"answer_field": "a"}, "other columns than {a}, which has the"),
+        ("template='{problem} {target}'", {"preset": "code"}, "other columns than {target}"),
+        ("template='{problem} {test}'", {"preset": "humaneval"}, "other columns than {test}"),
+    ],
+)
+def test_a_prompt_that_cannot_be_meant_is_refused(
+    path: Path, prompt: str, problems: dict[str, str], complaint: str
+) -> None:
+    path.write_text(yaml.safe_dump(MINIMAL | {"problems": _ROWS | problems}))
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, [f"prompt.{prompt}"])
+    assert complaint in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("template", "problems"),
+    [
+        ("{problem} \\boxed{answer}", {}),
+        ("{problem} {{answer}}", {}),
+        ("{problem} {answer}", {"answer_field": "a"}),
+        ("{problem} {answer}", {"answers": "none"}),
+        ("{problem} {subject} {entry_point}", {"preset": "humaneval"}),
+    ],
+)
+def test_a_prompt_without_the_gold_answer_is_taken(
+    path: Path, template: str, problems: dict[str, str]
+) -> None:
+    path.write_text(
+        yaml.safe_dump(MINIMAL | {"problems": _ROWS | problems, "prompt": {"template": template}})
+    )
+    assert load_config(path).prompt.template == template
+
+
+def test_all_other_columns_are_asked_for_by_one_word(path: Path) -> None:
+    for given, meta_fields in (("all", "all"), ("[level, url]", ["level", "url"])):
+        config = load_config(path, ["problems.path=p.jsonl", f"problems.meta_fields={given}"])
+        assert config.resolved()["problems"]["meta_fields"] == meta_fields
+    with pytest.raises(ConfigError, match=r"problems\.meta_fields: expected .*, got"):
+        load_config(path, ["problems.path=p.jsonl", "problems.meta_fields=level"])

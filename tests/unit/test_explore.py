@@ -141,7 +141,8 @@ async def test_rows_hold_all_of_a_trace() -> None:
         list(node.token_ids) for node in trace.tree.nodes
     ]
     assert sum(t["kept"] for t in tree["trajectories"]) == rows["traces"].num_rows == len(trace.kept)
-    assert all(t["decision"] and t["decided_by"] for t in tree["trajectories"])
+    assert all(t["decision"] for t in tree["trajectories"])
+    assert all((t["decided_by"] is None) == t["kept"] for t in tree["trajectories"])
     for row in rows["traces"].to_pylist():
         ids = row["prompt_token_ids"] + row["response_token_ids"]
         assert ids == trace.tree.prefix_token_ids(row["leaf"])

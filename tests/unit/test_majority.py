@@ -16,7 +16,7 @@ from pipeline.judging import LocalJudge
 from pipeline.labels import DEFAULT, label_tree
 from pipeline.majority import Majority, sampling_weights, vote_share, withdraw_votes
 from pipeline.prune import PruneConfig, Pruner
-from pipeline.records import Problem, Trace, trajectories
+from pipeline.records import Problem, Stage, Trace, trajectories
 from pipeline.search.adaptive import Adaptive
 from pipeline.tree import ROOT, Finish, Tree
 from tests.conftest import make_problem, make_rollout, make_verdict
@@ -140,14 +140,14 @@ async def test_a_tie_of_weights_that_do_not_add_up_exactly_is_a_tie() -> None:
 
 
 def test_a_majority_is_kept_only_if_asked_for() -> None:
-    decisions = {}
+    decisions, voted = {}, _voted()
     for keep in (False, True):
-        pruner = Pruner(PruneConfig(keep_majority=keep))
-        decisions[keep] = pruner.prune(_voted().trajectories)
-    assert [(d.kept, d.stage, d.reason) for d in decisions[False]] == [
-        (False, "unverified", "majority vote only"),
-        (False, "unverified", "majority vote only"),
-        (False, "unverified", "fail"),
+        pruner = Pruner(PruneConfig(keep_majority=keep, drop_duplicates=False))
+        decisions[keep] = pruner.prune(voted.trajectories, voted.tree)
+    assert [(d.stage, d.reason) for d in decisions[False]] == [
+        (Stage.MAJORITY_ONLY, "only a majority vote passed it"),
+        (Stage.MAJORITY_ONLY, "only a majority vote passed it"),
+        (Stage.FAILED, "judged wrong"),
     ]
     assert [d.kept for d in decisions[True]] == [True, True, False]
 

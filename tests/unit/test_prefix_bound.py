@@ -50,7 +50,7 @@ def rows_of(tree: Tree) -> list[dict[str, Any]]:
         seed=0,
         tree=tree,
         trajectories=found,
-        decisions=Pruner(PruneConfig()).prune(found),
+        decisions=Pruner(PruneConfig()).prune(found, tree),
     )
     rows: list[dict[str, Any]] = decode("trees", [EncodedTrace.of(trace)]).to_pylist()
     return rows

@@ -1,0 +1,59 @@
+"""Near-duplicates: symmetric, reflexive, and never with other numbers."""
+
+import re
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.prune.near_duplicates import are_near_duplicates, normal_form
+
+WORDS = [
+    "the",
+    "So",
+    "sum",
+    "**is**",
+    "\n- ",
+    "$x$",
+    "3",
+    "4",
+    "12",
+    "0.5",
+    "+",
+    "-",
+    "*",
+    "=",
+    "²",
+    "\\(",
+]
+TEXTS = st.lists(st.sampled_from(WORDS), max_size=25).map(" ".join) | st.text(max_size=30)
+LEAST = st.floats(0.01, 1)
+
+
+def numbers(text: str) -> Counter[str]:
+    return Counter(re.findall(r"\d+(?:\.\d+)?|\.\d+", text))
+
+
+@given(TEXTS, LEAST)
+def test_a_response_is_like_itself(text: str, least: float) -> None:
+    assert are_near_duplicates(normal_form(text), normal_form(text), least)
+
+
+@given(TEXTS, TEXTS, LEAST)
+def test_it_is_symmetric_and_other_numbers_are_never_alike(one: str, other: str, least: float) -> None:
+    a, b = normal_form(one), normal_form(other)
+    assert are_near_duplicates(a, b, least) == are_near_duplicates(b, a, least)
+    if numbers(one) != numbers(other):
+        assert not are_near_duplicates(a, b, least)
+
+
+@given(TEXTS, st.sampled_from(["7", "0.25", "²", " 3 "]), LEAST)
+def test_one_more_number_makes_another_response(text: str, number: str, least: float) -> None:
+    assert not are_near_duplicates(normal_form(text), normal_form(f"{text} {number}"), least)
+
+
+@given(TEXTS)
+def test_what_is_asked_to_be_more_alike_is_not_more_often_alike(text: str) -> None:
+    form, other = normal_form(text), normal_form(f"{text} and some more words")
+    found = [are_near_duplicates(form, other, least) for least in (0.2, 0.5, 0.8, 1)]
+    assert found == sorted(found, reverse=True)

@@ -1,0 +1,76 @@
+"""Reasons for dropping: in the summary's order, and as earlier versions named them."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.datasets.folder import RunFolder
+from pipeline.datasets.trees import read_trace
+from pipeline.datasets.views import EncodedTrace, decode
+from pipeline.prune import PruneConfig, Pruner
+from pipeline.records import Decision, Stage, Trace, trajectories
+from pipeline.report import summary
+from pipeline.tree import ROOT, Finish, Tree
+from tests.conftest import make_problem, make_rollout, make_verdict
+from verifiers import Outcome
+
+
+def read_again(finish: Finish, outcome: Outcome | None, **stored: Any) -> Decision:
+    """The decision of the only trajectory, with these columns stored instead of today's."""
+    tree = Tree([1], "?")
+    leaf = tree.add(ROOT, 0, make_rollout("x", finish=finish))
+    if outcome is not None:
+        tree.judge(leaf, make_verdict(outcome))
+    found = trajectories(tree)
+    trace = Trace(
+        problem=make_problem(),
+        seed=0,
+        tree=tree,
+        trajectories=found,
+        decisions=Pruner(PruneConfig()).prune(found, tree),
+    )
+    (row,) = decode("trees", [EncodedTrace.of(trace)]).to_pylist()
+    row["trajectories"][0] |= stored
+    (decision,) = read_trace(row).decisions
+    return decision
+
+
+@pytest.mark.parametrize(
+    ("finish", "outcome", "decided_by", "reason", "stage"),
+    [
+        (Finish.STOP, Outcome.PASS, "duplicate", "passed every rule", None),
+        (Finish.STOP, Outcome.PASS, "beyond_max", "passed every rule", None),
+        (Finish.STOP, Outcome.FAIL, "unverified", "fail", Stage.FAILED),
+        (Finish.STOP, Outcome.ABSTAIN, "unverified", "abstain", Stage.ABSTAINED),
+        (Finish.STOP, Outcome.ERROR, "unverified", "error", Stage.VERIFIER_ERROR),
+        (Finish.ABORT, None, "unverified", "error", Stage.ENGINE_ERROR),
+        (Finish.LENGTH, None, "unverified", "truncated", Stage.TRUNCATED),
+        (Finish.STEP, None, "unverified", "unfinished", Stage.UNFINISHED),
+        (Finish.STOP, None, "unverified", "not judged", Stage.NOT_JUDGED),
+        (Finish.STOP, Outcome.PASS, "unverified", "majority vote only", Stage.MAJORITY_ONLY),
+        (Finish.PRUNED, None, "branch", "pruned mid-way, scored 0.1", Stage.PRUNED),
+    ],
+)
+def test_decisions_of_earlier_versions_get_todays_names(
+    finish: Finish, outcome: Outcome | None, decided_by: str, reason: str, stage: Stage | None
+) -> None:
+    kept = stage is None
+    decision = read_again(finish, outcome, decided_by=decided_by, decision=reason, kept=kept)
+    assert (decision.stage, decision.reason, decision.kept) == (stage, reason, kept)
+
+
+def test_a_kept_row_has_no_rule_that_decided() -> None:
+    assert read_again(Finish.STOP, Outcome.PASS).stage is None
+
+
+def test_the_summary_names_what_was_dropped_in_the_order_of_the_rules() -> None:
+    folder = RunFolder(Path("runs/some"), {})
+    given = {"unverified": 1, "beyond_max": 2, "near_duplicate": 3, "failed": 4, "truncated": 5}
+    folder.counts = Counter({f"dropped.{reason}": number for reason, number in given.items()})
+    folder.counts["kept"] = 6
+    assert (
+        "survivors  6 traces; dropped: 5 truncated, 4 failed, 3 near_duplicate, 2 beyond_max, "
+        "1 unverified"
+    ) in summary(folder)
