@@ -19,7 +19,6 @@ from pipeline.estimate import Cost, cpu_tokens_per_second, most_tokens, search_c
 from pipeline.judging import LocalJudge
 from pipeline.preview import Preview
 from pipeline.problems import BadRow
-from pipeline.problems.border import open_source
 from pipeline.problems.conflicts import Conflicts
 from pipeline.problems.golds import gold_response, suspicion
 from pipeline.records import Problem
@@ -64,6 +63,8 @@ class Checked:
         )
     )
     too_long: Finding = field(default_factory=lambda: Finding("prompts leave no room for a response"))
+    unused_columns: tuple[str, ...] = ()
+    """Of the rows: what reaches neither the prompt nor the data."""
     prompts: list[str] = field(default_factory=list)
     """The first ones, as the model reads them."""
     longest_prompt: int | None = None
@@ -113,9 +114,8 @@ async def check(config: RunConfig, advance: Callable[[], None] = lambda: None) -
 
 def _problems(config: RunConfig, found: Checked) -> Iterator[Problem]:
     """The problems that a run would take; bad rows and duplicates are only counted."""
-    source = open_source(config.problems, config.seed, config.prompt.parsed)
-    seen: set[int] = set()
-    conflicts = Conflicts(config.prompt.parsed)
+    source = config.open_source()
+    conflicts, seen = Conflicts(config.prompt.parsed), set[int]()
     for row in source.rows():
         if isinstance(row, BadRow):
             found.bad_rows.add(str(row))
@@ -130,7 +130,8 @@ def _problems(config: RunConfig, found: Checked) -> Iterator[Problem]:
         found.num_problems += 1
         yield row
         if found.num_problems == source.config.limit:
-            return
+            break
+    found.unused_columns = tuple(source.unused_columns)
 
 
 def _encode(problem: Problem, preview: Preview, max_tokens: int, found: Checked) -> None:

@@ -24,6 +24,9 @@ def _figures(found: Checked) -> Iterator[str]:
         f"problems   {found.num_problems}; {found.num_duplicates} duplicates, "
         f"{found.bad_rows.count} bad rows"
     )
+    if found.unused_columns:
+        names = ", ".join(found.unused_columns)
+        yield f"columns    not kept: {names} (problems.meta_fields keeps them)"
     yield (
         f"golds      {found.num_judged} judged against themselves, {found.num_passed} pass; "
         f"{found.num_without_gold} problems have none"

@@ -12,6 +12,7 @@ file whatever the config read before, and `engine.model=NAME` runs a real model.
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -27,7 +28,7 @@ from pipeline.labels import LabelConfig
 from pipeline.own_code import raised
 from pipeline.parsing import NotYaml, read_yaml
 from pipeline.problems import SOURCES
-from pipeline.problems.border import check_source
+from pipeline.problems.border import CheckedSource, check_source, open_source
 from pipeline.problems.rows import RowConfig
 from pipeline.prune import PruneConfig
 from pipeline.scoring import REWARD_MODEL, scores_outcomes
@@ -38,6 +39,7 @@ from reward_models.errors import RewardModelError
 from sandbox import SandboxConfig
 from verifiers import Verifier
 from verifiers.catalog import VERIFIER, build_verifier
+from verifiers.kinds import target_kinds
 from verifiers.mistakes import shown
 from verifiers.plugins import Kind, Part, PartOf
 
@@ -200,6 +202,19 @@ class RunConfig(BaseModel):
         # So that a run which a bad row has ended can go on without it.
         resolved["problems"].pop("on_error", None)
         return resolved
+
+    def open_source(self) -> CheckedSource:
+        """The problem set, ready to be read. Raises ProblemError.
+
+        Rows whose config does not say what kind of target their answers are get the kind that the
+        verifier takes.
+        """
+        part, options = self.problems, self.problems.options
+        if isinstance(options, RowConfig) and "target_kind" not in options.model_fields_set:
+            kinds = target_kinds(self.verifier.cls) or (options.target_kind,)
+            if options.target_kind not in kinds:
+                part = replace(part, options=options.model_copy(update={"target_kind": kinds[0]}))
+        return open_source(part, self.seed, self.prompt.parsed)
 
     def build_strategy(self) -> Budgeted:
         """The strategy, within its budget."""

@@ -31,7 +31,6 @@ from pipeline.datasets.reasons import trim, without_reasons
 from pipeline.engines.metered import Usage
 from pipeline.errors import UserMistake
 from pipeline.problems import Intake
-from pipeline.problems.border import open_source
 from pipeline.problems.golds import suspicion
 from pipeline.records import Problem
 from pipeline.time_left import TimeLeft
@@ -161,10 +160,9 @@ class _Run:
     async def run(self) -> None:
         config, folder, snapshot = self._config, self._folder, self._snapshot
         folder.write_card(render_card(folder))
-        template = config.prompt.parsed
-        source = open_source(config.problems, config.seed, template)
+        source = config.open_source()
         snapshot.total = source.size()
-        intake = Intake(source, template)
+        intake = Intake(source, config.prompt.parsed)
         leases = self._parts.leases(self._watch_golds(intake))
         first = await asyncio.to_thread(next, leases, None)
         if unused := intake.unused_columns:

@@ -10,6 +10,7 @@ from pipeline.engines.simulated import SimulatedEngine
 from pipeline.engines.simulated_prm import SimulatedPrm
 from pipeline.engines.vllm import VllmEngine
 from pipeline.problems.files import FileSource
+from pipeline.records import Problem
 from tests.conftest import ROOT
 from verifiers.catalog import VERIFIER
 from verifiers.code import CodeVerifier
@@ -385,3 +386,28 @@ def test_all_other_columns_are_asked_for_by_one_word(path: Path) -> None:
         assert config.resolved()["problems"]["meta_fields"] == meta_fields
     with pytest.raises(ConfigError, match=r"problems\.meta_fields: expected .*, got"):
         load_config(path, ["problems.path=p.jsonl", "problems.meta_fields=level"])
+
+
+@pytest.mark.parametrize(
+    ("verifier", "given", "kind"),
+    [
+        ("math", None, "math"),
+        ("exact", None, "math"),
+        ("by_kind", None, "math"),
+        ("multiple_choice", None, "choice"),
+        ("multiple_choice", "multiple_choice", "multiple_choice"),
+        ("multiple_choice", "math", "math"),
+    ],
+)
+def test_rows_without_a_kind_get_the_one_that_the_verifier_takes(
+    tmp_path: Path, verifier: str, given: str | None, kind: str
+) -> None:
+    rows = tmp_path / "p.jsonl"
+    rows.write_text('{"prompt": "(A) or (B)?", "answer": "B"}\n')
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(MINIMAL))
+    overrides = [f"problems.path={rows}", "problems.preset=plain", f"verifier={{use: {verifier}}}"]
+    overrides += [] if given is None else [f"problems.target_kind={given}"]
+    config = load_config(tmp_path / "c.yaml", overrides)
+    (problem,) = config.open_source().rows()
+    assert isinstance(problem, Problem)
+    assert problem.target.kind == kind
