@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import RunFailure, UserMistake
+from pipeline.json_rows import read_row
 from pipeline.judging import LocalJudge
-from pipeline.parsing import explain_json
 from sandbox import SandboxUnavailable
 from verifiers import Target, Verdict, Verifier
 from verifiers.code_targets import check_target, target_of
 from verifiers.mistakes import shown
-from verifiers.records import read_target
+from verifiers.records import gold_text, read_target
 
 _IN_FLIGHT = 2048
 _PEEK_BYTES = 4096
@@ -131,9 +131,9 @@ def _questions(source: Path, columns: Columns) -> Iterator[tuple[object, str, Ta
                 continue
             where = f"{source}, line {number}"
             try:
-                row = json.loads(line.strip(), parse_constant=_refuse)
-            except (ValueError, RecursionError) as e:
-                raise RowError(f"{where}: is not JSON: {explain_json(e)}") from e
+                row = read_row(line, ("gold",), ("target", "value"), refuse_constants=True)
+            except ValueError as e:
+                raise RowError(f"{where}: {e}") from e
             if not isinstance(row, dict):
                 raise RowError(f"{where}: expected an object with fields, got {shown(row)}")
             response = _text(row.get("response"), f"{where}: field 'response'")
@@ -145,11 +145,6 @@ def _questions(source: Path, columns: Columns) -> Iterator[tuple[object, str, Ta
             yield row.get("id", number), prompt, target, response
 
 
-def _refuse(constant: str) -> None:
-    """NaN and infinities, which Python would read and write back as what no other reader takes."""
-    raise ValueError(f"{constant} is no JSON number")
-
-
 def _text(value: object, where: str) -> str:
     if not isinstance(value, str):
         raise RowError(f"{where}: expected a text, got {shown(value)}")
@@ -157,12 +152,10 @@ def _text(value: object, where: str) -> str:
 
 
 def _math_target(row: dict[str, Any]) -> Target:
-    gold = row.get("gold")
-    if isinstance(gold, int | float) and not isinstance(gold, bool):
-        gold = str(gold)
-    if not isinstance(gold, str):
-        raise ValueError(f"field 'gold': expected a text or a number, got {shown(gold)}")
-    return Target(kind="math", value=gold)
+    try:
+        return Target(kind="math", value=gold_text(row.get("gold")))
+    except ValueError as e:
+        raise ValueError(f"field 'gold': {e}") from e
 
 
 def _math_verdict(verdict: Verdict) -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """What a verifier is given and what it says."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
+
+from verifiers.mistakes import shown
 
 
 class Outcome(StrEnum):
@@ -45,9 +48,26 @@ def read_target(content: object) -> Target:
         raise ValueError(f"expected an object with a `kind`, got {str(content)[:100]!r}")
     tests = {str(key): value for key, value in content.items() if key not in ("kind", "value")}
     value = content.get("value")
-    if value is not None and not isinstance(value, str):
-        raise ValueError(f"value: expected a text, got {str(value)[:100]!r}")
+    if value is not None:
+        try:
+            value = gold_text(value)
+        except ValueError as e:
+            raise ValueError(f"value: {e}") from e
     return Target(kind=content["kind"], value=value, tests=tests)
+
+
+def gold_text(value: object) -> str:
+    """A gold answer as text: a number as Python writes it. Raises ValueError for anything else.
+
+    Truth values are refused, since problem sets mean "yes", "True" or "1" by them.
+    """
+    if isinstance(value, str):
+        return value
+    truth = isinstance(value, bool)
+    if (isinstance(value, int) and not truth) or (isinstance(value, float) and math.isfinite(value)):
+        return str(value)
+    hint = "; write it in quotes, or what it stands for" if truth else ""
+    raise ValueError(f"expected a text or a number, got {shown(value)}{hint}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,12 @@ objects, is read as a whole.
 """
 
 import csv
+import functools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from pipeline.json_rows import Keys, read_row, restore
 from pipeline.parsing import explain_json
 from pipeline.problems import BadRow, ProblemError, at_most
 from pipeline.problems.rows import Place, RowConfig, RowSource, to_problem
@@ -21,6 +23,8 @@ _LONGEST_FIELD = 2**27
 
 Rows = Iterator[tuple[str, object]]
 """Where a row is, and the row, or a BadRow in its place."""
+Reader = Callable[[Path, Keys], Rows]
+"""Of a file whose rows have their gold answers there: one that is a number is the text in the file."""
 
 
 class FileSource(RowSource):
@@ -44,7 +48,7 @@ class FileSource(RowSource):
                 import pyarrow.parquet as pq
 
                 return at_most(self.config, pq.read_metadata(path).num_rows)
-            return at_most(self.config, sum(1 for _ in self._reader()(path)))
+            return at_most(self.config, sum(1 for _ in self._reader()(path, self.config.gold_keys)))
         except (OSError, ValueError, ProblemError):
             # The reason is reported when the rows are read.
             return None
@@ -56,7 +60,7 @@ class FileSource(RowSource):
         if not path.is_file():
             raise ProblemError(f"problems.path: there is no file {path}")
         try:
-            for where, row in reader(path):
+            for where, row in reader(path, self.config.gold_keys):
                 if isinstance(row, BadRow):
                     yield row
                 else:
@@ -68,7 +72,7 @@ class FileSource(RowSource):
                 f"problems.path: {path} cannot be read ({e.strerror or 'it is damaged'})"
             ) from e
 
-    def _reader(self) -> Callable[[Path], Rows]:
+    def _reader(self) -> Reader:
         path = self.config.path
         reader = _READERS.get(path.suffix.lower())
         if reader is None:
@@ -79,19 +83,19 @@ class FileSource(RowSource):
         return reader
 
 
-def _jsonl_rows(path: Path) -> Rows:
+def _jsonl_rows(path: Path, gold: Keys) -> Rows:
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             where = f"{path}, line {number}"
             if not line.strip():
                 continue
             try:
-                yield where, json.loads(line.strip())
-            except (ValueError, RecursionError) as e:
-                yield where, BadRow(where=where, reason=f"is not JSON: {explain_json(e)}")
+                yield where, read_row(line, gold)
+            except ValueError as e:
+                yield where, BadRow(where=where, reason=str(e))
 
 
-def _csv_rows(path: Path) -> Rows:
+def _csv_rows(path: Path, gold: Keys) -> Rows:
     """Every value is text, as it stands. The first row names the columns."""
     csv.field_size_limit(_LONGEST_FIELD)
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
@@ -144,9 +148,10 @@ def _explain_csv(error: csv.Error) -> str:
     return 'a quote inside a field; write "" for it and put quotes around the field'
 
 
-def _json_rows(path: Path) -> Rows:
+def _json_rows(path: Path, gold: Keys) -> Rows:
     try:
-        rows = json.loads(path.read_bytes())
+        text = path.read_bytes()
+        rows = json.loads(text)
     except (ValueError, RecursionError) as e:
         raise ProblemError(
             f"problems.path: {path} is not JSON: {explain_json(e)}; a file of one object a line has to "
@@ -154,11 +159,22 @@ def _json_rows(path: Path) -> Rows:
         ) from e
     if not isinstance(rows, list):
         raise ProblemError(f"problems.path: {path}: expected one list of objects, got {shown(rows)}")
-    for number, row in enumerate(rows, start=1):
-        yield f"{path}, item {number}", row
+    read_again = functools.cache(lambda: json.loads(text, parse_float=str))
+    for index, row in enumerate(rows):
+        where = f"{path}, item {index + 1}"
+        try:
+            restore(row, functools.partial(_item, read_again, index), gold)
+        except ValueError as e:
+            yield where, BadRow(where=where, reason=str(e))
+        else:
+            yield where, row
 
 
-def _parquet_rows(path: Path) -> Rows:
+def _item(read: Callable[[], list[object]], index: int) -> object:
+    return read()[index]
+
+
+def _parquet_rows(path: Path, gold: Keys) -> Rows:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -173,7 +189,7 @@ def _parquet_rows(path: Path) -> Rows:
         raise ProblemError(f"problems.path: {path} is damaged, or no parquet file") from e
 
 
-_READERS: dict[str, Callable[[Path], Rows]] = {
+_READERS: dict[str, Reader] = {
     ".jsonl": _jsonl_rows,
     ".csv": _csv_rows,
     ".json": _json_rows,

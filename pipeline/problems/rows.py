@@ -12,7 +12,7 @@ from pipeline.records import Problem
 from verifiers import Target
 from verifiers.code_targets import KINDS, check_target, target_of
 from verifiers.mistakes import shown
-from verifiers.records import read_target
+from verifiers.records import gold_text, read_target
 
 _PRESETS: dict[str, dict[str, str | None]] = {
     # openai/gsm8k: the worked solution ends with "#### " and the answer.
@@ -93,6 +93,11 @@ class RowConfig(SourceConfig):
         return () if self.answers == "none" else (self.field_map()[1],)
 
     @property
+    def gold_keys(self) -> tuple[str, ...]:
+        """The keys to the gold answer inside a row."""
+        return ("target", "value") if self.has_tests else (self.field_map()[1],)
+
+    @property
     def used_columns(self) -> tuple[str, ...]:
         """Columns that a problem's text and target are made of."""
         if not self.has_tests:
@@ -151,10 +156,14 @@ def _read_target(
     missing = answer is None or (isinstance(answer, str) and not answer.strip())
     if config.answers == "none" or (config.answers == "optional" and missing):
         return Target(kind=config.target_kind)
-    if isinstance(answer, int | float) and not isinstance(answer, bool):
-        answer = str(answer)
-    if not isinstance(answer, str) or not _is_unicode(answer):
+    try:
+        answer = gold_text(answer)
+    except ValueError as e:
+        if answer_field in row:
+            return BadRow(where=where, reason=f"field {answer_field!r}: {e}")
         return _bad(where, answer_field, "a text or a number", row)
+    if not _is_unicode(answer):
+        return _bad(where, answer_field, "a text without lone surrogates", row)
     if after is not None:
         _, mark, answer = answer.rpartition(after)
         if not mark:

@@ -281,13 +281,13 @@ def test_rows_with_a_target_for_somebodys_own_verifier(tmp_path: Path) -> None:
     ("preset", "row", "complaint"),
     [
         ("target", {"prompt": "x", "target": {"value": "3"}}, "field 'target': .* a `kind`"),
-        ("target", {"prompt": "x", "target": {"kind": "a", "value": 3}}, "field 'target': value"),
+        ("target", {"prompt": "x", "target": {"kind": "a", "value": True}}, "field 'target': value"),
         ("target", {"prompt": "x", "target": "3"}, "field 'target'"),
         ("target", {"prompt": "x", "target": {**CALLS, "cases": []}}, "calls.cases"),
         ("humaneval", {**HUMANEVAL_ROW, "test": ""}, "field 'test'"),
         ("humaneval", {"prompt": "x"}, "field 'test': .* no such field"),
         ("code", {"prompt": "x", "target": {}}, "field 'target'"),
-        ("code", {"prompt": "x", "target": {"kind": "magic"}}, "target: "),
+        ("code", {"prompt": "x", "target": {"kind": "magic"}}, "kind: expected one of 'stdin_stdout'"),
         ("code", {"prompt": "x", "target": {**CALLS, "cases": []}}, "calls.cases"),
     ],
 )

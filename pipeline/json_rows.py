@@ -1,0 +1,57 @@
+"""JSON rows, with gold answers that are numbers as the file writes them.
+
+Python reads `5.10` and `1e2` as 5.1 and 100.0; of a gold answer it matters how it is written, and the
+last digits of a long one would be lost. All other numbers are Python's.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.parsing import explain_json
+
+Keys = tuple[str, ...]
+"""The way to a value inside a row."""
+
+
+def read_row(line: bytes, *golds: Keys, refuse_constants: bool = False) -> object:
+    """A line's row; a decimal number at one of the places `golds` is text.
+
+    With `refuse_constants` NaN and infinities are no JSON. Raises ValueError, which says what is wrong.
+    """
+    line = line.strip()
+    try:
+        row = json.loads(line, parse_constant=_refuse if refuse_constants else None)
+    except (ValueError, RecursionError) as e:
+        raise ValueError(f"is not JSON: {explain_json(e)}") from e
+    restore(row, lambda: json.loads(line, parse_float=str), *golds)
+    return row
+
+
+def restore(row: object, read_again: Callable[[], object], *golds: Keys) -> None:
+    """Puts the text of decimal numbers at `golds` into the row; `read_again` gives the row with texts.
+
+    Few rows have such numbers: reading those twice costs less than looking at every number. Raises
+    ValueError for one that is too large.
+    """
+    for keys in golds:
+        value = _at(row, keys)
+        # What is no number in JSON, such as NaN, has no text there.
+        if not isinstance(value, float) or not isinstance(text := _at(read_again(), keys), str):
+            continue
+        if math.isinf(value):
+            raise ValueError(f"{'.'.join(keys)}: {text:.100} is too large for a number")
+        _at(row, keys[:-1])[keys[-1]] = text
+
+
+def _at(row: Any, keys: Keys) -> Any:
+    """What stands there; None if there is nothing."""
+    for key in keys:
+        row = row.get(key) if isinstance(row, dict) else None
+    return row
+
+
+def _refuse(constant: str) -> None:
+    """NaN and infinities, which Python would read and write back as what no other reader takes."""
+    raise ValueError(f"{constant} is no JSON number")
