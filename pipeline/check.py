@@ -57,6 +57,11 @@ class Checked:
     bad_golds: Finding = field(
         default_factory=lambda: Finding("gold answers are not what they should be")
     )
+    bad_kinds: Finding = field(
+        default_factory=lambda: Finding("problems have a target that the verifier cannot judge")
+    )
+    refusals: dict[str, str | None] = field(default_factory=dict)
+    """Kind of target -> why the verifier judges none of it; None where it does."""
     conflicts: Finding = field(
         default_factory=lambda: Finding(
             "problems ask the same as an earlier one and have another gold answer"
@@ -80,9 +85,8 @@ class Checked:
     @property
     def findings(self) -> list[Finding]:
         """What would spoil a run."""
-        return [
-            one for one in (self.bad_rows, self.bad_golds, self.conflicts, self.too_long) if one.count
-        ]
+        every = (self.bad_rows, self.bad_kinds, self.bad_golds, self.conflicts, self.too_long)
+        return [one for one in every if one.count]
 
 
 async def check(config: RunConfig, advance: Callable[[], None] = lambda: None) -> Checked:
@@ -150,6 +154,9 @@ async def _judge(batch: list[Problem], judge: LocalJudge, found: Checked) -> Non
     """Judges the gold answers of some problems against themselves."""
     asked = []
     for problem in batch:
+        if refusal := await _refusal(problem, judge, found):
+            found.bad_kinds.add(f"{_name(problem)}: {refusal}")
+            continue
         found.num_without_gold += problem.target.value is None and not problem.target.tests
         if doubt := suspicion(problem.target):
             found.bad_golds.add(f"{_name(problem)}: {doubt}")
@@ -168,6 +175,15 @@ async def _judge(batch: list[Problem], judge: LocalJudge, found: Checked) -> Non
                 f"{_name(problem)}: gold {_short(problem.target.value)!r} judged against itself is "
                 f"{verdict.outcome} ({verdict.reason})"
             )
+
+
+async def _refusal(problem: Problem, judge: LocalJudge, found: Checked) -> str | None:
+    """Why the verifier judges no target of the problem's kind: it errs on an empty response too."""
+    kind = problem.target.kind
+    if kind not in found.refusals:
+        verdict = await judge.verify("", "", problem.target)
+        found.refusals[kind] = verdict.reason if verdict.outcome is Outcome.ERROR else None
+    return found.refusals[kind]
 
 
 async def _estimate(config: RunConfig, preview: Preview, found: Checked) -> None:

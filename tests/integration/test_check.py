@@ -100,3 +100,23 @@ def test_what_cannot_be_checked_is_one_line(
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert said in done.stderr.splitlines()[-1]
+
+
+def test_kinds_of_targets_that_the_verifier_does_not_take_are_named(
+    berry: Berry, tmp_path: Path
+) -> None:
+    write_rows(
+        tmp_path / "p.jsonl",
+        {"prompt": "1 + 1?", "target": {"kind": "math", "value": 2}},
+        {"prompt": "(A) or (B)?", "target": {"kind": "choice", "value": "B"}},
+        {"prompt": "(A) or (C)?", "target": {"kind": "choice", "value": "C"}},
+    )
+    mixed = ("check", SIMULATED, "problems.path=p.jsonl", "problems.preset=target")
+    found = berry(*mixed, "verifier.use=math")
+    assert found.returncode == 1
+    assert "2 problems have a target that the verifier cannot judge" in found.stdout
+    assert "takes targets of kind math, not choice" in found.stdout
+    assert "golds      1 judged against themselves, 1 pass" in found.stdout
+    sound = berry(*mixed, "verifier.use=by_kind")
+    assert sound.returncode == 0, sound.stdout
+    assert "golds      3 judged against themselves, 3 pass" in sound.stdout
