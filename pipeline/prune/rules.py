@@ -20,9 +20,9 @@ _BY_STATUS = {
     Status.ERROR: Stage.ENGINE_ERROR,
 }
 _BY_OUTCOME = {
-    Outcome.FAIL: (Stage.FAILED, "judged wrong"),
-    Outcome.ABSTAIN: (Stage.ABSTAINED, "judged neither right nor wrong"),
-    Outcome.ERROR: (Stage.VERIFIER_ERROR, "not judged, by an error"),
+    Outcome.FAIL: (Stage.FAILED, "failed"),
+    Outcome.ABSTAIN: (Stage.ABSTAINED, "abstained"),
+    Outcome.ERROR: (Stage.VERIFIER_ERROR, "verifier error"),
 }
 
 
@@ -51,7 +51,7 @@ def _incomplete(trajectory: Trajectory) -> Decision:
     if stage is not Stage.PRUNED:
         return drop(trajectory, stage, "not a complete response")
     scored = "" if score is None else f", scored {score:.3f}"
-    return drop(trajectory, stage, f"ended mid-way{scored}", score)
+    return drop(trajectory, stage, f"pruned mid-way{scored}", score)
 
 
 def longer_than(candidates: Sequence[Trajectory], *, max_tokens: int) -> Iterator[Decision]:

@@ -147,7 +147,7 @@ def test_a_majority_is_kept_only_if_asked_for() -> None:
     assert [(d.stage, d.reason) for d in decisions[False]] == [
         (Stage.MAJORITY_ONLY, "only a majority vote passed it"),
         (Stage.MAJORITY_ONLY, "only a majority vote passed it"),
-        (Stage.FAILED, "judged wrong"),
+        (Stage.FAILED, "failed"),
     ]
     assert [d.kept for d in decisions[True]] == [True, True, False]
 

@@ -145,7 +145,7 @@ def test_what_was_ended_mid_way_says_by_which_score() -> None:
     (decision,) = decide(cut)
     assert (decision.stage, decision.reason, decision.score) == (
         Stage.PRUNED,
-        "ended mid-way, scored 0.125",
+        "pruned mid-way, scored 0.125",
         0.125,
     )
 
