@@ -8,14 +8,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-_START_SECONDS = 60
+from tests.patience import wait_until
 
 
 @contextlib.contextmanager
@@ -37,7 +36,7 @@ def ray_head(monkeypatch: pytest.MonkeyPatch, hidden: Path | None = None) -> Ite
         command, cwd=temporary, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        _wait(head, port)
+        wait_until(lambda: _answers(port), head)
         if (Path.home() / ".ray" / "auth_token").exists():
             # With a token at hand `ray start` wants it from everybody.
             monkeypatch.setenv("RAY_AUTH_MODE", "token")
@@ -64,15 +63,12 @@ def _free_port() -> int:
     return port
 
 
-def _wait(head: "subprocess.Popen[bytes]", port: int) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        assert head.poll() is None, f"`ray start` ended with status {head.returncode}"
-        with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"Ray did not start within {_START_SECONDS} seconds")
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _end(head: "subprocess.Popen[bytes]") -> None:

@@ -3,15 +3,14 @@
 import os
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from pipeline.engines.models import locate
 from reward_models.vllm_cpu import preload_libraries
+from tests.patience import wait_until
 from verifiers import Outcome, Target
 from verifiers.model_judge import ModelJudgeVerifier, compose
 
@@ -48,7 +47,10 @@ def vllm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             list(map(str, command)), env=environment, stdout=output, stderr=output
         )
     try:
-        _wait_until_healthy(f"http://127.0.0.1:{port}/health", process, log)
+        try:
+            wait_until(lambda: _is_healthy(f"http://127.0.0.1:{port}/health"), process)
+        except AssertionError:
+            pytest.fail(f"the server did not start:\n{log.read_text()[-3000:]}")
         yield f"http://127.0.0.1:{port}/v1"
     finally:
         process.terminate()
@@ -59,16 +61,12 @@ def vllm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             process.wait(30)
 
 
-def _wait_until_healthy(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    """Asks until the server answers; fails when it has ended, or after three minutes."""
-    deadline = time.monotonic() + 180
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except OSError:
-            time.sleep(0.5)
-    pytest.fail(f"the server did not start:\n{log.read_text()[-3000:]}")
+def _is_healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=10):
+            return True
+    except OSError:
+        return False
 
 
 @pytest.mark.engine

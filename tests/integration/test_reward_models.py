@@ -6,17 +6,17 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pyarrow.parquet as pq
 import pytest
 
 from pipeline import cli
 from tests.conftest import ROOT, Berry
+from tests.patience import wait_until
 from tests.tiny_models import base_model, byte_level, reward_model
 
 SIMULATED = ROOT / "configs" / "simulated.yaml"
@@ -163,10 +163,10 @@ def test_a_reward_actor_that_is_killed_comes_back(tmp_path: Path) -> None:
         text=True,
     )
     try:
-        (pid,) = _wait_for_pids(tmp_path, run, 1)
-        _wait_for_commit(tmp_path / "out", run)
-        os.kill(pid, signal.SIGKILL)
-        output, _ = run.communicate(timeout=120)
+        (pid,) = wait_until(lambda: list((tmp_path / "pids").glob("*")), run)
+        wait_until(lambda: list((tmp_path / "out" / "journal").glob("part-*.json")), run)
+        os.kill(int(pid.name), signal.SIGKILL)
+        output, _ = run.communicate()
     finally:
         if run.poll() is None:
             run.kill()
@@ -175,30 +175,6 @@ def test_a_reward_actor_that_is_killed_comes_back(tmp_path: Path) -> None:
     found = rows(tmp_path / "out")
     assert len(found) == 40
     assert "steps unscored" not in output
-
-
-def _wait_for_pids(folder: Path, run: "subprocess.Popen[str]", number: int) -> list[int]:
-    for _ in _ticks(run):
-        if (folder / "pids").is_dir() and len(pids := list((folder / "pids").iterdir())) >= number:
-            return [int(path.name) for path in pids]
-    raise AssertionError("the run ended before the reward model had started")
-
-
-def _wait_for_commit(out: Path, run: "subprocess.Popen[str]") -> None:
-    for _ in _ticks(run):
-        if list((out / "journal").glob("part-*.json")):
-            return
-    raise AssertionError("the run ended before anything was committed")
-
-
-def _ticks(run: "subprocess.Popen[str]") -> Iterator[None]:
-    """Now and then, as long as the run goes on."""
-    while run.poll() is None:
-        yield
-        try:
-            psutil.Process(run.pid).wait(0.1)
-        except psutil.TimeoutExpired:
-            continue
 
 
 @pytest.mark.ray

@@ -8,7 +8,6 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import datasets
@@ -17,6 +16,7 @@ import pytest
 
 from benchmarks.cache import sequences
 from tests.conftest import ROOT, Berry
+from tests.patience import wait_until
 
 pytestmark = pytest.mark.ray
 SIMULATED = ROOT / "configs" / "simulated.yaml"
@@ -266,7 +266,6 @@ def test_no_disk_left_is_one_line_and_keeps_what_was_written(tmp_path: Path) -> 
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=120,
             check=False,
         )
     except FileNotFoundError:
@@ -307,11 +306,9 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, number: signal.Sig
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "my out" / "metrics.jsonl").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
+    wait_until((tmp_path / "my out" / "metrics.jsonl").exists, process)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate()
     assert process.returncode == 130
     last = errors.splitlines()[-1]
     assert "goes on by the same command: berry run " in last

@@ -13,6 +13,8 @@ import psutil
 import pytest
 
 from sandbox import Limits, Program, Sandbox, SandboxConfig, SandboxUnavailable, Status
+from tests.patience import until
+from tests.programs import running
 
 SOAK_RUNS = int(os.environ.get("BERRY_SOAK_RUNS", "3000"))
 
@@ -62,10 +64,8 @@ async def test_a_worker_that_is_lost_comes_back(signal_number: int) -> None:
 async def test_a_program_killed_from_outside_is_run_once_more() -> None:
     async with Sandbox(SandboxConfig(workers=1)) as sandbox:
         task = asyncio.create_task(sandbox.run(Program(code="import time; time.sleep(1); print(1)")))
-        await asyncio.sleep(0.3)
-        (worker,) = sandbox._workers
-        for child in psutil.Process(worker.zygote_pid).children():
-            child.kill()
+        (program,) = await until(lambda: running(sandbox))
+        program.kill()
         assert (await task).stdout == b"1\n"
 
 
@@ -73,18 +73,14 @@ async def test_a_program_killed_from_outside_is_run_once_more() -> None:
 @pytest.mark.parametrize("times", [1, 2])
 async def test_a_program_stopped_from_outside_is_run_once_more(times: int) -> None:
     limits = Limits(wall_seconds=2)
-    program = Program(code="import time; time.sleep(0.7); print(1)", limits=limits)
+    program = Program(code="import time; time.sleep(1.5); print(1)", limits=limits)
     async with Sandbox(SandboxConfig(workers=1)) as sandbox:
         task = asyncio.create_task(sandbox.run(program))
-        (worker,) = sandbox._workers
-        zygote = psutil.Process(worker.zygote_pid)
-        stopped: list[psutil.Process] = []
+        stopped: set[psutil.Process] = set()
         while len(stopped) < times:
-            await asyncio.sleep(0.1)
-            for child in zygote.children():
-                if child not in stopped:
-                    child.suspend()
-                    stopped.append(child)
+            (child,) = await until(lambda: set(running(sandbox)) - stopped)
+            child.suspend()
+            stopped.add(child)
         result = await task
     assert (result.status, result.stdout) == ((Status.OK, b"1\n"), (Status.KILLED, b""))[times - 1]
 
@@ -151,14 +147,16 @@ async def test_verdicts_are_the_same_under_load() -> None:
 @pytest.mark.chaos
 async def test_the_limit_of_processor_time_is_the_same_for_one_and_for_many() -> None:
     code = "import time\nwhile time.process_time() < {}: pass\nprint(1)"
-    shares = [0.9] * 12 + [1.2] * 4
-    programs = [Program(code=code.format(share), limits=Limits(cpu_seconds=1)) for share in shares]
-    expected = [Status.OK if share < 1 else Status.TIMEOUT for share in shares]
+    shares = [0.4] * 12 + [60] * 4
+    limits = Limits(cpu_seconds=0.5, wall_seconds=60)
+    programs = [Program(code=code.format(share), limits=limits) for share in shares]
+    expected = [Status.OK if share < 0.5 else Status.TIMEOUT for share in shares]
     for workers in (1, 16):
         async with Sandbox(SandboxConfig(workers=workers)) as sandbox:
             results = await asyncio.gather(*(sandbox.run(program) for program in programs))
         assert [result.status for result in results] == expected, workers
-        assert all(1 <= result.cpu_seconds < 1.2 for result in results[12:])
+        # How much later it ends depends on when its watcher gets a core.
+        assert all(0.5 <= result.cpu_seconds < 5 for result in results[12:])
 
 
 async def right_or_lost(sandbox: Sandbox, number: int, seconds: float) -> bool:
@@ -178,8 +176,8 @@ async def test_one_worker_killed_in_mid_run_costs_no_answer() -> None:
     async with Sandbox(SandboxConfig(workers=2)) as sandbox:
         await asyncio.gather(*(right_or_lost(sandbox, number, 0) for number in range(4)))
         before = set(sandbox.worker_pids)
-        tasks = [asyncio.create_task(right_or_lost(sandbox, number, 0.3)) for number in range(4)]
-        await asyncio.sleep(0.15)
+        tasks = [asyncio.create_task(right_or_lost(sandbox, number, 0.5)) for number in range(4)]
+        await until(lambda: len(running(sandbox)) == 2)
         os.kill(min(before), signal.SIGKILL)
         assert all(await asyncio.gather(*tasks))
         after = set(sandbox.worker_pids)

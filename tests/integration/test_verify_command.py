@@ -4,12 +4,12 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Berry
+from tests.patience import wait_until
 
 BERRY = str(Path(sys.executable).parent / "berry")
 COLUMNS = {"id", "outcome", "reason", "extracted", "verifier"}
@@ -258,11 +258,9 @@ def test_an_interruption_leaves_the_verdicts_before_it_in_order(tmp_path: Path) 
     write(tmp_path / "in.jsonl", *rows)
     command = [BERRY, "verify", "math", "--input", "in.jsonl", "--output", "out.jsonl"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not output_begun(tmp_path):
-        time.sleep(0.05)
+    wait_until(lambda: output_begun(tmp_path), process)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate()
     assert process.returncode == 130, errors
     lines = (tmp_path / "out.jsonl").read_text().splitlines()
     ids = [json.loads(line)["id"] for line in lines]

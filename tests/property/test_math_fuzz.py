@@ -142,7 +142,7 @@ def resident_mb() -> float:
 # -------------------------------------------------------------------------------------------- tests
 
 
-@pytest.mark.timeout(300 + _INPUTS)
+@pytest.mark.timeout(900 + _INPUTS)
 async def test_every_hostile_input_gets_a_verdict(tmp_path: Path) -> None:
     marker = tmp_path / "code-ran"
     verifier, watch = make_verifier(), MemoryWatch()

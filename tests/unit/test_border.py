@@ -3,12 +3,12 @@
 import asyncio
 import sys
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.patience import LONG_SECONDS, until
 from verifiers import Outcome, Target, Verdict
 from verifiers.border import Border, NotAVerifier
 
@@ -127,36 +127,38 @@ async def test_half_characters_are_replaced_so_that_the_verdict_can_be_written()
 async def test_a_plain_function_neither_stops_the_loop_nor_meets_itself() -> None:
     threads: list[int] = []
     inside = 0
+    loop_turned = threading.Event()
 
     def slow(_: str) -> Verdict:
         nonlocal inside
         inside += 1
         assert inside == 1, "two calls at the same time"
-        time.sleep(0.05)
+        assert loop_turned.wait(LONG_SECONDS), "the loop stands still"
         threads.append(threading.get_ident())
         inside -= 1
         return verdict()
 
     border = Border(Mine(slow))
     asked = [asyncio.create_task(border.verify("", "x", TARGET)) for _ in range(4)]
-    turns = 0
-    while not all(task.done() for task in asked):
-        await asyncio.sleep(0.001)
-        turns += 1
+    await until(lambda: inside)
+    loop_turned.set()
+    await asyncio.gather(*asked)
     assert {task.result().outcome for task in asked} == {Outcome.PASS}
-    assert turns > 20
     assert len(set(threads)) == 1
     assert threading.get_ident() not in threads
     await border.close()
 
 
 async def test_the_callers_cancellation_passes_through() -> None:
+    begun = asyncio.Event()
+
     class Waits(MineAsync):
         async def verify(self, prompt: str, response: str, target: Target) -> Any:
-            await asyncio.sleep(60)
+            begun.set()
+            await asyncio.Event().wait()
 
     task = asyncio.create_task(Border(Waits(lambda _: None)).verify("", "x", TARGET))
-    await asyncio.sleep(0.01)
+    await begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.patience import processor_time
 from verifiers.code_blocks import extract_code
 
 PROMPT = 'import math\n\ndef helper(x):\n    return x\n\ndef f(x: int) -> int:\n    """Twice x."""\n'
@@ -92,7 +93,7 @@ def test_line_ends_of_any_sort() -> None:
     assert extract_code("So:\r\n```python\r\nprint(3)\r\n```\r\nDone.") == "print(3)\n"
 
 
-@pytest.mark.timeout(10)
-def test_a_model_that_runs_on_does_not_hold_up_the_judge() -> None:
-    for tail in ("a" * 300_000, " " * 300_000, "`" * 300_000, "`a" * 150_000):
+@pytest.mark.parametrize("tail", ["a" * 300_000, " " * 300_000, "`" * 300_000, "`a" * 150_000])
+def test_a_model_that_runs_on_does_not_hold_up_the_judge(tail: str) -> None:
+    with processor_time(most=10):
         extract_code("```" + tail, prompt=PROMPT, entry_point="f")

@@ -2,13 +2,13 @@
 
 import pickle
 import string
-import time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.patience import processor_time
 from verifiers import Outcome, Target, Verdict
 from verifiers.multiple_choice import MultipleChoiceVerifier
 
@@ -175,9 +175,8 @@ async def test_without_gold_nothing_is_known(value: str | None) -> None:
 )
 async def test_a_long_text_takes_no_time(part: str) -> None:
     for text in (part * 50_000, part + " " * 500_000 + "x", f"The answer is {part * 50_000}"):
-        start = time.monotonic()
-        await judge(text)
-        assert time.monotonic() - start < 2
+        with processor_time(most=5):
+            await judge(text)
 
 
 @given(st.text(alphabet="ABCabc()[]*.:,; \n$\\{}notriswep", max_size=60), st.sampled_from("ABC"))

@@ -5,12 +5,14 @@ import multiprocessing
 import os
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from pydantic import BaseModel, ValidationError
 
+from tests.patience import LONG_SECONDS, until, wait_until
 from verifiers import Outcome, Target, Verdict
 from verifiers.processes import ProcessSettings, ProcessVerifier
 from verifiers.workers import CheckFailed
@@ -53,8 +55,11 @@ class Obedient:
                 raise RuntimeError("no luck")
             case "nonsense":
                 return 42
-            case "sleep":
+            case _ if response.startswith("sleep "):
+                Path(response.removeprefix("sleep ")).touch()
                 time.sleep(0.5)
+            case _ if response.startswith("meet "):
+                meet(Path(response.removeprefix("meet ")))
         assert multiprocessing.parent_process() is not None
         evidence = {"pid": os.getpid(), "calls": self._calls, "started": self._started}
         return Verdict(
@@ -72,8 +77,14 @@ class ObedientAsync(Obedient):
         return super().verify(prompt, response, target)
 
 
+def meet(folder: Path) -> None:
+    """Ends once two processes have come here."""
+    (folder / str(os.getpid())).touch()
+    wait_until(lambda: len(list(folder.iterdir())) == 2)
+
+
 def build(sort: type[Obedient], word: str = "ok", **settings: Any) -> ProcessVerifier:
-    given = {"processes": 2, "process_seconds": 1.5, "process_memory_mb": 512, **settings}
+    given = {"processes": 2, "process_seconds": LONG_SECONDS, "process_memory_mb": 512, **settings}
     return ProcessVerifier(sort, sort.Config(word=word), ProcessSettings(**given), "+")
 
 
@@ -101,18 +112,23 @@ async def ask(verifier: ProcessVerifier, response: str) -> Verdict:
         ("nonsense", "expected the verifier to return a Verdict, got int"),
     ],
 )
+@pytest.mark.parametrize("sort", [Obedient, ObedientAsync])
 async def test_a_guilty_response_is_an_error_and_alone(
-    verifier: ProcessVerifier, response: str, reason: str
+    sort: type[Obedient], response: str, reason: str
 ) -> None:
+    verifier = build(sort, process_seconds=1.5 if response == "hang" else LONG_SECONDS)
     found = await asyncio.gather(*(ask(verifier, r) for r in ("a", response, "b", "c", "d")))
+    await verifier.close()
     assert [v.outcome is Outcome.PASS for v in found] == [True, False, True, True, True]
     assert found[1].outcome is Outcome.ERROR
     assert reason in found[1].reason
     assert {(v.verifier, v.version) for v in found} == {("obedient", "1+")}
 
 
-async def test_each_process_builds_and_starts_it_once(verifier: ProcessVerifier) -> None:
-    found = await asyncio.gather(*(ask(verifier, "sleep") for _ in range(6)))
+async def test_each_process_builds_and_starts_it_once(
+    verifier: ProcessVerifier, tmp_path: Path
+) -> None:
+    found = await asyncio.gather(*(ask(verifier, f"meet {tmp_path}") for _ in range(6)))
     calls: dict[object, list[object]] = {}
     for one in found:
         calls.setdefault(one.evidence["pid"], []).append(one.evidence["calls"])
@@ -123,15 +139,14 @@ async def test_each_process_builds_and_starts_it_once(verifier: ProcessVerifier)
     assert {one.reason for one in found} == {"ok"}
 
 
-async def test_responses_are_judged_at_the_same_time(verifier: ProcessVerifier) -> None:
-    began = time.monotonic()
-    await asyncio.gather(*(ask(verifier, "sleep") for _ in range(4)))
-    assert 0.9 < time.monotonic() - began < 1.7
+async def test_responses_are_judged_at_the_same_time(verifier: ProcessVerifier, tmp_path: Path) -> None:
+    found = await asyncio.gather(*(ask(verifier, f"meet {tmp_path}") for _ in range(2)))
+    assert {one.outcome for one in found} == {Outcome.PASS}
 
 
-async def test_the_limit_is_of_one_response_however_many_wait() -> None:
-    verifier = build(Obedient, processes=1, process_seconds=1.0)
-    found = await asyncio.gather(*(ask(verifier, "sleep") for _ in range(5)))
+async def test_the_limit_is_of_one_response_however_many_wait(tmp_path: Path) -> None:
+    verifier = build(Obedient, processes=1, process_seconds=3.0)
+    found = await asyncio.gather(*(ask(verifier, f"sleep {tmp_path / 'begun'}") for _ in range(8)))
     await verifier.close()
     assert {v.outcome for v in found} == {Outcome.PASS}
 
@@ -143,10 +158,10 @@ async def test_one_that_cannot_start_says_so() -> None:
     await verifier.close()
 
 
-async def test_a_cancelled_question_does_not_lose_its_process() -> None:
+async def test_a_cancelled_question_does_not_lose_its_process(tmp_path: Path) -> None:
     verifier = build(Obedient, processes=1)
-    task = asyncio.create_task(ask(verifier, "sleep"))
-    await asyncio.sleep(0.1)
+    task = asyncio.create_task(ask(verifier, f"sleep {tmp_path / 'begun'}"))
+    await until((tmp_path / "begun").exists)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

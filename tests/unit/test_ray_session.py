@@ -12,6 +12,7 @@ import ray
 
 from pipeline.ray_session import AddressError, ClusterError, Head, HeadLost, join_ray, start_ray
 from pipeline.signals import treat_as_interrupt
+from tests.patience import until
 
 
 class FakeRay:
@@ -117,8 +118,15 @@ async def test_a_head_that_no_longer_answers_ends_the_watch(monkeypatch: pytest.
         monkeypatch.setattr(ray, "get_runtime_context", lambda: Context(address))
         head, done = Head(), asyncio.Event()
         assert await head.answers()
+        looks, answers = [], head.answers
+
+        async def look() -> bool:
+            looks.append(await answers())
+            return looks[-1]
+
+        monkeypatch.setattr(head, "answers", look)
         watching = asyncio.create_task(head.watch(done))
-        await asyncio.sleep(0.05)
+        await until(lambda: len(looks) > 3)
         assert not watching.done()
     with pytest.raises(HeadLost, match="the same command goes on"):
         await watching

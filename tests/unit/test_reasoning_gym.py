@@ -8,7 +8,6 @@ import pickle
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +18,7 @@ import pytest_asyncio
 import reasoning_gym
 from reasoning_gym.factory import DATASETS
 
+from tests.patience import processor_time
 from verifiers import Outcome, Target
 from verifiers.reasoning_gym import (
     ARITHMETIC,
@@ -309,9 +309,8 @@ def test_where_the_answer_is(response: str, tests: dict[str, Any], answer: str |
 
 @pytest.mark.parametrize("part", ["<answer>", "```python\n", "</answer>", "<answer>\n```\n"])
 def test_a_long_text_of_marks_takes_no_time(part: str) -> None:
-    start = time.monotonic()
-    assert find_answer(part * 100_000, SEVERAL_LINES) is None or part == "<answer>\n```\n"
-    assert time.monotonic() - start < 2
+    with processor_time(most=5):
+        assert find_answer(part * 100_000, SEVERAL_LINES) is None or part == "<answer>\n```\n"
 
 
 def test_importing_the_verifier_does_not_import_the_library() -> None:

@@ -48,7 +48,6 @@ class DeafCluster:
         return Usage(num_tokens=7)
 
 
-@pytest.mark.timeout(20)
 async def test_a_run_ends_although_its_report_cannot_be_cancelled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

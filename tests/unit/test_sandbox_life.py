@@ -14,18 +14,20 @@ import pytest_asyncio
 
 from sandbox import Level, Program, Sandbox, SandboxConfig, SandboxUnavailable, Status, lock
 from sandbox.worker import Worker
+from tests.patience import until
+from tests.programs import running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_answers_go_to_who_asked_also_after_a_cancellation(sandbox: Sandbox) -> None:
-    running = [
+    tasks = [
         asyncio.create_task(sandbox.run(Program(code="import time; time.sleep(5)"))) for _ in range(2)
     ]
-    await asyncio.sleep(0.3)
-    for task in running:
+    await until(lambda: len(running(sandbox)) == 2)
+    for task in tasks:
         task.cancel()
-    await asyncio.gather(*running, return_exceptions=True)
+    await asyncio.gather(*tasks, return_exceptions=True)
     results = await asyncio.gather(*(sandbox.run(Program(code=f"print({n})")) for n in range(50)))
     assert [int(result.stdout) for result in results] == list(range(50))
 
@@ -122,7 +124,7 @@ async def test_a_busy_event_loop_is_not_taken_for_silence(
 ) -> None:
     monkeypatch.setattr("sandbox.worker._SILENCE_SECONDS", 2.0)
     task = asyncio.create_task(sandbox.run(Program(code="import time; time.sleep(1); print(1)")))
-    await asyncio.sleep(0.1)
+    await until(lambda: running(sandbox))
     time.sleep(2.5)  # noqa: ASYNC251 - this is the busy loop
     assert (await task).stdout == b"1\n"
 
@@ -140,9 +142,9 @@ async def test_closing_twice_is_fine_and_it_can_be_used_again() -> None:
 
 async def test_programs_that_wait_for_a_slot_can_be_cancelled() -> None:
     async with Sandbox(SandboxConfig(workers=1)) as sandbox:
-        first = asyncio.create_task(sandbox.run(Program(code="import time; time.sleep(0.3); print(0)")))
+        first = asyncio.create_task(sandbox.run(Program(code="import time; time.sleep(1); print(0)")))
         waiting = [asyncio.create_task(sandbox.run(Program(code=f"print({n})"))) for n in range(10)]
-        await asyncio.sleep(0.1)
+        await until(lambda: running(sandbox))
         for task in waiting[::2]:
             task.cancel()
         ends = await asyncio.gather(first, *waiting, return_exceptions=True)
@@ -176,15 +178,14 @@ async def test_a_run_that_is_cancelled_twice_frees_its_slot(workers: list[Worker
     sandbox = Sandbox(SandboxConfig(workers=1))
     await sandbox.start()
     task = asyncio.create_task(sandbox.run(Program(code="import time; time.sleep(5)")))
-    await asyncio.sleep(0.3)
+    await until(lambda: running(sandbox))
     task.cancel()
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     try:
-        async with asyncio.timeout(3):
-            assert (await sandbox.run(Program(code="print(1)"))).stdout == b"1\n"
+        assert (await sandbox.run(Program(code="print(1)"))).stdout == b"1\n"
     finally:
         await sandbox.close()
 
@@ -194,13 +195,9 @@ async def test_closing_ends_every_program_that_runs_or_waits(workers: list[Worke
     await sandbox.start()
     program = Program(code="import time; time.sleep(1)")
     tasks = [asyncio.create_task(sandbox.run(program)) for _ in range(3)]
-    await asyncio.sleep(0.3)
+    await until(lambda: running(sandbox))
     await sandbox.close()
-    _, pending = await asyncio.wait(tasks, timeout=5)
-    for task in pending:
-        task.cancel()
     ends = await asyncio.gather(*tasks, return_exceptions=True)
-    assert not pending
     assert all(not isinstance(e, BaseException) or isinstance(e, SandboxUnavailable) for e in ends)
     await sandbox.close()
     assert [worker.pid for worker in workers if worker.pid is not None] == []

@@ -68,9 +68,11 @@ async def test_a_command_that_cannot_be_started_does_not_become_the_zygote(
 
 async def test_as_many_threads_as_allowed_can_be_started(sandbox: Sandbox) -> None:
     code = (
-        "import threading, time\nthreads = []\ntry:\n    while len(threads) < 100:\n"
-        "        threads.append(threading.Thread(target=time.sleep, args=[0.5]))\n"
-        "        threads[-1].start()\nexcept RuntimeError:\n    pass\nprint(len(threads) - 1)"
+        "import threading\nthreads, end = [], threading.Event()\ntry:\n"
+        "    while len(threads) < 100:\n"
+        "        threads.append(threading.Thread(target=end.wait))\n"
+        "        threads[-1].start()\nexcept RuntimeError:\n    pass\n"
+        "print(len(threads) - 1)\nend.set()"
     )
     result = await sandbox.run(Program(code=code))
     assert 32 <= int(result.stdout) <= 40

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import pytest
 from ray.exceptions import RayActorError
 
 from pipeline.cluster import _Seat
@@ -126,7 +125,6 @@ async def test_a_dead_actor_keeps_its_last_figures() -> None:
     assert seat.usage.num_tokens == 5
 
 
-@pytest.mark.timeout(20)
 async def test_an_answer_that_comes_after_the_replacement_is_not_counted_twice() -> None:
     asked, go = asyncio.Event(), asyncio.Event()
 

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.patience import LONG_SECONDS, until
 from verifiers.workers import CheckFailed, ProcessWorkers
 
 
@@ -36,7 +36,7 @@ def check(item: str) -> str:
 
 @pytest_asyncio.fixture
 async def workers() -> AsyncIterator[ProcessWorkers[str, str]]:
-    workers = ProcessWorkers(check, max_workers=2, timeout_seconds=1.0, memory_mb=512)
+    workers = ProcessWorkers(check, max_workers=2, timeout_seconds=LONG_SECONDS, memory_mb=512)
     yield workers
     await workers.close()
 
@@ -50,11 +50,12 @@ async def workers() -> AsyncIterator[ProcessWorkers[str, str]]:
         ("eat", "needed more than 512 MB"),
     ],
 )
-async def test_a_guilty_item_is_lost_alone(
-    workers: ProcessWorkers[str, str], item: str, reason: str
-) -> None:
+async def test_a_guilty_item_is_lost_alone(item: str, reason: str) -> None:
+    limit = 1.0 if item == "hang" else LONG_SECONDS
+    workers = ProcessWorkers(check, max_workers=2, timeout_seconds=limit, memory_mb=512)
     items = ["a", "b", item, "c"]
     results = await asyncio.gather(*map(workers.run, items), return_exceptions=True)
+    await workers.close()
     assert results[:2] == ["A", "B"]
     assert results[3] == "C"
     assert isinstance(results[2], CheckFailed)
@@ -89,9 +90,9 @@ def note_and_hang(path: str) -> None:
 
 
 async def test_one_that_is_over_the_limit_twice_is_given_up(tmp_path: Path) -> None:
-    workers = ProcessWorkers(note_and_hang, max_workers=1, timeout_seconds=0.5, memory_mb=512)
+    workers = ProcessWorkers(note_and_hang, max_workers=1, timeout_seconds=1.0, memory_mb=512)
     try:
-        with pytest.raises(CheckFailed, match=r"longer than 0\.5 seconds"):
+        with pytest.raises(CheckFailed, match="longer than 1 seconds"):
             await workers.run(str(tmp_path / "notes"))
     finally:
         await workers.close()
@@ -99,7 +100,7 @@ async def test_one_that_is_over_the_limit_twice_is_given_up(tmp_path: Path) -> N
 
 
 def test_threads_with_loops_of_their_own_share_the_workers() -> None:
-    workers = ProcessWorkers(check, max_workers=2, timeout_seconds=10.0, memory_mb=512)
+    workers = ProcessWorkers(check, max_workers=2, timeout_seconds=LONG_SECONDS, memory_mb=512)
 
     async def ask(name: str) -> list[str]:
         return await asyncio.gather(*(workers.run(f"{name}{number}") for number in range(50)))
@@ -139,7 +140,7 @@ def is_loaded(module: str) -> bool:
 async def test_imports_come_before_the_first_item_of_every_pool() -> None:
     for module in ("colorsys", "wave"):
         workers = ProcessWorkers(
-            is_loaded, max_workers=1, timeout_seconds=5.0, memory_mb=512, preload=[module]
+            is_loaded, max_workers=1, timeout_seconds=LONG_SECONDS, memory_mb=512, preload=[module]
         )
         assert await workers.run(module)
         await workers.close()
@@ -158,29 +159,21 @@ def test_a_script_without_a_main_guard_works(tmp_path: Path) -> None:
         "    await verifier.close()\n"
         "asyncio.run(main())\n"
     )
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("pass\n", "")
-
-
-def wait_for_any(files: list[str]) -> None:
-    """Until a process has begun with one of them."""
-    deadline = time.monotonic() + 30
-    while not any(Path(file).exists() for file in files):
-        assert time.monotonic() < deadline, "no process has begun"
-        time.sleep(0.01)
 
 
 async def test_whoever_waits_when_the_workers_close_is_told(tmp_path: Path) -> None:
     workers = ProcessWorkers(
-        note_and_hang, max_workers=1, timeout_seconds=60.0, memory_mb=512, batch_size=1
+        note_and_hang, max_workers=1, timeout_seconds=LONG_SECONDS, memory_mb=512, batch_size=1
     )
     notes = [str(tmp_path / name) for name in "abc"]
     waiting = [asyncio.ensure_future(workers.run(note)) for note in notes]
-    await asyncio.to_thread(wait_for_any, notes)
+    await until(lambda: any(Path(note).exists() for note in notes))
     late = asyncio.ensure_future(workers.run(str(tmp_path / "late")))
     await asyncio.sleep(0)
     await workers.close()
-    results = await asyncio.wait_for(asyncio.gather(*waiting, late, return_exceptions=True), 10)
+    results = await asyncio.gather(*waiting, late, return_exceptions=True)
     assert all(isinstance(result, CheckFailed) for result in results), results
     assert all("closed" in str(result) for result in results)
 
@@ -197,6 +190,6 @@ def test_a_file_of_the_users_does_not_take_the_place_of_pythons(tmp_path: Path) 
     (tmp_path / "in.jsonl").write_text('{"gold": "2", "response": "\\\\boxed{\\\\sqrt{4}}"}\n')
     berry = Path(sys.executable).parent / "berry"
     command = [str(berry), "verify", "math", "--input", "in.jsonl", "--output", "out.jsonl"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert '"pass"' in (tmp_path / "out.jsonl").read_text()
