@@ -129,7 +129,7 @@ def test_the_facts_of_an_earlier_version(path: Path) -> None:
 def test_an_id_of_a_problem_that_is_not_committed_yet(path: Path) -> None:
     folder = RunFolder.claim(path, RUN)
     done = call("show", path, "abc")
-    assert "no committed problem has an id that starts with abc (so far 0 are" in str(done.exception)
+    assert "source_id abc, or an id that starts with it (so far 0 are" in str(done.exception)
     folder.close()
 
 
