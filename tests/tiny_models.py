@@ -16,6 +16,9 @@ from transformers import (
 
 from reward_models.trained import TrainedModel, tokenizer_digest
 
+# A second thread gains nothing on models so small, and both wait for it where cores are busy.
+torch.set_num_threads(1)
+
 TEXTS = [
     "What is 12 + 7? Work it out.",
     "First we add 12 and 7.\nThat gives 19.\nThe answer is 19.",

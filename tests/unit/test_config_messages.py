@@ -73,17 +73,16 @@ def models() -> Iterator[Any]:
 
 @pytest.mark.parametrize("model", list(models()))
 def test_no_word_of_pydantics_reaches_the_user(model: type[BaseModel]) -> None:
-    for key in model.model_fields:
-        for wrong in WRONG:
-            raw = {key: wrong, "unknown": 1}
-            for value in (raw, {key: wrong}, wrong):
-                try:
-                    model.model_validate(value)
-                except ValidationError as e:
-                    for line in (explain(e, model, value), sentence(first_mistake(e))):
-                        plain = line.replace(repr(wrong), "").replace("invalid", "")
-                        assert not [word for word in PYDANTICS_WORDS if word in plain], line
-                        assert "\n" not in line
+    for wrong in WRONG:
+        sections = [{key: wrong} for key in model.model_fields]
+        for value in (wrong, *sections, *({**section, "unknown": 1} for section in sections)):
+            try:
+                model.model_validate(value)
+            except ValidationError as e:
+                for line in (explain(e, model, value), sentence(first_mistake(e))):
+                    plain = line.replace(repr(wrong), "").replace("invalid", "")
+                    assert not [word for word in PYDANTICS_WORDS if word in plain], line
+                    assert "\n" not in line
 
 
 @pytest.fixture

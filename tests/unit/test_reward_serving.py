@@ -273,7 +273,7 @@ def _empty(folder: Path) -> Path:
         (_three_labels, "expected a head of 2 labels, wrong and right, or of 1, got one of 3"),
         (_without_head, "expected weights for score"),
         (_without_tokenizer, "expected a tokenizer beside the weights"),
-        (_broken_description, "berry_reward_model.json: cannot be read"),
+        (_broken_description, "berry_reward_model.json: is damaged, expected what `berry train` wrote"),
     ],
 )
 async def test_a_model_that_does_not_fit_is_one_line(tmp_path: Path, make: Any, complaint: str) -> None:

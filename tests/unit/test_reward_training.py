@@ -203,10 +203,10 @@ def test_what_is_cut_off_goes_on_from_its_checkpoint_to_the_same_model(tmp_path:
     tokenizer = byte_level()
     base = base_model(tmp_path / "base", tokenizer)
     data = responses(tokenizer)
-    run(base, data, tmp_path / "whole", checkpoint_steps=10)
+    run(base, data, tmp_path / "whole", epochs=2, checkpoint_steps=5)
 
     def kill(now: Any) -> None:
-        if now.step == 17:
+        if now.step == 9:
             raise Killed
 
     with pytest.raises(Killed):
@@ -215,13 +215,13 @@ def test_what_is_cut_off_goes_on_from_its_checkpoint_to_the_same_model(tmp_path:
             str(base),
             data,
             tmp_path / "cut",
-            settings(checkpoint_steps=10),
+            settings(epochs=2, checkpoint_steps=5),
             data="test",
             advance=kill,
         )
     assert TrainedModel.read(tmp_path / "cut") is None
-    trained = run(base, data, tmp_path / "cut", checkpoint_steps=10)
-    assert trained.resumed_at == 10
+    trained = run(base, data, tmp_path / "cut", epochs=2, checkpoint_steps=5)
+    assert trained.resumed_at == 5
     whole, cut = (
         AutoModelForTokenClassification.from_pretrained(tmp_path / name).state_dict()
         for name in ("whole", "cut")
