@@ -124,7 +124,9 @@ def test_a_reward_model_that_fails_is_told_and_ends_nothing(berry: Berry, tmp_pa
     )
     overrides = ["problems.size=8", "strategy.use=beam", "reward_models=[{use: 'mine:Failing'}]"]
     done = berry("run", SIMULATED, "output=out", *overrides)
-    assert done.returncode == 0, done.stderr
+    # Every problem was explored, but a run without a single score is no success.
+    assert done.returncode == 1
+    assert "steps was scored" in done.stderr.splitlines()[-1]
     rows = pq.read_table(tmp_path / "out" / "data" / "trees").to_pylist()
     num_nodes = sum(len(row["nodes"]) - 1 for row in rows)
     assert f"scores     {num_nodes} of {num_nodes} steps unscored: there the" in done.stdout
