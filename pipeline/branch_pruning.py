@@ -66,7 +66,7 @@ class BranchPruning(BaseModel):
         `scores` has those that are known; ties go to the earlier rollout.
         """
         order = sorted(scores, key=lambda rollout: (scores[rollout], -rollout))
-        num_low = sum(self.under is not None and scores[r] < self.under for r in order)
+        num_low = sum(self.under is not None and scores[r] < as_float32(self.under) for r in order)
         if self.keep is not None:
             num_low = max(num_low, len(order) - math.ceil(self.keep * len(order)))
         return order[:num_low]

@@ -22,7 +22,8 @@ from pipeline.problems import BadRow
 from pipeline.problems.conflicts import Conflicts
 from pipeline.problems.golds import gold_response, suspicion
 from pipeline.records import Problem
-from verifiers import Outcome
+from verifiers import Outcome, Verifier
+from verifiers.kinds import SEVERAL_KINDS, refusal
 
 _NUM_SHOWN = 3
 _AT_ONCE = 256
@@ -53,21 +54,24 @@ class Checked:
     num_judged: int = 0
     """Gold answers that were judged against themselves."""
     num_passed: int = 0
-    bad_rows: Finding = field(default_factory=lambda: Finding("rows are no problems"))
+    empty: Finding = field(default_factory=lambda: Finding("problem set is empty"))
+    bad_rows: Finding = field(default_factory=lambda: Finding("rows that are not problems"))
     bad_golds: Finding = field(
-        default_factory=lambda: Finding("gold answers are not what they should be")
+        default_factory=lambda: Finding("gold answers that look wrong or cannot be read")
     )
     bad_kinds: Finding = field(
-        default_factory=lambda: Finding("problems have a target that the verifier cannot judge")
-    )
-    refusals: dict[str, str | None] = field(default_factory=dict)
-    """Kind of target -> why the verifier judges none of it; None where it does."""
-    conflicts: Finding = field(
         default_factory=lambda: Finding(
-            "problems ask the same as an earlier one and have another gold answer"
+            "problems with a kind of target that the verifier does not take"
         )
     )
-    too_long: Finding = field(default_factory=lambda: Finding("prompts leave no room for a response"))
+    conflicts: Finding = field(
+        default_factory=lambda: Finding(
+            "problems that ask the same as an earlier one and have another gold answer"
+        )
+    )
+    too_long: Finding = field(
+        default_factory=lambda: Finding("prompts that leave no room for a response")
+    )
     unused_columns: tuple[str, ...] = ()
     """Of the rows: what reaches neither the prompt nor the data."""
     prompts: list[str] = field(default_factory=list)
@@ -85,7 +89,14 @@ class Checked:
     @property
     def findings(self) -> list[Finding]:
         """What would spoil a run."""
-        every = (self.bad_rows, self.bad_kinds, self.bad_golds, self.conflicts, self.too_long)
+        every = (
+            self.empty,
+            self.bad_rows,
+            self.bad_kinds,
+            self.bad_golds,
+            self.conflicts,
+            self.too_long,
+        )
         return [one for one in every if one.count]
 
 
@@ -98,7 +109,8 @@ async def check(config: RunConfig, advance: Callable[[], None] = lambda: None) -
     found = Checked()
     preview = await asyncio.to_thread(Preview, config)
     found.context = preview.context
-    judge = LocalJudge(config.build_verifier())
+    verifier = config.build_verifier()
+    judge = LocalJudge(verifier)
     try:
         await judge.start()
         batch: list[Problem] = []
@@ -106,10 +118,10 @@ async def check(config: RunConfig, advance: Callable[[], None] = lambda: None) -
             _encode(problem, preview, config.sampling.max_tokens, found)
             batch.append(problem)
             if len(batch) == _AT_ONCE:
-                await _judge(batch, judge, found)
+                await _judge(batch, verifier, judge, found)
                 batch.clear()
             advance()
-        await _judge(batch, judge, found)
+        await _judge(batch, verifier, judge, found)
     finally:
         await judge.close()
     await _estimate(config, preview, found)
@@ -136,6 +148,8 @@ def _problems(config: RunConfig, found: Checked) -> Iterator[Problem]:
         if found.num_problems == source.config.limit:
             break
     found.unused_columns = tuple(source.unused_columns)
+    if not found.num_problems:
+        found.empty.add("the source has no row that is a problem")
 
 
 def _encode(problem: Problem, preview: Preview, max_tokens: int, found: Checked) -> None:
@@ -150,12 +164,12 @@ def _encode(problem: Problem, preview: Preview, max_tokens: int, found: Checked)
         found.too_long.add(f"{_name(problem)}: {length} tokens, of {found.context} in all")
 
 
-async def _judge(batch: list[Problem], judge: LocalJudge, found: Checked) -> None:
+async def _judge(batch: list[Problem], verifier: Verifier, judge: LocalJudge, found: Checked) -> None:
     """Judges the gold answers of some problems against themselves."""
     asked = []
     for problem in batch:
-        if refusal := await _refusal(problem, judge, found):
-            found.bad_kinds.add(f"{_name(problem)}: {refusal}")
+        if refused := refusal(verifier, problem.target.kind):
+            found.bad_kinds.add(f"{_name(problem)}: {verifier.name} {refused}; {SEVERAL_KINDS}")
             continue
         found.num_without_gold += problem.target.value is None and not problem.target.tests
         if doubt := suspicion(problem.target):
@@ -175,15 +189,6 @@ async def _judge(batch: list[Problem], judge: LocalJudge, found: Checked) -> Non
                 f"{_name(problem)}: gold {_short(problem.target.value)!r} judged against itself is "
                 f"{verdict.outcome} ({verdict.reason})"
             )
-
-
-async def _refusal(problem: Problem, judge: LocalJudge, found: Checked) -> str | None:
-    """Why the verifier judges no target of the problem's kind: it errs on an empty response too."""
-    kind = problem.target.kind
-    if kind not in found.refusals:
-        verdict = await judge.verify("", "", problem.target)
-        found.refusals[kind] = verdict.reason if verdict.outcome is Outcome.ERROR else None
-    return found.refusals[kind]
 
 
 async def _estimate(config: RunConfig, preview: Preview, found: Checked) -> None:

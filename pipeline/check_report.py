@@ -50,7 +50,7 @@ def _figures(found: Checked) -> Iterator[str]:
 
 def _findings(found: Checked) -> Iterator[str]:
     for one in found.findings:
-        yield f"found      {one.count} {one.what}, such as:"
+        yield f"found      {one.what}: {one.count}, such as:"
         for example in one.examples:
             yield f"           {example}"
     if not found.findings:

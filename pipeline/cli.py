@@ -118,7 +118,7 @@ def check(config: Path, overrides: tuple[str, ...]) -> None:
     click.echo(describe(found))
     if found.findings:
         total = sum(one.count for one in found.findings)
-        raise SystemExit(_complain(f"{total} things of the problem set would spoil a run", 1))
+        raise SystemExit(_complain(f"findings that would spoil a run: {total}", 1))
 
 
 @berry.command()
@@ -136,7 +136,7 @@ def status(out: Path) -> None:
     click.echo(summary(folder))
     if damage := find_damage(folder):
         click.echo("\n".join(f"damage     {one}" for one in damage))
-        raise SystemExit(_complain(f"{len(damage)} files of {out} are missing or damaged", 1))
+        raise SystemExit(_complain(f"missing or damaged files of {out}: {len(damage)}", 1))
 
 
 @berry.command()

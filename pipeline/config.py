@@ -57,6 +57,8 @@ KINDS = {
     "reward_models": REWARD_MODEL,
 }
 """Config section -> what its `use` can name."""
+_MEANT_BEFORE = {("prune", "near_duplicates"): None}
+"""Rule that a stored config of an earlier version lacks -> the value that does what it did then."""
 _DEFAULT_STRATEGY = {"use": "adaptive"}
 
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -322,6 +324,9 @@ def check_section(kind: Kind, use: str, overrides: Sequence[str]) -> Part:
 def read_rules(resolved: Mapping[str, Any], overrides: Sequence[str] = ()) -> Rules:
     """The rules of a run, by its resolved config, with `key=value` on top. Raises ConfigError."""
     sections: dict[str, Any] = {name: dict(resolved.get(name, {})) for name in Rules.model_fields}
+    for (section, key), meant in _MEANT_BEFORE.items():
+        if section in resolved:
+            sections[section].setdefault(key, meant)
     for keys, value in map(_parse_override, overrides):
         if keys[0] not in sections or len(keys) == 1:
             raise ConfigError(

@@ -95,7 +95,7 @@ def _check_reachable(address: str) -> None:
     if not port.isdigit():
         return
     try:
-        socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
     except OSError as e:
         raise AddressError(f"Ray at {address}: cannot connect ({e.strerror or e})") from e
 
@@ -106,6 +106,11 @@ class Head:
     def __init__(self) -> None:
         """Of the Ray that this process has just joined or started."""
         self.address = str(ray.get_runtime_context().gcs_address)
+        host, _, port = self.address.rpartition(":")
+        # A numeric address of IP version 6 stands in brackets before a port.
+        self._place = host.strip("[]"), int(port)
+        self._is_visible = _connects(*self._place)
+        """False behind Ray's client port, for example: then Ray alone can tell whether it is there."""
         self._is_lost = False
         self._family = _children()
         """This process's descendants, when last looked at: those of a dead Ray have no parent."""
@@ -123,17 +128,10 @@ class Head:
                 raise self.lost()
 
     async def answers(self) -> bool:
-        """Whether something still listens where the head was."""
-        if self._is_lost:
-            return False
-        host, _, port = self.address.rpartition(":")
-        try:
-            async with asyncio.timeout(_CONNECT_SECONDS):
-                _, writer = await asyncio.open_connection(host, int(port))
-        except (OSError, TimeoutError):
-            return False
-        writer.close()
-        return True
+        """Whether something still listens where the head was; True where it never was visible."""
+        if self._is_lost or not self._is_visible:
+            return not self._is_lost
+        return await asyncio.to_thread(_connects, *self._place)
 
     def lost(self) -> HeadLost:
         """The error to raise once the head is gone."""
@@ -151,6 +149,14 @@ class Head:
         for process in self._family | _children():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
+
+
+def _connects(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), _CONNECT_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def _children() -> set[psutil.Process]:

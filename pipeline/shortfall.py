@@ -14,7 +14,7 @@ def shortfall(counts: Counter[str]) -> str | None:
     error, or no step or response scored by the reward models that were to do it.
     """
     if failed := counts["problems_failed"]:
-        return f"{failed} problems failed; `berry show` says why"
+        return f"{failed} problem{'s' if failed > 1 else ''} failed; `berry show` says why"
     num_verdicts = sum(counts[f"verdict.{outcome}"] for outcome in _OUTCOMES)
     if num_verdicts and counts["verdict.error"] == num_verdicts:
         return (

@@ -8,7 +8,7 @@ not take is an ERROR too, and the verifier is not asked.
 
 A verifier that is not ours runs in a thread of its own (`own_thread.py`), so the event loop goes on
 and plain functions need not be safe for threads. One that hangs is warned of, and given up after ten
-minutes: then every verdict is an ERROR. What may take for ever belongs into processes (`processes.py`).
+minutes: then every verdict is an ERROR. What may take for ever belongs in processes (`processes.py`).
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from verifiers.kinds import refusal
+from verifiers.kinds import SEVERAL_KINDS, refusal
 from verifiers.own_thread import LIMIT_SECONDS, SLOW_SECONDS, OwnThread, Stuck
 from verifiers.records import Outcome, Target, Verdict, Verifier
 from verifiers.shape import complaint
@@ -79,7 +79,7 @@ class Border:
         if not isinstance(response, str):
             return self.error(f"expected a response that is text, got {type(response).__name__}")
         if problem := refusal(self._verifier, target.kind):
-            return self.error(f"{self.name} {problem}; `use: by_kind` judges several kinds")
+            return self.error(f"{self.name} {problem}; {SEVERAL_KINDS}")
         try:
             return await self.ask(prompt, response, target)
         except asyncio.CancelledError:

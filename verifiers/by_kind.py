@@ -51,8 +51,8 @@ class ByKind:
             return self
 
     name = "by_kind"
-    target_kinds = None
-    """Any: of a kind that nobody takes it says so itself."""
+    target_kinds: tuple[str, ...] | None = None
+    """Of the class any; of a verifier without a default those that somebody takes."""
     uses_sandbox = True
     """A part may."""
 
@@ -62,6 +62,8 @@ class ByKind:
         borders = {id(part): Border(build_verifier(part, sandbox)) for part in parts.values()}
         self._borders = {kind: borders[id(part)] for kind, part in parts.items()}
         self._default = Border(build_verifier(config.default, sandbox)) if config.default else None
+        if self._default is None:
+            self.target_kinds = tuple(sorted(self._borders))
         self._starts: dict[Border, asyncio.Task[None]] = {}
         named = [f"{kind}={one.name}/{one.version}" for kind, one in sorted(self._borders.items())]
         if self._default is not None:

@@ -5,6 +5,9 @@ Whoever has to choose a verifier for a target, or to refuse one, asks here.
 
 from collections.abc import Collection
 
+SEVERAL_KINDS = "`use: by_kind` judges several kinds, its `kinds` names a verifier for each"
+"""What to do about a kind that is refused."""
+
 
 def target_kinds(verifier: object) -> tuple[str, ...] | None:
     """The kinds that a verifier, or its class, takes; None for any, also where it names none.

@@ -55,7 +55,7 @@ class PromptFormat(BaseModel):
         if system is not None and Template(system).has_problem:
             raise ValueError(
                 "expected a text that is the same for every problem, got one with {problem} in it, "
-                "which belongs into prompt.template"
+                "which belongs in prompt.template"
             )
         return system
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pipeline.majority import is_vote
 from pipeline.records import Decision, Stage, Status, Trajectory
+from pipeline.scoring import as_float32
 from verifiers import Outcome
 
 Rule = Callable[[Sequence[Trajectory]], Iterable[Decision]]
@@ -64,9 +65,11 @@ def longer_than(candidates: Sequence[Trajectory], *, max_tokens: int) -> Iterato
 
 def scored_under(candidates: Sequence[Trajectory], *, least: float) -> Iterator[Decision]:
     """Drops responses that an outcome reward model scores under `least`."""
+    # Scores have 32 bits: one that is meant to equal the bound can lie under it by a rounding.
+    bound = as_float32(least)
     for trajectory in candidates:
         score = trajectory.score
-        if score is not None and score < least:
+        if score is not None and score < bound:
             yield drop(trajectory, Stage.LOW_SCORE, f"scored {score:.3f}, under {least:g}", score)
 
 

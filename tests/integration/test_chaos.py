@@ -271,7 +271,7 @@ def test_an_engine_that_dies_of_a_request_costs_only_that_problem(
     assert failed["prompt"] is None
     assert failed["errors"][0].startswith("given up after 2 attempts")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("berry: 1 problems failed")
+    assert done.stderr.splitlines()[-1].startswith("berry: 1 problem failed")
 
 
 def test_a_run_joins_a_cluster(berry: Berry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

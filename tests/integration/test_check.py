@@ -46,7 +46,7 @@ def test_bad_rows_and_bad_golds_are_named(berry: Berry, tmp_path: Path) -> None:
     assert "p.jsonl, line 3" in found.stdout
     assert "judged against itself is" in found.stdout
     assert "problems.answer_after='####'" in found.stdout
-    assert found.stderr.splitlines()[-1].startswith("berry: 3 things of the problem set would spoil")
+    assert found.stderr.splitlines()[-1] == "berry: findings that would spoil a run: 3"
 
 
 def test_a_run_warns_of_gold_answers_that_are_whole_solutions(
@@ -79,7 +79,7 @@ def test_prompts_longer_than_the_context_are_named(berry: Berry, tmp_path: Path)
     plain = ("problems.path=p.jsonl", "problems.preset=plain", "engine.max_model_len=512")
     done = berry("check", GSM8K, *plain, "engine.model=./model")
     assert done.returncode == 1
-    assert "2 prompts leave no room for a response" in done.stdout
+    assert "prompts that leave no room for a response: 2" in done.stdout
     assert "of 512 in all" in done.stdout
 
 
@@ -114,9 +114,38 @@ def test_kinds_of_targets_that_the_verifier_does_not_take_are_named(
     mixed = ("check", SIMULATED, "problems.path=p.jsonl", "problems.preset=target")
     found = berry(*mixed, "verifier.use=math")
     assert found.returncode == 1
-    assert "2 problems have a target that the verifier cannot judge" in found.stdout
+    assert "problems with a kind of target that the verifier does not take: 2" in found.stdout
     assert "takes targets of kind math, not choice" in found.stdout
     assert "golds      1 judged against themselves, 1 pass" in found.stdout
     sound = berry(*mixed, "verifier.use=by_kind")
     assert sound.returncode == 0, sound.stdout
     assert "golds      3 judged against themselves, 3 pass" in sound.stdout
+
+
+def test_a_verifier_that_breaks_on_an_empty_response_judges_the_golds_all_the_same(
+    berry: Berry, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from pydantic import BaseModel\n\n"
+        "from verifiers import Outcome, Verdict\n\n\n"
+        "class Last:\n"
+        "    name, version = 'last', '1'\n\n"
+        "    class Config(BaseModel, extra='forbid'):\n"
+        "        pass\n\n"
+        "    def __init__(self, config):\n"
+        "        pass\n\n"
+        "    def verify(self, prompt, response, target):\n"
+        "        right = target.value in response.split()[-1]\n"
+        "        outcome = Outcome.PASS if right else Outcome.FAIL\n"
+        "        return Verdict(outcome=outcome, reason='r', verifier='last', version='1')\n"
+    )
+    done = berry("check", SIMULATED, "problems.size=4", "verifier.use=mine:Last")
+    assert done.returncode == 0, done.stdout
+    assert "golds      4 judged against themselves, 4 pass" in done.stdout
+
+
+def test_an_empty_problem_set_is_found(berry: Berry, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("prompt,answer\n")
+    done = berry("check", SIMULATED, "problems.path=p.csv", "problems.preset=plain")
+    assert done.returncode == 1
+    assert "problem set is empty" in done.stdout

@@ -411,3 +411,10 @@ def test_rows_without_a_kind_get_the_one_that_the_verifier_takes(
     (problem,) = config.open_source().rows()
     assert isinstance(problem, Problem)
     assert problem.target.kind == kind
+
+
+def test_a_run_of_an_earlier_version_is_derived_again_by_the_rules_it_had() -> None:
+    stored = {"prune": {"max_per_problem": 4, "drop_duplicates": True}}
+    assert read_rules(stored).prune.near_duplicates is None
+    assert read_rules(stored, ["prune.near_duplicates=0.9"]).prune.near_duplicates == 0.9
+    assert read_rules({"prune": {"near_duplicates": 0.8}}).prune.near_duplicates == 0.8

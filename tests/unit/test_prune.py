@@ -6,6 +6,7 @@ import pytest
 from pipeline.prune import PruneConfig, Pruner
 from pipeline.prune.diversity import overlap
 from pipeline.records import Decision, Stage, Status, Trajectory, trajectories
+from pipeline.scoring import as_float32
 from pipeline.tree import ROOT, Finish, Tree
 from tests.conftest import make_rollout, make_verdict
 from verifiers import Outcome
@@ -212,3 +213,9 @@ def test_scores_come_first_and_ties_among_them_go_by_diversity() -> None:
     assert grown.kept(1) == {best}
     assert grown.kept(2) == {best, tied}
     assert grown.kept(4) == grown.kept(3) | {unscored}
+
+
+@pytest.mark.parametrize("bound", [0.7, 0.1, 0.5, 0.9, 1.0])
+def test_a_score_that_equals_the_bound_stays_although_it_has_fewer_bits(bound: float) -> None:
+    assert stages(trajectory(1, score=as_float32(bound)), min_score=bound) == [None]
+    assert stages(trajectory(1, score=as_float32(bound - 0.001)), min_score=bound) == [Stage.LOW_SCORE]

@@ -141,3 +141,18 @@ async def test_the_watch_ends_when_the_work_is_done(monkeypatch: pytest.MonkeyPa
         watching = asyncio.create_task(Head().watch(done))
         done.set()
         await watching
+
+
+async def test_a_head_that_was_never_visible_from_here_is_left_to_ray(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As that of a cluster that is joined through Ray's client port."""
+    monkeypatch.setattr("pipeline.ray_session._LOOK_SECONDS", 0.01)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        free = server.getsockname()[1]
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: Context(f"127.0.0.1:{free}"))
+    head, done = Head(), asyncio.Event()
+    assert await head.answers()
+    watching = asyncio.create_task(head.watch(done))
+    done.set()
+    await watching
