@@ -17,7 +17,7 @@ from fractions import Fraction
 from typing import Any
 
 from verifiers.formulas.as_written import is_closed, parts_of, read_as_written
-from verifiers.formulas.asked_forms import is_function, is_worked_out, missing_form
+from verifiers.formulas.asked_forms import missing_form
 from verifiers.formulas.equality import real_value
 from verifiers.formulas.nodes import (
     Constant,
@@ -31,6 +31,7 @@ from verifiers.formulas.nodes import (
 )
 from verifiers.formulas.numeric import TooLarge
 from verifiers.formulas.questions import AskedFor, is_plain_number, read_question
+from verifiers.formulas.worked_out import is_function, is_worked_out
 
 REPEATS = "the answer repeats the question"
 NOT_WORKED_OUT = "the answer is not worked out: it still has an operation that the question asks for"

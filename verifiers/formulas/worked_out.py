@@ -1,0 +1,83 @@
+"""Is an expression worked out, or is an operation on numbers left to carry out?
+
+`\\sqrt2`, `3\\pi`, `6/8` and `6\\times10^8` are values. `3+4`, `2^{10}` and `\\sqrt8` are not.
+Nothing is said of expressions with variables.
+"""
+
+import itertools
+import math
+from fractions import Fraction
+
+from verifiers.formulas.as_written import (
+    ARITHMETIC,
+    is_closed,
+    is_fraction,
+    is_whole_number,
+    parts_of,
+    without_sign,
+)
+from verifiers.formulas.equality import real_value
+from verifiers.formulas.exact_values import exact_or_none
+from verifiers.formulas.nodes import Apply, Formula, Number
+
+_LARGEST_BASE = 1000
+_MOST_DEGREE = 64
+
+
+def is_worked_out(formula: Formula) -> bool:
+    """Whether no operation on numbers is left to carry out; `\\sqrt2` and `3\\pi` are worked out."""
+    return not any(map(is_left_to_do, parts_of(formula)))
+
+
+def is_function(formula: Formula) -> bool:
+    """Whether it is a function of something, such as a root, a logarithm or a factorial."""
+    return isinstance(formula, Apply) and formula.name not in ARITHMETIC
+
+
+def is_left_to_do(formula: Formula) -> bool:
+    if not isinstance(formula, Apply) or not is_closed(formula):
+        return False
+    if formula.name in ("add", "mul"):
+        return sum(map(_is_number, formula.args)) > 1
+    if formula.name == "pow":
+        return all(map(_is_number, formula.args)) and formula.args[0] != _TEN
+    if formula.name == "div":
+        return not is_fraction(formula) and all(map(_is_number, formula.args))
+    if formula.name == "root":
+        return _has_root_in_it(*formula.args)
+    if formula.name in ("neg", "mixed", "plus_minus", "minus_plus"):
+        return False
+    return exact_or_none(formula) is not None or _is_known(formula)
+
+
+_TEN = Number(Fraction(10))
+_ALMOST = 1e-12
+_KNOWN = frozenset("sin cos tan cot sec csc arcsin arccos arctan ln log log10 log_base".split())
+
+
+def _is_known(formula: Apply) -> bool:
+    """Whether it is a function of numbers whose value people know: a multiple of 1/12, or of pi/12."""
+    if formula.name not in _KNOWN:
+        return False
+    value = real_value(formula)
+    if value is None:
+        return False
+    twelfths = (12 * value, 12 * value / math.pi)
+    return any(abs(one - round(one)) < _ALMOST for one in twelfths)
+
+
+def _is_number(formula: Formula) -> bool:
+    formula = without_sign(formula)
+    return isinstance(formula, Number) or is_fraction(formula)
+
+
+def _has_root_in_it(base: Formula, degree: Formula) -> bool:
+    """Whether a whole power can be taken out of the root of a whole number."""
+    if not (is_whole_number(base) and isinstance(base, Number) and is_whole_number(degree)):
+        return is_fraction(base)
+    assert isinstance(degree, Number)
+    number, power = int(base.value), int(degree.value)
+    if number < 2 or power < 2:
+        return True
+    powers = (factor**power for factor in range(2, _LARGEST_BASE if power < _MOST_DEGREE else 2))
+    return any(number % one == 0 for one in itertools.takewhile(lambda one: one <= number, powers))
