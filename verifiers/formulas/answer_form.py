@@ -3,9 +3,10 @@
 Asked "Evaluate `\\sin(\\pi/6)`", a response that says `\\sin(\\pi/6)` has the right value and answers
 nothing. `fault` says what is wrong with the form of an answer whose value is right:
 
-    1. an answer in the gold answer's own notation is never at fault
+    1. an answer in the gold answer's own notation is never at fault, but `-(-3)` is not `3`
     2. it repeats the question: the prompt has the same formula, up to notation and order
-    3. it is not worked out: an operation that the prompt asks for is still in it
+    3. it is not worked out: an operation that the prompt asks for is still in it, or the gold answer is
+       a number and the answer is an operation on numbers
     4. the prompt asks for a form ("in lowest terms"), which the gold answer has and the answer has not
 
 Nothing is said of what cannot be read. The time taken is linear in the prompt.
@@ -19,10 +20,13 @@ from typing import Any
 from verifiers.formulas.as_written import is_closed, parts_of, read_as_written
 from verifiers.formulas.asked_forms import missing_form
 from verifiers.formulas.equality import real_value
+from verifiers.formulas.form_measures import is_scientific
 from verifiers.formulas.nodes import (
+    Apply,
     Constant,
     Formula,
     Items,
+    Number,
     Quantity,
     Relation,
     Unreadable,
@@ -31,13 +35,24 @@ from verifiers.formulas.nodes import (
 )
 from verifiers.formulas.numeric import TooLarge
 from verifiers.formulas.questions import AskedFor, is_plain_number, read_question
-from verifiers.formulas.worked_out import is_function, is_worked_out
+from verifiers.formulas.worked_out import (
+    has_power_of_i,
+    is_function,
+    is_value,
+    is_worked_out,
+)
 
 REPEATS = "the answer repeats the question"
 NOT_WORKED_OUT = "the answer is not worked out: it still has an operation that the question asks for"
 
 _OPERATORS = re.compile(
     r"\\(int|iint|oint|sum|prod|lim)(?![a-zA-Z])|\\[dt]?frac\s*\{\s*(d)\s*(?:\^\S+\s*)?\}|([\u222b\u2211\u220f])"
+)
+_TWO_SIGNS = re.compile(r"[-+\u2212]\s*+(?:(?:\\left\s*+)?[({\[]\s*+)*+[-+\u2212]")
+_WANTS_VALUE = re.compile(
+    r"\b(?:evaluate|compute|calculate|work\s+out|determine|find|solve|simplify|add|subtract|multiply|divide|sum"
+    r"|what\s+(?:is|are)|what['\u2019]s|how\s+much\s+is|value\s+of)\b",
+    re.IGNORECASE,
 )
 _CLOSE = 1e-12
 
@@ -53,12 +68,14 @@ def fault(prompt: str, gold: str, answer: str) -> str | None:
     except Unreadable:
         return None
     others = [one for one in answers if not any(_same_notation(other, one) for other in golds)]
+    if not others and _has_two_signs(answer) and not _has_two_signs(gold):
+        return NOT_WORKED_OUT if all(map(_is_number, golds)) else None
     if not others or any(isinstance(one, Words) for one in (*golds, *others)):
         return None
     question = read_question(prompt)
     if any(_repeats(one, question) for one in others):
         return REPEATS
-    if any(_leaves_to_do(one, golds, question) for one in others):
+    if any(_leaves_to_do(one, golds, question) or _is_no_value(one, golds, prompt) for one in others):
         return NOT_WORKED_OUT
     form = missing_form(prompt, golds, answers)
     return None if form is None else f"equal, but the question asks for {form}"
@@ -119,6 +136,38 @@ def _leaves_to_do(answer: Formula, golds: list[Formula], question: AskedFor) -> 
         for one in question.asked
         if is_closed(one) and not is_plain_number(one)
     )
+
+
+def _is_no_value(answer: Formula, golds: list[Formula], prompt: str) -> bool:
+    """Whether an operation is left where the gold answer has the result, whatever the question is.
+
+    Powers and products of `i` are to be carried out always, arithmetic and functions of numbers if the
+    prompt asks for a value. An exact form of a gold decimal that is rounded is a value.
+    """
+    if all(map(is_closed, golds)) and has_power_of_i(answer) and not any(map(has_power_of_i, golds)):
+        return True
+    if not all(map(_is_number, golds)) or _WANTS_VALUE.search(prompt) is None:
+        return False
+    if is_value(answer) or is_scientific(answer):
+        return False
+    return not any(map(_is_decimal, golds)) or any(_is_value_of(answer, gold) for gold in golds)
+
+
+def _is_number(formula: Formula) -> bool:
+    """Whether it is a plain number, also with a unit or with `\\pm` before it."""
+    formula = formula.value if isinstance(formula, Quantity) else formula
+    if isinstance(formula, Apply) and formula.name in ("plus_minus", "minus_plus"):
+        return all(map(is_plain_number, formula.args))
+    return is_plain_number(formula)
+
+
+def _is_decimal(formula: Formula) -> bool:
+    return any(isinstance(part, Number) and part.places is not None for part in parts_of(formula))
+
+
+def _has_two_signs(text: str) -> bool:
+    """Whether two signs stand side by side in the last side of an equation: `-(-3)`."""
+    return _TWO_SIGNS.search(text.rpartition("=")[2]) is not None
 
 
 def _is_value_of(formula: Formula, number: Formula) -> bool:

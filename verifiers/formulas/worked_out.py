@@ -18,10 +18,11 @@ from verifiers.formulas.as_written import (
 )
 from verifiers.formulas.equality import real_value
 from verifiers.formulas.exact_values import exact_or_none
-from verifiers.formulas.nodes import Apply, Formula, Number
+from verifiers.formulas.nodes import Apply, Constant, Formula, Number
 
 _LARGEST_BASE = 1000
 _MOST_DEGREE = 64
+_CLOSED_FORMS = frozenset(["pow", "factorial", "binom"])
 
 
 def is_worked_out(formula: Formula) -> bool:
@@ -32,6 +33,40 @@ def is_worked_out(formula: Formula) -> bool:
 def is_function(formula: Formula) -> bool:
     """Whether it is a function of something, such as a root, a logarithm or a factorial."""
     return isinstance(formula, Apply) and formula.name not in ARITHMETIC
+
+
+def is_value(formula: Formula) -> bool:
+    """Whether it is worked out to a number, or to one in a closed form.
+
+    Closed forms are powers, factorials and binomial coefficients, such as `2^{10}`. A fraction of whole
+    numbers is a value, reduced or not. A root, a logarithm or a sine of a number is none.
+    """
+    return not any(
+        isinstance(part, Apply)
+        and part.name not in _CLOSED_FORMS
+        and (is_left_to_do(part) or (is_function(part) and is_closed(part)))
+        for part in parts_of(formula)
+    )
+
+
+def has_power_of_i(formula: Formula) -> bool:
+    """Whether it has a power or a product of complex numbers, such as `i^2` or `(2+i)(2-i)`."""
+    return any(map(_is_power_of_i, parts_of(formula)))
+
+
+def _is_power_of_i(formula: Formula) -> bool:
+    if not isinstance(formula, Apply):
+        return False
+    if formula.name == "pow":
+        return _is_complex(formula.args[0]) and is_whole_number(formula.args[1])
+    return formula.name == "mul" and sum(map(_is_complex, formula.args)) > 1
+
+
+def _is_complex(formula: Formula) -> bool:
+    """Whether it is `i`, or a sum or product with `i` in it."""
+    if isinstance(formula, Apply) and formula.name in ("add", "mul", "neg"):
+        return any(map(_is_complex, formula.args))
+    return formula == Constant("i")
 
 
 def is_left_to_do(formula: Formula) -> bool:
