@@ -108,3 +108,10 @@ def test_any_prompt_is_read_in_a_moment(piece: str) -> None:
     began = time.monotonic()
     fault(piece * (200_000 // len(piece)), "1/2", "2/4")
     assert time.monotonic() - began < 2
+
+
+def test_a_tower_of_powers_has_its_factors_counted_in_a_moment() -> None:
+    tower = "((((x^{1000})^{1000})^{1000})^{1000})^{1000}"
+    began = time.monotonic()
+    assert fault("Factor it.", tower, f"1 + {tower} - 1") is not None
+    assert time.monotonic() - began < 2

@@ -3,6 +3,7 @@
 A measure of one formula says little; the gold answer's measure says what an answer has to reach.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -87,9 +88,12 @@ def _bases(factors: Iterable[Formula]) -> set[Formula]:
 
 
 def _has_like_terms(formula: Formula) -> bool:
-    """Whether two terms of a sum differ only in a number before them."""
-    if not isinstance(formula, Apply) or formula.name != "add":
+    """Whether terms of a sum differ only in their numbers, or a variable is a factor twice."""
+    if not isinstance(formula, Apply) or formula.name not in ("add", "mul"):
         return False
+    if formula.name == "mul":
+        variables = [base for base in map(_base, formula.args) if isinstance(base, Variable)]
+        return len(set(variables)) < len(variables)
     seen = [
         tuple(one for one in _factors_of(without_sign(term)) if not isinstance(one, Number))
         for term in formula.args
@@ -154,7 +158,9 @@ def _single_factors(formula: Formula) -> Iterator[Formula]:
     elif isinstance(formula, Apply) and formula.name == "pow" and is_whole_number(formula.args[1]):
         base, exponent = formula.args
         assert isinstance(exponent, Number)
-        yield from list(_single_factors(base)) * min(exponent.value.numerator, _MOST_FACTORS)
+        repeated = list(itertools.islice(_single_factors(base), _MOST_FACTORS))
+        number = min(len(repeated) * exponent.value.numerator, _MOST_FACTORS)
+        yield from itertools.islice(itertools.cycle(repeated), number)
     else:
         yield formula
 
