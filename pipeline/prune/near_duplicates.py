@@ -3,16 +3,16 @@
 Responses are compared in a normal form: lower case, without white space, Markdown and LaTeX marks,
 punctuation and English filler words. Numbers, symbols and words stay.
 
-- Two responses that calculate differently are never near-duplicates, however much text they share. A
-  calculation is the sequence of numbers, operators, brackets and other symbols, each number with the
-  word directly behind it, mostly its unit. English words for small numbers count as numbers.
+- Two responses that calculate differently are never near-duplicates, however much text they share.
+  A calculation is the sequence of numbers, operators, brackets and other symbols, each number with
+  the word directly behind it, mostly its unit. English words for small numbers are numbers too.
 - Else they are if the Jaccard similarity of their sets of word 3-grams is high enough: those that both
   have over those that either has. Where one has fewer than three words, sets of words are compared.
 
 A symbol in a place where it is mostly a mark (`*` around a word, `-` inside a word or before a line of
-words) is taken for one. In doubt it counts as an operator: to keep two responses that are alike costs
-less than to drop one that differs. The rule knows nothing of what a text means: other words for the same
-are other words.
+words) is taken for one. In doubt it is an operator: to keep two responses that are alike costs less than
+to drop one that differs. The rule knows nothing of what a text means: other words for the same are other
+words.
 """
 
 import re
@@ -136,12 +136,15 @@ def _calculation(text: str) -> Iterator[str]:
     end_of_number: int | None = None
     for match in _TOKEN.finditer(text):
         word = match[0]
-        if word in _IN_WORDS or word.isnumeric() or not word[0].isalpha():
-            yield word
-        elif (
-            end_of_number is not None
-            and word not in _FILLERS | _NO_UNITS
-            and not _PAUSE.search(text, end_of_number, match.start())
+        if (
+            word in _IN_WORDS
+            or word.isnumeric()
+            or not word[0].isalpha()
+            or (
+                end_of_number is not None
+                and word not in _FILLERS | _NO_UNITS
+                and not _PAUSE.search(text, end_of_number, match.start())
+            )
         ):
             yield word
         is_number = word in _IN_WORDS or word.isnumeric() or word[-1].isdecimal()
