@@ -116,8 +116,8 @@ def _csv_rows(path: Path, gold: Keys) -> Rows:
                 # Where a quote may be open, nobody knows where the next row begins.
                 if (opened := _open_quote(path, first, reader.line_num)) is not None:
                     raise ProblemError(
-                        f"problems.path: {path}, line {opened}: is not CSV: a quote that is not closed, "
-                        "or closed in the midst of a later row"
+                        f"problems.path: {path}, line {opened}: is not CSV: a quote that is not "
+                        "closed, or closed in the midst of a later row"
                     ) from e
                 if header is None:
                     raise ProblemError(f"problems.path: {where}: {reason}") from e

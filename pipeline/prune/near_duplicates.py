@@ -9,10 +9,10 @@ punctuation and English filler words. Numbers, symbols and words stay.
 - Else they are if the Jaccard similarity of their sets of word 3-grams is high enough: those that both
   have over those that either has. Where one has fewer than three words, sets of words are compared.
 
-A symbol in a place where it is mostly a mark (`*` around a word, `-` inside a word or before a line of
-words) is taken for one. In doubt it is an operator: to keep two responses that are alike costs less than
-to drop one that differs. The rule knows nothing of what a text means: other words for the same are other
-words.
+A symbol in a place where it is mostly a mark (`*` around a word, `-` inside a word or before a line
+of words) is taken for one. In doubt it is an operator: to keep two responses that are alike costs less
+than to drop one that differs. The rule knows nothing of what a text means: other words for the same
+are other words.
 """
 
 import re
