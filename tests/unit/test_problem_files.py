@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.json_rows import read_row
 from pipeline.problems import BadRow, ProblemError
 from pipeline.problems.files import FileSource
 from pipeline.records import Problem
@@ -120,3 +121,9 @@ def test_items_of_json_that_are_no_objects_are_bad_rows(tmp_path: Path) -> None:
 def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
     line = '{"prompt": "a", "answer": 1}\n'
     assert len(read(tmp_path / "p.jsonl", f"\n{line}\n \n{line}")) == 2
+
+
+def test_a_key_twice_is_refused_in_rows_to_verify() -> None:
+    row = b'{"gold": 1.50, "response": "x", "gold": 2}'
+    with pytest.raises(ValueError, match="has the key 'gold' twice"):
+        read_row(row, ("gold",), refuse_constants=True)
