@@ -220,6 +220,6 @@ def _load(exported: Exported) -> str:
     """Python that reads what was written."""
     path = json.dumps(str(exported.folder), ensure_ascii=False)
     if exported.folder.is_file():
-        kind = "parquet" if exported.folder.suffix == ".parquet" else "json"
+        kind = "parquet" if exported.folder.suffix.lower() == ".parquet" else "json"
         return f'load_dataset("{kind}", data_files={path}, split="train")'
     return f'load_dataset({path}, "{exported.view}", split="train")'

@@ -23,9 +23,9 @@ def file_kind(output: Path) -> FileKind | None:
 
     Raises FolderError for a suffix that says neither.
     """
-    if output.suffix == ".jsonl":
+    if output.suffix.lower() == ".jsonl":
         return ".jsonl"
-    if output.suffix == ".parquet":
+    if output.suffix.lower() == ".parquet":
         return ".parquet"
     if _SUFFIX.fullmatch(output.suffix) and not output.is_dir():
         raise FolderError(

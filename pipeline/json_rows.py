@@ -1,7 +1,8 @@
 """JSON rows, with gold answers that are numbers as the file writes them.
 
 Python reads `5.10` and `1e2` as 5.1 and 100.0; of a gold answer it matters how it is written, and the
-last digits of a long one would be lost. All other numbers are Python's.
+last digits of a long one would be lost. All other numbers are Python's. An object that has a key twice
+is no row: Python would take the last value without a word.
 """
 
 import json
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.parsing import explain_json
+from verifiers.mistakes import shown
 
 Keys = tuple[str, ...]
 """The way to a value inside a row."""
@@ -22,7 +24,13 @@ def read_row(line: bytes, *golds: Keys, refuse_constants: bool = False) -> objec
     """
     line = line.strip()
     try:
-        row = json.loads(line, parse_constant=_refuse if refuse_constants else None)
+        row = json.loads(
+            line,
+            parse_constant=_refuse if refuse_constants else None,
+            object_pairs_hook=_with_different_keys,
+        )
+    except RepeatedKey:
+        raise
     except (ValueError, RecursionError) as e:
         raise ValueError(f"is not JSON: {explain_json(e)}") from e
     restore(row, lambda: json.loads(line, parse_float=str), *golds)
@@ -43,6 +51,58 @@ def restore(row: object, read_again: Callable[[], object], *golds: Keys) -> None
         if math.isinf(value):
             raise ValueError(f"{'.'.join(keys)}: {text:.100} is too large for a number")
         _at(row, keys[:-1])[keys[-1]] = text
+
+
+def read_list(text: bytes) -> object:
+    """What a JSON text holds; a RepeatedKey stands for each item of a list that has a key twice.
+
+    Raises ValueError and RecursionError, as `json.loads` does.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_with_different_keys)
+    except RepeatedKey:
+        content = json.loads(text, object_pairs_hook=_marked)
+    if not isinstance(content, list):
+        return content
+    return [_repeated(item) or item for item in content]
+
+
+class RepeatedKey(ValueError):
+    """An object has a key twice."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"has the key {shown(key)} twice in one object")
+
+
+class _Marked(dict[str, Any]):
+    """An object that has a key twice."""
+
+    error: RepeatedKey
+
+
+def _with_different_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise RepeatedKey(next(name for name in names if names.count(name) > 1))
+    return content
+
+
+def _marked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    try:
+        return _with_different_keys(pairs)
+    except RepeatedKey as e:
+        content = _Marked(pairs)
+        content.error = e
+        return content
+
+
+def _repeated(item: object) -> RepeatedKey | None:
+    """The first key that an object in this item has twice."""
+    if isinstance(item, _Marked):
+        return item.error
+    within = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+    return next((found for one in within if (found := _repeated(one)) is not None), None)
 
 
 def _at(row: Any, keys: Keys) -> Any:

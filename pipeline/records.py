@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 
 from pipeline.chat import MessageMatch
 from pipeline.tree import Finish, Tree
@@ -63,6 +64,23 @@ class Problem:
             source_id=source_id,
             where=where,
         )
+
+    def asking(self, asked: Mapping[str, object]) -> "Problem":
+        """The problem with an id that depends on `asked` too, if its id does not yet."""
+        create = partial(
+            Problem.create,
+            prompt=self.prompt,
+            target=self.target,
+            domain=self.domain,
+            source=self.source,
+        )
+        with_asked = create(asked=asked).id
+        if not asked or self.id == with_asked:
+            return self
+        if self.id != create().id:
+            # Its source tells problems apart by something else besides, which has to stay.
+            with_asked = create(asked={**asked, "": self.id}).id
+        return replace(self, id=with_asked)
 
 
 class Status(StrEnum):

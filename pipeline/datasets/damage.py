@@ -7,20 +7,22 @@ with the file, what is wrong, and how to get it back.
 
 import shlex
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.datasets.files import FolderError
-from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.trees import read_trace
 from pipeline.records import Trace
+
+if TYPE_CHECKING:
+    from pipeline.datasets.folder import RunFolder
 
 _BATCH_ROWS = 64
 
 
-def find_damage(folder: RunFolder) -> list[str]:
+def find_damage(folder: "RunFolder") -> list[str]:
     """What is wrong with the files of committed parts, one line for each, by name and size.
 
     Where a part's trees are lost, its other views are left out: they are made anew with the trees.
@@ -33,14 +35,14 @@ def find_damage(folder: RunFolder) -> list[str]:
     return found
 
 
-def check_files(folder: RunFolder) -> None:
+def check_files(folder: "RunFolder") -> None:
     """Raises FolderError if any file of a committed part is damaged."""
     if found := find_damage(folder):
         more = f" (and {len(found) - 1} more damaged files)" if len(found) > 1 else ""
         raise FolderError(f"{found[0]}{more}")
 
 
-def open_part(folder: RunFolder, view: str, index: int) -> pq.ParquetFile:
+def open_part(folder: "RunFolder", view: str, index: int) -> pq.ParquetFile:
     """A file of a committed part. Raises FolderError if it is damaged."""
     try:
         file = pq.ParquetFile(folder.part_path(view, index))
@@ -53,7 +55,7 @@ def open_part(folder: RunFolder, view: str, index: int) -> pq.ParquetFile:
 
 
 def part_rows(
-    folder: RunFolder,
+    folder: "RunFolder",
     view: str,
     index: int,
     columns: Sequence[str] | None = None,
@@ -74,7 +76,7 @@ def part_rows(
             yield from rows
 
 
-def part_traces(folder: RunFolder, index: int) -> Iterator[Trace]:
+def part_traces(folder: "RunFolder", index: int) -> Iterator[Trace]:
     """The traces of a committed part, in order, a few in memory at a time. Raises FolderError."""
     for row in part_rows(folder, "trees", index, batch_rows=8):
         try:
@@ -85,7 +87,7 @@ def part_traces(folder: RunFolder, index: int) -> Iterator[Trace]:
         yield trace
 
 
-def _look_at(folder: RunFolder, view: str, index: int) -> str | None:
+def _look_at(folder: "RunFolder", view: str, index: int) -> str | None:
     """What is wrong with a file, by its size; None if nothing is."""
     path, part = folder.part_path(view, index), folder.parts[index]
     try:
@@ -103,7 +105,7 @@ def _look_at(folder: RunFolder, view: str, index: int) -> str | None:
     return None
 
 
-def _why(folder: RunFolder, view: str, index: int, error: Exception) -> str:
+def _why(folder: "RunFolder", view: str, index: int, error: Exception) -> str:
     """Why a file cannot be opened."""
     path, expected = folder.part_path(view, index), folder.parts[index].sizes.get(view)
     try:
@@ -138,7 +140,7 @@ def _cut(size: int, expected: int | None) -> str:
     return f"is damaged, it has {size} bytes{written}"
 
 
-def _describe(folder: RunFolder, view: str, index: int, wrong: str) -> str:
+def _describe(folder: "RunFolder", view: str, index: int, wrong: str) -> str:
     if view == "trees":
         entry = shlex.quote(str(folder.entry_path(index)))
         cure = f"`rm {entry}` and the same `berry run` again explore its problems anew"

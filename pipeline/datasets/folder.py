@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from pipeline.datasets.damage import open_part
 from pipeline.datasets.files import (
     FolderError,
     explained,
@@ -124,12 +124,8 @@ class RunFolder:
             if folder.run["digest"] != run["digest"]:
                 folder.close()
                 raise FolderError(f"{path}: {_difference(folder.run['config'], run['config'])}")
-            if folder.complete is None and not folder._has_present_columns():
-                folder.close()
-                raise FolderError(
-                    f"{path}: expected a run with this version's columns, got one that another version "
-                    "of berry began; finish it with that version, or name another output"
-                )
+            if folder.complete is None:
+                folder._check_columns()
             folder._remove_uncommitted()
             return folder
 
@@ -235,10 +231,20 @@ class RunFolder:
         self.counts.update(part.counts)
         trim(self.counts)
 
-    def _has_present_columns(self) -> bool:
-        """Whether parts that are added now can be read together with the committed ones."""
-        committed = [self.part_path("trees", index) for index in sorted(self.parts)[:1]]
-        return all(pq.read_schema(path).equals(SCHEMAS["trees"]) for path in committed)
+    def _check_columns(self) -> None:
+        """Raises FolderError if parts that are added now could not be read with the committed ones."""
+        try:
+            for index in sorted(self.parts)[:1]:
+                with open_part(self, "trees", index) as file:
+                    if not file.schema_arrow.equals(SCHEMAS["trees"]):
+                        raise FolderError(
+                            f"{self.path}: expected a run with this version's columns, got one that "
+                            "another version of berry began; finish it with that version, or name "
+                            "another output"
+                        )
+        except FolderError:
+            self.close()
+            raise
 
     def _remove_uncommitted(self) -> None:
         """Deletes parts that a crash left without a journal entry: readers must not see them."""
@@ -267,14 +273,21 @@ def _part_of(entry: Mapping[str, Any]) -> Part:
 
 def _difference(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "") -> str:
     """The first key in which two configs differ, as a message."""
-    for key in sorted({*old, *new}):
+    # What is chosen comes before its options: other parts have other ones.
+    for key in sorted({*old, *new}, key=lambda key: (key != "use", key)):
         was, now = old.get(key), new.get(key)
         if was == now:
             continue
         if isinstance(was, dict) and isinstance(now, dict):
             return _difference(was, now, f"{above}{key}.")
+        if key not in old:
+            differs = f"is new in this version of berry ({now!r} here)"
+        elif key not in new:
+            differs = f"was {was!r} there and is not in this version of berry"
+        else:
+            differs = f"was {was!r} there and is {now!r} now"
         return (
-            f"holds a run of another config: {above}{key} was {was!r} there and is {now!r} now; "
+            f"holds a run of another config: {above}{key} {differs}; "
             "name another output, or delete the folder"
         )
     return "holds a run of another config"

@@ -44,11 +44,14 @@ class Metrics:
 
     @classmethod
     def of(cls, line: Mapping[str, Any]) -> Self:
-        """Of a line that was read from JSON; a value of another type counts as missing."""
+        """Of a line that was read from JSON; one of another type or not finite is missing."""
         numbers = {
             key: value
             for key, value in line.items()
-            if isinstance(value, int | float) and not isinstance(value, bool)
+            if isinstance(value, int | float)
+            and not isinstance(value, bool)
+            # Nobody can count with infinities, with NaN, or with what no counter can have reached.
+            and abs(value) < 2**63
         }
         named = {one.name for one in fields(cls)} - {"time", "counts"}
         known: dict[str, Any] = {key: value for key, value in numbers.items() if key in named}

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.own_code import raised
 from pipeline.problems import BadRow, ProblemError, ReportsColumns, Source, SourceConfig
-from pipeline.problems.columns import lacking
+from pipeline.problems.columns import lacking, refuse_left
 from pipeline.problems.rows import RowSource
 from pipeline.records import Problem
 from pipeline.templates import Template
@@ -58,9 +58,9 @@ class CheckedSource:
         assert isinstance(part.options, SourceConfig)
         self.config = part.options
         self._part, self._source = part, source
-        self._columns = template.columns
+        self._template = template
         if isinstance(source, RowSource):
-            source.columns.template = template.columns
+            source.columns.template = template
 
     @property
     def unused_columns(self) -> Sequence[str]:
@@ -101,13 +101,18 @@ class CheckedSource:
             yield self._check_columns(row, number)
 
     def _check_columns(self, row: Problem | BadRow, number: int) -> Problem | BadRow:
-        """A BadRow instead of a problem whose `meta` lacks what the prompt's template takes."""
-        if isinstance(row, Problem):
-            for name in self._columns:
-                if row.meta.get(name) is None:
-                    where = row.where or f"problems.use={self._part.use}, row {number}"
-                    return BadRow(where=where, reason=lacking(name, row.meta, list(row.meta)))
-        return row
+        """The problem, with an id that depends on what the prompt's template takes of its `meta`.
+
+        A BadRow instead of one that lacks a column. Raises ProblemError for a template with a mistake.
+        """
+        if isinstance(row, BadRow) or isinstance(self._source, RowSource):
+            return row
+        refuse_left(self._template, row.meta)
+        for name in self._template.columns:
+            if row.meta.get(name) is None:
+                where = row.where or f"problems.use={self._part.use}, row {number}"
+                return BadRow(where=where, reason=lacking(name, row.meta, list(row.meta)))
+        return row.asking({name: row.meta[name] for name in self._template.columns})
 
     def _begin(self) -> Iterator[Any]:
         try:

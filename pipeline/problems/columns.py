@@ -2,11 +2,13 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
+from pipeline.problems import ProblemError
+from pipeline.templates import Template
 from verifiers.mistakes import shown
 
 _IDS = ("id", "unique_id", "problem_id", "task_id", "question_id", "uid", "uuid", "idx")
@@ -30,8 +32,8 @@ class Columns:
     def __init__(
         self, *, used: Sequence[str], kept: Sequence[str] | Literal["all"], id_field: str | None
     ) -> None:
-        self.template: Sequence[str] = ()
-        """Columns that the prompt template takes; every row has to have them."""
+        self.template = Template()
+        """The prompt's; every row has to have the columns that it takes."""
         self._used = used
         self._kept = kept
         self._id_field = id_field
@@ -44,21 +46,22 @@ class Columns:
         return tuple(self._unused)
 
     def read(self, row: Mapping[str, object]) -> Beside:
-        """Raises ValueError, which says what is wrong with the row."""
+        """Raises ValueError, which says what is wrong with the row, and ProblemError for a template."""
         id_column = self._id_column(row)
         others = [name for name in row if name not in (*self._used, id_column)]
         kept = others if self._kept == "all" else self._kept
-        names = dict.fromkeys((*kept, *self.template))
+        refuse_left(self.template, others)
+        names = dict.fromkeys((*kept, *self.template.columns))
         if self._num_rows < _LOOKED_AT:
             self._num_rows += 1
             self._unused.update(dict.fromkeys(name for name in others if name not in names))
-        for name in self.template:
+        for name in self.template.columns:
             if row.get(name) is None:
                 raise ValueError(lacking(name, row, others))
         meta = {name: _read(row, name) for name in names}
         return Beside(
             meta=meta,
-            asked={name: meta[name] for name in self.template},
+            asked={name: meta[name] for name in self.template.columns},
             source_id=None if id_column is None else _as_id(row[id_column]),
         )
 
@@ -82,6 +85,17 @@ def lacking(name: str, row: Mapping[str, object], known: Sequence[str]) -> str:
         f"prompt.template takes {{{name}}}, which is no column of this row; {hint} "
         f"({{{{{name}}}}} is sent as {{{name}}})"
     )
+
+
+def refuse_left(template: Template, columns: Container[str]) -> None:
+    """Raises ProblemError if `{name}` would be sent as it is although there is a column of the name."""
+    for name in template.left:
+        if name in columns:
+            raise ProblemError(
+                f"prompt.template: {{{name}}} would be sent as it is, for what stands before it, but "
+                f"{name!r} is a column; put a space before it to fill it in, or write {{{{{name}}}}} "
+                f"to send {{{name}}}"
+            )
 
 
 def _read(row: Mapping[str, object], name: str) -> object:

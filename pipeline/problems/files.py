@@ -6,11 +6,13 @@ objects, is read as a whole.
 
 import csv
 import functools
+import itertools
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pipeline.json_rows import Keys, read_row, restore
+from pipeline.json_rows import Keys, RepeatedKey, read_list, read_row, restore
 from pipeline.parsing import explain_json
 from pipeline.problems import BadRow, ProblemError, at_most
 from pipeline.problems.rows import Place, RowConfig, RowSource, to_problem
@@ -20,6 +22,9 @@ from verifiers.mistakes import shown
 _BATCH_ROWS = 1024
 _LONGEST_FIELD = 2**27
 """Characters of one field of a csv file; without the quote that ends it, a field has the whole rest."""
+
+_OPENING, _CLOSING = re.compile(r'(?:^|(?<=,))"'), re.compile(r'(?:[^"]|"")*+"')
+"""The quote that begins a field, and the rest of such a field."""
 
 Rows = Iterator[tuple[str, object]]
 """Where a row is, and the row, or a BadRow in its place."""
@@ -102,11 +107,21 @@ def _csv_rows(path: Path, gold: Keys) -> Rows:
         reader = csv.reader(file, strict=True)
         header: list[str] | None = None
         while True:
-            where = f"{path}, line {reader.line_num + 1}"
+            first = reader.line_num + 1
+            where = f"{path}, line {first}"
             try:
                 row = next(reader, None)
             except csv.Error as e:
-                yield where, BadRow(where=where, reason=f"is not CSV: {_explain_csv(e)}")
+                reason = f"is not CSV: {_explain_csv(e)}"
+                # Where a quote may be open, nobody knows where the next row begins.
+                if (opened := _open_quote(path, first, reader.line_num)) is not None:
+                    raise ProblemError(
+                        f"problems.path: {path}, line {opened}: is not CSV: a quote that is not "
+                        "closed, or closed in the midst of a later row"
+                    ) from e
+                if header is None:
+                    raise ProblemError(f"problems.path: {where}: {reason}") from e
+                yield where, BadRow(where=where, reason=reason)
                 continue
             if row is None:
                 return
@@ -119,6 +134,11 @@ def _csv_rows(path: Path, gold: Keys) -> Rows:
 
 
 def _check_header(names: list[str], where: str) -> list[str]:
+    if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
+        raise ProblemError(
+            f"problems.path: {where}: expected column names with commas between them, got "
+            f"{shown(names[0])}; is the separator a comma?"
+        )
     for name in names:
         if not name.strip() or names.count(name) > 1:
             wrong = "is there twice" if name.strip() else "has no name"
@@ -140,18 +160,30 @@ def _csv_row(header: list[str], row: list[str], where: str) -> object:
     return dict(zip(header, row, strict=True))
 
 
+def _open_quote(path: Path, first: int, last: int) -> int | None:
+    """The line, of these, in which the last field begins whose quote is not closed in the same line."""
+    begun, found = first, None
+    is_open = False
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        for number, line in enumerate(itertools.islice(file, first - 1, last), start=first):
+            at = 0
+            while quote := _CLOSING.match(line, at) if is_open else _OPENING.search(line, at):
+                at, is_open = quote.end(), not is_open
+                begun = number if is_open else begun
+            found = begun if is_open else found
+    return found
+
+
 def _explain_csv(error: csv.Error) -> str:
-    if "unexpected end of data" in str(error):
-        return "a quote that is not closed"
     if "field larger" in str(error):
-        return f"a field of over {_LONGEST_FIELD} characters; a quote may not be closed"
+        return f"a field of over {_LONGEST_FIELD} characters"
     return 'a quote inside a field; write "" for it and put quotes around the field'
 
 
 def _json_rows(path: Path, gold: Keys) -> Rows:
     try:
         text = path.read_bytes()
-        rows = json.loads(text)
+        rows = read_list(text)
     except (ValueError, RecursionError) as e:
         raise ProblemError(
             f"problems.path: {path} is not JSON: {explain_json(e)}; a file of one object a line has to "
@@ -162,6 +194,9 @@ def _json_rows(path: Path, gold: Keys) -> Rows:
     read_again = functools.cache(lambda: json.loads(text, parse_float=str))
     for index, row in enumerate(rows):
         where = f"{path}, item {index + 1}"
+        if isinstance(row, RepeatedKey):
+            yield where, BadRow(where=where, reason=str(row))
+            continue
         try:
             restore(row, functools.partial(_item, read_again, index), gold)
         except ValueError as e:

@@ -1,18 +1,22 @@
 """The rule `near_duplicates`: drops responses that repeat an earlier one in nearly the same words.
 
 Responses are compared in a normal form: lower case, without white space, Markdown and LaTeX marks,
-punctuation and English filler words. Numbers, operators, brackets and words stay.
+punctuation and English filler words. Numbers, symbols and words stay.
 
-- Two responses with other numbers or other operators, each counted as often as it occurs, are never
-  near-duplicates, however much text they share.
+- Two responses that calculate differently are never near-duplicates, however much text they share.
+  A calculation is the sequence of numbers, operators, brackets and other symbols, each number with
+  the word directly behind it, mostly its unit. English words for small numbers are numbers too.
 - Else they are if the Jaccard similarity of their sets of word 3-grams is high enough: those that both
   have over those that either has. Where one has fewer than three words, sets of words are compared.
 
-A symbol in a place where it is mostly a mark (`*` around a word, `-` before a line or between words) is
-taken for one. The rule knows nothing of what a text means: other words for the same are other words.
+A symbol in a place where it is mostly a mark (`*` around a word, `-` inside a word or before a line
+of words) is taken for one. In doubt it is an operator: to keep two responses that are alike costs less
+than to drop one that differs. The rule knows nothing of what a text means: other words for the same
+are other words.
 """
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,43 +24,81 @@ from dataclasses import dataclass
 from pipeline.prune.rules import drop
 from pipeline.records import Decision, Stage, Trajectory
 
-_OPERAND_BEFORE, _OPERAND_AFTER = r"(?<=[0-9a-z)\]}])", r"(?=[0-9a-z(\[{\\.])"
+_OPERAND_BEFORE, _OPERAND_AFTER = r"(?<=[0-9a-z)\]}!%'])", r"(?=[0-9a-z(\[{\\.√-])"
 _REWRITTEN = [
     (re.compile(pattern, re.MULTILINE), by)
     for pattern, by in [
-        # Bullets, quotes and headings; numbers of a list; rules and fences.
-        (r"^[ \t]*(?:(?:[-*•>]|#+)[ \t]+)+", ""),
-        (r"^([ \t]*\d+)\)", r"\1"),
+        (r"\\\\", " "),
+        # Bullets and quotes, but no sign or operator: a word follows, and it is no operand.
+        (
+            r"^[ \t]*(?:[-*•>][ \t]+)+(?=[*_`\"'(]*"
+            r"(?:[^\W\d_]{4}|[^\W\d_]{2,3}(?![^\W\d_]|\s*(?:[-+=^×÷<>]|\*[^*\s]))))",
+            "",
+        ),
+        # Numbers of a list; rules and fences.
+        (r"^([ \t]*\d+)\)", r"\1."),
         (r"^[ \t]*(?:[-*_=]{3,}|`{3,}\w*)[ \t]*$", ""),
         # Stars between operands; what is left of them are marks, and no token.
         (rf"{_OPERAND_BEFORE}\*\*{_OPERAND_AFTER}|(?<=\s)\*\*(?=\s)", "^"),
-        (rf"{_OPERAND_BEFORE}\*{_OPERAND_AFTER}|(?<=\s)\*(?=\s)", "×"),
-        # A dash between words.
-        (r"(?<=[^\W\d_]{2})\s*-\s*(?=[^\W\d_]{2})", " "),
+        (rf"{_OPERAND_BEFORE}\*{_OPERAND_AFTER}|(?<=\s)\*(?=\s)|(?<=[\d)])\s*\*\s*(?=[\d.])", "×"),
+        # A hyphen, or a dash that no calculation uses.
+        (r"(?<=[^\W\d_]{3})-(?=[^\W\d_]{3})|(?<=[^\W\d_]{2})\s*—\s*(?=[^\W\d_]{2})", " "),
+        ("—", "-"),
+        # Brackets around words.
+        (r"(?<!\\)\(([^\W\d_]{2,}[^()\[\]]*)\)", r" \1 "),
+        (r"!=|\\neq?(?![a-z])", "≠"),
+        (r"<=|\\leq?(?![a-z])", "≤"),
+        (r">=|\\geq?(?![a-z])", "≥"),
+        (r"\\lt(?![a-z])", "<"),
+        (r"\\gt(?![a-z])", ">"),
         (r"\\(?:times|cdot)(?![a-z])", "×"),
         (r"\\div(?![a-z])", "÷"),
         (r"\\pm(?![a-z])", "±"),
-        (r"\\leq?(?![a-z])", "≤"),
-        (r"\\geq?(?![a-z])", "≥"),
-        (r"\\neq?(?![a-z])", "≠"),
         (r"\\approx(?![a-z])", "≈"),
         (r"\\sqrt(?![a-z])", "√"),
+        (r"\\in(?![a-z])", "∈"),
+        (r"\\notin(?![a-z])", "∉"),
+        (r"\\[dt]frac(?![a-z])", r"\\frac"),
         # LaTeX of looks alone.
-        (r"\\(?:left|right|big[lr]?|text(?:bf)?|math(?:rm|bf)|displaystyle|q?quad)(?![a-z])", " "),
+        (
+            r"\\(?:left|right|big[lr]?|boxed|text(?:bf|it)?|emph|math(?:rm|bf|it)|displaystyle|q?quad)"
+            r"(?![a-z])",
+            " ",
+        ),
         (r"\\[()\[\],;:! ]", " "),
     ]
 ]
-_SAME = str.maketrans({"−": "-", "·": "×", "⋅": "×", "∗": "×", "/": "÷", "’": "'"})
-_SCRIPTS = "²³¹¼-¾⁰-₉⅐-⅞"
-"""Raised and lowered digits, and fractions, which are numbers of their own."""
+_FULL_WIDTH = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0xFF01, 0xFF5F)}
+_SAME = _FULL_WIDTH | str.maketrans(
+    {"·": "×", "⋅": "×", "∗": "×", "＊": "*", "/": "÷", "／": "÷", "’": "'", "′": "'", "″": "''"}
+    # Hyphens, dashes and minus signs; the long dash, which stands between words too, is not here.
+    | dict.fromkeys("‐‑‒–―−﹘﹣－", "-")
+    | {"﹢": "+", "﹤": "<", "﹥": ">", "﹦": "=", "﹡": "*", "﹪": "%"}
+)
+_NUMERALS = "²³¹¼-¾⁰-₎⅐-⅞①-⓿❶-➓"
+"""Raised, lowered and circled digits, and fractions, which are numbers of their own."""
 _EAST_ASIAN = "぀-ヿ㐀-鿿가-힯"
 """Written without spaces: each character is a word."""
+_LETTER = rf"[^\W\d_{_NUMERALS}{_EAST_ASIAN}]"
 _TOKEN = re.compile(
-    rf"\d+(?:\.\d+)?|\.\d+|[{_SCRIPTS}]"
-    rf"|[{_EAST_ASIAN}]|[^\W\d_{_SCRIPTS}{_EAST_ASIAN}]+(?:'[^\W\d_]+)*"
-    r"|(?<=[\d)])!|(?<=\b[^\W\d_])!"
-    r"|[-+×÷^=<>%|±√∀-⋿⨀-⫿()]"
+    rf"\d+(?:\.\d+)?|\.\d+|[{_NUMERALS}]"
+    rf"|[{_EAST_ASIAN}]|{_LETTER}{{2,}}(?:'{_LETTER}+)*|i'{_LETTER}+|{_LETTER}"
+    # Factorials and primes.
+    r"|(?<=[\d)])[!']+|(?<=\b[^\W\d_])[!']+"
+    # A ratio.
+    r"|(?<=\d):(?=\d)|(?<=\d )\:(?= \d)"
+    r"|\\[a-z]+|[-+×÷^=<>%|±°€£¥√¬~←-⇿∀-⋿⨀-⫿()\[\]\u0300-\u036f]"
 )
+_IN_WORDS = frozenset(
+    """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+    sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred
+    thousand million half halves third thirds quarter quarters double twice triple thrice plus minus
+    times divided negative squared cubed""".split()
+)
+"""Numbers and operators."""
+_NO_UNITS = frozenset("and are as at but by for is it of or that the to we which with".split())
+"""Words that say nothing about the number before them."""
+_PAUSE = re.compile(r"[.,;:!?\n]")
 _FILLERS = frozenset(
     """ah alright also anyway basically certainly clearly finally great hence hmm indeed just let's
     next now obviously oh ok okay please really simply so sure then therefore thus uh um very well
@@ -69,24 +111,44 @@ class NormalForm:
     """A response as it is compared."""
 
     words: tuple[str, ...]
-    """Numbers, operators and brackets are words too."""
+    """Numbers and symbols are words too."""
     calculation: tuple[str, ...]
-    """Its numbers and operators, sorted."""
+    """Its numbers, what each is a number of, and its operators and other symbols, in order."""
     grams: frozenset[int]
     """Hashes of every three words in a row, which are compared faster than the words."""
 
 
 def normal_form(response: str) -> NormalForm:
     """The response in its normal form; the same for texts that differ in marks and fillers alone."""
-    text = response.casefold().translate(_SAME)
+    text = unicodedata.normalize("NFC", response.casefold()).translate(_SAME)
     for pattern, by in _REWRITTEN:
         text = pattern.sub(by, text)
     words = tuple(word for word in _TOKEN.findall(text) if word not in _FILLERS)
     return NormalForm(
         words=words,
-        calculation=tuple(sorted(word for word in words if not word[0].isalpha() and word not in "()")),
+        calculation=tuple(_calculation(text)),
         grams=frozenset(map(hash, zip(words, words[1:], words[2:], strict=False))),
     )
+
+
+def _calculation(text: str) -> Iterator[str]:
+    """The numbers and symbols, and the word directly behind a number, which is mostly its unit."""
+    end_of_number: int | None = None
+    for match in _TOKEN.finditer(text):
+        word = match[0]
+        if (
+            word in _IN_WORDS
+            or word.isnumeric()
+            or not word[0].isalpha()
+            or (
+                end_of_number is not None
+                and word not in _FILLERS | _NO_UNITS
+                and not _PAUSE.search(text, end_of_number, match.start())
+            )
+        ):
+            yield word
+        is_number = word in _IN_WORDS or word.isnumeric() or word[-1].isdecimal()
+        end_of_number = match.end() if is_number else None
 
 
 def are_near_duplicates(one: NormalForm, other: NormalForm, least: float) -> bool:

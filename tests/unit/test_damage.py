@@ -139,6 +139,62 @@ def test_a_damaged_journal_is_named(path: Path, name: str, content: bytes) -> No
         assert "char 0" not in str(done.exception)
 
 
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("part-00000", "counts", {"problems": "x"}),
+        ("part-00000", "counts", {"problems": float("inf")}),
+        ("part-00000", "counts", {"problems": None}),
+        ("part-00000", "problems", [1, 2]),
+        ("part-00000", "rows", {"trees": "2"}),
+        ("part-00000", "sizes", [1]),
+        ("part-00000", "sizes", {"trees": None}),
+        ("part-00000", "revised", {"trees": 1}),
+        ("part-00000", "part", False),
+        ("complete", "problems", None),
+        ("complete", "problems", float("nan")),
+    ],
+)
+def test_a_journal_with_values_of_another_type_is_named(
+    path: Path, name: str, key: str, value: object
+) -> None:
+    file = path / "journal" / f"{name}.json"
+    file.write_text(json.dumps(json.loads(file.read_bytes()) | {key: value}))
+    done = CliRunner().invoke(berry, ["status", str(path)])
+    assert isinstance(done.exception, UserMistake)
+    assert str(done.exception).startswith(f"{file}: is damaged, expected {key} to be")
+
+
+def test_a_folder_in_the_journal_is_named(path: Path) -> None:
+    (path / "journal" / "part-00009.json").mkdir()
+    with pytest.raises(FolderError, match=r"part-00009\.json: expected a file, got a folder"):
+        RunFolder.read(path)
+
+
+@pytest.mark.parametrize("number", ["Infinity", "-Infinity", "NaN", "1e999", "1" + "0" * 400])
+def test_a_line_of_metrics_without_a_sound_number_is_read(path: Path, number: str) -> None:
+    (path / "journal" / "complete.json").unlink()
+    line = f'{{"problems": {number}, "total": {number}, "new_tokens": 5}}\n'
+    (path / "metrics.jsonl").write_text(line)
+    metrics = RunFolder.read(path).last_metrics()
+    assert metrics is not None
+    assert (metrics.counts["problems"], metrics.total, metrics.new_tokens) == (0, None, 5)
+    assert CliRunner().invoke(berry, ["status", str(path)]).exit_code == 0
+
+
+@pytest.mark.parametrize("harm", [delete, cut, overwrite])
+def test_a_run_that_goes_on_names_the_damaged_first_part_with_its_cure(
+    path: Path, harm: Callable[[Path], None]
+) -> None:
+    (path / "journal" / "complete.json").unlink()
+    harm(path / "data" / "trees" / "part-00000.parquet")
+    for _ in range(2):
+        with pytest.raises(
+            FolderError, match=r"trees/part-00000\.parquet: is .*; `rm .*` and the same"
+        ):
+            RunFolder.claim(path, RUN)
+
+
 def test_an_entry_in_the_wrong_place_is_damage(path: Path) -> None:
     journal = path / "journal"
     (journal / "part-00007.json").write_bytes((journal / "part-00000.json").read_bytes())

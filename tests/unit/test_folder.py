@@ -93,6 +93,35 @@ def test_another_config_is_refused_once_something_is_committed(path: Path) -> No
     RunFolder.claim(path, OTHER).close()
 
 
+@pytest.mark.parametrize(
+    ("strategy", "complaint"),
+    [
+        ({"n": 1, "new": 3}, r"strategy\.new is new in this version of berry \(3 here\)"),
+        ({}, r"strategy\.n was 1 there and is not in this version of berry"),
+    ],
+)
+def test_a_key_of_another_version_is_named_as_one(
+    path: Path, strategy: dict[str, int], complaint: str
+) -> None:
+    folder = RunFolder.claim(path, RUN)
+    commit(folder, 0, "a")
+    folder.close()
+    other = {**RUN, "config": {"seed": 0, "strategy": strategy}, "digest": "d1"}
+    with pytest.raises(FolderError, match=complaint):
+        RunFolder.claim(path, other)
+
+
+def test_another_choice_is_named_before_its_options(path: Path) -> None:
+    def run(**strategy: object) -> dict[str, Any]:
+        return {**RUN, "config": {"strategy": strategy}, "digest": str(strategy)}
+
+    folder = RunFolder.claim(path, run(use="beam", beams=3))
+    commit(folder, 0, "a")
+    folder.close()
+    with pytest.raises(FolderError, match=r"strategy\.use was 'beam' there and is 'mcts' now"):
+        RunFolder.claim(path, run(use="mcts", depth=3))
+
+
 def test_a_folder_of_something_else_is_left_alone(path: Path) -> None:
     path.mkdir()
     (path / "thesis.tex").write_text("dear")

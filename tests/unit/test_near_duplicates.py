@@ -86,3 +86,75 @@ def test_how_similar_they_have_to_be_is_given() -> None:
     other = SOLUTION.replace("that day", "on that very day")
     assert not alike(SOLUTION, other, least=1)
     assert alike(SOLUTION, f"So {SOLUTION.upper()}", least=1)
+
+
+PARAGRAPH = " ".join(f"word{chr(97 + index % 26)}{chr(97 + index // 26)}" for index in range(50))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("x = –5", "x = 5"),
+        *((f"7 {dash} 2 = 5", "7 2 = 5") for dash in "-‐‑‒–—―−﹘﹣－"),
+        ("3 ＋ 5", "3 5"),
+        ("x ＝ 5", "x 5"),
+        ("x ＜ 5", "x ＞ 5"),
+        ("2²", "22"),
+        ("2⁻¹", "2¹"),
+        ("2₊", "2"),
+        ("We get\n- 3x + 5", "We get\n3x + 5"),
+        ("We get\n- xy + 5", "We get\nxy + 5"),
+        ("We get\n- $3x$", "We get\n$3x$"),
+        ("We have 2\n* 3", "We have 2\n3"),
+        ("f is -xy + 3", "f is xy + 3"),
+        ("f is ab - cd", "f is ab cd"),
+        ("3 \\lt x", "3 \\gt x"),
+        ("x \\in A", "x \\notin A"),
+        ("A \\cup B", "A \\cap B"),
+        ("x != 5", "x = 5"),
+        ("1/2", "2/1"),
+        ("2^3", "3^2"),
+        ("7 - 2", "2 - 7"),
+        ("7 + 2 - 3", "7 - 2 + 3"),
+        ("\\log_2 8", "\\log_8 2"),
+        ("2 * (3 + 4)", "2 * 3 + 4"),
+        ("(1, 2]", "(1, 2)"),
+        ("19 *3", "19 3"),
+        ("3*-4", "3 -4"),
+        ("3:4", "3 4"),
+        ("5 cm", "5 m"),
+        ("$5 \\text{ cm}$", "$5 \\text{ m}$"),
+        ("3x", "3y"),
+        ("90°", "90"),
+        ("f'(3)", "f(3)"),
+        ("f''(3)", "f'(3)"),
+        ("f′(3)", "f(3)"),
+        ("\\overline{3}", "3"),
+        ("x̄ = 3", "x = 3"),
+        ("two apples", "three apples"),
+        ("half of it", "a third of it"),
+        ("seven - two", "seven two"),
+        ("three plus four", "three minus four"),
+        ("答案是七", "答案是八"),
+    ],
+)
+def test_one_other_symbol_in_a_long_text_is_another_calculation(one: str, other: str) -> None:
+    assert not alike(f"{PARAGRAPH} {one}", f"{PARAGRAPH} {other}")
+    assert not alike(f"{PARAGRAPH} {one} {PARAGRAPH}", f"{PARAGRAPH} {other} {PARAGRAPH}", least=0.01)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("3 ＋ 5 ＝ 8", "3 + 5 = 8"),
+        ("7 – 2 = 5", "7 - 2 = 5"),
+        ("We add\n- **apples** to pears", "We add\n* apples to pears"),
+        ("The sum — which is large — is 7", "The sum, which is large, is 7"),
+        ("The answer is \\boxed{57}", "The answer is 57"),
+        ("It is 57. Each costs 3.", "It is 57.\nEach costs 3."),
+        ("the sum (see above) is 7", "the sum, see above, is 7"),
+        ("I'm sure it isn't 7", "I’m sure it isn’t 7"),
+    ],
+)
+def test_marks_in_a_long_text_make_no_difference(one: str, other: str) -> None:
+    assert alike(f"{PARAGRAPH} {one}", f"{PARAGRAPH} {other}", least=1)

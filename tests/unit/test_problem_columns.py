@@ -115,6 +115,60 @@ def test_sources_without_columns_give_what_their_problems_have_beside() -> None:
         list(Intake(open_source(part, 0, Template("{subjet} {problem}"))))
 
 
+class AsksMore(OwnSource):
+    """Problems with the same text; `asked` are columns that they name to `Problem.create`."""
+
+    asked: tuple[str, ...] = ()
+
+    def rows(self) -> Iterator[Problem]:
+        for subject, level in [("algebra", 1), ("geometry", 1), ("geometry", 2), ("algebra", 1)]:
+            meta = {"subject": subject, "level": level}
+            yield Problem.create(
+                prompt="x",
+                target=Target(kind="math"),
+                source="own",
+                meta=meta,
+                asked={name: meta[name] for name in self.asked},
+            )
+
+
+@pytest.mark.parametrize(
+    ("asked", "num_problems"),
+    [((), 2), (("subject",), 2), (("level",), 3), (("subject", "level"), 3)],
+)
+def test_what_the_template_takes_tells_problems_of_ones_own_source_apart(
+    monkeypatch: pytest.MonkeyPatch, asked: tuple[str, ...], num_problems: int
+) -> None:
+    monkeypatch.setattr(AsksMore, "asked", asked)
+    part = KINDS["problems"].part({"use": f"{__name__}:AsksMore"})
+    template = Template(TAKES_SUBJECT)
+    problems = list(Intake(open_source(part, 0, template), template))
+    assert len(problems) == num_problems
+    assert problems[0].meta == {"subject": "algebra", "level": 1}
+    if asked in ((), ("subject",)):
+        expected = Problem.create(
+            prompt="x", target=Target(kind="math"), source="own", asked={"subject": "algebra"}
+        )
+        assert problems[0].id == expected.id
+
+
+def test_a_column_that_would_stay_as_a_name_is_a_mistake(take: Any) -> None:
+    for on_error in ("stop", "skip"):
+        with pytest.raises(
+            ProblemError, match=r"put a space before it.* write \{\{subject\}\} to send"
+        ):
+            take(ROW, template="{problem} On{subject}", on_error=on_error)
+    part = KINDS["problems"].part({"use": f"{__name__}:OwnSource"})
+    with pytest.raises(ProblemError, match=r"\{subject\} would be sent as it is"):
+        list(Intake(open_source(part, 0, Template("{problem} On{subject}"))))
+
+
+def test_the_gold_answer_and_what_is_no_column_stay_as_names(take: Any) -> None:
+    template = r"{problem} \boxed{answer} \frac{a}{b}"
+    (problem,), _ = take(ROW, template=template)
+    assert Template(template).fill(problem) == r"2 + 3? \boxed{answer} \frac{a}{b}"
+
+
 def test_problems_that_are_made_can_be_asked_by_their_number() -> None:
     part = KINDS["problems"].part({"use": "reasoning_gym", "task": "chain_sum", "size": 2})
     template = Template("{index}. {problem}")

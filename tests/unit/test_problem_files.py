@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.json_rows import read_row
 from pipeline.problems import BadRow, ProblemError
 from pipeline.problems.files import FileSource
 from pipeline.records import Problem
@@ -58,17 +59,41 @@ def test_a_bad_row_of_csv_is_named_and_the_rest_is_read(
     assert wrong in str(rows[1])
 
 
-def test_a_quote_that_is_not_closed_is_named_where_it_begins(tmp_path: Path) -> None:
-    rows = read(tmp_path / "p.csv", 'prompt,answer\na,1\n"b,2\nc,3\n')
-    assert prompts(rows) == ["a", "is not CSV: a quote that is not closed"]
-    assert isinstance(rows[1], BadRow)
-    assert rows[1].where.endswith("line 3")
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [
+        ('a,1\n"b,2\nc,3\n', 3),
+        ('a,1\n"b,2\n"c","d"\ne,5\n', 3),
+        ('a,1\n"b\nc","2\nd,4\n', 4),
+        ('"a ""b"" ""\nc,1\n', 2),
+        ('a,"1', 2),
+    ],
+)
+def test_a_quote_that_is_not_closed_ends_the_reading(tmp_path: Path, rows: str, line: int) -> None:
+    """Nobody knows how many rows it would cost to go on."""
+    with pytest.raises(ProblemError, match=rf"p\.csv, line {line}: is not CSV: a quote that is not"):
+        read(tmp_path / "p.csv", f"prompt,answer\n{rows}")
+
+
+def test_a_key_twice_makes_a_bad_row_of_lines_and_of_lists(tmp_path: Path) -> None:
+    good, *bad = (
+        '{"prompt": "a", "answer": 1}',
+        '{"prompt": "b", "answer": 1, "answer": 2}',
+        '{"prompt": "b", "answer": 1, "more": [{"x": {"k": 1, "k": 1}}]}',
+    )
+    keys = ["'answer'", "'k'"]
+    expected = ["a", *(f"has the key {key} twice in one object" for key in keys), "a"]
+    assert prompts(read(tmp_path / "p.jsonl", "\n".join([good, *bad, good]))) == expected
+    assert prompts(read(tmp_path / "p.json", f"[{', '.join([good, *bad, good])}]")) == expected
 
 
 @pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [
         ("p.csv", "prompt,prompt\na,1\n", "line 1: expected a header of different column names"),
+        ("p.csv", "prompt;answer\na;1\n", "line 1: .* is the separator a comma"),
+        ("p.csv", "prompt\tanswer\na\t1\n", "line 1: .* is the separator a comma"),
+        ("p.csv", '"prompt" x,answer\na,1\n', "line 1: is not CSV: a quote inside a field"),
         ("p.csv", "prompt,\na,1\n", "line 1: expected a header .* has no name"),
         ("p.json", "{}", r"p\.json: expected one list of objects, got {}"),
         ("p.json", '{"prompt": 1}\n{"prompt": 2}\n', r"is not JSON: expected nothing more.*\.jsonl"),
@@ -96,3 +121,9 @@ def test_items_of_json_that_are_no_objects_are_bad_rows(tmp_path: Path) -> None:
 def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
     line = '{"prompt": "a", "answer": 1}\n'
     assert len(read(tmp_path / "p.jsonl", f"\n{line}\n \n{line}")) == 2
+
+
+def test_a_key_twice_is_refused_in_rows_to_verify() -> None:
+    row = b'{"gold": 1.50, "response": "x", "gold": 2}'
+    with pytest.raises(ValueError, match="has the key 'gold' twice"):
+        read_row(row, ("gold",), refuse_constants=True)

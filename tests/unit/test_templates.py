@@ -27,6 +27,9 @@ def make(prompt: str, meta: dict[str, object]) -> Problem:
         ("请解答{subject}题 {problem}", "请解答algebra题 2 + 3?"),
         ("{choices} {problem}", '["a", "b"] 2 + 3?'),
         ("{sure} {problem}", "true 2 + 3?"),
+        ("{problem}{subject}{level}", "2 + 3?algebra3"),
+        ("{subject}{problem}", "algebra2 + 3?"),
+        ("{{{subject}}} \\boxed{{{level}}} {{{problem}}}", "{algebra} \\boxed{3} {2 + 3?}"),
     ],
 )
 def test_placeholders_are_filled_in(text: str, filled: str) -> None:
@@ -84,3 +87,19 @@ def test_what_the_problem_lacks_is_named() -> None:
 def test_any_text_is_kept_around_any_problem(before: str, prompt: str) -> None:
     text = before.replace("{", "").replace("}", "")
     assert fill(f"{text}{{problem}}", prompt=prompt) == text + prompt
+
+
+def test_names_that_stay_for_what_stands_before_them_are_known() -> None:
+    template = Template(r"Question{hint} \frac{a}{b} {{c}}{d} {e}{problem}{f}")
+    assert template.left == ("hint", "a", "b", "d")
+    assert template.columns == ("e", "f")
+
+
+NAMES = st.sampled_from(["{problem}", "{a}", "{b}", "{{a}}", "{{{b}}}", " ", "x", "}", "{"])
+
+
+@given(st.lists(NAMES, max_size=8).map("".join), st.text("{}ab problem"), st.text("{}ab problem"))
+def test_text_that_is_filled_in_is_never_interpreted(text: str, prompt: str, value: str) -> None:
+    plain = fill(text, prompt="\0", a="\1", b="\2")
+    expected = plain.replace("\0", prompt).replace("\1", value).replace("\2", value)
+    assert fill(text, prompt=prompt, a=value, b=value) == expected
