@@ -41,6 +41,7 @@ _REWRITTEN = [
         # Stars between operands; what is left of them are marks, and no token.
         (rf"{_OPERAND_BEFORE}\*\*{_OPERAND_AFTER}|(?<=\s)\*\*(?=\s)", "^"),
         (rf"{_OPERAND_BEFORE}\*{_OPERAND_AFTER}|(?<=\s)\*(?=\s)|(?<=[\d)])\s*\*\s*(?=[\d.])", "×"),
+        (r"(?<=[\d)])\s*•\s*(?=[\d(])", "×"),
         # A hyphen, or a dash that no calculation uses.
         (r"(?<=[^\W\d_]{3})-(?=[^\W\d_]{3})|(?<=[^\W\d_]{2})\s*—\s*(?=[^\W\d_]{2})", " "),
         ("—", "-"),
@@ -70,9 +71,10 @@ _REWRITTEN = [
 ]
 _FULL_WIDTH = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0xFF01, 0xFF5F)}
 _SAME = _FULL_WIDTH | str.maketrans(
-    {"·": "×", "⋅": "×", "∗": "×", "＊": "*", "/": "÷", "／": "÷", "’": "'", "′": "'", "″": "''"}
+    {"·": "×", "⋅": "×", "∗": "×", "⁄": "÷", "/": "÷", "’": "'", "′": "'", "″": "''"}
     # Hyphens, dashes and minus signs; the long dash, which stands between words too, is not here.
     | dict.fromkeys("‐‑‒–―−﹘﹣－", "-")
+    | {"✕": "×", "✖": "×", "➕": "+", "➖": "-", "➗": "÷"}
     | {"﹢": "+", "﹤": "<", "﹥": ">", "﹦": "=", "﹡": "*", "﹪": "%"}
 )
 _NUMERALS = "²³¹¼-¾⁰-₎⅐-⅞①-⓿❶-➓"

@@ -112,6 +112,7 @@ PARAGRAPH = " ".join(f"word{chr(97 + index % 26)}{chr(97 + index // 26)}" for in
         ("x \\in A", "x \\notin A"),
         ("A \\cup B", "A \\cap B"),
         ("x != 5", "x = 5"),
+        *((f"3 {operator} 4", "3 4") for operator in "⁄∕•∙⋅✕➕➖➗"),
         ("1/2", "2/1"),
         ("2^3", "3^2"),
         ("7 - 2", "2 - 7"),
