@@ -1,17 +1,21 @@
 """Shared fixtures: builders of records, and one real engine for the whole session."""
 
+import contextlib
+import functools
 import os
 import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from xdist.scheduler import LoadScopeScheduling
 
+from pipeline import cli
 from pipeline.engines import Completion, PromptFormat
 from pipeline.engines.vllm import VllmEngine
 from pipeline.records import Problem
@@ -30,17 +34,42 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+_WITH_REAL_ENGINES = (
+    "tests/contract/test_engines.py",
+    "tests/integration/test_engine_chaos.py",
+    "tests/integration/test_real_engine.py",
+    "tests/integration/test_real_judge.py",
+    "tests/integration/test_reward_backends.py",
+)
+_LONG = (
+    "tests/integration/test_chaos.py",
+    "tests/integration/test_run_simulated.py",
+    "tests/integration/test_own_verifier.py",
+    "tests/integration/test_export.py",
+    "tests/integration/test_sandbox_chaos.py",
+    "tests/contract/test_sandbox.py",
+)
+"""Files that take half a minute or more, the longest first."""
+
+
 class _ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types: its class is Any
-    """Of processes that share the tests, one has all files that need `real_engine`."""
+    """Of processes that share the tests, one has all files with real engines: each takes all cores."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::")[0]
-        return "real engine" if file.endswith(("/test_engines.py", "/test_real_engine.py")) else file
+        return "real engines" if file in _WITH_REAL_ENGINES else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
     """What `pytest -n 2` asks how to share the tests."""
     return _ByFile(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where processes share the tests, what takes long comes first, so that they end together."""
+    if hasattr(config, "workerinput"):
+        first = [*_WITH_REAL_ENGINES, *_LONG]
+        items.sort(key=lambda item: (*first, file := item.nodeid.split("::")[0]).index(file))
 
 
 @pytest.fixture
@@ -56,16 +85,75 @@ def gsm8k() -> Path:
 def berry(tmp_path: Path) -> Berry:
     """Runs the `berry` command in a process of its own, in an empty folder."""
 
+    return functools.partial(run_berry, tmp_path)
+
+
+def run_berry(folder: Path, *arguments: object) -> "subprocess.CompletedProcess[str]":
+    """What became of the `berry` command in this folder."""
+    command = [str(Path(sys.executable).parent / "berry"), *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A finished run, for tests that read it: `out` is not to be changed."""
+
+    out: Path
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A run of 24 problems by the simulated solver, whose tokens are bytes."""
+    folder = tmp_path_factory.mktemp("finished")
+    done = run_berry(
+        folder, "run", ROOT / "configs" / "simulated.yaml", "output=out", "problems.size=24"
+    )
+    assert done.returncode == 0, done.stderr
+    return Finished(out=folder / "out", stdout=done.stdout, stderr=done.stderr)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Berry:
+    """Runs the `berry` command in this process, which has its libraries loaded, in an empty folder.
+
+    Not for commands that start Ray, and not where the end of the process matters.
+    """
+    monkeypatch.chdir(tmp_path)
+
     def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [Path(sys.executable).parent / "berry", *map(str, arguments)],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        command = ["berry", *map(str, arguments)]
+        capsys.readouterr()
+        with monkeypatch.context() as patch, _own_modules(tmp_path), _own_handlers():
+            patch.setattr(sys, "argv", command)
+            patch.setattr(sys, "path", list(sys.path))
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        said = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return subprocess.CompletedProcess(command, ended.value.code, said.out, said.err)
 
     return run
+
+
+@contextlib.contextmanager
+def _own_modules(folder: Path) -> Iterator[None]:
+    """Forgets modules from the folder: the next test has others by their names."""
+    yield
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(str(folder)):
+            del sys.modules[name]
+
+
+@contextlib.contextmanager
+def _own_handlers() -> Iterator[None]:
+    """Puts back the handlers of signals."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    handlers = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, handlers, strict=True):
+        signal.signal(number, handler)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -7,6 +7,7 @@ import pty
 import random
 import re
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -19,17 +20,14 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks.cache import sequences
 from tests.conftest import ROOT, Berry
 from tests.integration.ray_head import ray_head
 from tests.integration.test_run_simulated import parts
 from tests.patience import LONG_BEFORE_SECONDS, wait_until
-from tests.tiny_models import base_model
 
 pytestmark = [pytest.mark.ray, pytest.mark.chaos]
 BERRY = str(Path(sys.executable).parent / "berry")
 SIMULATED = str(ROOT / "configs" / "simulated.yaml")
-QUICKSTART = str(ROOT / "configs" / "quickstart.yaml")
 NUM_KILLS = 4
 """Half of them at no event on purpose, half at work."""
 SLOW = [
@@ -174,7 +172,7 @@ def test_a_terminal_that_is_closed_interrupts_the_run(tmp_path: Path) -> None:
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=own_terminal,
     )
     os.close(theirs)
     stop = threading.Event()
@@ -189,6 +187,13 @@ def test_a_terminal_that_is_closed_interrupts_the_run(tmp_path: Path) -> None:
     all_ended(family)
 
 
+def own_terminal() -> None:
+    """Makes standard input the terminal that a process hangs on, and a hang-up what ends it."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    # `nohup`, if the tests were started by it, has the signal ignored.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def all_ended(family: list[psutil.Process]) -> None:
     """Waits until none of them is left, as no process of a run may be."""
     _, alive = psutil.wait_procs(family, timeout=LONG_BEFORE_SECONDS)
@@ -200,78 +205,6 @@ def drain(terminal: int, stop: threading.Event) -> None:
     while not stop.is_set():
         if select.select([terminal], [], [], 0.1)[0]:
             os.read(terminal, 4096)
-
-
-def write_questions(path: Path, *num_repetitions: int) -> Path:
-    """Sums with long-winded questions."""
-    rows = [
-        {"question": f"What is {n} + {n}? {'Think well. ' * length}", "answer": f"#### {2 * n}"}
-        for n, length in enumerate(num_repetitions, start=1)
-    ]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
-@pytest.fixture(scope="module")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that knows nothing: what its engine survives does not depend on what it says."""
-    return base_model(tmp_path_factory.mktemp("tiny") / "model", max_position_embeddings=4096)
-
-
-@pytest.mark.engine
-def test_an_engine_process_that_is_killed_is_replaced(tmp_path: Path, tiny_model: Path) -> None:
-    """Its prompts are long and its requests seeded, as in the next test, without the options that make
-    vLLM cut prefills: so the one death is the one that it was given."""
-    out = tmp_path / "out"
-    questions = write_questions(tmp_path / "p.jsonl", *[300] * 8)
-    seeded = (f"problems.path={questions}", f"engine.model={tiny_model}", "engine.request_seeds=true")
-    longer = ("engine.max_model_len=4096", "sampling.max_tokens=768", "cluster.report_seconds=1")
-    process = start(out, QUICKSTART, *seeded, *longer)
-    wait_until((out / "metrics.jsonl").exists, process)
-    found = find_process(psutil.Process(process.pid), "VLLM::EngineCore")
-    assert found is not None
-    found.kill()
-    assert process.wait() == 0
-    facts = json.loads((out / "journal" / "complete.json").read_text())
-    assert facts["restarts"] == 1
-    assert len(set(explored(out))) == facts["problems"] == 8
-    assert facts["problems_failed"] == 0
-    # What was sampled before the engine died counts too, and nothing of it is unknown.
-    kept = sequences(pq.read_table(out / "data" / "trees").to_pylist())
-    assert facts["new_prompt_tokens"] >= sum(len(prefix) for prefix, _ in kept)
-    assert 0 < facts["new_prompt_tokens_cached"] < facts["new_prompt_tokens"]
-
-
-@pytest.mark.engine
-def test_an_engine_that_dies_of_a_request_costs_only_that_problem(
-    berry: Berry, tmp_path: Path, tiny_model: Path
-) -> None:
-    """vLLM 0.32's CPU engine dies of a seeded request whose prefill is cut into chunks."""
-    write_questions(tmp_path / "p.jsonl", 1, 1, 90, 1, 1)
-    done = berry(
-        "run",
-        QUICKSTART,
-        f"engine.model={tiny_model}",
-        "problems.path=p.jsonl",
-        "output=out",
-        "strategy.use=best_of_n",
-        "strategy.n=1",
-        "engine.request_seeds=true",
-        "engine.options={enable_chunked_prefill: true, max_num_batched_tokens: 160, max_num_seqs: 8}",
-        "cluster.attempts=2",
-    )
-    out = tmp_path / "out"
-    facts = json.loads((out / "journal" / "complete.json").read_text())
-    assert facts["restarts"] == 2
-    assert facts["problems"] == 5
-    assert facts["problems_failed"] == 1
-    rows = pq.read_table(out / "data" / "trees", columns=["problem", "prompt", "errors"]).to_pylist()
-    (failed,) = [row for row in rows if row["errors"]]
-    assert failed["problem"].startswith("What is 3 + 3?")
-    assert failed["prompt"] is None
-    assert failed["errors"][0].startswith("given up after 2 attempts")
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("berry: 1 problem failed")
 
 
 def test_a_run_joins_a_cluster(berry: Berry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,8 @@ def write_rows(path: Path, *rows: dict[str, object]) -> Path:
     return path
 
 
-def test_a_sound_problem_set_costs_no_tokens(berry: Berry, tmp_path: Path) -> None:
-    done = berry("check", SIMULATED, "problems.size=20")
+def test_a_sound_problem_set_costs_no_tokens(here: Berry, tmp_path: Path) -> None:
+    done = here("check", SIMULATED, "problems.size=20")
     assert done.returncode == 0, done.stderr
     assert "problems   20; 0 duplicates, 0 bad rows" in done.stdout
     assert "golds      20 judged against themselves, 20 pass" in done.stdout
@@ -29,7 +29,7 @@ def test_a_sound_problem_set_costs_no_tokens(berry: Berry, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == [], "a check writes nothing"
 
 
-def test_bad_rows_and_bad_golds_are_named(berry: Berry, tmp_path: Path) -> None:
+def test_bad_rows_and_bad_golds_are_named(here: Berry, tmp_path: Path) -> None:
     write_rows(
         tmp_path / "p.jsonl",
         {"prompt": "What is 1 + 1?", "answer": "2"},
@@ -38,7 +38,7 @@ def test_bad_rows_and_bad_golds_are_named(berry: Berry, tmp_path: Path) -> None:
         {"prompt": "What is 1/2?", "answer": r"\frac{1}{"},
         {"prompt": "What is 3 + 4?", "answer": "3 + 4 is 7, which we find on our fingers.\n#### 7"},
     )
-    found = berry(
+    found = here(
         "check", SIMULATED, "problems.path=p.jsonl", "problems.preset=plain", "verifier.use=math"
     )
     assert found.returncode == 1
@@ -60,9 +60,9 @@ def test_a_run_warns_of_gold_answers_that_are_whole_solutions(
     assert "8 doubtful gold answers" in berry("show", "out").stdout
 
 
-def test_real_problems_through_a_real_chat_template(berry: Berry, gsm8k: Path) -> None:
+def test_real_problems_through_a_real_chat_template(here: Berry, gsm8k: Path) -> None:
     prepare(REAL_MODEL)
-    done = berry("check", GSM8K, f"problems.path={gsm8k}")
+    done = here("check", GSM8K, f"problems.path={gsm8k}")
     assert done.returncode == 0, done.stderr
     assert "golds      7473 judged against themselves, 7473 pass" in done.stdout
     assert "<|im_start|>user\nNatalia sold clips" in done.stdout
@@ -70,14 +70,14 @@ def test_real_problems_through_a_real_chat_template(berry: Berry, gsm8k: Path) -
     assert "time       at most " in done.stdout
 
 
-def test_prompts_longer_than_the_context_are_named(berry: Berry, tmp_path: Path) -> None:
+def test_prompts_longer_than_the_context_are_named(here: Berry, tmp_path: Path) -> None:
     base_model(tmp_path / "model")
     rows = [
         {"prompt": f"What is {n} + 1? {'Think well. ' * 200 * n}", "answer": n + 1} for n in range(3)
     ]
     write_rows(tmp_path / "p.jsonl", *rows)
     plain = ("problems.path=p.jsonl", "problems.preset=plain", "engine.max_model_len=512")
-    done = berry("check", GSM8K, *plain, "engine.model=./model")
+    done = here("check", GSM8K, *plain, "engine.model=./model")
     assert done.returncode == 1
     assert "prompts that leave no room for a response: 2" in done.stdout
     assert "of 512 in all" in done.stdout
@@ -92,18 +92,18 @@ def test_prompts_longer_than_the_context_are_named(berry: Berry, tmp_path: Path)
     ],
 )
 def test_what_cannot_be_checked_is_one_line(
-    berry: Berry, tmp_path: Path, arguments: tuple[str, ...], said: str
+    here: Berry, tmp_path: Path, arguments: tuple[str, ...], said: str
 ) -> None:
     (tmp_path / "empty").mkdir()
     write_rows(tmp_path / "p.jsonl", {"question": "1 + 1?", "answer": "#### 2"})
-    done = berry("check", GSM8K, "problems.path=p.jsonl", *arguments)
+    done = here("check", GSM8K, "problems.path=p.jsonl", *arguments)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert said in done.stderr.splitlines()[-1]
 
 
 def test_kinds_of_targets_that_the_verifier_does_not_take_are_named(
-    berry: Berry, tmp_path: Path
+    here: Berry, tmp_path: Path
 ) -> None:
     write_rows(
         tmp_path / "p.jsonl",
@@ -112,12 +112,12 @@ def test_kinds_of_targets_that_the_verifier_does_not_take_are_named(
         {"prompt": "(A) or (C)?", "target": {"kind": "choice", "value": "C"}},
     )
     mixed = ("check", SIMULATED, "problems.path=p.jsonl", "problems.preset=target")
-    found = berry(*mixed, "verifier.use=math")
+    found = here(*mixed, "verifier.use=math")
     assert found.returncode == 1
     assert "problems with a kind of target that the verifier does not take: 2" in found.stdout
     assert "takes targets of kind math, not choice" in found.stdout
     assert "golds      1 judged against themselves, 1 pass" in found.stdout
-    sound = berry(*mixed, "verifier.use=by_kind")
+    sound = here(*mixed, "verifier.use=by_kind")
     assert sound.returncode == 0, sound.stdout
     assert "golds      3 judged against themselves, 3 pass" in sound.stdout
 

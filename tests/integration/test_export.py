@@ -92,9 +92,9 @@ def test_the_steps_of_a_run_are_a_dataset(run: Path) -> None:
 
 
 @pytest.mark.parametrize("view", ["steps", "traces"])
-def test_nothing_changes_where_nothing_changed(berry: Berry, out: Path, view: str) -> None:
+def test_nothing_changes_where_nothing_changed(here: Berry, out: Path, view: str) -> None:
     before = files(out)
-    done = berry("export", out, "--as", view)
+    done = here("export", out, "--as", view)
     assert done.returncode == 0, done.stderr
     assert files(out) == before
     assert f"{len(read(out, view))} rows in 4 parts" in done.stdout
@@ -102,7 +102,7 @@ def test_nothing_changes_where_nothing_changed(berry: Berry, out: Path, view: st
     assert f'load_dataset("{out}", "{view}", split="train")' in done.stdout
 
 
-def test_a_folder_without_the_view_gets_it(berry: Berry, out: Path) -> None:
+def test_a_folder_without_the_view_gets_it(here: Berry, out: Path) -> None:
     """As one that an earlier version left: no files, no rows in the journal, no word in the card."""
     before = files(out)
     shutil.rmtree(out / "data" / "steps")
@@ -114,7 +114,7 @@ def test_a_folder_without_the_view_gets_it(berry: Berry, out: Path) -> None:
     run_json = json.loads((out / "run.json").read_text())
     del run_json["config"]["labels"]
     (out / "run.json").write_text(json.dumps(run_json))
-    done = berry("export", out, "--as", "steps")
+    done = here("export", out, "--as", "steps")
     assert done.returncode == 0, done.stderr
     after = files(out)
     assert {name: after[name] for name in before if name.startswith("data/")} == {
@@ -125,7 +125,7 @@ def test_a_folder_without_the_view_gets_it(berry: Berry, out: Path) -> None:
     assert sum(entry["rows"]["steps"] for entry in entries) == len(steps)
 
 
-def test_trees_of_an_earlier_version_are_shown_and_exported(berry: Berry, out: Path) -> None:
+def test_trees_of_an_earlier_version_are_shown_and_exported(here: Berry, out: Path) -> None:
     """Their `prompt` was the problem's text, and they did not know what was sent."""
     problems = {row["problem_id"]: row["problem"] for row in read(out, "trees")}
     for path in (out / "data" / "trees").glob("part-*.parquet"):
@@ -133,9 +133,9 @@ def test_trees_of_an_earlier_version_are_shown_and_exported(berry: Berry, out: P
         old = table.drop_columns(["problem", "prompt", "prompt_opening"])
         pq.write_table(old.append_column("prompt", table["problem"]), path)
     first, text = next(iter(problems.items()))
-    assert text in berry("show", out, first).stdout
-    assert text in berry("show", out).stdout
-    done = berry("export", out, "--as", "traces")
+    assert text in here("show", out, first).stdout
+    assert text in here("show", out).stdout
+    done = here("export", out, "--as", "traces")
     assert done.returncode == 0, done.stderr
     traces = datasets.load_dataset(str(out), "traces")["train"]
     assert {row["problem_id"]: row["problem"] for row in traces}.items() <= problems.items()
@@ -143,22 +143,22 @@ def test_trees_of_an_earlier_version_are_shown_and_exported(berry: Berry, out: P
     assert all(row[column] is None for row in traces for column in unknown)
 
 
-def test_the_dataset_cache_does_not_serve_what_was_replaced(berry: Berry, out: Path) -> None:
+def test_the_dataset_cache_does_not_serve_what_was_replaced(here: Berry, out: Path) -> None:
     first = out / "data" / "steps" / "part-00000.parquet"
     whole = len(datasets.load_dataset(str(out), "steps")["train"])
     table = pq.read_table(first)
     pq.write_table(table.slice(1), first)
-    assert berry("export", out, "--as", "steps").returncode == 0
+    assert here("export", out, "--as", "steps").returncode == 0
     assert len(datasets.load_dataset(str(out), "steps")["train"]) == whole
     assert pq.read_table(first).equals(table)
 
 
-def test_other_rules_go_into_a_folder_of_their_own(berry: Berry, run: Path, tmp_path: Path) -> None:
+def test_other_rules_go_into_a_folder_of_their_own(here: Berry, run: Path, tmp_path: Path) -> None:
     before = files(run)
 
     def export(view: str, *rules: str) -> list[dict[str, Any]]:
         output = tmp_path / "-".join([view, *rules])
-        done = berry("export", run, "--as", view, "--output", output, *rules)
+        done = here("export", run, "--as", view, "--output", output, *rules)
         assert done.returncode == 0, done.stderr
         loaded = datasets.load_dataset(str(output))["train"]
         assert f"{len(loaded)} rows" in done.stdout
@@ -187,11 +187,11 @@ def test_other_rules_go_into_a_folder_of_their_own(berry: Berry, run: Path, tmp_
 
 @pytest.mark.parametrize("view", ["steps", "traces"])
 def test_one_file_has_all_the_rows_of_the_folder(
-    berry: Berry, run: Path, tmp_path: Path, view: str
+    here: Berry, run: Path, tmp_path: Path, view: str
 ) -> None:
     before = files(run)
     for name in ("new/a file.jsonl", "rows.parquet"):
-        done = berry("export", run, "--as", view, "--output", name)
+        done = here("export", run, "--as", view, "--output", name)
         assert done.returncode == 0, done.stderr
         assert f"{len(read(run, view))} rows in 4 parts, in {name}" in done.stdout
         kind = "parquet" if name.endswith("parquet") else "json"
@@ -203,24 +203,24 @@ def test_one_file_has_all_the_rows_of_the_folder(
     assert files(run) == before
 
 
-def test_one_file_by_other_rules_and_without_rows(berry: Berry, run: Path, tmp_path: Path) -> None:
+def test_one_file_by_other_rules_and_without_rows(here: Berry, run: Path, tmp_path: Path) -> None:
     for number, name in ((1, "none.jsonl"), (1, "none.parquet"), (10_000, "all.jsonl")):
-        done = berry("export", run, "--as", "traces", "--output", name, f"prune.max_tokens={number}")
+        done = here("export", run, "--as", "traces", "--output", name, f"prune.max_tokens={number}")
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "none.jsonl").read_bytes() == b""
     assert pq.read_table(tmp_path / "none.parquet").num_rows == 0
     assert (tmp_path / "all.jsonl").stat().st_size > 0
 
 
-def test_half_a_file_is_never_left(berry: Berry, out: Path, tmp_path: Path) -> None:
+def test_half_a_file_is_never_left(here: Berry, out: Path, tmp_path: Path) -> None:
     (out / "data" / "trees" / "part-00002.parquet").unlink()
-    done = berry("export", out, "--as", "steps", "--output", "rows.jsonl")
+    done = here("export", out, "--as", "steps", "--output", "rows.jsonl")
     assert done.returncode == 2
     assert "part-00002.parquet: is missing; `rm " in done.stderr
     assert not [path for path in tmp_path.iterdir() if "rows" in path.name]
 
 
-def test_a_deleted_part_is_made_anew(berry: Berry, run: Path, tmp_path: Path) -> None:
+def test_a_deleted_part_is_made_anew(berry: Berry, here: Berry, run: Path, tmp_path: Path) -> None:
     """By the very commands that the messages name, until the run is what it was."""
     shutil.copytree(run, tmp_path / "out")
     shutil.copy(run.parent / "p.jsonl", tmp_path)
@@ -231,37 +231,37 @@ def test_a_deleted_part_is_made_anew(berry: Berry, run: Path, tmp_path: Path) ->
     config = json.loads((run / "run.json").read_text())["config"]
     (tmp_path / "again.yaml").write_text(json.dumps({**config, "output": "out"}))
     for command in (again, ["show", "out"], ["eval", "out"], ["export", "out", "--as", "traces"]):
-        done = berry(*command)
+        done = here(*command)
         assert done.returncode == 2, done.stdout
         assert "out/data/trees/part-00001.parquet: is missing; `rm out/journal" in done.stderr
-    assert berry("status", "out").returncode == 1
+    assert here("status", "out").returncode == 1
     (tmp_path / "out" / "journal" / "part-00001.json").unlink()
     done = berry(*again)
     assert done.returncode == 0, done.stderr
     assert parts(tmp_path / "out") == before
-    assert berry("status", "out").returncode == 0
+    assert here("status", "out").returncode == 0
     (tmp_path / "out" / "data" / "steps" / "part-00000.parquet").write_bytes(b"PAR1")
-    done = berry(*again)
+    done = here(*again)
     assert done.returncode == 2
     assert "`berry export out --as steps` makes it again" in done.stderr
     train = ["train", "prm", "--data", "out", "--base", "nowhere", "--output", "model"]
-    assert "`berry export out --as steps` makes it again" in berry(*train).stderr
-    assert berry("export", "out", "--as", "steps").returncode == 0
+    assert "`berry export out --as steps` makes it again" in here(*train).stderr
+    assert here("export", "out", "--as", "steps").returncode == 0
     assert berry(*again).returncode == 0
     assert parts(tmp_path / "out") == before
 
 
-def test_a_view_without_rows_is_said_to_be_one(berry: Berry, run: Path) -> None:
-    done = berry("export", run, "--as", "traces", "--output", "none", "prune.max_tokens=1")
+def test_a_view_without_rows_is_said_to_be_one(here: Berry, run: Path) -> None:
+    done = here("export", run, "--as", "traces", "--output", "none", "prune.max_tokens=1")
     assert done.returncode == 0, done.stderr
     assert "0 rows" in done.stdout
     assert "load_dataset refuses a view without any" in done.stdout
 
 
-def test_committed_parts_of_an_unfinished_run(berry: Berry, out: Path) -> None:
+def test_committed_parts_of_an_unfinished_run(here: Berry, out: Path) -> None:
     (out / "journal" / "complete.json").unlink()
     (out / "journal" / "part-00002.json").unlink()
-    done = berry("export", out, "--as", "steps", "--output", "some")
+    done = here("export", out, "--as", "steps", "--output", "some")
     assert done.returncode == 0, done.stderr
     assert "in 3 parts" in done.stdout
     assert "is unfinished" in done.stdout
@@ -288,7 +288,7 @@ def test_committed_parts_of_an_unfinished_run(berry: Berry, out: Path) -> None:
     ],
 )
 def test_a_users_mistake_is_one_line_and_status_2(
-    berry: Berry, out: Path, tmp_path: Path, arguments: list[str], complaint: str
+    here: Berry, out: Path, tmp_path: Path, arguments: list[str], complaint: str
 ) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("")
@@ -299,7 +299,7 @@ def test_a_users_mistake_is_one_line_and_status_2(
     shutil.rmtree(tmp_path / "begun" / "journal")
     with (tmp_path / "busy" / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        done = berry("export", *arguments)
+        done = here("export", *arguments)
     assert done.returncode == 2, done.stdout + done.stderr
     line = done.stderr.splitlines()[-1]
     assert line.startswith("berry: ")

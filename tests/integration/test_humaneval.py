@@ -54,14 +54,14 @@ async def test_canonical_solutions_pass(rows: list[dict[str, Any]]) -> None:
 
 
 async def test_planted_faults_are_found(rows: list[dict[str, Any]]) -> None:
-    verifier = CodeVerifier(CodeVerifier.Config(cpu_seconds=1, wall_seconds=5))
+    verifier = CodeVerifier(CodeVerifier.Config(cpu_seconds=0.5, wall_seconds=5))
     plain = Sandbox()
     found: Counter[str] = Counter()
 
     async def judge(row: dict[str, Any], what: str, faulty: str) -> str | None:
         verdict = await verifier.verify("", f"```python\n{faulty}\n```", target(row))
         script = f"{row['prompt']}\n    pass\n{faulty}\n{row['test']}\ncheck({row['entry_point']})"
-        limits = Limits(cpu_seconds=1, wall_seconds=5)
+        limits = Limits(cpu_seconds=0.5, wall_seconds=5)
         result = await plain.run(Program(code=script, limits=limits))
         expected = Outcome.PASS if result.status is Status.OK else Outcome.FAIL
         found[row["task_id"]] += verdict.outcome is Outcome.FAIL

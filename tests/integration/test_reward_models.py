@@ -6,16 +6,13 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import cli
-from tests.conftest import ROOT, Berry
+from tests.conftest import ROOT, Berry, Finished
 from tests.patience import wait_until
 from tests.tiny_models import base_model, byte_level, reward_model
 
@@ -184,49 +181,9 @@ def test_a_missing_model_folder_is_one_line(berry: Berry) -> None:
     assert "model=./none: expected a folder with a model's config.json" in done.stderr.splitlines()[-1]
 
 
-@dataclass(frozen=True)
-class Done:
-    """What a command came to."""
-
-    status: int
-    stdout: str
-    stderr: str
-
-
-Here = Callable[..., Done]
-
-
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
-    """Runs the `berry` command in this process, which has torch loaded already, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["berry", *map(str, arguments)])
-        monkeypatch.setattr(sys, "path", list(sys.path))
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return Done(status=ended.value.code, stdout=captured.out, stderr=captured.err)
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of the simulated solver, whose tokens are bytes."""
-    folder = tmp_path_factory.mktemp("labelled")
-    done = subprocess.run(
-        [Path(sys.executable).parent / "berry", "run", SIMULATED, "output=out", "problems.size=12"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return folder / "out"
+def labelled(finished: Finished) -> Path:
+    return finished.out
 
 
 def _bytes_tokenizer() -> Any:
@@ -262,26 +219,26 @@ def _byte_characters() -> list[str]:
 
 @pytest.mark.ray
 def test_train_evaluate_and_prune_by_the_trained_model(
-    berry: Berry, here: Here, labelled: Path, tmp_path: Path
+    berry: Berry, here: Berry, labelled: Path, tmp_path: Path
 ) -> None:
     base = base_model(tmp_path / "base", _bytes_tokenizer())
     short = ("held_out=0.3", "max_steps=12", "learning_rate=1e-3", "new_layers=1")
     exported = here("export", labelled, "--as", "steps", "--output", "steps")
-    assert exported.status == 0, exported.stderr
+    assert exported.returncode == 0, exported.stderr
     trained = here(
         "train", "prm", "--data", labelled, "steps", "--base", base, "--output", "prm", *short
     )
-    assert trained.status == 0, trained.stderr
+    assert trained.returncode == 0, trained.stderr
     assert "held out" in trained.stdout
     assert re.search(
         r"^warning    trained on under 100 problems.*do not prune by it", trained.stdout, re.M
     )
     assert "training 1/12, left" in trained.stderr
     again = here("train", "prm", "--data", labelled, "--base", base, "--output", "prm", *short)
-    assert again.status == 0
+    assert again.returncode == 0
     assert "holds a trained prm already" in again.stdout
     trained = here("train", "orm", "--data", labelled, "--base", base, "--output", "orm", *short)
-    assert trained.status == 0, trained.stderr
+    assert trained.returncode == 0, trained.stderr
 
     evaluated = here(
         "eval",
@@ -297,10 +254,10 @@ def test_train_evaluate_and_prune_by_the_trained_model(
         "--output",
         "figures",
     )
-    assert evaluated.status == 0, evaluated.stderr
+    assert evaluated.returncode == 0, evaluated.stderr
     seen = json.loads((tmp_path / "prm" / "berry_reward_model.json").read_text())["train_problems"]
     assert f"{len(seen)} problems that a model was trained on" in evaluated.stdout
-    assert f" {12 - len(seen)} " in evaluated.stdout
+    assert f" {24 - len(seen)} " in evaluated.stdout
 
     used = berry(
         "run",
@@ -316,7 +273,7 @@ def test_train_evaluate_and_prune_by_the_trained_model(
     assert re.search(r"^pruning    \d+ of \d+ rollouts ended mid-way", used.stdout, re.M)
     assert used.stderr.count("warning: reward model ") == 2
     assert re.search(
-        r"^scored by  prm, trained on \d+ responses to \d problems.*under 100", used.stdout, re.M
+        r"^scored by  prm, trained on \d+ responses to \d+ problems.*under 100", used.stdout, re.M
     )
 
 
@@ -347,7 +304,7 @@ def test_a_run_has_the_same_scores_by_either_backend(berry: Berry, tmp_path: Pat
     assert scores[1] == pytest.approx(scores[0], abs=1e-2)
 
 
-def test_a_users_mistake_is_one_line_and_status_2(here: Here, labelled: Path, tmp_path: Path) -> None:
+def test_a_users_mistake_is_one_line_and_status_2(here: Berry, labelled: Path, tmp_path: Path) -> None:
     base = base_model(tmp_path / "base", _bytes_tokenizer())
     other = base_model(tmp_path / "other", byte_level())
     prm = reward_model(tmp_path / "prm", "prm")
@@ -372,6 +329,6 @@ def test_a_users_mistake_is_one_line_and_status_2(here: Here, labelled: Path, tm
     ]
     for arguments, complaint in cases:
         done = here(*arguments)
-        assert done.status == 2, (arguments, done.stderr)
+        assert done.returncode == 2, (arguments, done.stderr)
         assert complaint in done.stderr.splitlines()[-1], (arguments, done.stderr)
         assert "Traceback" not in done.stderr

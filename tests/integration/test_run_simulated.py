@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.cache import sequences
-from tests.conftest import ROOT, Berry
+from tests.conftest import ROOT, Berry, Finished, run_berry
 from tests.patience import wait_until
 
 pytestmark = pytest.mark.ray
@@ -31,31 +32,29 @@ def parts(out: Path) -> dict[str, str]:
 
 
 def test_a_run_from_problems_to_a_dataset(
-    berry: Berry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    berry: Berry, finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = berry("run", SIMULATED, "output=out", "problems.size=20")
-    assert done.returncode == 0, done.stderr
-    out = tmp_path / "out"
+    out = Path(shutil.copytree(finished.out, tmp_path / "out"))
 
-    assert "problems   20" in done.stdout
-    assert "Traceback" not in done.stderr
-    assert "ray" not in (done.stdout + done.stderr).lower().replace("array", "")
+    assert "problems   24" in finished.stdout
+    assert "Traceback" not in finished.stderr
+    assert "ray" not in (finished.stdout + finished.stderr).lower().replace("array", "")
 
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     trees = datasets.load_dataset(str(out), "trees")["train"]
     traces = datasets.load_dataset(str(out), "traces")["train"]
-    assert len(trees) == len(set(trees["problem_id"])) == 20
+    assert len(trees) == len(set(trees["problem_id"])) == 24
     kept = sum(t["kept"] for row in trees["trajectories"] for t in row)
     assert len(traces) == kept > 0
     assert set(traces["outcome"]) == {"pass"}
 
     assert "state" in (out / "README.md").read_text()
     last = json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])
-    assert last["problems"] == 20
+    assert last["problems"] == 24
     sampled = sequences(pq.read_table(out / "data" / "trees").to_pylist())
     assert last["new_prompt_tokens"] == sum(len(prefix) for prefix, _ in sampled)
     assert last["new_prompt_tokens_cached"] is None
-    assert "prefixes" not in done.stdout
+    assert "prefixes" not in finished.stdout
 
     status = berry("status", "out")
     assert status.returncode == 0
@@ -64,31 +63,33 @@ def test_a_run_from_problems_to_a_dataset(
     assert shown.returncode == 0
     assert "(kept)" in shown.stdout
 
-    again = berry("run", SIMULATED, "output=out", "problems.size=20")
+    again = berry("run", SIMULATED, "output=out", "problems.size=24")
     assert again.returncode == 0
-    assert "problems   20" in again.stdout
+    assert "problems   24" in again.stdout
 
 
-def test_the_same_seed_gives_the_same_bytes_however_the_work_is_spread(
-    berry: Berry, tmp_path: Path
-) -> None:
-    runs = {
-        "one": [],
+@pytest.fixture(scope="module")
+def runs(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The same run as `finished`, spread in other ways, and one of another seed."""
+    folder = tmp_path_factory.mktemp("runs")
+    options = {
         "two": ["cluster.workers=2", "cluster.problems_in_flight=3", "engine.token_seconds=0.0001"],
         "three": ["cluster.verifier_actors=1", "verifier.use=math"],
         "other": ["seed=1", "problems.seed=0"],
     }
-    for out, overrides in runs.items():
-        done = berry("run", SIMULATED, f"output={out}", "problems.size=24", *overrides)
+    for out, overrides in options.items():
+        done = run_berry(folder, "run", SIMULATED, f"output={out}", "problems.size=24", *overrides)
         assert done.returncode == 0, done.stderr
-    one, two = parts(tmp_path / "one"), parts(tmp_path / "two")
+    return {"one": finished.out, **{out: folder / out for out in options}}
+
+
+def test_the_same_seed_gives_the_same_bytes_however_the_work_is_spread(runs: dict[str, Path]) -> None:
+    one, two, other = parts(runs["one"]), parts(runs["two"]), parts(runs["other"])
     assert len(one) == 9
     assert one == two
-    assert parts(tmp_path / "other").keys() == one.keys()
-    assert not set(parts(tmp_path / "other").values()) & set(one.values())
-    nodes = [
-        pq.read_table(tmp_path / run / "data" / "trees", columns=["nodes"]) for run in ("one", "three")
-    ]
+    assert other.keys() == one.keys()
+    assert not set(other.values()) & set(one.values())
+    nodes = [pq.read_table(runs[run] / "data" / "trees", columns=["nodes"]) for run in ("one", "three")]
     assert nodes[0].equals(nodes[1])
 
 
@@ -161,15 +162,15 @@ def test_a_failure_in_a_part_of_ones_own_names_the_exception(berry: Berry, tmp_p
 
 
 def test_the_dataset_cache_never_serves_an_earlier_run(
-    berry: Berry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     seen = []
-    for seed in (1, 2):
-        folder = tmp_path / str(seed) / "out"
-        done = berry("run", SIMULATED, f"output={folder}", "problems.size=8", f"seed={seed}")
-        assert done.returncode == 0, done.stderr
-        seen.append(datasets.load_dataset(str(folder), "trees")["train"]["problem_id"][:])
+    for name in ("one", "other"):
+        # In the same place after each other, as by somebody who deletes a run and starts another.
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        folder = shutil.copytree(runs[name], tmp_path / "out")
+        seen.append(datasets.load_dataset(str(folder), "trees")["train"]["nodes"][:])
     assert seen[0] != seen[1]
 
 
@@ -181,30 +182,42 @@ def test_the_dataset_cache_never_serves_an_earlier_run(
         ([SIMULATED, "strategy.points=many"], "strategy.points: expected a whole number, got 'many'"),
         ([SIMULATED, "problems.path=nowhere.jsonl"], "there is no file nowhere.jsonl"),
         ([SIMULATED, "problems.path=empty.jsonl"], "no problems"),
-        ([SIMULATED, "problems.path=bad.jsonl"], "bad.jsonl, line 2: field 'answer'"),
-        ([SIMULATED, "engine.model=./nowhere"], "there is no folder ./nowhere"),
         ([SIMULATED, "output=taken"], "expected an empty or new folder"),
         ([SIMULATED, "output=bad.jsonl/out"], "bad.jsonl/out: cannot be used (Not a directory)"),
         ([SIMULATED, "output=/proc/berry"], "/proc/berry: cannot be used"),
         ([SIMULATED, "problems.task=chain_sums"], "did you mean chain_sum"),
         ([SIMULATED, "--address", "127.0.0.1:1"], "Ray at 127.0.0.1:1"),
-        # Without the check Ray would wait for ever for a GPU that nobody has.
-        (
-            [SIMULATED, "cluster.gpus_per_worker=1000"],
-            "expected a cluster with 1000 GPUs for 1 workers",
-        ),
         ([], "Missing argument 'CONFIG'"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_status_2(
-    berry: Berry, tmp_path: Path, arguments: list[object], complaint: str
+    here: Berry, tmp_path: Path, arguments: list[object], complaint: str
 ) -> None:
     (tmp_path / "empty.jsonl").write_text("")
-    good = json.dumps({"question": "1 + 1?", "answer": "#### 2"})
-    (tmp_path / "bad.jsonl").write_text(f'{good}\n{{"question": "x"}}\n')
+    (tmp_path / "bad.jsonl").write_text("")
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "thesis.tex").write_text("")
-    done = berry("run", *arguments)
+    is_a_mistake(here("run", *arguments), complaint)
+
+
+@pytest.mark.parametrize(
+    ("override", "complaint"),
+    [
+        ("problems.path=bad.jsonl", "bad.jsonl, line 2: field 'answer'"),
+        ("engine.model=./nowhere", "there is no folder ./nowhere"),
+        # Without the check Ray would wait for ever for a GPU that nobody has.
+        ("cluster.gpus_per_worker=1000", "expected a cluster with 1000 GPUs for 1 workers"),
+    ],
+)
+def test_a_mistake_that_shows_once_ray_has_started_is_one_line_too(
+    berry: Berry, tmp_path: Path, override: str, complaint: str
+) -> None:
+    good = json.dumps({"question": "1 + 1?", "answer": "#### 2"})
+    (tmp_path / "bad.jsonl").write_text(f'{good}\n{{"question": "x"}}\n')
+    is_a_mistake(berry("run", SIMULATED, override), complaint)
+
+
+def is_a_mistake(done: "subprocess.CompletedProcess[str]", complaint: str) -> None:
     assert done.returncode == 2, done.stderr
     line = done.stderr.splitlines()[-1]
     assert line.startswith("berry: ")
@@ -229,29 +242,27 @@ def test_bad_rows_are_skipped_and_counted_if_asked_for(berry: Berry, tmp_path: P
     assert "intake     1 duplicates, 1 bad rows" in done.stdout
 
 
-def test_a_bad_row_in_mid_run_leaves_what_was_written_readable(berry: Berry, tmp_path: Path) -> None:
+def test_after_a_bad_row_in_mid_run_the_same_problem_set_goes_on_and_no_other(
+    berry: Berry, here: Berry, tmp_path: Path
+) -> None:
     rows = [json.dumps({"question": f"{n} + 1?", "answer": f"#### {n + 1}"}) for n in range(400)]
     (tmp_path / "p.jsonl").write_text("\n".join([*rows, "{"]) + "\n")
     done = berry("run", SIMULATED, "problems.path=p.jsonl", "output=out")
     assert done.returncode == 2
     assert "p.jsonl, line 401: is not JSON" in done.stderr.splitlines()[-1]
-    status = berry("status", "out")
+    status = here("status", "out")
     assert "(unfinished)" in status.stdout
     assert pq.read_table(tmp_path / "out" / "data" / "trees").num_rows > 0
-    (tmp_path / "p.jsonl").write_text("\n".join(rows) + "\n")
-    done = berry("run", SIMULATED, "problems.path=p.jsonl", "output=out")
-    assert done.returncode == 0, done.stderr
-    assert "problems   400," in done.stdout
 
-
-def test_a_changed_problem_set_is_not_mixed_with_the_old_one(berry: Berry, tmp_path: Path) -> None:
-    rows = [json.dumps({"question": f"{n} + 1?", "answer": f"#### {n + 1}"}) for n in range(400)]
-    (tmp_path / "p.jsonl").write_text("\n".join([*rows, "{"]) + "\n")
-    assert berry("run", SIMULATED, "problems.path=p.jsonl", "output=out").returncode == 2
     (tmp_path / "p.jsonl").write_text("\n".join(rows[1:]) + "\n")
     done = berry("run", SIMULATED, "problems.path=p.jsonl", "output=out")
     assert done.returncode == 2
     assert "the problem set has changed" in done.stderr
+
+    (tmp_path / "p.jsonl").write_text("\n".join(rows) + "\n")
+    done = berry("run", SIMULATED, "problems.path=p.jsonl", "output=out")
+    assert done.returncode == 0, done.stderr
+    assert "problems   400," in done.stdout
 
 
 def test_no_disk_left_is_one_line_and_keeps_what_was_written(tmp_path: Path) -> None:
@@ -307,6 +318,8 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, number: signal.Sig
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
+        # Whatever the tests were started by: `nohup` has SIGHUP ignored.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     wait_until((tmp_path / "my out" / "metrics.jsonl").exists, process)
     process.send_signal(number)

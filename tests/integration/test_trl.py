@@ -23,7 +23,7 @@ from pipeline.records import Problem
 from pipeline.search.best_of_n import BestOfN
 from pipeline.tree import Finish
 from tests.chat_templates import TEMPLATES, Template
-from tests.conftest import ROOT, Berry, make_problem, make_verdict
+from tests.conftest import ROOT, Finished, make_problem, make_verdict
 from tests.tiny_models import base_model
 from verifiers import Target, Verdict
 
@@ -65,12 +65,10 @@ def trained(labels: Sequence[int]) -> list[int]:
 
 
 @pytest.mark.ray
-def test_a_simulated_run_is_trained_on_as_it_is(berry: Berry, tmp_path: Path) -> None:
-    done = berry("run", ROOT / "configs" / "simulated.yaml", "output=out", "problems.size=8")
-    assert done.returncode == 0, done.stderr
+def test_a_simulated_run_is_trained_on_as_it_is(finished: Finished, tmp_path: Path) -> None:
     model = base_model(tmp_path / "model", TEMPLATES["chatml"].tokenizer())
-    trainer = train(SNIPPETS[:1], model, tmp_path / "out")
-    rows = datasets.load_dataset(str(tmp_path / "out"), "traces")["train"]
+    trainer = train(SNIPPETS[:1], model, finished.out)
+    rows = datasets.load_dataset(str(finished.out), "traces")["train"]
     assert len(losses(trainer)) == 3
     assert all(map(math.isfinite, losses(trainer)))
     assert len(trainer.train_dataset) == len(rows)

@@ -23,7 +23,7 @@ def read(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_every_row_gets_a_verdict_in_order(berry: Berry, tmp_path: Path) -> None:
+def test_every_row_gets_a_verdict_in_order(here: Berry, tmp_path: Path) -> None:
     write(
         tmp_path / "in.jsonl",
         {"id": "a", "gold": "1/2", "response": r"\boxed{0.5}"},
@@ -34,7 +34,7 @@ def test_every_row_gets_a_verdict_in_order(berry: Berry, tmp_path: Path) -> None
         {"id": "odd", "gold": "3", "response": "\ud800 \\boxed{3}"},
         {"id": "share", "gold": "50", "response": r"\boxed{50\%}", "prompt": "What percentage is it?"},
     )
-    done = berry("verify", "math", "--input", "in.jsonl", "--output", "out.jsonl", "--workers", 2)
+    done = here("verify", "math", "--input", "in.jsonl", "--output", "out.jsonl", "--workers", 2)
     assert done.returncode == 0, done.stderr
     rows = read(tmp_path / "out.jsonl")
     assert [row["id"] for row in rows] == ["a", 2, "slow", 4, "none", "odd", "share"]
@@ -66,10 +66,10 @@ def test_thousands_of_rows_are_streamed(berry: Berry, tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_row_is_named_after_the_verdicts_before_it(
-    berry: Berry, tmp_path: Path, bad: object, complaint: str
+    here: Berry, tmp_path: Path, bad: object, complaint: str
 ) -> None:
     write(tmp_path / "in.jsonl", {"id": 1, "gold": "1", "response": r"\boxed{1}"}, bad)
-    done = berry("verify", "math", "--input", "in.jsonl", "--output", "out.jsonl")
+    done = here("verify", "math", "--input", "in.jsonl", "--output", "out.jsonl")
     assert done.returncode == 2
     assert complaint in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -80,10 +80,10 @@ def test_a_bad_row_is_named_after_the_verdicts_before_it(
     ("source", "output"), [("nowhere.jsonl", "out.jsonl"), ("in.jsonl", "nowhere/out.jsonl")]
 )
 def test_a_file_that_cannot_be_opened_is_named(
-    berry: Berry, tmp_path: Path, source: str, output: str
+    here: Berry, tmp_path: Path, source: str, output: str
 ) -> None:
     write(tmp_path / "in.jsonl", {"gold": "1", "response": "1"})
-    done = berry("verify", "math", "--input", source, "--output", output)
+    done = here("verify", "math", "--input", source, "--output", output)
     assert done.returncode == 2
     assert done.stderr.strip().endswith("No such file or directory")
     assert "nowhere" in done.stderr
@@ -136,9 +136,9 @@ def test_code_gets_verdicts_with_evidence_in_order(berry: Berry, tmp_path: Path)
         ({"response": "x = 1", "target": {**INC, "limits": {"cpu": 1}}}, "limits.cpu"),
     ],
 )
-def test_a_bad_code_row_is_named(berry: Berry, tmp_path: Path, bad: object, complaint: str) -> None:
+def test_a_bad_code_row_is_named(here: Berry, tmp_path: Path, bad: object, complaint: str) -> None:
     write(tmp_path / "in.jsonl", {"id": 1, "response": "def inc(x): return x + 1", "target": INC}, bad)
-    done = berry("verify", "code", "--input", "in.jsonl", "--output", "out.jsonl")
+    done = here("verify", "code", "--input", "in.jsonl", "--output", "out.jsonl")
     assert done.returncode == 2
     assert complaint in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -202,7 +202,7 @@ def test_any_verifier_judges_rows_with_targets(
     assert {row["verifier"] for row in rows} == {"mine/2"}
 
 
-def test_combined_verifiers_judge_rows_with_targets(berry: Berry, tmp_path: Path) -> None:
+def test_combined_verifiers_judge_rows_with_targets(here: Berry, tmp_path: Path) -> None:
     write(
         tmp_path / "in.jsonl",
         {"id": "sum", "target": {"kind": "math", "value": "1/2"}, "response": r"\boxed{0.5}"},
@@ -210,7 +210,7 @@ def test_combined_verifiers_judge_rows_with_targets(berry: Berry, tmp_path: Path
     )
     verifiers = "verifiers=[{use: code}, {use: math}]"
     files = ("--input", "in.jsonl", "--output", "out.jsonl")
-    done = berry("verify", "use", "first_decisive", verifiers, *files)
+    done = here("verify", "use", "first_decisive", verifiers, *files)
     assert done.returncode == 0, done.stderr
     rows = read(tmp_path / "out.jsonl")
     assert [row["outcome"] for row in rows] == ["pass", "pass"]
@@ -242,12 +242,12 @@ def test_a_mistake_with_any_verifier_is_one_line(
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_no_input_costs_no_output(berry: Berry, tmp_path: Path) -> None:
+def test_no_input_costs_no_output(here: Berry, tmp_path: Path) -> None:
     (tmp_path / "out.jsonl").write_text("kept\n")
-    missing = berry("verify", "math", "--input", "typo.jsonl", "--output", "out.jsonl")
+    missing = here("verify", "math", "--input", "typo.jsonl", "--output", "out.jsonl")
     assert missing.returncode == 2
     assert "typo.jsonl" in missing.stderr
-    same = berry("verify", "math", "--input", "out.jsonl", "--output", "out.jsonl")
+    same = here("verify", "math", "--input", "out.jsonl", "--output", "out.jsonl")
     assert same.returncode == 2
     assert "expected another file than the input" in same.stderr
     assert (tmp_path / "out.jsonl").read_text() == "kept\n"
@@ -322,12 +322,12 @@ class BreaksAtTheEnd(Good):
     ],
 )
 def test_a_verifier_that_breaks_around_its_work_is_one_line(
-    berry: Berry, tmp_path: Path, use: str, status: int, complaint: str
+    here: Berry, tmp_path: Path, use: str, status: int, complaint: str
 ) -> None:
     (tmp_path / "broken.py").write_text(BROKEN)
     (tmp_path / "exits.py").write_text("raise SystemExit(3)")
     write(tmp_path / "in.jsonl", {"target": {"kind": "any"}, "response": "x"})
-    done = berry("verify", "use", use, "--input", "in.jsonl", "--output", "out.jsonl")
+    done = here("verify", "use", use, "--input", "in.jsonl", "--output", "out.jsonl")
     assert done.returncode == status, done.stderr
     assert complaint in done.stderr
     assert "Traceback" not in done.stderr

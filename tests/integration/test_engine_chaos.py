@@ -1,0 +1,89 @@
+"""An engine's process dies, and with it at most the problem that it died of."""
+
+import json
+from pathlib import Path
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+from benchmarks.cache import sequences
+from tests.conftest import ROOT, Berry
+from tests.integration.test_chaos import explored, find_process, start
+from tests.patience import wait_until
+from tests.tiny_models import base_model
+
+pytestmark = [pytest.mark.ray, pytest.mark.chaos]
+QUICKSTART = str(ROOT / "configs" / "quickstart.yaml")
+
+
+def write_questions(path: Path, *num_repetitions: int) -> Path:
+    """Sums with long-winded questions."""
+    rows = [
+        {"question": f"What is {n} + {n}? {'Think well. ' * length}", "answer": f"#### {2 * n}"}
+        for n, length in enumerate(num_repetitions, start=1)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture(scope="module")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that knows nothing: what its engine survives does not depend on what it says."""
+    return base_model(tmp_path_factory.mktemp("tiny") / "model", max_position_embeddings=4096)
+
+
+@pytest.mark.engine
+def test_an_engine_process_that_is_killed_is_replaced(tmp_path: Path, tiny_model: Path) -> None:
+    """Its prompts are long and its requests seeded, as in the next test, without the options that make
+    vLLM cut prefills: so the one death is the one that it was given."""
+    out = tmp_path / "out"
+    questions = write_questions(tmp_path / "p.jsonl", *[300] * 8)
+    seeded = (f"problems.path={questions}", f"engine.model={tiny_model}", "engine.request_seeds=true")
+    longer = ("engine.max_model_len=4096", "sampling.max_tokens=768", "cluster.report_seconds=1")
+    process = start(out, QUICKSTART, *seeded, *longer)
+    wait_until((out / "metrics.jsonl").exists, process)
+    found = find_process(psutil.Process(process.pid), "VLLM::EngineCore")
+    assert found is not None
+    found.kill()
+    assert process.wait() == 0
+    facts = json.loads((out / "journal" / "complete.json").read_text())
+    assert facts["restarts"] == 1
+    assert len(set(explored(out))) == facts["problems"] == 8
+    assert facts["problems_failed"] == 0
+    # What was sampled before the engine died counts too, and nothing of it is unknown.
+    kept = sequences(pq.read_table(out / "data" / "trees").to_pylist())
+    assert facts["new_prompt_tokens"] >= sum(len(prefix) for prefix, _ in kept)
+    assert 0 < facts["new_prompt_tokens_cached"] < facts["new_prompt_tokens"]
+
+
+@pytest.mark.engine
+def test_an_engine_that_dies_of_a_request_costs_only_that_problem(
+    berry: Berry, tmp_path: Path, tiny_model: Path
+) -> None:
+    """vLLM 0.32's CPU engine dies of a seeded request whose prefill is cut into chunks."""
+    write_questions(tmp_path / "p.jsonl", 1, 1, 90, 1, 1)
+    done = berry(
+        "run",
+        QUICKSTART,
+        f"engine.model={tiny_model}",
+        "problems.path=p.jsonl",
+        "output=out",
+        "strategy.use=best_of_n",
+        "strategy.n=1",
+        "engine.request_seeds=true",
+        "engine.options={enable_chunked_prefill: true, max_num_batched_tokens: 160, max_num_seqs: 8}",
+        "cluster.attempts=2",
+    )
+    out = tmp_path / "out"
+    facts = json.loads((out / "journal" / "complete.json").read_text())
+    assert facts["restarts"] == 2
+    assert facts["problems"] == 5
+    assert facts["problems_failed"] == 1
+    rows = pq.read_table(out / "data" / "trees", columns=["problem", "prompt", "errors"]).to_pylist()
+    (failed,) = [row for row in rows if row["errors"]]
+    assert failed["problem"].startswith("What is 3 + 3?")
+    assert failed["prompt"] is None
+    assert failed["errors"][0].startswith("given up after 2 attempts")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("berry: 1 problem failed")
