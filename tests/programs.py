@@ -16,3 +16,21 @@ def running(sandbox: Sandbox) -> list[psutil.Process]:
             if worker.pid is not None:
                 found += psutil.Process(worker.zygote_pid).children()
     return found
+
+
+def sleep_in_thread(seconds: float, printed: object) -> str:
+    """A program that sleeps and prints something; while it sleeps `asleep` finds it."""
+    return (
+        f"import threading, time\nthread = threading.Thread(target=time.sleep, args=[{seconds}])\n"
+        f"thread.start()\nthread.join()\nprint({printed!r})"
+    )
+
+
+def asleep(sandbox: Sandbox) -> list[psutil.Process]:
+    """Those of `sleep_in_thread` whose own code has the word: of a second thread everybody can know."""
+    found = []
+    for process in running(sandbox):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.num_threads() > 1:
+                found.append(process)
+    return found

@@ -7,6 +7,7 @@ import pty
 import random
 import re
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -171,7 +172,7 @@ def test_a_terminal_that_is_closed_interrupts_the_run(tmp_path: Path) -> None:
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=own_terminal,
     )
     os.close(theirs)
     stop = threading.Event()
@@ -184,6 +185,13 @@ def test_a_terminal_that_is_closed_interrupts_the_run(tmp_path: Path) -> None:
     os.close(ours)
     assert process.wait() == 130
     all_ended(family)
+
+
+def own_terminal() -> None:
+    """Makes standard input the terminal that a process hangs on, and a hang-up what ends it."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    # `nohup`, if the tests were started by it, has the signal ignored.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def all_ended(family: list[psutil.Process]) -> None:

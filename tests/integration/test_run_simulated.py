@@ -318,6 +318,8 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, number: signal.Sig
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
+        # Whatever the tests were started by: `nohup` has SIGHUP ignored.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     wait_until((tmp_path / "my out" / "metrics.jsonl").exists, process)
     process.send_signal(number)

@@ -14,7 +14,7 @@ import pytest
 
 from sandbox import Limits, Program, Sandbox, SandboxConfig, SandboxUnavailable, Status
 from tests.patience import until
-from tests.programs import running
+from tests.programs import asleep, running, sleep_in_thread
 
 SOAK_RUNS = int(os.environ.get("BERRY_SOAK_RUNS", "3000"))
 
@@ -63,8 +63,8 @@ async def test_a_worker_that_is_lost_comes_back(signal_number: int) -> None:
 @pytest.mark.chaos
 async def test_a_program_killed_from_outside_is_run_once_more() -> None:
     async with Sandbox(SandboxConfig(workers=1)) as sandbox:
-        task = asyncio.create_task(sandbox.run(Program(code="import time; time.sleep(1); print(1)")))
-        (program,) = await until(lambda: running(sandbox))
+        task = asyncio.create_task(sandbox.run(Program(code=sleep_in_thread(1, 1))))
+        (program,) = await until(lambda: asleep(sandbox))
         program.kill()
         assert (await task).stdout == b"1\n"
 
@@ -73,12 +73,12 @@ async def test_a_program_killed_from_outside_is_run_once_more() -> None:
 @pytest.mark.parametrize("times", [1, 2])
 async def test_a_program_stopped_from_outside_is_run_once_more(times: int) -> None:
     limits = Limits(wall_seconds=2)
-    program = Program(code="import time; time.sleep(1.5); print(1)", limits=limits)
+    program = Program(code=sleep_in_thread(1.5, 1), limits=limits)
     async with Sandbox(SandboxConfig(workers=1)) as sandbox:
         task = asyncio.create_task(sandbox.run(program))
         stopped: set[psutil.Process] = set()
         while len(stopped) < times:
-            (child,) = await until(lambda: set(running(sandbox)) - stopped)
+            (child,) = await until(lambda: set(asleep(sandbox)) - stopped)
             child.suspend()
             stopped.add(child)
         result = await task
