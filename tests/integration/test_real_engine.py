@@ -98,7 +98,7 @@ def test_gsm8k_problems_with_four_rollouts_each(berry: Berry, tmp_path: Path, gs
 def test_the_quickstart_ends_with_survivors(
     berry: Berry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = berry("run", ROOT / "configs" / "quickstart.yaml", "output=out")
+    done = berry("run", ROOT / "configs" / "quickstart.yaml", "output=out", "problems.size=12")
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert "INFO" not in done.stderr + done.stdout
