@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from pipeline import cli
@@ -25,6 +26,10 @@ from verifiers import Outcome, Target, Verdict
 ROOT = Path(__file__).parent.parent
 REAL_MODEL = "SmolLM2-135M-Instruct"
 SHARED_DATA = ROOT.parent / "shared" / "data"
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 Berry = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -154,7 +154,7 @@ randoms = st.randoms(use_true_random=False)
 
 @by_case
 class TestEveryStrategy:
-    @settings(max_examples=8, deadline=None)
+    @settings(max_examples=8)
     @given(seed=seeds, order=randoms)
     def test_it_ends_and_asks_for_no_more_than_it_may(
         self, case: Case, seed: int, order: Random
@@ -164,7 +164,7 @@ class TestEveryStrategy:
         assert 1 <= tree.num_rollouts <= case.most
         assert strategy.propose(tree, []) == []
 
-    @settings(max_examples=8, deadline=None)
+    @settings(max_examples=8)
     @given(seed=seeds, order=randoms)
     def test_it_ends_where_nothing_can_be_judged(self, case: Case, seed: int, order: Random) -> None:
         strategy = build(case)
@@ -179,7 +179,7 @@ class TestEveryStrategy:
         assert tree.num_rollouts <= case.most
         assert tree.num_rollouts == case.most or not case.exact
 
-    @settings(max_examples=5, deadline=None)
+    @settings(max_examples=5)
     @given(seed=seeds)
     def test_the_tree_does_not_depend_on_the_order_of_arrival(self, case: Case, seed: int) -> None:
         trees = [
@@ -190,7 +190,7 @@ class TestEveryStrategy:
         assert shapes[0] == shapes[1] == shapes[2] or case.by_arrival
         assert len({tree.num_rollouts for tree in trees}) == 1 or not case.exact
 
-    @settings(max_examples=5, deadline=None)
+    @settings(max_examples=5)
     @given(seed=seeds, order=randoms)
     def test_what_it_remembers_changes_nothing(self, case: Case, seed: int, order: Random) -> None:
         strategy = build(case)
@@ -202,7 +202,7 @@ class TestEveryStrategy:
 
         World(seed, order).search(Tree([1], "ask"), propose)
 
-    @settings(max_examples=5, deadline=None)
+    @settings(max_examples=5)
     @given(seed=seeds, turns=st.integers(0, 12))
     def test_it_goes_on_from_a_stored_tree(self, case: Case, seed: int, turns: int) -> None:
         whole = World(seed, Random(0)).search(Tree([1], "ask"), build(case).propose)
@@ -220,7 +220,7 @@ class TestEveryStrategy:
             rest = build(case).propose(tree, [half])
             assert sum(e.num_rollouts for e in rest) == sum(e.num_rollouts for e in asked) - 1
 
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=15)
     @given(
         seed=seeds,
         order=randoms,

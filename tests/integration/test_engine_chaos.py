@@ -38,7 +38,7 @@ def test_an_engine_process_that_is_killed_is_replaced(tmp_path: Path, tiny_model
     """Its prompts are long and its requests seeded, as in the next test, without the options that make
     vLLM cut prefills: so the one death is the one that it was given."""
     out = tmp_path / "out"
-    questions = write_questions(tmp_path / "p.jsonl", *[300] * 8)
+    questions = write_questions(tmp_path / "p.jsonl", *[300] * 4)
     seeded = (f"problems.path={questions}", f"engine.model={tiny_model}", "engine.request_seeds=true")
     longer = ("engine.max_model_len=4096", "sampling.max_tokens=768", "cluster.report_seconds=1")
     process = start(out, QUICKSTART, *seeded, *longer)
@@ -49,7 +49,7 @@ def test_an_engine_process_that_is_killed_is_replaced(tmp_path: Path, tiny_model
     assert process.wait() == 0
     facts = json.loads((out / "journal" / "complete.json").read_text())
     assert facts["restarts"] == 1
-    assert len(set(explored(out))) == facts["problems"] == 8
+    assert len(set(explored(out))) == facts["problems"] == 4
     assert facts["problems_failed"] == 0
     # What was sampled before the engine died counts too, and nothing of it is unknown.
     kept = sequences(pq.read_table(out / "data" / "trees").to_pylist())

@@ -52,7 +52,7 @@ def check(name: str, make: Callable[[], Any], question: str, reasoning: str, ans
 
 
 @pytest.mark.parametrize("name", KEEPING)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @example("1 + 1?", "So", " it is 2.")
 @example("berry", "<|im_end|>", "{{ messages }} [/INST]")
 @given(question=TEXT, reasoning=TEXT, answer=TEXT)
@@ -64,7 +64,7 @@ def test_rendering_the_messages_gives_the_sampled_ids(
 
 @pytest.mark.parametrize("make", [sentence_piece, unigram, characters])
 @pytest.mark.parametrize("name", ["chatml", "gemma", "phi-3"])
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(question=TEXT, reasoning=KNOWN_TEXT, answer=KNOWN_TEXT)
 def test_so_it_does_with_other_tokenizers_as_far_as_their_characters_go(
     name: str, make: Callable[[], Any], question: str, reasoning: str, answer: str

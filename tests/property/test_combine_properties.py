@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from tests.patience import until
 from verifiers import Outcome, Target, Verdict, Verifier
 from verifiers.catalog import VERIFIER, build_verifier
 
@@ -54,7 +55,15 @@ def build(use: str, sections: Sequence[dict[str, Any]], **options: Any) -> Verif
 
 def judge(use: str, outcomes: Sequence[Outcome], **options: Any) -> Verdict:
     verifier = build(use, [{"outcome": outcome} for outcome in outcomes], **options)
-    return asyncio.run(verifier.verify("", "x", TARGET))
+    return asyncio.run(ask_and_close(verifier))
+
+
+async def ask_and_close(verifier: Any) -> Verdict:
+    try:
+        verdict: Verdict = await verifier.verify("", "x", TARGET)
+        return verdict
+    finally:
+        await verifier.close()
 
 
 def combined(use: str, outcomes: Sequence[Outcome]) -> Outcome:
@@ -83,7 +92,7 @@ def test_the_table_of_two(use: str, table: dict[str, str]) -> None:
             assert combined(use, [letters[one] for one in order]) is letters[result], order
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(OUTCOMES, st.randoms())
 def test_the_order_of_parts_does_not_matter(outcomes: list[Outcome], chance: Any) -> None:
     shuffled = list(outcomes)
@@ -92,7 +101,7 @@ def test_the_order_of_parts_does_not_matter(outcomes: list[Outcome], chance: Any
         assert combined(use, outcomes) is combined(use, shuffled)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(OUTCOMES)
 def test_not_knowing_is_neither_a_yes_nor_a_no(outcomes: list[Outcome]) -> None:
     """A result that is known stays as it is, whatever the unknown parts would have said."""
@@ -111,7 +120,7 @@ def test_not_knowing_is_neither_a_yes_nor_a_no(outcomes: list[Outcome]) -> None:
             assert result is (ERROR if ERROR in outcomes else ABSTAIN)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(OUTCOMES, OUTCOMES)
 def test_another_part_can_only_move_the_result_one_way(
     outcomes: list[Outcome], more: list[Outcome]
@@ -122,7 +131,7 @@ def test_another_part_can_only_move_the_result_one_way(
         assert ranks.index(after) >= ranks.index(before)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(OUTCOMES, st.booleans())
 def test_the_first_decisive_part_decides(outcomes: list[Outcome], skip_errors: bool) -> None:
     verdict = judge("first_decisive", outcomes, skip_errors=skip_errors)
@@ -176,11 +185,14 @@ def test_parts_are_asked_at_the_same_time_and_closed_all() -> None:
     class Meeting(Canned):
         together = 0
         most = 0
+        expected = 0
         closed = 0
 
         async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
             Meeting.together += 1
             Meeting.most = max(Meeting.most, Meeting.together)
+            await until(lambda: Meeting.most >= Meeting.expected)
+            # Time for more to come, if more were asked at once.
             await asyncio.sleep(0.01)
             Meeting.together -= 1
             return await super().verify(prompt, response, target)
@@ -193,6 +205,7 @@ def test_parts_are_asked_at_the_same_time_and_closed_all() -> None:
     sections = [{"use": f"{__name__}:Meeting"}] * 3
     for use, most in (("all_of", 3), ("any_of", 3), ("first_decisive", 1)):
         Meeting.most = Meeting.closed = 0
+        Meeting.expected = most
         verifier: Any = build(use, [{**section, "outcome": ABSTAIN} for section in sections])
         asyncio.run(verifier.verify("", "x", TARGET))
         assert Meeting.most == most

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -30,7 +30,6 @@ def recount(tree: Tree, node_id: int) -> tuple[int, int, int]:
     return passes + fails, passes, sum(n.finish is Finish.LENGTH for n in below)
 
 
-@settings(deadline=None)
 @given(trees, CONFIGS)
 def test_counts_and_labels_are_those_of_a_recount(tree: Tree, config: LabelConfig) -> None:
     labelled = list(label_tree(tree, config))
@@ -49,7 +48,6 @@ def test_counts_and_labels_are_those_of_a_recount(tree: Tree, config: LabelConfi
                 assert label.interval == credible_interval(passes, trials, config.interval)
 
 
-@settings(deadline=None)
 @given(trees, CONFIGS)
 def test_the_first_wrong_step_is_told_where_it_is_certain_enough(
     tree: Tree, config: LabelConfig
@@ -71,7 +69,6 @@ def test_the_first_wrong_step_is_told_where_it_is_certain_enough(
             assert wrong[one.first_wrong] == max(*wrong, none) >= config.confidence
 
 
-@settings(deadline=None)
 @given(st.integers(0, 60), st.integers(0, 60), st.sampled_from([0.5, 0.9, 0.95, 0.99]))
 def test_the_interval_leaves_the_same_mass_at_both_ends(passes: int, fails: int, mass: float) -> None:
     interval = credible_interval(passes, passes + fails, mass)
@@ -85,7 +82,6 @@ def test_the_interval_leaves_the_same_mass_at_both_ends(passes: int, fails: int,
     assert mirrored.low == pytest.approx(1 - interval.high)
 
 
-@settings(deadline=None)
 @given(trees)
 def test_a_verdict_taken_back_leaves_the_tree_as_if_it_had_never_been(tree: Tree) -> None:
     judged = dict(tree.verdicts)

@@ -248,7 +248,7 @@ FORMULAS = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(one=FORMULAS, rewriting=st.sampled_from(REWRITINGS), change=st.sampled_from(CHANGES))
 def test_formulas_are_told_apart(
     runner: asyncio.Runner, verifier: MathVerifier, one: str, rewriting: str, change: str
@@ -265,7 +265,7 @@ def test_formulas_are_told_apart(
     assert faults == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(prompt=st.text(), response=st.text(), gold=st.text())
 def test_any_text_gets_a_verdict(
     runner: asyncio.Runner, verifier: MathVerifier, prompt: str, response: str, gold: str

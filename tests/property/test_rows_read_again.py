@@ -3,7 +3,7 @@
 import io
 
 import pyarrow.parquet as pq
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.chat import Chat, Message, MessageMatch
@@ -73,7 +73,6 @@ def through_parquet(trace: Trace) -> Trace:
     return read_trace(row)
 
 
-@settings(deadline=None)
 @given(PROBLEMS, trees, CHATS, st.lists(st.text(max_size=5), max_size=2))
 def test_a_trace_that_was_read_has_the_same_rows(
     problem: Problem, tree: Tree, chat: Chat | None, errors: list[str]
@@ -94,7 +93,6 @@ def test_a_trace_that_was_read_has_the_same_rows(
     assert again.message_matches == trace.message_matches
 
 
-@settings(deadline=None)
 @given(PROBLEMS, trees, st.lists(st.text("ab", min_size=1, max_size=3), min_size=1, max_size=3))
 def test_a_tree_that_was_read_grows_like_the_original(
     problem: Problem, tree: Tree, steps: list[str]
@@ -107,7 +105,6 @@ def test_a_tree_that_was_read_grows_like_the_original(
     assert set(again.events) == set(tree.events)
 
 
-@settings(deadline=None)
 @given(PROBLEMS, trees)
 def test_rows_of_earlier_versions_can_be_read(problem: Problem, tree: Tree) -> None:
     """Their `prompt` is the problem's text, and they know nothing of chats."""

@@ -1,13 +1,13 @@
 """An answer of the right value passes only if it is an answer, and in the form that was asked for."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
 from tests.math_pairs.asked import ANSWERS, NOT_WORKED_OUT, OTHER_FORM, REPEATED, Asked
+from tests.patience import processor_time
 from verifiers import Outcome, Target, Verdict
 from verifiers.consensus import Consensus
 from verifiers.formulas.answer_form import fault
@@ -105,13 +105,11 @@ async def test_equal_answers_vote_for_the_same_also_where_one_repeats_the_questi
     ],
 )
 def test_any_prompt_is_read_in_a_moment(piece: str) -> None:
-    began = time.monotonic()
-    fault(piece * (200_000 // len(piece)), "1/2", "2/4")
-    assert time.monotonic() - began < 2
+    with processor_time(most=5):
+        fault(piece * (200_000 // len(piece)), "1/2", "2/4")
 
 
 def test_a_tower_of_powers_has_its_factors_counted_in_a_moment() -> None:
     tower = "((((x^{1000})^{1000})^{1000})^{1000})^{1000}"
-    began = time.monotonic()
-    assert fault("Factor it.", tower, f"1 + {tower} - 1") is not None
-    assert time.monotonic() - began < 2
+    with processor_time(most=5):
+        assert fault("Factor it.", tower, f"1 + {tower} - 1") is not None

@@ -228,7 +228,6 @@ WORDS = r"""\boxed{ \boxed \fbox{ } { \ $ \( \) \[ \] 1 42 x = , . ? ! : ; * _ #
 PARTS = [*WORDS.split(), " ", "\n", "\t", "\\\\"]
 
 
-@settings(deadline=None)
 @given(
     text=st.lists(st.sampled_from([part for part in PARTS if "box" not in part])).map(" ".join)
     | st.text(),
@@ -238,7 +237,7 @@ def test_one_box_at_the_end_is_the_answer(text: str, number: int) -> None:
     assert extract_answer(f"{text} so \\boxed{{{number}}}") == str(number)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.lists(st.sampled_from(PARTS)).map("".join)
     | st.lists(st.sampled_from(PARTS)).map(" ".join)

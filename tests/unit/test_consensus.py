@@ -67,7 +67,7 @@ async def test_votes_can_be_weighted(consensus: Consensus) -> None:
         await consensus.verify_all("", [box("5")], [float("nan")])
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 async def test_the_order_of_the_responses_does_not_matter(data: st.DataObject) -> None:
     answers = data.draw(st.lists(st.sampled_from(["5", "5.0", "6", "12/2", "-5"]), max_size=9))

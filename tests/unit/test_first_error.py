@@ -1,7 +1,7 @@
 """The posterior over the first wrong step, against what can be said without it."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.first_error import FirstError, Trials, first_error, trials_at_root
@@ -92,7 +92,6 @@ def test_a_rollout_counts_for_the_last_prefix_that_it_shares_alone() -> None:
 counts = st.builds(Trials, passes=st.integers(0, 2000), fails=st.integers(0, 2000))
 
 
-@settings(deadline=None)
 @given(
     at_root=counts,
     at_steps=st.lists(counts, min_size=1, max_size=64),
