@@ -33,10 +33,12 @@ settings.load_profile("patient")
 
 Berry = Callable[..., "subprocess.CompletedProcess[str]"]
 
+# A shell without job control starts what it runs in the background so that it ignores SIGINT, and
+# `nohup` so that it ignores SIGHUP. Children inherit that; the commands that tests interrupt must not.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell without job control starts what it runs in the background so, and children inherit it;
-    # the commands that tests interrupt must not.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 _WITH_REAL_ENGINES = (

@@ -31,10 +31,13 @@ _WORD = rf"(?:{'|'.join(sorted([*_SMALL, *_TENS], key=len, reverse=True))})"
 _SCALE = rf"(?:{'|'.join(SCALES)})"
 _PART = rf"(?:{'|'.join(sorted(PARTS, key=len, reverse=True))})"
 PATTERN = (
-    rf"(?:(?:negative|minus)\s)?{_WORD}(?:(?:-|\s(?:and\s)?)(?:{_WORD}|{_SCALE})\b){{0,12}}+"
+    rf"(?:(?:negative|minus)\s)?{_WORD}(?:(?:-|\s(?:and\s)?)(?:{_WORD}|{_SCALE})\b){{0,12}}"
     rf"(?:(?:-|\s){_PART}\b)?"
 )
-"""A regular expression for what may be a number in words, in small letters."""
+"""A regular expression for what may be a number in words, in small letters.
+
+Not with a possessive `{0,12}+`: with that Python 3.11.2 takes the space behind the last word too.
+"""
 
 
 def number_in_words(words: str) -> Fraction | None:

@@ -7,6 +7,7 @@ import random
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -85,6 +86,16 @@ async def test_a_program_stopped_from_outside_is_run_once_more(times: int) -> No
     assert (result.status, result.stdout) == ((Status.OK, b"1\n"), (Status.KILLED, b""))[times - 1]
 
 
+@pytest.fixture
+def own_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Other tests beside this one have sandboxes, with folders of the same names."""
+    # A short path: sockets are limited to 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="b-") as own:
+        monkeypatch.setattr(tempfile, "tempdir", own)
+        yield
+
+
+@pytest.mark.usefixtures("own_temporary_folder")
 async def test_many_runs_leave_nothing_behind() -> None:
     programs = [
         Program(code="print('x' * 1000)"),

@@ -1,5 +1,6 @@
 """Where the answer of a response is found."""
 
+import re
 import time
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from verifiers.answers import extract_answer, last_box
+from verifiers.number_words import PATTERN
 
 
 @pytest.mark.parametrize(
@@ -284,3 +286,13 @@ def test_time_is_linear(part: str) -> None:
 def test_a_phrase_at_the_very_end_leaves_the_answer_open() -> None:
     assert extract_answer("The answer is 2.\n\nIn other words, the correct answer is:") is None
     assert extract_answer(r"\boxed{2}. In other words, the correct answer is:") == "2"
+
+
+@pytest.mark.parametrize(
+    "sentence", ["there are ten left", "she has forty-five altogether", "two thirds of it"]
+)
+def test_a_number_in_words_ends_with_its_last_word(sentence: str) -> None:
+    """Of every Python: some take the space behind it too, where a repetition is possessive."""
+    found = re.search(rf"\b{PATTERN}\b", sentence)
+    assert found is not None
+    assert found[0] == found[0].strip()
