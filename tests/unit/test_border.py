@@ -150,7 +150,7 @@ async def test_a_plain_function_neither_stops_the_loop_nor_meets_itself() -> Non
 
 
 async def test_the_callers_cancellation_passes_through() -> None:
-    begun = asyncio.Event()
+    begun = threading.Event()
 
     class Waits(MineAsync):
         async def verify(self, prompt: str, response: str, target: Target) -> Any:
@@ -158,7 +158,7 @@ async def test_the_callers_cancellation_passes_through() -> None:
             await asyncio.Event().wait()
 
     task = asyncio.create_task(Border(Waits(lambda _: None)).verify("", "x", TARGET))
-    await begun.wait()
+    await until(begun.is_set)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

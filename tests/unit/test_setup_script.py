@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT
 
 TOOLS = (
-    "bash basename cat cp cut date dirname du env find grep id kill ldconfig mkdir sleep tail touch wc"
+    "bash basename cat cp cut date dirname du env find grep id kill ldconfig mkdir tail touch wc"
 ).split()
 FAKE_PYTHON = """#!/bin/bash
 # Stands for an interpreter, and makes virtual environments of itself.
@@ -18,7 +18,10 @@ case "$*" in
     *"-m venv"*) mkdir -p .venv/bin .venv/lib/p/s/one.dist-info
         for name in python pip berry; do cp "$0" ".venv/bin/$name"; done ;;
     --version) echo "Python 3.11.0" ;;
-    *"-r requirements/cpu.lock"*) echo "a line of pip's"; sleep "${SLOW:-0}"; exit "${FAILS:-0}" ;;
+    *"-r requirements/cpu.lock"*) echo "a line of pip's"
+        # Goes on until the set-up has waited so many seconds for it, of which none passes here.
+        : >seconds; until [ "$(cat seconds 2>/dev/null | wc -l)" -ge "${SLOW:-0}" ]; do :; done
+        exit "${FAILS:-0}" ;;
     doctor) echo "ok      machine" ;;
 esac
 """
@@ -35,6 +38,8 @@ def clone(tmp_path: Path) -> Path:
     for name in TOOLS:
         if found := shutil.which(name):
             (tools / name).symlink_to(found)
+    (tools / "sleep").write_text("#!/bin/bash\necho >>seconds\n")
+    (tools / "sleep").chmod(0o755)
     for name in ("bwrap", "coqc", "coqchk"):
         (tools / name).symlink_to("/bin/true")
     return tmp_path
