@@ -17,7 +17,7 @@ from sandbox.levels import find_protection
 from verifiers.formal import proof_checkers
 
 _LEAST_GIB = 5
-"""A quickstart with the smallest cache takes 4.7 GiB in float32, Ray and all processes together."""
+"""A quickstart with the smallest cache took 4.4 GiB in float32, Ray and all processes together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
