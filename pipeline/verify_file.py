@@ -14,7 +14,7 @@ from pipeline.json_rows import read_row
 from pipeline.judging import LocalJudge
 from sandbox import SandboxUnavailable
 from verifiers import Target, Verdict, Verifier
-from verifiers.code_targets import check_target, target_of
+from verifiers.code.targets import check_target, target_of
 from verifiers.mistakes import shown
 from verifiers.records import gold_text, read_target
 

@@ -22,8 +22,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from verifiers.answers import extract_answer
+from verifiers.code.inside.values import NoValue, decode
 from verifiers.records import Outcome, Target, Verdict
-from verifiers.values import NoValue, decode
 from verifiers.workers import CheckFailed, ProcessWorkers
 
 _EVALUATES = "its scorer evaluates text as Python"

@@ -11,9 +11,9 @@ from pydantic import Field
 from pipeline.problems import BadRow, ProblemError, SourceConfig, at_most
 from pipeline.records import Problem
 from verifiers import Target
+from verifiers.code.inside.values import encode
 from verifiers.mistakes import shown
 from verifiers.reasoning_gym import REFUSED
-from verifiers.values import encode
 
 _VARIES = frozenset({"isomorphic_strings", "knight_swap", "ransom_note", "word_ladder"})
 """Tasks that iterate over sets of texts, whose order is another one in every process."""

@@ -10,7 +10,7 @@ from pipeline.problems import BadRow, SourceConfig
 from pipeline.problems.columns import Columns, wrong
 from pipeline.records import Problem
 from verifiers import Target
-from verifiers.code_targets import KINDS, check_target, target_of
+from verifiers.code.targets import KINDS, check_target, target_of
 from verifiers.mistakes import shown
 from verifiers.records import gold_text, read_target
 

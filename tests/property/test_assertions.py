@@ -9,9 +9,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifiers.assertions import Call, Opaque, Raised, collect_calls, judge
-from verifiers.bounded import NotReadable
-from verifiers.values import NoValue, decode, encode
+from verifiers.code.asserts.interpreter import Call, Opaque, Raised, collect_calls, judge
+from verifiers.code.asserts.operations import NotReadable
+from verifiers.code.failures import raised
+from verifiers.code.inside.values import NoValue, decode, encode
 
 FUNCTIONS = (
     "def f(x, y=0): return x",
@@ -71,7 +72,7 @@ def returned(function: str, calls: list[Call]) -> list[Any]:
         try:
             value = namespace["f"](*args)
         except Exception as e:  # noqa: BLE001 - functions may raise anything
-            results.append(Raised(repr(e)))
+            results.append(Raised(raised(repr(e))))
             continue
         try:
             results.append(decode(json.loads(json.dumps(encode(value)))))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.patience import processor_time
-from verifiers.values import NoValue, decode, encode, same
+from verifiers.code.inside.values import NoValue, decode, encode, same
 
 SCALARS = st.one_of(
     st.none(),

@@ -5,9 +5,10 @@ from fractions import Fraction
 import pytest
 
 from tests.patience import processor_time
-from verifiers.assertions import Call, Raised, collect_calls, judge
-from verifiers.bounded import NotReadable
-from verifiers.runnable import entry_point_of
+from verifiers.code.asserts.instrument import entry_point_of
+from verifiers.code.asserts.interpreter import Call, Raised, collect_calls, judge
+from verifiers.code.asserts.operations import NotReadable
+from verifiers.code.failures import raised
 
 
 def check(body: str) -> str:
@@ -44,12 +45,14 @@ def test_tests_are_read(body: str, calls: list[Call], results: list[object], hel
 
 def test_a_failed_call_fails_its_own_assert_only() -> None:
     tests = check("assert candidate(1) == candidate(2)\nassert candidate(3) == 3")
-    found = judge(tests, "f", [Raised("raised ValueError"), 2, 3])
+    found = judge(tests, "f", [Raised(raised("raised ValueError")), 2, 3])
     assert [(one.held, one.reason) for one in found] == [(False, "raised ValueError"), (True, "")]
 
 
 def test_a_failed_call_fails_its_assert_from_within_a_dict() -> None:
-    found = judge(check("assert {'a': candidate(1)} != {'a': 1}"), "f", [Raised("raised ValueError")])
+    found = judge(
+        check("assert {'a': candidate(1)} != {'a': 1}"), "f", [Raised(raised("raised ValueError"))]
+    )
     assert [(one.held, one.reason) for one in found] == [(False, "raised ValueError")]
     with pytest.raises(NotReadable):
         collect_calls(check("assert candidate({'a': candidate(1)}) == 1"), "f")

@@ -10,7 +10,7 @@ from pipeline.config import ConfigError, check_section
 from verifiers import Outcome, Target, Verdict, Verifier
 from verifiers.border import Border
 from verifiers.catalog import VERIFIER, build_verifier
-from verifiers.code_targets import KINDS
+from verifiers.code.targets import KINDS
 from verifiers.kinds import SEVERAL_KINDS, refusal, target_kinds
 
 MINE = f"{__name__}:Mine"

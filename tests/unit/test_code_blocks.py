@@ -3,7 +3,7 @@
 import pytest
 
 from tests.patience import processor_time
-from verifiers.code_blocks import extract_code
+from verifiers.code.extraction import extract_code
 
 PROMPT = 'import math\n\ndef helper(x):\n    return x\n\ndef f(x: int) -> int:\n    """Twice x."""\n'
 

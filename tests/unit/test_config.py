@@ -274,7 +274,7 @@ def test_the_code_verifier_gets_the_sandbox_settings(path: Path) -> None:
     loaded = load_config(path, ["verifier.use=code", "sandbox.workers=3"])
     verifier = loaded.build_verifier()
     assert isinstance(verifier, CodeVerifier)
-    assert verifier._sandbox.config.workers == 3
+    assert verifier._runs.sandbox.config.workers == 3
 
 
 def test_processes_are_settings_and_do_not_change_what_a_run_is(path: Path) -> None:
@@ -304,7 +304,7 @@ def test_a_part_inside_another_gets_the_sandbox_settings(path: Path) -> None:
     assert isinstance(verifier, AnyOf)
     code = verifier._parts[1].border._verifier
     assert isinstance(code, CodeVerifier)
-    assert code._sandbox.config.workers == 3
+    assert code._runs.sandbox.config.workers == 3
 
 
 def test_settings_that_a_config_has_too_are_refused() -> None:

@@ -12,7 +12,7 @@ from pipeline.config import KINDS, ConfigError, RunConfig, check_section, load_c
 from pipeline.config_messages import explain
 from reward_models.training.settings import TrainSettings
 from tests.unit.test_config import MINIMAL
-from verifiers.code_targets import Asserts, Calls, StdinStdout
+from verifiers.code.targets import Asserts, Calls, StdinStdout
 from verifiers.mistakes import first_mistake, sentence
 from verifiers.plugins import Part
 from verifiers.proofs import FormalTarget

@@ -16,8 +16,8 @@ from pipeline.problems.gym import ReasoningGymSource
 from pipeline.problems.hugging_face import HuggingFaceSource
 from pipeline.records import Problem
 from verifiers import Outcome
+from verifiers.code.inside.values import decode
 from verifiers.reasoning_gym import score
-from verifiers.values import decode
 
 GSM8K_ROW = {"question": "Two and two?", "answer": "2 + 2 = <<2+2=4>>4\n#### 4"}
 

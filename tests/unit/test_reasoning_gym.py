@@ -20,6 +20,7 @@ from reasoning_gym.factory import DATASETS
 
 from tests.patience import processor_time
 from verifiers import Outcome, Target
+from verifiers.code.inside.values import encode
 from verifiers.reasoning_gym import (
     ARITHMETIC,
     READS_LITERALS,
@@ -28,7 +29,6 @@ from verifiers.reasoning_gym import (
     find_answer,
     score,
 )
-from verifiers.values import encode
 
 TASKS = sorted(set(DATASETS) - REFUSED.keys())
 NO_OWN_ANSWER = {"boxnet", "graph_color", "propositional_logic", "rubiks_cube", "rush_hour"}

@@ -23,6 +23,7 @@ async def test_the_first_failing_case_and_the_share_are_told(verifier: CodeVerif
     assert verdict.reason == "case 2 of 4: expected -2, got 2"
     assert verdict.evidence["share"] == 0.5
     assert verdict.evidence["first_failure"] == {"case": 1, "reason": "expected -2, got 2"}
+    assert verdict.evidence["reason_code"] == "wrong_answer"
     assert verdict.evidence["level"] in ("namespaces", "landlock")
     assert verdict.extracted == "def f(x): return abs(x)"
 
@@ -192,13 +193,13 @@ async def test_what_is_expected_never_enters_a_worker_that_runs_programs(
     verifier: CodeVerifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[bytes] = []
-    run = verifier._sandbox.run
+    run = verifier._runs.sandbox.run
 
     async def watched(program: Program) -> Result:
         seen.append(program.stdin + (program.code or "").encode())
         return await run(program)
 
-    monkeypatch.setattr(verifier._sandbox, "run", watched)
+    monkeypatch.setattr(verifier._runs.sandbox, "run", watched)
     secret = "18446744073709551557"
     checker = "def check(input, output, expected): return output.strip() == expected"
     case = {"input": "5", "output": secret}
@@ -297,7 +298,7 @@ async def test_a_lost_sandbox_is_an_error_and_the_next_program_is_judged() -> No
 
     async def kill() -> None:
         while True:
-            for pid in verifier._sandbox.worker_pids:
+            for pid in verifier._runs.sandbox.worker_pids:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             await asyncio.sleep(0.05)

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from verifiers.bounded import BINARY, COMPARE, FUNCTIONS, TYPES, UNARY, NotReadable
-from verifiers.lending import Lending
-from verifiers.runnable import is_test
-from verifiers.values import NoValue, shown
+from verifiers.code.asserts.aliasing import Lending
+from verifiers.code.asserts.instrument import is_test
+from verifiers.code.asserts.operations import BINARY, COMPARE, FUNCTIONS, TYPES, UNARY, NotReadable
+from verifiers.code.failures import Failure, Reason, raised
+from verifiers.code.inside.values import NoValue, shown
 
 _MOST_STEPS = 100_000
 
@@ -33,7 +34,7 @@ class Call:
 class Raised:
     """In place of a value: the call gave none."""
 
-    reason: str
+    failure: Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class Assertion:
     held: bool
     reason: str = ""
     """Why not; empty if it held."""
+    code: Reason = Reason.WRONG_ANSWER
+    """The kind of the failure, if it did not hold."""
 
 
 def collect_calls(tests: str, entry_point: str) -> list[Call]:
@@ -94,10 +97,14 @@ def judge(tests: str, entry_point: str, results: Sequence[Any]) -> list[Assertio
     # and at what raised, also where no assert looks at it.
     for result in (*results[: len(reader.calls)], reader.raised):
         if isinstance(result, Raised):
-            return [*reader.assertions, Assertion(source="a call", held=False, reason=result.reason)]
+            return [*reader.assertions, _of_call(result.failure)]
     if unsure is not None:
         raise unsure
     return reader.assertions
+
+
+def _of_call(failure: Failure) -> Assertion:
+    return Assertion(source="a call", held=False, reason=failure.text, code=failure.reason)
 
 
 class _Unknown:
@@ -204,9 +211,9 @@ class _Reader:
         self.num_cases += looks
         if self.results is None:
             return
-        reason = ""
+        reason, code = "", Reason.WRONG_ANSWER
         if isinstance(truth, Raised):
-            reason = truth.reason
+            reason, code = truth.failure.text, truth.failure.reason
         elif not truth and self._guess:
             reason = self._guess
         elif not truth:
@@ -217,7 +224,7 @@ class _Reader:
         self._guess = ""
         if looks or reason:
             source = ast.unparse(statement)[:300]
-            self.assertions.append(Assertion(source=source, held=not reason, reason=reason))
+            self.assertions.append(Assertion(source, not reason, reason, code))
 
     def _bind(self, name: str, value: Any) -> None:
         if name in self._names or name in FUNCTIONS or name in TYPES:
@@ -358,7 +365,7 @@ class _Reader:
         except Exception as e:
             if self.results is None:
                 raise NotReadable(f"{type(e).__name__}: {e}") from e
-            return Raised(f"{type(e).__name__}: {e}"[:200])
+            return Raised(raised(f"{type(e).__name__}: {e}"[:200]))
 
     def _compare(self, values: Sequence[Any], ops: Sequence[ast.cmpop]) -> bool:
         return all(

@@ -12,7 +12,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from verifiers.values import NoValue, decode, encode
+from verifiers.code.inside.values import NoValue, decode, encode
 
 
 def run_calls() -> None:

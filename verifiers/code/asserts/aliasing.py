@@ -10,7 +10,7 @@ from collections.abc import ItemsView, Iterable, Iterator, KeysView, ValuesView
 from dataclasses import dataclass, field
 from typing import Any
 
-from verifiers.bounded import NotReadable
+from verifiers.code.asserts.operations import NotReadable
 
 _VIEWS = (KeysView, ItemsView, ValuesView)
 _MOST_PARTS = 1_000_000

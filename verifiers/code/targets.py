@@ -34,7 +34,7 @@ class StdinStdout(_Checked):
     kind: Literal["stdin_stdout"]
     cases: tuple[PrintedCase, ...] = Field(min_length=1)
     rule: Literal["exact", "whitespace", "numbers"] = "whitespace"
-    """How printed text is compared: `printed.py` has the rules."""
+    """How printed text is compared: `output_rules.py` has the rules."""
     tolerance: float = Field(default=1e-6, ge=0, allow_inf_nan=False)
     """For the rule `numbers`, absolute or relative."""
     checker: str | None = None
@@ -43,7 +43,7 @@ class StdinStdout(_Checked):
 
 
 class CallCase(_Checked):
-    """A call and the value that it has to return, in the encoding of `values.py`."""
+    """A call and the value that it has to return, in the encoding of `inside/values.py`."""
 
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = Field(default_factory=dict)

@@ -1,6 +1,6 @@
 """What Python does in test code, within bounds on time and memory.
 
-The operators and functions that `assertions.py` reads, for values of which some were made by a model's
+The operators and functions that `interpreter.py` reads, for values of which some were made by a model's
 program. Whatever would take long here raises NotReadable.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from verifiers.values import check_hashes
+from verifiers.code.inside.values import check_hashes
 
 _MOST_ITEMS = 1_000_000
 _MOST_BITS = 100_000

@@ -1,0 +1,1 @@
+"""Test code of asserts: read outside the sandbox, or made ready to run."""

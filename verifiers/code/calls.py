@@ -1,0 +1,93 @@
+"""`calls`: a function is called inside the sandbox; what it returned is compared here, outside."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sandbox import Limits, Result, Status
+from verifiers.code.asserts.interpreter import Call, Lookalike, Opaque, Raised
+from verifiers.code.failures import Failure, how_it_ended, raised, wrong_answer
+from verifiers.code.inside.values import NoValue, decode, encode, lookalikes, same, shown
+from verifiers.code.runs import Runs, answers
+from verifiers.code.targets import BadTarget, Calls
+
+_LIMITS_FORGIVEN = 3.0
+"""How often calls that end the process may use up a limit of time before the rest is left untried."""
+
+
+async def judge_calls(target: Calls, code: str, limits: Limits, runs: Runs) -> list[Failure | None]:
+    """Why each case failed; fewer than the cases if time ran out. Raises BadTarget, NothingKnown."""
+    try:
+        cases = [
+            Call(tuple(map(decode, case.args)), {k: decode(v) for k, v in case.kwargs.items()})
+            for case in target.cases
+        ]
+        expected = [decode(case.expected) for case in target.cases]
+    except NoValue as e:
+        raise BadTarget(f"target: cases: {e}") from e
+    results = await make_calls(code, target.entry_point, cases, limits, runs)
+    return [
+        _compare(result, wanted, case.tolerance)
+        for result, wanted, case in zip(results, expected, target.cases, strict=False)
+    ]
+
+
+async def make_calls(
+    code: str, entry_point: str, calls: Sequence[Call], limits: Limits, runs: Runs
+) -> list[Any]:
+    """What each call returned, or why that is not known.
+
+    All calls go into one process. A call that ended it is tried again as the first of a new
+    one, with all of the limits to itself, and then the calls behind it, until such calls have
+    taken too long in all: then there are fewer results than calls.
+    """
+    encoded = [
+        {"args": [encode(a) for a in c.args], "kwargs": {k: encode(v) for k, v in c.kwargs.items()}}
+        for c in calls
+    ]
+    results: list[Any] = []
+    spent = 0.0
+    while len(results) < len(calls) and spent < _LIMITS_FORGIVEN:
+        request = {"code": code, "entry_point": entry_point, "calls": encoded[len(results) :]}
+        result = await runs.call_harness("run_calls", request, limits)
+        answered = answers(result, most=len(calls) - len(results))
+        results.extend(map(read_value, answered))
+        if not answered:
+            results.append(Raised(how_it_ended(result)))
+            spent += _share_of_limits(result, limits)
+    return results
+
+
+def read_value(answer: dict[str, Any]) -> Any:
+    """The value that an answer of the harness carries, or what stands in its place."""
+    if "value" in answer:
+        try:
+            value, kind = decode(answer["value"]), next(lookalikes(answer["value"]), None)
+            return value if kind is None else Lookalike(value, kind)
+        except Exception as e:  # noqa: BLE001 - a program may send anything
+            return Opaque(f"returned what cannot be read: {type(e).__name__}")
+    if "no_value" in answer:
+        return Opaque(f"returned what cannot be compared: {answer['no_value']}")
+    error = str(answer.get("raised"))[:250]
+    return Raised(raised(error, f"raised {error}"))
+
+
+def _compare(result: Any, wanted: Any, tolerance: float) -> Failure | None:
+    if isinstance(result, Raised):
+        return result.failure
+    if isinstance(result, Opaque):
+        return wrong_answer(result.reason)
+    if isinstance(result, Lookalike):
+        result = result.value
+    try:
+        if same(result, wanted, tolerance):
+            return None
+    except Exception as e:  # noqa: BLE001 - of values, which a program may have made for this
+        return wrong_answer(f"cannot be compared ({type(e).__name__})")
+    return wrong_answer(f"expected {shown(wanted)}, got {shown(result)}")
+
+
+def _share_of_limits(result: Result, limits: Limits) -> float:
+    if result.status is Status.TIMEOUT:
+        return 1.0
+    shares = result.cpu_seconds / limits.cpu_seconds, result.wall_seconds / limits.wall_seconds
+    return min(1.0, max(shares))

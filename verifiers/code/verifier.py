@@ -1,0 +1,128 @@
+"""`code`: does the program do what its tests ask for?
+
+    1. take the program from the response (`extraction.py`)
+    2. run it in the sandbox; what it should print or return never goes in there
+    3. compare what came out here, outside (`stdin_stdout.py`, `calls.py`, `asserts/`)
+
+A verdict that the program's own process gave about itself could be forged. It is taken only for test
+code that cannot be read outside (`asserts/`), and its evidence says `forgeable`.
+"""
+
+import asyncio
+import time
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sandbox import Limits, SandboxConfig, SandboxUnavailable
+from verifiers.code.asserts.instrument import entry_point_of
+from verifiers.code.asserts.judge import judge_asserts
+from verifiers.code.calls import judge_calls
+from verifiers.code.extraction import extract_code
+from verifiers.code.failures import Judgement, summary
+from verifiers.code.runs import NothingKnown, Runs
+from verifiers.code.stdin_stdout import judge_printed
+from verifiers.code.targets import (
+    KINDS,
+    Asserts,
+    BadTarget,
+    Calls,
+    CodeLimits,
+    StdinStdout,
+    check_target,
+)
+from verifiers.records import Outcome, Target, Verdict
+
+
+class CodeVerifier:
+    """Judges programs by their tests."""
+
+    class Config(BaseModel):
+        """Limits of a run, where a target does not state its own."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        cpu_seconds: float = Field(default=10.0, gt=0)
+        """Decides a timeout, whatever the load of the machine."""
+        wall_seconds: float = Field(default=20.0, gt=0)
+        """For programs that sleep; time spent waiting for a core does not count."""
+        memory_mb: int = Field(default=1024, ge=16)
+        output_bytes: int = Field(default=4_000_000, ge=1000)
+
+    name = "code"
+    version = "1"
+    uses_sandbox = True
+    """It is built with the run's sandbox settings, beside its own options."""
+    target_kinds = KINDS
+
+    def __init__(self, config: Config, sandbox: SandboxConfig | None = None) -> None:
+        self.config = config
+        self._runs = Runs(sandbox)
+        # Checkers are given what is expected: no program of a model runs in these workers.
+        self._checkers = Runs(sandbox)
+
+    async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
+        """PASS or FAIL; ABSTAIN without code; ERROR when the sandbox, or the target, is broken."""
+        start = time.perf_counter()
+        code: str | None = None
+        evidence: dict[str, object] = {}
+        try:
+            checked = check_target(target)
+            entry_point, given = _entry_point(checked), getattr(checked, "prompt", "")
+            code = extract_code(response, prompt=given, entry_point=entry_point)
+            if code is None:
+                outcome, reason = Outcome.ABSTAIN, "the response gives no code"
+            else:
+                outcome, reason, evidence = await self._judge(checked, code, entry_point)
+        except (SandboxUnavailable, BadTarget, NothingKnown) as e:
+            outcome, reason = Outcome.ERROR, str(e)
+        if self._runs.sandbox.protection is not None:
+            evidence["level"] = self._runs.sandbox.protection.level.name.lower()
+        return Verdict(
+            outcome=outcome,
+            reason=reason,
+            extracted=code,
+            evidence=evidence,
+            verifier=self.name,
+            version=self.version,
+            seconds=time.perf_counter() - start,
+        )
+
+    async def start(self) -> None:
+        """Starts the sandbox. Raises SandboxUnavailable."""
+        await self._runs.sandbox.start()
+
+    async def close(self) -> None:
+        """Ends the sandboxes."""
+        await asyncio.gather(self._runs.close(), self._checkers.close())
+
+    async def _judge(
+        self, target: StdinStdout | Calls | Asserts, code: str, entry_point: str | None
+    ) -> Judgement:
+        limits = self._limits(target.limits)
+        if isinstance(target, StdinStdout):
+            return summary(await judge_printed(target, code, limits, self._runs, self._checkers))
+        if isinstance(target, Calls):
+            failures = await judge_calls(target, code, limits, self._runs)
+            return summary(failures, cases=len(target.cases))
+        if entry_point is None:
+            raise BadTarget("target: entry_point: expected a name, since no assert calls a function")
+        return await judge_asserts(target, code, entry_point, limits, self._runs)
+
+    def _limits(self, given: CodeLimits) -> Limits:
+        return Limits(
+            cpu_seconds=given.cpu_seconds or self.config.cpu_seconds,
+            # A stated limit of CPU time must not be cut short by the default limit of wall time.
+            wall_seconds=given.wall_seconds
+            or max(self.config.wall_seconds, 2 * (given.cpu_seconds or 0)),
+            memory_mb=given.memory_mb or self.config.memory_mb,
+            output_bytes=self.config.output_bytes,
+        )
+
+
+def _entry_point(target: StdinStdout | Calls | Asserts) -> str | None:
+    if isinstance(target, StdinStdout):
+        return None
+    if isinstance(target, Calls) or target.entry_point:
+        return target.entry_point
+    tests = target.tests if isinstance(target.tests, str) else "\n".join(target.tests)
+    return entry_point_of(tests)
