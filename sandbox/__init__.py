@@ -10,9 +10,10 @@ machine can enforce, by trying the `attacks.py`; `python -m sandbox.selfcheck` t
 """
 
 from sandbox.pool import Sandbox, SandboxConfig
-from sandbox.records import Level, Limits, Program, Result, SandboxUnavailable, Status
+from sandbox.records import CHANNEL, Level, Limits, Program, Result, SandboxUnavailable, Status
 
 __all__ = [
+    "CHANNEL",
     "Level",
     "Limits",
     "Program",

@@ -9,6 +9,10 @@ class SandboxUnavailable(Exception):
     """The sandbox itself failed or cannot do what was asked: nothing is known of the program."""
 
 
+CHANNEL = 4
+"""The descriptor by which a program and its companion reach each other."""
+
+
 class Status(StrEnum):
     """How a program ended."""
 
@@ -95,6 +99,10 @@ class Program:
     """A program and its arguments, in place of `code`; takes a sandbox of its own, which is slower."""
     arguments: tuple[str, ...] = ()
     """`sys.argv[1:]`."""
+    companion: str | None = None
+    """Python source of a second program, which runs beside `code` in a locked process of its own and
+    shares its limits. `CHANNEL` is in both the descriptor of a stream socket to the other. What it
+    reads and prints goes nowhere; it is ended with the first."""
     stdin: bytes = b""
     files: Mapping[str, bytes] = field(default_factory=dict)
     """Plain file name -> content, laid out in the working folder."""
@@ -103,6 +111,8 @@ class Program:
     def __post_init__(self) -> None:
         if (self.code is None) == (self.command is None):
             raise ValueError("expected either `code` or `command`, got both or neither")
+        if self.companion is not None and self.code is None:
+            raise ValueError("companion: expected `code` beside it, got a command")
         for name in self.files:
             size = len(name.encode(errors="replace"))
             is_plain = "/" not in name and "\0" not in name and name not in ("", ".", "..")
@@ -131,3 +141,5 @@ class Result:
     peak_memory_mb: float
     """Most resident memory, the interpreter's own included."""
     level: Level
+    companion: Status | None = None
+    """How the companion ended if it ended first; OK if it was still running."""

@@ -6,6 +6,7 @@ import os
 import select
 import struct
 import time
+from collections.abc import Sequence
 from socket import socket
 from typing import Any
 
@@ -19,17 +20,24 @@ PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 
 
 class Watch:
-    """The zygote's side of a running child.
+    """The zygote's side of a running program, and of its companion.
 
     What a child prints is kept in maps of their own, which `close` gives back to the kernel: in the
     heap it would still be there, freed, in the children that are forked later.
     """
 
     def __init__(
-        self, pid: int, streams: tuple[int, int], limits: dict[str, Any], connection: socket
+        self,
+        pids: Sequence[int],
+        streams: tuple[int, int],
+        limits: dict[str, Any],
+        connection: socket,
     ) -> None:
-        """`streams` are the reading ends of standard output and error."""
-        self._pid = pid
+        """The first of `pids` is the program, whose end is waited for; the other is its companion.
+
+        `streams` are the reading ends of the program's standard output and error.
+        """
+        self._pids = pids
         self._room: int = limits["output_bytes"]
         self._wall_seconds: float = limits["wall_seconds"]
         self._cpu_seconds: float = limits["cpu_seconds"]
@@ -37,7 +45,7 @@ class Watch:
         self._lengths = dict.fromkeys(streams, 0)
         # One byte more, to see that there is more.
         self._maps = {stream: mmap.mmap(-1, self._room + 1, flags=PRIVATE) for stream in streams}
-        self._process = os.pidfd_open(pid)
+        self._process = os.pidfd_open(pids[0])
         self._poll = select.poll()
         for descriptor in (*streams, self._process):
             self._poll.register(descriptor, select.POLLIN)
@@ -56,7 +64,7 @@ class Watch:
         while True:
             now = time.monotonic()
             if now >= cpu:
-                left = self._cpu_seconds - _used_cpu(self._pid)
+                left = self._cpu_seconds - sum(map(_used_cpu, self._pids))
                 if left <= 0:
                     return "cpu"
                 # As if it had all cores from now on.
@@ -80,9 +88,10 @@ class Watch:
     def _look_at_wall(self, start: float, now: float) -> tuple[str, float]:
         """Why it has to be killed, now that its wall time is over; and if not, when to look again."""
         latest = start + _MOST_WAITING * self._wall_seconds
-        deadline = min(start + self._wall_seconds + _waited_for_core(self._pid), latest)
-        if now >= deadline and not _is_runnable(self._pid):
-            return "stopped" if _was_stopped(self._pid) else "wall", now
+        waited = sum(map(_waited_for_core, self._pids))
+        deadline = min(start + self._wall_seconds + waited, latest)
+        if now >= deadline and not any(map(_is_runnable, self._pids)):
+            return "stopped" if any(map(_was_stopped, self._pids)) else "wall", now
         return "starved" if now >= latest else "", max(deadline, now + _LOOK_SECONDS)
 
     def printed(self) -> list[memoryview]:
@@ -91,8 +100,7 @@ class Watch:
 
     def close(self) -> None:
         """Gives everything back."""
-        for descriptor in (*self._maps, self._process):
-            os.close(descriptor)
+        os.close(self._process)
         for content in self._maps.values():
             content.close()
 

@@ -207,6 +207,7 @@ class Worker:
             wall_seconds=header["wall_seconds"],
             peak_memory_mb=header["peak_memory_mb"],
             level=self.walls.level,
+            companion=Status(header["companion"]) if header["companion"] else None,
         )
 
     async def close(self) -> None:
@@ -298,7 +299,8 @@ class Worker:
             "preload": list(self._preload),
             "features": [*features, *(["mounts"] if self.walls.namespaces else [])],
             # As root each worker's children get a user that nobody else has: rlimits bind them.
-            "user_id": FIRST_USER_ID + (self.pid or 0) % USER_IDS if as_root else None,
+            # A companion has the next one.
+            "user_id": FIRST_USER_ID + 2 * (self.pid or 0) % USER_IDS if as_root else None,
             # Without a mount of its own the interpreter can lie in a folder that is closed to others,
             # such as root's home. Landlock, where it is, still says what can be read.
             "reads_as_root": as_root and not self.walls.namespaces,
@@ -376,12 +378,19 @@ def _request(program: Program) -> tuple[dict[str, Any], *tuple[bytes, ...]]:
     """The request's header, and the contents that it says the places of."""
     limits = program.limits
     content = {"code": program.code, "command": program.command, "arguments": program.arguments}
-    contents = [json.dumps(content).encode(), program.stdin, *program.files.values()]
+    beside = {"code": program.companion, "command": None, "arguments": []}
+    contents = [
+        json.dumps(content).encode(),
+        b"" if program.companion is None else json.dumps(beside).encode(),
+        program.stdin,
+        *program.files.values(),
+    ]
     ends = [*itertools.accumulate(map(len, contents), initial=0)]
-    code, stdin, *files = itertools.pairwise(ends)
+    code, companion, stdin, *files = itertools.pairwise(ends)
     header = {
         "size": ends[-1],
         "program": code,
+        "companion": None if program.companion is None else companion,
         "stdin": stdin,
         "files": dict(zip(program.files, files, strict=True)),
         "cpu_seconds": limits.cpu_seconds,

@@ -26,13 +26,15 @@ import struct
 import sys
 import time
 import types
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, NoReturn
 
 from sandbox import lock
 from sandbox.program import OUT_OF_MEMORY, become_command, run_code
 from sandbox.watch import PRIVATE, Watch
 
+_LOCKED = 3
+"""The descriptor on which a child says that it is locked in."""
 _SPARE_PROCESSES = 4
 """The zygote and the namespaces' first process, which the kernel may count too."""
 
@@ -113,6 +115,38 @@ def _seed(name: str) -> None:
         sys.modules[name].seed(0)
 
 
+class _Child:
+    """A forked child, and how it ended."""
+
+    def __init__(self, pid: int, locked: int) -> None:
+        self.pid = pid
+        self._locked = locked
+        self._end: _End | None = None
+
+    def complaint(self) -> bytes:
+        """`locked`, or why it could not lock itself in."""
+        return os.read(self._locked, 1000)
+
+    def end(self) -> "_End":
+        """Kills it if it still runs; calling it twice is fine."""
+        if self._end is None:
+            running = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+            os.kill(self.pid, signal.SIGKILL)
+            _, status, used = os.wait4(self.pid, 0)
+            os.close(self._locked)
+            self._end = _End(os.waitstatus_to_exitcode(status), used, running)
+        return self._end
+
+
+class _End(NamedTuple):
+    """How a child ended."""
+
+    exit_code: int
+    used: resource.struct_rusage
+    was_running: bool
+    """Until it was killed here."""
+
+
 class _Zygote:
     def __init__(self, connection: socket.socket, settings: dict[str, Any]) -> None:
         self._connection = connection
@@ -163,47 +197,72 @@ class _Zygote:
             _send(self._connection, {"failed": f"{type(e).__name__}: {e}"})
 
     def _run(self, request: dict[str, Any], contents: mmap.mmap) -> None:
+        start = time.monotonic()
         stdin = _sealed(contents, request["stdin"])
         out, out_end = os.pipe()
         err, err_end = os.pipe()
-        locked, locked_end = os.pipe()
-        start = time.monotonic()
-        try:
-            pid = os.fork()
-        except OSError:
-            for descriptor in (stdin, out, out_end, err, err_end, locked, locked_end):
-                os.close(descriptor)
-            raise
-        if pid == 0:
-            self._be_child(request, contents, (stdin, out_end, err_end), locked_end)
-        for descriptor in (stdin, out_end, err_end, locked_end):
-            os.close(descriptor)
-        watch = Watch(pid, (out, err), request, self._connection)
+        children: list[_Child] = []
+        watch: Watch | None = None
         try:
             try:
-                complaint = os.read(locked, 1000)
-                reason = "" if complaint != b"locked" else watch.until_end()
+                children.extend(self._fork_all(request, contents, (stdin, out_end, err_end)))
             finally:
-                # Whatever happens here, the child does not outlive its turn.
-                os.kill(pid, signal.SIGKILL)
-                _, status, used = os.wait4(pid, 0)
-                os.close(locked)
-            if complaint != b"locked":
-                raise OSError(f"the child could not be locked in: {complaint.decode()!r}")
-            cpu_seconds = used.ru_utime + used.ru_stime
-            header = {
-                "status": _status(reason, os.waitstatus_to_exitcode(status), cpu_seconds, request),
-                "exit_code": os.waitstatus_to_exitcode(status),
-                "cpu_seconds": cpu_seconds,
-                "wall_seconds": time.monotonic() - start,
-                "peak_memory_mb": used.ru_maxrss / 1024,
-            }
+                for descriptor in (stdin, out_end, err_end):
+                    os.close(descriptor)
+            watch = Watch([child.pid for child in children], (out, err), request, self._connection)
+            complaints = [child.complaint() for child in children]
+            if any(complaint != b"locked" for complaint in complaints):
+                raise OSError(f"the child could not be locked in: {complaints}")
+            reason = watch.until_end()
+            header = _header([child.end() for child in children], reason, request)
+            header["wall_seconds"] = time.monotonic() - start
             printed = watch.printed()
             _send(self._connection, header, printed)
             for content in printed:
                 content.release()
         finally:
-            watch.close()
+            # Whatever happened here, no child outlives its turn.
+            for child in children:
+                child.end()
+            if watch is not None:
+                watch.close()
+            for descriptor in (out, err):
+                os.close(descriptor)
+
+    def _fork_all(
+        self, request: dict[str, Any], contents: mmap.mmap, streams: tuple[int, int, int]
+    ) -> Iterator[_Child]:
+        """The program, and its companion with a socket between them."""
+        if request["companion"] is None:
+            yield self._fork(request, contents, streams)
+            return
+        ours, its = socket.socketpair()
+        with ours, its, open("/dev/null", "r+b", buffering=0) as nowhere:
+            yield self._fork(request, contents, streams, ours.fileno())
+            beside = {**request, "program": request["companion"]}
+            user_id = None if self._user_id is None else self._user_id + 1
+            yield self._fork(beside, contents, (nowhere.fileno(),) * 3, its.fileno(), user_id)
+
+    def _fork(
+        self,
+        request: dict[str, Any],
+        contents: mmap.mmap,
+        streams: tuple[int, int, int],
+        channel: int | None = None,
+        user_id: int | None = None,
+    ) -> _Child:
+        locked, locked_end = os.pipe()
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(locked)
+            raise
+        else:
+            if pid == 0:
+                self._be_child(request, contents, (*streams, locked_end, channel), user_id)
+        finally:
+            os.close(locked_end)
+        return _Child(pid, locked)
 
     # ---------------------------------------------------------------------------- working folder
 
@@ -236,25 +295,29 @@ class _Zygote:
         self,
         request: dict[str, Any],
         contents: mmap.mmap,
-        streams: tuple[int, int, int],
-        locked: int,
+        descriptors: tuple[int, int, int, int, int | None],
+        user_id: int | None,
     ) -> NoReturn:
-        """Locks itself, then becomes the program; never returns into the zygote's code."""
+        """Locks itself, then becomes the program; never returns into the zygote's code.
+
+        `descriptors` are its standard streams, where it says that it is locked, and its channel.
+        """
         try:
-            for number, descriptor in enumerate(streams):
+            # First away from the numbers that they will have: one can be another's goal.
+            own = [fcntl.fcntl(d, fcntl.F_DUPFD, 16) for d in descriptors if d is not None]
+            for number, descriptor in enumerate(own):
                 os.dup2(descriptor, number)
-            os.dup2(locked, 3)
-            os.set_inheritable(3, False)
-            self._lock_in(request)
+            os.set_inheritable(_LOCKED, False)
+            self._lock_in(request, num_descriptors=len(own), user_id=user_id or self._user_id)
             # Unlike numpy's, this state is made anew after a fork.
             _seed("random")
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
             # The last word of trusted code: from here on nothing of the zygote can be reached.
-            os.write(3, b"locked")
-            os.close(3)
+            os.write(_LOCKED, b"locked")
+            os.close(_LOCKED)
         except BaseException as e:  # noqa: BLE001 - a child must not return
             with contextlib.suppress(OSError):
-                os.write(3, f"{type(e).__name__}: {e}".encode()[:1000] or b"?")
+                os.write(_LOCKED, f"{type(e).__name__}: {e}".encode()[:1000] or b"?")
             os._exit(70)
         try:
             program = json.loads(contents[slice(*request["program"])])
@@ -265,8 +328,11 @@ class _Zygote:
             # Whatever was raised on the way, for want of memory perhaps.
             os._exit(71)
 
-    def _lock_in(self, request: dict[str, Any]) -> None:
+    def _lock_in(self, request: dict[str, Any], *, num_descriptors: int, user_id: int | None) -> None:
         os.setsid()
+        if request["companion"] is not None:
+            # The two are different users, and share what they write.
+            os.umask(0)
         os.chdir(self._scratch if _uses_scratch(request) else "/")
         processes_allowed = request["processes"] > 0
         # On the machine's own disk nothing would bound what it writes.
@@ -274,7 +340,7 @@ class _Zygote:
         rules = self._landlock_rules
         if _uses_scratch(request):
             rules = self._landlock(writes=writes, exec_allowed=processes_allowed)
-        lock.drop_privileges(self._user_id, reads_all=self._reads_as_root)
+        lock.drop_privileges(user_id, reads_all=self._reads_as_root)
         lock.limit_resources(
             memory_bytes=self._mapped + request["size"] + request["memory_mb"] * 2**20,
             # For what the watch does not see, a command's children: this count can be far off.
@@ -284,19 +350,42 @@ class _Zygote:
         )
         if rules is not None:
             lock.landlock(rules)
-        os.closerange(4, 1 << 20)
+        os.closerange(num_descriptors, 1 << 20)
         if self._has_seccomp:
             lock.seccomp(self._rules[writes, processes_allowed])
 
 
-def _status(reason: str, exit_code: int, cpu_seconds: float, request: dict[str, Any]) -> str:
+def _header(ends: Sequence[_End], reason: str, request: dict[str, Any]) -> dict[str, Any]:
+    """What the answer says of the program, and of its companion."""
+    program, *beside = ends
+    cpu_seconds = sum(end.used.ru_utime + end.used.ru_stime for end in ends)
+    statuses = [_exit_status(end.exit_code, request) for end in ends]
+    if reason or cpu_seconds >= request["cpu_seconds"]:
+        statuses[0] = _reason_status(reason, request)
+    elif any(_exit_status(end.exit_code, request) == "killed" for end in beside if not end.was_running):
+        statuses[0] = "killed"
+    companion = None
+    if beside:
+        companion = "ok" if beside[0].was_running else statuses[1]
+    return {
+        "status": statuses[0],
+        "companion": companion,
+        "exit_code": program.exit_code,
+        "cpu_seconds": cpu_seconds,
+        "peak_memory_mb": max(end.used.ru_maxrss for end in ends) / 1024,
+    }
+
+
+def _reason_status(reason: str, request: dict[str, Any]) -> str:
     if reason == "output":
         return "output_limit"
     # One that may start processes may also signal itself.
     if reason == "starved" or (reason == "stopped" and not request["processes"]):
         return "killed"
-    if reason in ("cpu", "wall", "stopped") or cpu_seconds >= request["cpu_seconds"]:
-        return "timeout"
+    return "timeout"
+
+
+def _exit_status(exit_code: int, request: dict[str, Any]) -> str:
     if exit_code == -OUT_OF_MEMORY:
         return "memory_limit"
     if exit_code == -signal.SIGKILL and not request["processes"]:

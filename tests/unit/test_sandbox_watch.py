@@ -35,7 +35,7 @@ def ended_by(
             child.send_signal(blow)
             # It takes effect, but nobody has been told of it yet.
             os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WCONTINUED | os.WNOWAIT)
-        watched = Watch(child.pid, (out, err), limits, ours)
+        watched = Watch([child.pid], (out, err), limits, ours)
         reason = watched.until_end()
         child.kill()
         printed, complained = watched.printed()
@@ -43,6 +43,8 @@ def ended_by(
         printed.release()
         complained.release()
         watched.close()
+        os.close(out)
+        os.close(err)
     return reason, content
 
 

@@ -1,0 +1,89 @@
+"""A program and its companion: two locked processes with a socket between them."""
+
+import pytest
+
+from sandbox import CHANNEL, Limits, Program, Sandbox, Status
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+ASKS = f"""
+import os
+os.write({CHANNEL}, b"hello")
+print(os.read({CHANNEL}, 100).decode(), end="")
+"""
+LIMITS = Limits(cpu_seconds=0.5, wall_seconds=1, memory_mb=128)
+
+
+async def test_the_two_talk_to_each_other(sandbox: Sandbox) -> None:
+    companion = f"import os; os.write({CHANNEL}, os.read({CHANNEL}, 100)[::-1])"
+    result = await sandbox.run(Program(code=ASKS, companion=companion))
+    assert (result.status, result.stdout, result.companion) == (Status.OK, b"olleh", Status.OK)
+
+
+@pytest.mark.parametrize(
+    ("companion", "status"),
+    [
+        ("import os; os._exit(3)", Status.RUNTIME_ERROR),
+        ("import sys; sys.exit(0)", Status.OK),
+        ("x = bytearray(1 << 30)", Status.MEMORY_LIMIT),
+        ("import ctypes; ctypes.string_at(0)", Status.RUNTIME_ERROR),
+    ],
+)
+async def test_how_the_companion_ended_is_reported(
+    sandbox: Sandbox, companion: str, status: Status
+) -> None:
+    waits = f"import os\ntry: print(os.read({CHANNEL}, 1))\nexcept OSError: print(b'')"
+    result = await sandbox.run(Program(code=waits, companion=companion, limits=LIMITS))
+    assert (result.status, result.stdout, result.companion) == (Status.OK, b"b''\n", status)
+
+
+@pytest.mark.parametrize("endless", ["while True: pass", "import time; time.sleep(60)"])
+async def test_the_limits_of_time_hold_for_both(sandbox: Sandbox, endless: str) -> None:
+    waits = f"import os; os.read({CHANNEL}, 1)"
+    result = await sandbox.run(Program(code=waits, companion=endless, limits=LIMITS))
+    assert result.status is Status.TIMEOUT
+    assert result.wall_seconds < 10
+
+
+async def test_a_companion_does_not_outlive_its_program(sandbox: Sandbox) -> None:
+    result = await sandbox.run(Program(code="print(1)", companion="import time; time.sleep(60)"))
+    assert (result.status, result.stdout, result.companion) == (Status.OK, b"1\n", Status.OK)
+    assert result.wall_seconds < 10
+
+
+async def test_neither_can_look_into_the_other_or_end_it(sandbox: Sandbox) -> None:
+    # The one tells its number and the address of a secret; the other tries all it can.
+    holds = f"""
+import ctypes, os
+secret = ctypes.create_string_buffer(b"the expected answer")
+os.write({CHANNEL}, f"{{os.getpid()}} {{ctypes.addressof(secret)}}".encode())
+print(os.read({CHANNEL}, 10_000).decode())
+"""
+    tries = f"""
+import ctypes, os, signal
+pid, address = map(int, os.read({CHANNEL}, 100).split())
+got = []
+def attempt(name, action):
+    try: got.append((name, action()))
+    except OSError: pass
+def read_memory():
+    with open(f"/proc/{{pid}}/mem", "rb", buffering=0) as file:
+        file.seek(address)
+        return file.read(19)
+attempt("mem", read_memory)
+for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, 0):
+    attempt(f"signal {{number}}", lambda: os.kill(pid, number))
+attempt("fds", lambda: os.listdir(f"/proc/{{pid}}/fd"))
+attempt("environ", lambda: open(f"/proc/{{pid}}/environ", "rb").read())
+attempt("maps", lambda: open(f"/proc/{{pid}}/maps", "rb").read())
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.syscall(310, pid, None, 0, None, 0, 0) == 0 or libc.ptrace(16, pid, 0, 0) == 0:
+    got.append("ptrace")
+os.write({CHANNEL}, (repr(got) or "nothing").encode())
+"""
+    result = await sandbox.run(Program(code=holds, companion=tries))
+    assert (result.status, result.stdout) == (Status.OK, b"[]\n"), result
+
+
+async def test_a_companion_needs_a_program() -> None:
+    with pytest.raises(ValueError, match="companion"):
+        Program(command=("true",), companion="pass")
