@@ -378,7 +378,7 @@ def _request(program: Program) -> tuple[dict[str, Any], *tuple[bytes, ...]]:
     """The request's header, and the contents that it says the places of."""
     limits = program.limits
     content = {"code": program.code, "command": program.command, "arguments": program.arguments}
-    beside = {"code": program.companion, "command": None, "arguments": []}
+    beside: dict[str, object] = {"code": program.companion, "command": None, "arguments": []}
     contents = [
         json.dumps(content).encode(),
         b"" if program.companion is None else json.dumps(beside).encode(),

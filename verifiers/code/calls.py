@@ -1,17 +1,32 @@
 """`calls`: a function is called inside the sandbox; what it returned is compared here, outside."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sandbox import Limits, Result, Status
-from verifiers.code.asserts.interpreter import Call, Lookalike, Opaque, Raised
 from verifiers.code.failures import Failure, how_it_ended, raised, wrong_answer
-from verifiers.code.inside.values import NoValue, decode, encode, lookalikes, same, shown
+from verifiers.code.inside.values import NoValue, decode, encode, same, shown
 from verifiers.code.runs import Runs, answers
 from verifiers.code.targets import BadTarget, Calls
 
 _LIMITS_FORGIVEN = 3.0
 """How often calls that end the process may use up a limit of time before the rest is left untried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Of the function under test."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NoResult:
+    """In place of a value: the call gave none, or one that cannot leave the sandbox."""
+
+    failure: Failure
 
 
 async def judge_calls(target: Calls, code: str, limits: Limits, runs: Runs) -> list[Failure | None]:
@@ -52,32 +67,27 @@ async def make_calls(
         answered = answers(result, most=len(calls) - len(results))
         results.extend(map(read_value, answered))
         if not answered:
-            results.append(Raised(how_it_ended(result)))
+            results.append(NoResult(how_it_ended(result)))
             spent += _share_of_limits(result, limits)
     return results
 
 
 def read_value(answer: dict[str, Any]) -> Any:
-    """The value that an answer of the harness carries, or what stands in its place."""
+    """The value that an answer of the harness carries, or a NoResult."""
     if "value" in answer:
         try:
-            value, kind = decode(answer["value"]), next(lookalikes(answer["value"]), None)
-            return value if kind is None else Lookalike(value, kind)
+            return decode(answer["value"])
         except Exception as e:  # noqa: BLE001 - a program may send anything
-            return Opaque(f"returned what cannot be read: {type(e).__name__}")
+            return NoResult(wrong_answer(f"returned what cannot be read: {type(e).__name__}"))
     if "no_value" in answer:
-        return Opaque(f"returned what cannot be compared: {answer['no_value']}")
+        return NoResult(wrong_answer(f"returned what cannot be compared: {answer['no_value']}"))
     error = str(answer.get("raised"))[:250]
-    return Raised(raised(error, f"raised {error}"))
+    return NoResult(raised(error, f"raised {error}"))
 
 
 def _compare(result: Any, wanted: Any, tolerance: float) -> Failure | None:
-    if isinstance(result, Raised):
+    if isinstance(result, NoResult):
         return result.failure
-    if isinstance(result, Opaque):
-        return wrong_answer(result.reason)
-    if isinstance(result, Lookalike):
-        result = result.value
     try:
         if same(result, wanted, tolerance):
             return None

@@ -119,8 +119,14 @@ def _continue(prompt: str, block: str, name: str) -> str:
 
 
 def _with_preamble(code: str, prompt: str, name: str) -> str:
-    match = re.search(rf"^(?:async[ \t]+)?(?:def|class)[ \t]+{re.escape(name)}\b", prompt, re.M)
-    preamble = prompt[: match.start()] if match else ""
-    if not preamble.strip() or not _compiles(preamble) or "from __future__" in code:
+    preamble = preamble_of(prompt, name)
+    if not preamble or "from __future__" in code:
         return code
-    return f"{preamble.rstrip()}\n\n\n{code}"
+    return f"{preamble}\n\n\n{code}"
+
+
+def preamble_of(prompt: str, name: str) -> str:
+    """What the prompt has above the definition of `name`: imports and helpers; "" if nothing."""
+    match = re.search(rf"^(?:async[ \t]+)?(?:def|class)[ \t]+{re.escape(name)}\b", prompt, re.M)
+    preamble = prompt[: match.start()].rstrip() if match else ""
+    return preamble if _compiles(preamble) else ""

@@ -4,9 +4,14 @@ import json
 from importlib.resources import files
 from typing import Any
 
-from sandbox import Limits, Program, Result, Sandbox, SandboxConfig, Status
+from sandbox import CHANNEL, Limits, Program, Result, Sandbox, SandboxConfig, Status
 
-_INSIDE = ("values", "harness")
+_PACKAGE = "verifiers.code.inside"
+_INSIDE = (
+    "values", "harness", "standins", "carrying", "peer", "serving", "instrument", "report", "programs",
+    "runners", "testing",
+)  # fmt: skip
+"""In an order in which each can import those before it."""
 
 
 class NothingKnown(Exception):
@@ -16,8 +21,9 @@ class NothingKnown(Exception):
 class Runs:
     """A sandbox with the harness in it."""
 
-    def __init__(self, config: SandboxConfig | None) -> None:
-        self.sandbox = Sandbox(config, modules=_inside())
+    def __init__(self, config: SandboxConfig | None, *, pytest: bool = False) -> None:
+        """With `pytest` it is there for tests, and was imported beforehand."""
+        self.sandbox = Sandbox(config, modules=_inside(*_INSIDE, *(["pytest_plugin"] if pytest else [])))
 
     async def run(self, program: Program) -> Result:
         """How the program ended. Raises NothingKnown; SandboxUnavailable."""
@@ -28,8 +34,21 @@ class Runs:
 
     async def call_harness(self, function: str, request: dict[str, Any], limits: Limits) -> Result:
         """Runs a function of `inside/harness.py`, which finds the request on its standard input."""
-        code = f"from verifiers.code.inside.harness import {function}; {function}()"
+        code = f"from {_PACKAGE}.harness import {function}; {function}()"
         return await self.run(Program(code=code, stdin=json.dumps(request).encode(), limits=limits))
+
+    async def run_tests(self, request: dict[str, Any], limits: Limits) -> Result:
+        """Runs `inside/testing.py`, beside a process for the program if they are to be apart."""
+        return await self.run(
+            Program(
+                code=f"from {_PACKAGE}.testing import run_tests; run_tests({CHANNEL})",
+                companion=f"from {_PACKAGE}.serving import serve; serve({CHANNEL})"
+                if request["apart"]
+                else None,
+                stdin=json.dumps(request).encode(),
+                limits=limits,
+            )
+        )
 
     async def close(self) -> None:
         """Ends the sandbox; twice is fine."""
@@ -50,8 +69,6 @@ def answers(result: Result, most: int) -> list[dict[str, Any]]:
     return found
 
 
-def _inside() -> dict[str, str]:
-    folder = files("verifiers.code.inside")
-    return {
-        f"verifiers.code.inside.{name}": folder.joinpath(f"{name}.py").read_text() for name in _INSIDE
-    }
+def _inside(*names: str) -> dict[str, str]:
+    folder = files(_PACKAGE)
+    return {f"{_PACKAGE}.{name}": folder.joinpath(f"{name}.py").read_text() for name in names}

@@ -3,8 +3,7 @@
 import asyncio
 
 from sandbox import Limits, Program, Status
-from verifiers.code.asserts.interpreter import Lookalike, Opaque, Raised
-from verifiers.code.calls import read_value
+from verifiers.code.calls import NoResult, read_value
 from verifiers.code.failures import Failure, how_it_ended, wrong_answer
 from verifiers.code.inside.values import shown
 from verifiers.code.output_rules import PRINTED_RULES
@@ -58,11 +57,10 @@ async def _ask_checker(
     if not answered or result.status is not Status.OK:
         return None
     said = read_value(answered[0])
-    if isinstance(said, Raised):
+    if isinstance(said, NoResult):
+        if "no_value" in answered[0]:
+            raise NothingKnown(f"the checker: expected True or False, {said.failure.text}")
         return None
-    if isinstance(said, Lookalike):  # numpy's bool
-        said = said.value
     if isinstance(said, int) and said in (0, 1):
         return bool(said)
-    got = said.reason if isinstance(said, Opaque) else shown(said)
-    raise NothingKnown(f"the checker: expected True or False, got {got}")
+    raise NothingKnown(f"the checker: expected True or False, got {shown(said)}")

@@ -2,10 +2,8 @@
 
     1. take the program from the response (`extraction.py`)
     2. run it in the sandbox; what it should print or return never goes in there
-    3. compare what came out here, outside (`stdin_stdout.py`, `calls.py`, `asserts/`)
-
-A verdict that the program's own process gave about itself could be forged. It is taken only for test
-code that cannot be read outside (`asserts/`), and its evidence says `forgeable`.
+    3. compare what came out where the program cannot reach it: here (`stdin_stdout.py`, `calls.py`), or
+       in a process of the tests' own (`asserts.py`)
 """
 
 import asyncio
@@ -14,9 +12,9 @@ import time
 from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox import Limits, SandboxConfig, SandboxUnavailable
-from verifiers.code.asserts.instrument import entry_point_of
-from verifiers.code.asserts.judge import judge_asserts
+from verifiers.code.asserts import AssertsJudge, Forgeable
 from verifiers.code.calls import judge_calls
+from verifiers.code.entry_point import entry_point_of
 from verifiers.code.extraction import extract_code
 from verifiers.code.failures import Judgement, summary
 from verifiers.code.runs import NothingKnown, Runs
@@ -47,6 +45,9 @@ class CodeVerifier:
         """For programs that sleep; time spent waiting for a core does not count."""
         memory_mb: int = Field(default=1024, ge=16)
         output_bytes: int = Field(default=4_000_000, ge=1000)
+        forgeable: Forgeable = "abstain"
+        """The outcome where a program passes tests that it could have made it pass by tampering: they
+        only work in its own process, or ask its own objects whether they are equal."""
 
     name = "code"
     version = "1"
@@ -59,6 +60,8 @@ class CodeVerifier:
         self._runs = Runs(sandbox)
         # Checkers are given what is expected: no program of a model runs in these workers.
         self._checkers = Runs(sandbox)
+        self._pytest_runs = Runs(sandbox, pytest=True)
+        self._asserts = AssertsJudge(self._runs, self._pytest_runs, config.forgeable)
 
     async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
         """PASS or FAIL; ABSTAIN without code; ERROR when the sandbox, or the target, is broken."""
@@ -93,7 +96,7 @@ class CodeVerifier:
 
     async def close(self) -> None:
         """Ends the sandboxes."""
-        await asyncio.gather(self._runs.close(), self._checkers.close())
+        await asyncio.gather(*(r.close() for r in (self._runs, self._checkers, self._pytest_runs)))
 
     async def _judge(
         self, target: StdinStdout | Calls | Asserts, code: str, entry_point: str | None
@@ -106,7 +109,7 @@ class CodeVerifier:
             return summary(failures, cases=len(target.cases))
         if entry_point is None:
             raise BadTarget("target: entry_point: expected a name, since no assert calls a function")
-        return await judge_asserts(target, code, entry_point, limits, self._runs)
+        return await self._asserts.judge(target, code, entry_point, limits)
 
     def _limits(self, given: CodeLimits) -> Limits:
         return Limits(

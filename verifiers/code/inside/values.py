@@ -17,7 +17,7 @@ real types and takes the plain value out of subclasses, so no method of theirs i
 import itertools
 import math
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -193,17 +193,6 @@ _READERS: dict[str, Any] = {
     "$fraction": _fraction,
     "$decimal": _decimal,
 }
-
-
-def lookalikes(encoded: Any) -> Iterator[str]:
-    """The types of what is only taken for the value that it is decoded to, such as numpy's arrays."""
-    if isinstance(encoded, Mapping):
-        if "$like" in encoded:
-            yield str(encoded["$like"][0])
-        encoded = list(encoded.values())
-    if isinstance(encoded, list):
-        for item in encoded:
-            yield from lookalikes(item)
 
 
 def check_hashes(items: Sequence[Any]) -> None:

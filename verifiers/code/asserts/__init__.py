@@ -1,1 +1,0 @@
-"""Test code of asserts: read outside the sandbox, or made ready to run."""

@@ -1,0 +1,210 @@
+"""Test code as a text: what it does, and the form in which it is run.
+
+    1. each plain assert becomes a case of its own, so that all of them are counted
+    2. other assertions are followed by a mark, so that tests which assert nothing are found out
+    3. each test function says that it ran, so that those which nothing calls can be called
+
+An assertion is an `assert`, a call or a `with` of something named assert... or ...raises, or a branch
+that can raise.
+"""
+
+import ast
+import importlib.util
+import re
+import sys
+from dataclasses import dataclass, field
+
+CASE, ASSERTED, RAN = "__case__", "__asserted__", "__ran__"
+"""What the instrumented code calls; whoever runs it defines them."""
+_CARRIED_LIBRARIES = frozenset({"numpy", "pytest", "solution", "_pytest"})
+_PATCHABLE = re.compile(r"(solution|__main__)(\.|$)|builtins\.(input|print)$|sys\.(stdin|stdout|stderr)$")
+
+
+class BadTests(ValueError):
+    """The text cannot test the function; the message says why."""
+
+
+@dataclass
+class Prepared:
+    """Test code that can be run."""
+
+    module: ast.Module
+    runner: str
+    """`pytest` for what only that can run, else `plain`."""
+    one_process: str
+    """What they do that only works in the program's own process; "" if nothing."""
+    names: set[str]
+    """What they use and do not define."""
+    sources: list[ast.stmt] = field(default_factory=list)
+    """The asserts, by the number of their case."""
+
+
+def prepare(tests: str, entry_point: str) -> Prepared:
+    """The tests as they are run. Raises BadTests."""
+    try:
+        module = ast.parse(tests)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as e:
+        raise BadTests(f"they do not parse: {e}") from e
+    nodes = list(ast.walk(module))
+    root = entry_point.split(".")[0]
+    defined = {one.name for one in module.body if isinstance(one, _DEFINITIONS)}
+    if root in defined:
+        raise BadTests(f"they define `{root}` themselves")
+    if "check" not in defined and not re.search(rf"\b{re.escape(root)}\b", tests):
+        raise BadTests(f"they do not call `{entry_point}`")
+    if not any(_asserts(node) for node in nodes):
+        raise BadTests("they assert nothing")
+    runner = "pytest" if _needs_pytest(module, nodes) else "plain"
+    stored = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    loaded = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    _check_libraries(nodes)
+    prepared = Prepared(module, runner, _one_process(nodes), loaded - defined - stored | {root})
+    # Where exceptions are caught, an assert that fails has to raise.
+    counts_cases = runner == "plain" and not any(isinstance(n, ast.Try | ast.TryStar) for n in nodes)
+    _Instrumented(prepared.sources if counts_cases else None).visit(module)
+    ast.fix_missing_locations(module)
+    return prepared
+
+
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+def _is_test(one: ast.stmt) -> bool:
+    if isinstance(one, ast.ClassDef):
+        return one.name.startswith("Test") or _is_test_case(one)
+    return isinstance(one, _DEFINITIONS) and one.name.startswith("test")
+
+
+def _is_test_case(one: ast.ClassDef) -> bool:
+    return any(ast.unparse(base).endswith("TestCase") for base in one.bases)
+
+
+def _needs_pytest(module: ast.Module, nodes: list[ast.AST]) -> bool:
+    """Fixtures, parameters, marks and set-ups: what pytest does beside calling functions."""
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and ast.unparse(node).startswith(_OF_PYTEST):
+            return True
+    for one in module.body:
+        if isinstance(one, _DEFINITIONS) and one.name in _MODULE_SETUPS:
+            return True
+        if isinstance(one, ast.ClassDef) and _is_test(one) and not _is_test_case(one):
+            methods = [method for method in one.body if isinstance(method, _DEFINITIONS)]
+            if any(m.name.startswith(("setup", "teardown")) or _has_parameters(m, 1) for m in methods):
+                return True
+        elif not isinstance(one, ast.ClassDef) and _is_test(one) and _has_parameters(one, 0):
+            return True
+    return False
+
+
+_OF_PYTEST = ("pytest.mark", "pytest.fixture", "pytest.param", "pytest.skip", "pytest.importorskip")
+_MODULE_SETUPS = ("setup_module", "teardown_module", "setup_function", "teardown_function", "pytest_generate_tests")  # fmt: skip
+
+
+def _has_parameters(one: ast.stmt, num_given: int) -> bool:
+    if not isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) or not one.name.startswith("test"):
+        return False
+    args = one.args
+    return len(args.posonlyargs) + len(args.args) - len(args.defaults) > num_given
+
+
+def _imported(node: ast.AST) -> list[str]:
+    """The packages that a statement imports."""
+    if isinstance(node, ast.Import):
+        return [alias.name.split(".")[0] for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        return [node.module.split(".")[0]]
+    return []
+
+
+def _check_libraries(nodes: list[ast.AST]) -> None:
+    """Raises BadTests for a package that is not there: no program is wrong because of it."""
+    for name in {name for node in nodes for name in _imported(node)} - sys.stdlib_module_names:
+        if name not in ("solution", "__main__") and importlib.util.find_spec(name) is None:
+            raise BadTests(f"they need the package `{name}`, which is not installed")
+
+
+def _one_process(nodes: list[ast.AST]) -> str:
+    """What cannot be done from a process apart: other libraries' objects, and patches of modules."""
+    for node in nodes:
+        for name in _imported(node):
+            if name not in sys.stdlib_module_names and name not in _CARRIED_LIBRARIES:
+                return f"they use `{name}`, whose objects do not leave a process"
+        if isinstance(node, ast.Call) and (target := _patched(node)) is not None:
+            if not _PATCHABLE.match(target):
+                return f"they patch `{target}`, which the program uses in its own process"
+        elif isinstance(node, ast.Attribute) and ast.unparse(node) in _OF_THE_PROCESS:
+            return f"they use `{ast.unparse(node)}`, which each process has of its own"
+    return ""
+
+
+_OF_THE_PROCESS = frozenset({"os.environ", "os.putenv", "os.chdir", "monkeypatch.setenv", "monkeypatch.chdir", "monkeypatch.delenv"})  # fmt: skip
+
+
+def _patched(call: ast.Call) -> str | None:
+    """What a call of mock's `patch` or of pytest's `monkeypatch` replaces."""
+    name = ast.unparse(call.func)
+    if name.endswith(("patch.object", "monkeypatch.setattr", "monkeypatch.delattr")) and call.args:
+        first = call.args[0]
+        subject = first.value if isinstance(first, ast.Constant) else ast.unparse(first)
+        second = call.args[1] if len(call.args) > 1 else None
+        if isinstance(first, ast.Constant) or not isinstance(second, ast.Constant):
+            return str(subject)
+        return f"{subject}.{second.value}"
+    is_patch = name == "patch" or name.endswith(("mock.patch", "patch.dict"))
+    if is_patch and call.args and isinstance(call.args[0], ast.Constant):
+        return str(call.args[0].value)
+    return None
+
+
+class _Instrumented(ast.NodeTransformer):
+    """Puts cases and marks around assertions."""
+
+    def __init__(self, sources: list[ast.stmt] | None) -> None:
+        """`sources` takes the asserts that become cases; None if none may."""
+        self._sources = sources
+        self._in_with = 0
+
+    def visit(self, node: ast.AST) -> ast.AST | list[ast.stmt]:
+        self._in_with += isinstance(node, ast.With | ast.AsyncWith)
+        self.generic_visit(node)
+        self._in_with -= isinstance(node, ast.With | ast.AsyncWith)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (
+            node.name.startswith("test") or node.name == "check"
+        ):
+            node.body.insert(0, _call(RAN, node.name))
+        if not _asserts(node):
+            return node
+        assert isinstance(node, ast.stmt)
+        if isinstance(node, ast.Assert) and self._sources is not None and not self._in_with:
+            self._sources.append(node)
+            case = ast.Call(ast.Name(CASE, ast.Load()), [ast.Constant(len(self._sources) - 1)], [])
+            return ast.copy_location(ast.With([ast.withitem(case)], [node]), node)
+        return [node, ast.copy_location(_call(ASSERTED), node)]
+
+
+def _call(name: str, *arguments: str) -> ast.Expr:
+    values: list[ast.expr] = [ast.Constant(argument) for argument in arguments]
+    return ast.Expr(ast.Call(ast.Name(name, ast.Load()), values, []))
+
+
+def _asserts(node: ast.AST) -> bool:
+    match node:
+        case ast.Assert():
+            return True
+        case ast.Expr(value=ast.Call() as call):
+            return _is_assertion(call)
+        case ast.With(items=items):
+            return any(
+                isinstance(i.context_expr, ast.Call) and _is_assertion(i.context_expr) for i in items
+            )
+        case ast.If(body=body, orelse=orelse):
+            return any(isinstance(one, ast.Raise) for one in (*body, *orelse))
+        case ast.Try(body=body, orelse=orelse):
+            return any(isinstance(one, ast.Raise | ast.Assert) for one in (*body, *orelse))
+    return False
+
+
+def _is_assertion(call: ast.Call) -> bool:
+    name = ast.unparse(call.func).rpartition(".")[2].lower()
+    return name.startswith("assert") or name.endswith("raises")

@@ -1,0 +1,213 @@
+"""Two processes that use each other's objects: tests in one, the program under test in the other.
+
+Only one side runs at a time: it asks for something and serves what it is asked until the answer comes.
+Plain values travel as copies, whose changes are carried along (`carrying.py`); everything else stays
+where it is, and the other side has a stand-in for it (`standins.py`).
+
+A message is 4 bytes of length and JSON: `[kind, content, changes, dropped, printed]`. `kind` is "?" (a
+request, answered by one of the others), "=" (a result) or "!" (an exception). Nothing is unpickled, and
+neither side runs code of the other: a request names an operation of the table below.
+"""
+
+import copy
+import json
+import operator
+import socket
+import struct
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from verifiers.code.inside.carrying import Carrier, Unreadable
+from verifiers.code.inside.standins import Unsupported
+
+_MOST_BYTES = 1 << 28
+
+
+class PeerLost(BaseException):
+    """The other process ended, or sent what cannot be read; no test can catch it by `Exception`."""
+
+    def __init__(self, reason: str, *, forged: bool = False) -> None:
+        super().__init__(reason)
+        self.forged = forged
+        """It sent something that the harness never sends."""
+
+
+class Peer:
+    """One side of the channel."""
+
+    def __init__(
+        self,
+        descriptor: int,
+        carrier: Carrier,
+        operations: Mapping[str, Callable[..., Any]],
+        *,
+        trusts: bool,
+    ) -> None:
+        """`descriptor` is of a stream socket. `operations` are those that only this side has. `trusts`: the other may use any attribute."""
+        # Said in full, since the sandbox lets nobody ask the kernel what a socket is.
+        self._channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=descriptor)
+        self.carrier = carrier
+        self._operations = {**OPERATIONS, **operations}
+        self._trusts = trusts
+        self.printed: list[tuple[str, str]] = []
+        """(`stdout` or `stderr`, text), to be sent along with the next message."""
+        self.on_printed: Callable[[str, str], object] = lambda stream, text: None
+        self.num_requests = 0
+        self.returned: list[Any] = []
+        """What calls gave since somebody last cleared it."""
+        self._thread = threading.get_ident()
+
+    def request(self, operation: str, *operands: Any) -> Any:
+        """The result of an operation of the other side's. Raises what that raised; PeerLost."""
+        if threading.get_ident() != self._thread:
+            raise RuntimeError("only the main thread can use objects of the other process")
+        self.num_requests += 1
+        self._send("?", (operation, *operands))
+        result = self._serve_until_answer()
+        if operation in ("call", "method"):
+            self.returned.append(result)
+        return result
+
+    def serve(self) -> None:
+        """Answers requests until the other side ends."""
+        try:
+            self._serve_until_answer()
+        except PeerLost:
+            return
+
+    # ----------------------------------------------------------------------------------- messages
+
+    def _serve_until_answer(self) -> Any:
+        while True:
+            # A list, so that what is served can be let go of while it is.
+            message = [*self._receive()]
+            if message[0] == "=":
+                return message[1]
+            if message[0] == "!":
+                raise message[1]
+            self._answer(message)
+
+    def _answer(self, message: list[Any]) -> None:
+        try:
+            operation, *operands = message.pop()
+            result = self._perform(operation, operands)
+        except (PeerLost, Unsupported, MemoryError):
+            raise
+        except BaseException as e:  # noqa: BLE001 - of anybody's code, for the side that asked
+            # Frames hold arguments, and so would keep them shared.
+            self._send("!", e.with_traceback(None))
+            return
+        operands.clear()
+        try:
+            self._send("=", result)
+        except (PeerLost, MemoryError):
+            raise
+        except Exception as e:  # noqa: BLE001 - iterating over a value can run anybody's code
+            self._send("!", ValueError(f"the result cannot be carried: {type(e).__name__}: {e}"[:200]))
+
+    def _send(self, kind: str, content: Any) -> None:
+        encoded = self.carrier.encode(content)
+        del content
+        changes, dropped = self.carrier.changes()
+        message = json.dumps([kind, encoded, changes, dropped, self.printed]).encode()
+        self.printed.clear()
+        if len(message) > _MOST_BYTES:
+            raise ValueError(f"expected at most {_MOST_BYTES:,} bytes, got {len(message):,}")
+        try:
+            self._channel.sendall(struct.pack(">I", len(message)) + message)
+        except OSError as e:
+            raise PeerLost("the program's process ended") from e
+
+    def _receive(self) -> tuple[str, Any]:
+        try:
+            (size,) = struct.unpack(">I", self._read(4))
+            if size > _MOST_BYTES:
+                raise PeerLost("the program sent a message that is too long", forged=True)
+            content = self._read(size)
+        except OSError as e:
+            raise PeerLost("the program's process ended") from e
+        try:
+            kind, encoded, changes, dropped, printed = json.loads(content)
+            for stream, text in printed:
+                self.on_printed(stream, text)
+            self.carrier.apply(changes)
+            decoded = self.carrier.decode(encoded)
+            self.carrier.drop(dropped)
+            if kind not in ("?", "=", "!") or (kind == "!" and not isinstance(decoded, BaseException)):
+                raise Unreadable(f"a message of kind {kind!r:.50}")
+            return kind, decoded
+        except MemoryError:
+            raise
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as e:
+            why = f"the program sent what cannot be read ({type(e).__name__})"
+            raise PeerLost(why, forged=True) from e
+
+    def _read(self, size: int) -> bytes:
+        parts = bytearray()
+        while len(parts) < size:
+            part = self._channel.recv(min(size - len(parts), 1 << 20))
+            if not part:
+                raise PeerLost("the program's process ended")
+            parts += part
+        return bytes(parts)
+
+    # --------------------------------------------------------------------------------- operations
+
+    def _perform(self, operation: str, operands: list[Any]) -> Any:
+        if operation in self._operations:
+            return self._operations[operation](*operands)
+        subject, *more = operands
+        if not self._trusts and not (self.carrier.owns(subject) and not isinstance(subject, str)):
+            raise AttributeError("expected an object that was given to the program")
+        operands.clear()
+        if operation == "call":
+            args, kwargs = more
+            return subject(*args, **dict(kwargs))
+        name = self._allowed(more[0])
+        if operation == "method":
+            args, kwargs = more[1:]
+            return getattr(subject, name)(*args, **dict(kwargs))
+        if operation == "get":
+            return self.carrier.member(subject, name)
+        if operation == "set":
+            return setattr(subject, name, more[1])
+        if operation == "delete":
+            return delattr(subject, name)
+        raise Unreadable(f"the operation {operation!r:.50}")
+
+    def _allowed(self, name: str) -> str:
+        """A program reaches nothing of the tests' behind an underscore, such as a function's globals."""
+        if not isinstance(name, str) or (name.startswith("_") and not self._trusts):
+            raise AttributeError(f"{name!r:.50} cannot be used from the other process")
+        return name
+
+
+def _next(iterator: Any) -> Any:
+    """As a tuple, since StopIteration would end a generator that serves."""
+    try:
+        return (next(iterator),)
+    except StopIteration as e:
+        return [e.value]
+
+
+def _exit(subject: Any, error: BaseException | None) -> Any:
+    return type(subject).__exit__(subject, None if error is None else type(error), error, None)
+
+
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    **{
+        name: getattr(operator, name)
+        for name in (
+            "add sub mul truediv floordiv mod pow matmul lshift rshift and_ or_ xor iadd isub imul "
+            "itruediv ifloordiv imod ipow iand ior ixor imatmul eq ne lt le gt ge contains getitem "
+            "setitem delitem neg pos invert abs index"
+        ).split()
+    },
+    **{f.__name__: f for f in (len, bool, int, float, complex, round, str, repr, hash, iter, reversed, dir, format, divmod)},
+    "next": _next,
+    "enter": lambda subject: type(subject).__enter__(subject),
+    "exit": _exit,
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+}

@@ -1,0 +1,129 @@
+"""The program, as the tests' process sees it: in a process of its own, or in this very one."""
+
+import builtins
+import random
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from verifiers.code.inside.carrying import Carrier
+from verifiers.code.inside.peer import Peer, PeerLost
+from verifiers.code.inside.serving import load
+from verifiers.code.inside.standins import StandIn, StandIns
+
+
+class UnderTest(Protocol):
+    """What running tests needs of a program."""
+
+    returned: list[Any]
+    """What its functions returned lately."""
+
+    def load(self, code: str) -> tuple[Any, set[str]]:
+        """The module `solution`, and the names in it. Raises what the program raises."""
+
+    def borrowed(self, name: str, value: Any) -> Any:
+        """One of its functions, which the tests use as if it were theirs."""
+
+    def was_used(self) -> bool:
+        """Whether anything of it was used since it was loaded."""
+
+    def consulted(self) -> list[str]:
+        """What it was asked to judge itself."""
+
+    def raised(self, error: BaseException) -> bool:
+        """Whether the exception was raised by it."""
+
+
+class Apart:
+    """A program in a process of its own, at the other end of a socket."""
+
+    def __init__(self, descriptor: int) -> None:
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        self._standins = StandIns(judges=True)
+        operations: dict[str, Callable[..., Any]] = {
+            "input": lambda prompt: builtins.input(prompt),
+            "stdin": lambda method, size: _stream("stdin", method, ("read", "readline"))(size),
+        }
+        self._peer = Peer(descriptor, Carrier(0, self._standins), operations, trusts=False)
+        self._peer.on_printed = lambda stream, text: _stream(stream, "write", ("write",))(text)
+        self._standins.request = self._peer.request
+        self.returned = self._peer.returned
+        self._num_to_load = 0
+        # Tests seed this process's generators, and mean the program's too.
+        random.seed = self._seeding("random", random.seed)  # type: ignore[assignment]
+        if (numpy := sys.modules.get("numpy")) is not None:
+            numpy.random.seed = self._seeding("numpy.random", numpy.random.seed)
+
+    def load(self, code: str) -> tuple[Any, set[str]]:
+        solution = self._peer.request("load", code)
+        names = set(self._peer.request("names", solution))
+        self.begin()
+        return solution, names
+
+    def begin(self) -> None:
+        """From here on what is asked for is use."""
+        self._num_to_load = self._peer.num_requests
+
+    def borrowed(self, name: str, value: Any) -> Any:
+        if not isinstance(value, StandIn):
+            return value
+
+        def ask(*args: Any, **kwargs: Any) -> Any:
+            self._standins.consulted.append(name)
+            return value(*args, **kwargs)
+
+        return ask
+
+    def was_used(self) -> bool:
+        return self._peer.num_requests > self._num_to_load
+
+    def consulted(self) -> list[str]:
+        return self._standins.consulted
+
+    def raised(self, error: BaseException) -> bool:
+        return isinstance(error, PeerLost) or self._standins.number_of(error) is not None
+
+    def _seeding(self, module: str, seed: Callable[..., Any]) -> Callable[..., None]:
+        def both(*state: Any) -> None:
+            seed(*state)
+            self._peer.request("seed", module, *state)
+
+        return both
+
+
+class Here:
+    """A program in this process, for tests that work in no other way; it can forge what they find."""
+
+    def __init__(self) -> None:
+        self.returned: list[Any] = []
+
+    def load(self, code: str) -> tuple[Any, set[str]]:
+        solution = load(code)
+        return solution, set(vars(solution))
+
+    def begin(self) -> None:
+        pass
+
+    def borrowed(self, name: str, value: Any) -> Any:
+        return value
+
+    def was_used(self) -> bool:
+        return True
+
+    def consulted(self) -> list[str]:
+        return []
+
+    def raised(self, error: BaseException) -> bool:
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        return trace is not None and trace.tb_frame.f_code.co_filename == "solution.py"
+
+
+def _stream(name: Any, method: Any, allowed: tuple[str, ...]) -> Callable[[Any], Any]:
+    """A method of a standard stream, which the tests may have replaced."""
+    if name not in ("stdin", "stdout", "stderr") or method not in allowed:
+        raise ValueError("a stream")
+    function: Callable[[Any], Any] = getattr(getattr(sys, name), method)
+    return function

@@ -1,0 +1,96 @@
+"""Runs a module that is already loaded with pytest itself, and counts its tests as cases."""
+
+import asyncio
+import inspect
+import os
+import types
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from verifiers.code.inside.instrument import BadTests
+from verifiers.code.inside.peer import PeerLost
+from verifiers.code.inside.programs import UnderTest
+from verifiers.code.inside.report import Enough, Report
+from verifiers.code.inside.standins import Unsupported
+
+_FILE = Path(os.__file__)
+"""pytest wants a file: any will do, since the module is given."""
+_OPTIONS = ["-q", "-c", os.devnull, f"--rootdir={_FILE.parent}", "--noconftest", "-p", "no:cacheprovider"]
+_Describe = Callable[[BaseException, UnderTest], tuple[str, str]]
+
+
+def run_module(
+    module: types.ModuleType, program: UnderTest, report: Report, describe: _Describe
+) -> None:
+    """Reports each of the module's tests. Raises BadTests for a fixture that does not exist."""
+    plugin = _Plugin(module, program, report, describe)
+    pytest.main([*_OPTIONS, str(_FILE)], plugins=[plugin])
+    if plugin.stopped_by is not None:
+        raise plugin.stopped_by
+
+
+class _Module(pytest.Module):
+    """The given module, in place of a file's content."""
+
+    given: types.ModuleType
+
+    def _getobj(self) -> types.ModuleType:
+        return self.given
+
+
+class _Plugin:
+    def __init__(
+        self, module: types.ModuleType, program: UnderTest, report: Report, describe: _Describe
+    ) -> None:
+        self._module, self._program, self._report, self._describe = module, program, report, describe
+        self.stopped_by: BaseException | None = None
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+        if file_path != _FILE:
+            return None
+        collected = _Module.from_parent(parent, path=file_path)
+        collected.given = self._module
+        return collected
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed and self.stopped_by is None:
+            why = str(report.longrepr).strip().splitlines()[-1]
+            self.stopped_by = BadTests(f"pytest cannot collect them: {why}")
+
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
+        """Runs coroutine functions, which pytest leaves to plugins."""
+        if not inspect.iscoroutinefunction(pyfuncitem.obj):
+            return None
+        names = pyfuncitem._fixtureinfo.argnames
+        asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+        return True
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        test: pytest.TestReport = yield
+        error = call.excinfo.value if call.excinfo is not None else None
+        try:
+            self._count(item, test, error)
+        except (BadTests, Enough, PeerLost, Unsupported, MemoryError) as e:
+            self.stopped_by = e
+            item.session.shouldstop = "nothing behind it can be tried"
+        return test
+
+    def _count(self, item: pytest.Item, test: pytest.TestReport, error: BaseException | None) -> None:
+        if isinstance(error, PeerLost | Unsupported | MemoryError):
+            raise error
+        if type(error).__name__ == "FixtureLookupError":
+            raise BadTests(f"they ask for a fixture that does not exist, in `{item.name}`")
+        expected_to_fail = hasattr(test, "wasxfail")
+        if test.failed:
+            code, text = "wrong_answer", "expected to fail, and did not"
+            if error is not None and not expected_to_fail:
+                code, text = self._describe(error, self._program)
+            self._report.fail(code, f"{item.name}: {text}")
+        elif test.when == "call" and (test.passed or (test.skipped and expected_to_fail)):
+            self._report.passed()

@@ -1,0 +1,192 @@
+"""Runs prepared tests: as a script whose test functions are called, or with pytest itself."""
+
+import ast
+import asyncio
+import contextlib
+import inspect
+import sys
+import types
+import unittest
+from collections.abc import Iterator
+from typing import Any
+
+from verifiers.code.inside.instrument import ASSERTED, CASE, RAN, Prepared
+from verifiers.code.inside.programs import UnderTest
+from verifiers.code.inside.report import Enough, Report
+from verifiers.code.inside.standins import StandIn, StandInClass, Unsupported
+from verifiers.code.inside.peer import PeerLost
+
+_END = (PeerLost, Unsupported, MemoryError, Enough)
+"""What ends the run, wherever it is raised."""
+
+
+def describe(error: BaseException, program: UnderTest) -> tuple[str, str]:
+    """The kind of a failure, and a sentence."""
+    kind = type(error).__name__
+    try:
+        text = str(error)
+    except Exception as e:  # noqa: BLE001 - of a class of the program's own
+        text = f"({type(e).__name__} in its message)"
+    line = f"{kind}: {text}".splitlines()[0][:250]
+    if program.raised(error):
+        return "compile_error" if isinstance(error, SyntaxError) else "runtime_error", f"raised {line}"
+    if type(error) is AssertionError:
+        line = text.strip().partition("\n")[0][:250] or "it does not hold"
+    return "wrong_answer", line
+
+
+def place(error: BaseException) -> str:
+    """The line of the tests that raised."""
+    trace, number = error.__traceback__, 0
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == "tests.py":
+            number = trace.tb_lineno
+        trace = trace.tb_next
+    return f"line {number} of the tests: " if number else ""
+
+
+def run_plainly(
+    module: types.ModuleType, prepared: Prepared, entry_point: str, program: UnderTest, report: Report
+) -> None:
+    """Runs the module, and then what a test runner would call and the module did not."""
+    ran: set[str] = set()
+    _define(module, _Case(prepared, program, report), report, ran)
+    unittest.main = lambda *a, **k: None  # type: ignore[assignment, misc]  # the classes are run below
+    if "pytest" in sys.modules:
+        sys.modules["pytest"].main = lambda *a, **k: None  # type: ignore[attr-defined]
+    exec(compile(prepared.module, "tests.py", "exec"), vars(module))
+    check = vars(module).get("check")
+    if isinstance(check, types.FunctionType) and "check" not in ran:
+        check(_find(sys.modules["solution"], entry_point))
+    for name, one in list(vars(module).items()):
+        if isinstance(one, type) and issubclass(one, unittest.TestCase):
+            _run_test_case(one, program, report)
+        elif isinstance(one, type) and name.startswith("Test") and not isinstance(one, StandInClass):
+            for method in [m for m in vars(one) if m.startswith("test")]:
+                _attempt(getattr(one(), method), program, report)
+        elif isinstance(one, types.FunctionType) and name.startswith("test") and name not in ran:
+            _attempt(one, program, report)
+
+
+def _attempt(test: Any, program: UnderTest, report: Report) -> None:
+    """Calls one test; those behind it are tried whatever becomes of it."""
+    before = report.num_cases
+    try:
+        result = test()
+        if inspect.iscoroutine(result):
+            asyncio.run(result)
+    except _END:
+        raise
+    except BaseException as e:  # noqa: BLE001 - whatever the program or the test raise
+        code, text = describe(e, program)
+        report.fail(code, place(e) + text)
+    else:
+        if report.num_cases == before:
+            report.passed()
+
+
+def _run_test_case(cls: type[unittest.TestCase], program: UnderTest, report: Report) -> None:
+    result = _Result(program, report)
+    unittest.defaultTestLoader.loadTestsFromTestCase(cls).run(result)
+
+
+class _Result(unittest.TestResult):
+    """Tells the report of each test as it ends."""
+
+    def __init__(self, program: UnderTest, report: Report) -> None:
+        super().__init__()
+        self._program, self._report = program, report
+
+    def addSuccess(self, test: Any) -> None:
+        self._report.passed()
+
+    def addExpectedFailure(self, test: Any, error: Any) -> None:
+        self._report.passed()
+
+    def addUnexpectedSuccess(self, test: Any) -> None:
+        self._report.fail("wrong_answer", f"{test.id().partition('.')[2]}: expected to fail, and did not")
+
+    def addFailure(self, test: Any, error: Any) -> None:
+        self.addError(test, error)
+
+    def addError(self, test: Any, error: Any) -> None:
+        code, text = describe(error[1], self._program)
+        self._report.fail(code, f"{test.id().partition('.')[2]}: {text}")
+
+    def addSubTest(self, test: Any, subtest: Any, error: Any) -> None:
+        if error is not None:
+            self.addError(subtest, error)
+
+
+def run_with_pytest(
+    module: types.ModuleType, prepared: Prepared, entry_point: str, program: UnderTest, report: Report
+) -> None:
+    """Runs the module's tests with pytest: fixtures, parameters, marks, set-ups and skips."""
+    import pytest
+
+    _define(module, _Case(prepared, program, report), report, set())
+    pytest.main, unittest.main = _nothing, _nothing  # type: ignore[assignment, misc]
+    exec(compile(prepared.module, "tests.py", "exec"), vars(module))
+    from verifiers.code.inside.pytest_plugin import run_module
+
+    run_module(module, program, report, describe)
+    if "check" in vars(module):
+        vars(module)["check"](_find(sys.modules["solution"], entry_point))
+
+
+def _nothing(*args: Any, **kwargs: Any) -> int:
+    return 0
+
+
+def _find(module: types.ModuleType, entry_point: str) -> Any:
+    """A function, or `Class.method` of an object that takes no arguments."""
+    found: Any = module
+    for name in entry_point.split("."):
+        if isinstance(found, type):
+            found = found()
+        found = getattr(found, name)
+    return found
+
+
+# ------------------------------------------------------------------------------ what tests call
+
+
+class _Case:
+    """What stands around an assert."""
+
+    def __init__(self, prepared: Prepared, program: UnderTest, report: Report) -> None:
+        self._sources = prepared.sources
+        self._program, self._report = program, report
+
+    @contextlib.contextmanager
+    def __call__(self, number: int) -> Iterator[None]:
+        returned = self._program.returned
+        returned.clear()
+        try:
+            yield
+        except _END:
+            raise
+        except BaseException as e:  # noqa: BLE001 - whatever the program raises
+            code, text = describe(e, self._program)
+            if code == "wrong_answer" and returned:
+                text += f"; returned: {', '.join(_shown(value) for value in returned[:3])}"
+            source = ast.unparse(self._sources[number])[:300]
+            self._report.fail(code, f"{source}: {text}")
+        else:
+            self._report.passed()
+        finally:
+            returned.clear()
+
+
+def _define(module: types.ModuleType, case: _Case, report: Report, ran: set[str]) -> None:
+    vars(module).update({CASE: case, ASSERTED: report.asserted, RAN: ran.add})
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, StandIn):
+        return f"a {type(value).__name__}"
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer with too many digits, or a deep nesting
+        return f"a very long {type(value).__name__}"
+    return text if len(text) <= 100 else f"{text[:97]}..."

@@ -1,0 +1,75 @@
+"""The program's process: it loads the program and serves what the tests ask of it.
+
+The program shares this process and can change all that is in it. It gains nothing by that: what it sends
+is compared in the tests' process, which it cannot reach.
+"""
+
+import asyncio
+import builtins
+import importlib
+import io
+import signal
+import sys
+import types
+from typing import Any
+
+from verifiers.code.inside.carrying import Carrier
+from verifiers.code.inside.peer import Peer
+from verifiers.code.inside.standins import StandIns
+
+
+def serve(descriptor: int) -> None:
+    """Answers the tests' process on this socket until it ends."""
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    standins = StandIns(judges=False)
+    operations = {"load": load, "names": dir, "run": asyncio.run, "seed": _seed}
+    peer = Peer(descriptor, Carrier(1, standins), operations, trusts=True)
+    standins.request = peer.request
+    for name in ("stdout", "stderr"):
+        stream = io.TextIOWrapper(_Forward(peer, name), encoding="utf-8", write_through=True)
+        setattr(sys, name, stream)
+    sys.stdin = _AskedFor(peer)
+    builtins.input = lambda prompt="": peer.request("input", prompt)
+    peer.serve()
+
+
+def load(code: str) -> types.ModuleType:
+    """The program as the module `solution`."""
+    module = types.ModuleType("solution")
+    sys.modules["solution"] = module
+    exec(compile(code, "solution.py", "exec"), module.__dict__)
+    return module
+
+
+def _seed(module: str, *state: Any) -> None:
+    importlib.import_module(module).seed(*state)
+
+
+class _Forward(io.RawIOBase):
+    """What is printed goes to the tests, which may look at it."""
+
+    def __init__(self, peer: Peer, stream: str) -> None:
+        self._peer, self._stream = peer, stream
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        self._peer.printed.append((self._stream, bytes(content).decode(errors="replace")))
+        return len(content)
+
+
+class _AskedFor(io.TextIOBase):
+    """Standard input, which is that of the tests."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+
+    def readable(self) -> bool:
+        return True
+
+    def readline(self, size: int = -1) -> str:  # type: ignore[override]
+        return str(self._peer.request("stdin", "readline", size))
+
+    def read(self, size: int | None = -1) -> str:
+        return str(self._peer.request("stdin", "read", size))

@@ -1,0 +1,376 @@
+"""Stand-ins for objects of the other process: what is done to one is done there.
+
+A class of the other side has a stand-in class here, so that `isinstance`, `except` and attributes work.
+What the tests compare is compared on their side, by these rules:
+
+- An object that a test made by calling a class takes part in operators with the program's own methods:
+  they are what is tested.
+- An object that the program returned takes no part in comparisons and arithmetic with values of the
+  tests, whatever its class says: it equals none of them.
+- An operator between two of the program's objects, one of which it returned, is answered by the program;
+  so is a method with arguments of an object that it returned, if the answer is a truth value. Nobody can
+  tell there whether the answer is right: `consulted` says so.
+"""
+
+import builtins
+import types
+from collections.abc import Callable, Generator
+from typing import Any
+
+_COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
+_ARITHMETIC = {
+    "add": "add", "sub": "sub", "mul": "mul", "truediv": "truediv", "floordiv": "floordiv",
+    "mod": "mod", "pow": "pow", "matmul": "matmul", "lshift": "lshift", "rshift": "rshift",
+    "and": "and_", "or": "or_", "xor": "xor", "divmod": "divmod",
+}  # fmt: skip
+_INPLACE = ("iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "iand", "ior", "ixor")
+_UNARY = {
+    "len": "len", "bool": "bool", "int": "int", "float": "float", "complex": "complex",
+    "index": "index", "neg": "neg", "pos": "pos", "invert": "invert", "abs": "abs", "hash": "hash",
+    "iter": "iter", "reversed": "reversed", "enter": "enter",
+}  # fmt: skip
+_WITH_OPERANDS = ("getitem", "setitem", "delitem", "round", "exit")
+_REFLECTED = {f"r{name}": operation for name, operation in _ARITHMETIC.items()}
+_EVERY = (
+    *_COMPARISONS, *_ARITHMETIC, *_REFLECTED, *_INPLACE, *_UNARY, *_WITH_OPERANDS,
+    "contains", "call", "next",
+)  # fmt: skip
+
+
+class Unsupported(BaseException):
+    """The tests do what only works in the program's own process; no test can catch it."""
+
+
+class StandIn:
+    """An object of the other process."""
+
+    _standins: "StandIns"
+    _number: int
+    _made = False
+    """A test made it, by calling a class."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self._standins.get(self, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._standins.request("set", self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self._standins.request("delete", self, name)
+
+    def __str__(self) -> str:
+        return str(self._standins.request("str", self))
+
+    def __repr__(self) -> str:
+        return str(self._standins.request("repr", self))
+
+    def __format__(self, spec: str) -> str:
+        return str(self._standins.request("format", self, spec))
+
+    def __dir__(self) -> Any:
+        return self._standins.request("dir", self)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError("an object of the other process cannot be copied or pickled")
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self._standins.request("deepcopy", self)
+
+    def __copy__(self) -> Any:
+        return self._standins.request("copy", self)
+
+
+class StandInClass(type):
+    """A class of the other process."""
+
+    _standins: "StandIns"
+    _number: int
+
+    def __new__(
+        meta, name: str, bases: tuple[type, ...], content: dict[str, Any], **of: Any
+    ) -> "StandInClass":
+        if "_standins" not in content:
+            raise Unsupported(f"the class {name!r} is derived from one of the program's")
+        return super().__new__(meta, name, bases, content)
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        made = cls._standins.request("call", cls, args, tuple(kwargs.items()))
+        if isinstance(made, StandIn):
+            vars(made)["_made"] = True
+        return made
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("__") and name not in ("__doc__", "__annotations__", "__members__"):
+            # What Python itself asks of classes, such as `__abstractmethods__`.
+            raise AttributeError(name)
+        return cls._standins.get(cls, name)
+
+    def __setattr__(cls, name: str, value: Any) -> None:
+        cls._standins.request("set", cls, name, value)
+
+    def __iter__(cls) -> Any:
+        return cls._standins.request("iter", cls)
+
+    def __len__(cls) -> int:
+        return int(cls._standins.request("len", cls))
+
+    def __getitem__(cls, key: Any) -> Any:
+        return cls._standins.request("getitem", cls, key)
+
+    def __contains__(cls, item: Any) -> bool:
+        return any(item is one for one in cls)
+
+    def __bool__(cls) -> bool:
+        return True
+
+
+class StandInModule(types.ModuleType):
+    """A module of the other process."""
+
+    _standins: "StandIns"
+    _number: int
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("__path__", "__spec__", "__file__"):
+            raise AttributeError(name)
+        return self._standins.get(self, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._standins.request("set", self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self._standins.request("delete", self, name)
+
+
+class StandInMethod:
+    """A method of an object of the other process."""
+
+    def __init__(self, standins: "StandIns", subject: Any, name: str) -> None:
+        self._standins, self.__self__, self.__name__ = standins, subject, name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        subject = self.__self__
+        result = self._standins.request("method", subject, self.__name__, args, tuple(kwargs.items()))
+        returned = isinstance(subject, StandIn) and not subject._made
+        if returned and (args or kwargs) and isinstance(result, bool | StandIn):
+            self._standins.consulted.append(f"{type(subject).__name__}.{self.__name__}")
+        return result
+
+
+class StandIns:
+    """All stand-ins of one side."""
+
+    def __init__(self, *, judges: bool) -> None:
+        """`judges`: this is the side of the tests, where a returned object equals no plain value."""
+        self.judges = judges
+        self.request: Callable[..., Any]
+        self.consulted: list[str] = []
+        """What the program was asked to judge itself."""
+        self._objects: dict[int, Any] = {}
+        self._classes: dict[int, type] = {}
+        self._others: dict[int, int] = {}
+        """By id: the number of what cannot hold its own, such as a real generator or an exception."""
+
+    # ----------------------------------------------------------------------------- for the encoder
+
+    def number_of(self, value: Any) -> int | None:
+        """The other side's number of what it owns."""
+        if isinstance(value, StandIn | StandInClass | StandInModule | _ErrorClass):
+            return value._number
+        return self._others.get(id(value))
+
+    def kind_of(self, value: Any) -> str:
+        """What the other side needs a special stand-in for."""
+        if isinstance(value, types.GeneratorType):
+            return "generator"
+        if isinstance(value, types.CoroutineType):
+            return "coroutine"
+        return "module" if isinstance(value, types.ModuleType) else "object"
+
+    def operations_of(self, cls: type) -> list[str]:
+        """The operators that a class has of its own."""
+        # Not by getattr, which would find those of the metaclass.
+        found = {name for one in cls.__mro__ if one is not object for name in vars(one)}
+        hashable = getattr(cls, "__hash__", None) is not None
+        return [n for n in _EVERY if f"__{n}__" in found and (n != "hash" or hashable)]
+
+    # ----------------------------------------------------------------------------- for the decoder
+
+    def add_class(self, number: int, name: str, module: str, bases: list[type], operations: Any) -> None:
+        """Makes the stand-in of a class, with the operators that it has."""
+        if number in self._classes or not all(isinstance(base, type) for base in bases):
+            raise ValueError("a class")
+        own = [base for base in bases if isinstance(base, StandInClass)]
+        errors = [base for base in bases if issubclass(base, BaseException)]
+        plain = [base for base in bases if issubclass(base, _CARRIED)]
+        content: dict[str, Any] = {"_standins": self, "_number": number, "__module__": str(module)}
+        if errors:
+            parents: tuple[type, ...] = tuple(errors)
+            content["__getattr__"] = _error_attribute
+            self._classes[number] = _ErrorClass(str(name), parents, content)
+            return
+        for operation in operations:
+            if operation in _EVERY:
+                content[f"__{operation}__"] = self._operator(operation)
+        if "eq" in operations and "hash" not in operations:
+            content["__hash__"] = None
+        if plain:
+            content = {k: v for k, v in content.items() if k in ("_standins", "_number", "__module__")}
+            content["__getattr__"] = _extended_attribute
+            parents = tuple(plain)
+        else:
+            parents = tuple(own) or (StandIn,)
+        self._classes[number] = StandInClass(str(name), parents, content)
+
+    def class_of(self, number: int) -> type:
+        return self._classes[number]
+
+    def instance(self, number: int, kind: str, cls: Any) -> Any:
+        """The stand-in of an object, always the same one."""
+        if number not in self._objects:
+            self._objects[number] = self._make(number, kind, cls)
+        return self._objects[number]
+
+    def _make(self, number: int, kind: str, cls: Any) -> Any:
+        plain = cls if isinstance(cls, StandInClass) and issubclass(cls, StandIn) else self._plain_class(cls)
+        made = object.__new__(plain)
+        vars(made)["_number"] = number
+        if kind == "module":
+            module = StandInModule("solution")
+            vars(module).update(_standins=self, _number=number)
+            return module
+        if kind in ("generator", "coroutine"):
+            other = self._generator(made) if kind == "generator" else self._coroutine(made)
+            self._others[id(other)] = number
+            return other
+        return made
+
+    def _plain_class(self, cls: Any) -> type:
+        """For what belongs to a class of Python's own, such as a function or an iterator."""
+        number = -1 - len(self._classes)
+        name = cls.__name__ if isinstance(cls, type) else "object"
+        operations = ["call", *_EVERY] if cls is types.FunctionType else self.operations_of(cls)
+        self.add_class(number, name, "builtins", [], operations)
+        return self._classes[number]
+
+    def error(self, number: int, cls: Any, args: list[Any]) -> BaseException:
+        """An exception, of the same class as far as this side knows it."""
+        if number in self._objects:
+            known: BaseException = self._objects[number]
+            return known
+        if not (isinstance(cls, type) and issubclass(cls, BaseException)):
+            raise ValueError("an exception")
+        try:
+            error = BaseException.__new__(cls) if isinstance(cls, _ErrorClass) else cls(*args)
+        except (TypeError, ValueError):
+            error = cls.__new__(cls)
+        error.args = tuple(args)
+        vars(error)["_number"] = number
+        self._objects[number] = error
+        self._others[id(error)] = number
+        return error
+
+    def extended(self, number: int, cls: Any, plain: Any) -> Any:
+        """A value of a class that is derived from a plain one, such as a named tuple."""
+        if number not in self._objects:
+            base = next(base for base in _CARRIED if isinstance(plain, base))
+            if not (isinstance(cls, type) and issubclass(cls, base)):
+                raise ValueError("a derived value")
+            value = base.__new__(cls, plain)
+            vars(value)["_number"] = number
+            self._objects[number] = value
+            self._others[id(value)] = number
+        return self._objects[number]
+
+    def method(self, subject: Any, name: str) -> Any:
+        return StandInMethod(self, subject, name)
+
+    def get(self, subject: Any, name: str) -> Any:
+        """An attribute of an object of the other side's."""
+        return self.request("get", subject, name)
+
+    # ------------------------------------------------------------------------------------ operators
+
+    def _operator(self, name: str) -> Any:
+        if name in _COMPARISONS or name in _ARITHMETIC:
+            return self._binary(_ARITHMETIC.get(name, name), compares=name in _COMPARISONS)
+        if name in _INPLACE:
+            return self._binary(name, compares=False)
+        if name in _REFLECTED:
+            return self._binary(_REFLECTED[name], compares=False, reflected=True)
+        if name == "contains":
+            return self._contains
+        if name == "call":
+            return lambda subject, *a, **k: self.request("call", subject, a, tuple(k.items()))
+        if name == "next":
+            return self._next
+        operation = _UNARY.get(name, name)
+        if name == "exit":
+            return lambda subject, kind, error, trace: self.request("exit", subject, error)
+        return lambda subject, *operands: self.request(operation, subject, *operands)
+
+    def _binary(self, operation: str, *, compares: bool, reflected: bool = False) -> Any:
+        def apply(subject: Any, other: Any) -> Any:
+            if self.judges and not self._may_ask(subject, other, operation, compares=compares):
+                return NotImplemented
+            operands = (other, subject) if reflected else (subject, other)
+            return self.request(operation, *operands)
+
+        return apply
+
+    def _may_ask(self, subject: Any, other: Any, operation: str, *, compares: bool) -> bool:
+        """Whether the program's own operator is asked; its answer is noted if it judges itself."""
+        if not isinstance(other, StandIn):
+            return bool(subject._made)
+        if compares and not (subject._made and other._made):
+            self.consulted.append(f"{type(subject).__name__}.__{operation}__")
+        return True
+
+    def _contains(self, subject: Any, item: Any) -> bool:
+        if self.judges and not subject._made:
+            return any(item is one or item == one for one in subject)
+        return bool(self.request("contains", subject, item))
+
+    def _next(self, subject: Any) -> Any:
+        answer = self.request("next", subject)
+        if isinstance(answer, tuple):
+            return answer[0]
+        raise StopIteration(*answer)
+
+    def _generator(self, subject: Any) -> Generator[Any, Any, Any]:
+        """A real one, since tests ask whether it is."""
+        while True:
+            answer = self.request("next", subject)
+            if not isinstance(answer, tuple):
+                return answer[0]
+            yield answer[0]
+
+    async def _coroutine(self, subject: Any) -> Any:
+        return self.request("run", subject)
+
+
+class _ErrorClass(type):
+    """An exception class of the other process; its instances are real exceptions here."""
+
+    _standins: StandIns
+    _number: int
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        return cls._standins.request("call", cls, args, tuple(kwargs.items()))
+
+
+def _error_attribute(error: Any, name: str) -> Any:
+    if name.startswith("__") or "_number" not in vars(error):
+        raise AttributeError(name)
+    return error._standins.get(error, name)
+
+
+def _extended_attribute(value: Any, name: str) -> Any:
+    if name.startswith("__") or "_number" not in vars(value):
+        raise AttributeError(name)
+    return value._standins.get(value, name)
+
+
+_CARRIED = tuple(
+    getattr(builtins, name) for name in ("int", "float", "str", "bytes", "complex", "tuple", "frozenset")
+)
