@@ -18,8 +18,6 @@ from verifiers import Outcome, Target, Verdict
 from verifiers.code import CodeVerifier
 
 FILE = SHARED_DATA / "humaneval_dev.jsonl"
-FORGEABLE = {"HumanEval/32", "HumanEval/38", "HumanEval/50"}
-"""Their tests make random inputs or undo a helper of the prompt: only Python can run them."""
 FAULTS_EACH = 3
 
 
@@ -50,7 +48,7 @@ async def test_canonical_solutions_pass(rows: list[dict[str, Any]]) -> None:
     found = await asyncio.gather(*(judge(row, form) for row in rows for form in forms))
     await verifier.close()
     assert [(name, v.reason) for name, v in found if v.outcome is not Outcome.PASS] == []
-    assert {name for name, verdict in found if verdict.evidence.get("forgeable")} == FORGEABLE
+    assert {name for name, verdict in found if verdict.evidence.get("forgeable")} == set()
 
 
 async def test_planted_faults_are_found(rows: list[dict[str, Any]]) -> None:

@@ -7,6 +7,7 @@ import pytest_asyncio
 
 from verifiers import Outcome, Target
 from verifiers.code import CodeVerifier
+from verifiers.code.asserts import Forgeable
 
 # Each defines `double`, which should return twice its argument and does not.
 ATTEMPTS = {
@@ -265,11 +266,25 @@ async def test_the_right_program_passes(verifier: CodeVerifier, kind: str) -> No
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_what_runs_inside_is_marked_forgeable_and_guarded(verifier: CodeVerifier) -> None:
-    tests = "def check(candidate):\n    for x in [candidate(1)]:\n        assert x == 2\n"
+@pytest.mark.parametrize(
+    ("forgeable", "outcome"),
+    [("abstain", Outcome.ABSTAIN), ("fail", Outcome.FAIL), ("pass", Outcome.PASS)],
+)
+async def test_what_only_works_in_one_process_passes_by_choice(
+    forgeable: Forgeable, outcome: Outcome
+) -> None:
+    # Patching what the program has imported works in its own process only.
+    tests = (
+        "import time\nfrom unittest.mock import patch\ndef check(candidate):\n"
+        "    with patch('time.sleep'):\n        assert candidate(1) == 2\n"
+    )
     target = Target(kind="asserts", tests={"tests": tests, "entry_point": "double"})
-    right = await verifier.verify("", "def double(x): return 2 * x", target)
-    assert (right.outcome, right.evidence["forgeable"]) == (Outcome.PASS, True)
+    verifier = CodeVerifier(CodeVerifier.Config(forgeable=forgeable, cpu_seconds=2, wall_seconds=4))
+    code = "import time\ndef double(x): time.sleep(3600); return 2 * x"
+    right = await verifier.verify("", code, target)
+    assert (right.outcome, right.evidence["forgeable"]) == (outcome, True)
+    assert "patch `time.sleep`" in str(right.evidence["not_apart"])
     for name in ("exit at once", "exit in the call", "nothing", "print what a judge might look for"):
         wrong = await verifier.verify("", f"```python\n{ATTEMPTS[name]}\n```", target)
         assert (wrong.outcome, wrong.evidence["forgeable"]) == (Outcome.FAIL, True), name
+    await verifier.close()

@@ -2,11 +2,15 @@
 
 Tests run in a process of their own, apart from the program's, which they reach through a channel for
 plain values (`inside/`). So a program finds neither the tests nor what they expect, and whatever class
-its results claim to be of, they are compared where it has no say. Two kinds of verdict remain that it
-could forge: of tests that only work in the program's own process, and of tests that ask the program's own
-objects whether they are equal. Such a pass is what `forgeable` says.
+its results claim to be of, they are compared where it has no say.
+
+Two kinds of pass could still be forged: of tests that only work in the program's own process, and
+of tests that ask the program's own objects whether they are equal. The option `forgeable` says what
+becomes of those.
 """
 
+import re
+from dataclasses import replace
 from typing import Any, Literal
 
 from sandbox import Limits, Result, Status
@@ -17,6 +21,11 @@ from verifiers.code.targets import Asserts, BadTarget
 from verifiers.records import Outcome
 
 Forgeable = Literal["abstain", "fail", "pass"]
+_NEEDS_PYTEST = re.compile(r"\bpytest\b|def (?:setup|teardown)_\w+\(|def test\w*\((?!self\)|\)|self:)")
+"""What `inside/instrument.py` may want to run with pytest, and a little more."""
+_WRITES_FILES = re.compile(r"\b(?:tmp_path|tmpdir|tempfile|mkdir|makedirs|write_text)\b|\bopen\(")
+_NUM_FILES = 100
+_MOST_LINES = 100_000
 _FORGEABLE = {"abstain": Outcome.ABSTAIN, "fail": Outcome.FAIL, "pass": Outcome.PASS}
 
 
@@ -36,7 +45,9 @@ class AssertsJudge:
             "preamble": preamble_of(target.prompt, entry_point.split(".")[0]),
             "apart": True,
         }
-        runs = self._pytest_runs if "pytest" in tests else self._runs
+        if limits.files == 0 and _WRITES_FILES.search(tests):
+            limits = replace(limits, files=_NUM_FILES)
+        runs = self._pytest_runs if _NEEDS_PYTEST.search(tests) else self._runs
         found = _Found(await runs.run_tests(request, limits))
         why = found.unsupported
         if why:
@@ -63,7 +74,7 @@ class _Found:
     def __init__(self, result: Result, *, trusted: bool = True) -> None:
         self._result = result
         self._lines: dict[str, Any] = {}
-        for line in answers(result, most=2):
+        for line in answers(result, most=_MOST_LINES):
             self._lines.update(line)
         if (bad := self._lines.get("bad_tests")) and trusted:
             raise BadTarget(f"target: tests: {bad}")
@@ -77,14 +88,14 @@ class _Found:
         if cases is None or (first is not None and self._lines["cut_short"]):
             # How many cases there are is not known.
             passed = self._lines.get("passed", 0)
-            failures = [None] * passed + [ended or _failure(first)]
-            return _unfinished(summary(failures))
-        failures = [None] * cases
-        if first is not None:
-            failures = [None] * first["case"] + [ended or _failure(first)]
-            failures += [None] * (self._lines["passed"] - first["case"])
-            failures += [_failure(first)] * (cases - len(failures))
-        return summary(failures)
+            judged = summary([*[None] * passed, ended or _failure(first)])
+            return judged[0], judged[1], {**judged[2], "share": None}
+        if first is None:
+            return summary([None] * cases)
+        # The first failure and how many held are known; where the other failures are does not matter.
+        before, passed = first["case"], self._lines["passed"]
+        failed = [_failure(first)] * (cases - passed)
+        return summary([*[None] * before, *failed, *[None] * (passed - before)])
 
     def _ended_early(self, first: dict[str, Any] | None) -> Failure | None:
         """How the run ended, where that says more than what the tests noticed."""
@@ -98,10 +109,5 @@ class _Found:
         return how_it_ended(result)
 
 
-def _failure(first: dict[str, Any]) -> Failure:
+def _failure(first: Any) -> Failure:
     return Failure(Reason(first["code"]), first["text"])
-
-
-def _unfinished(judged: Judgement) -> Judgement:
-    outcome, reason, evidence = judged
-    return outcome, reason, {**evidence, "share": None}

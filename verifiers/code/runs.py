@@ -23,7 +23,9 @@ class Runs:
 
     def __init__(self, config: SandboxConfig | None, *, pytest: bool = False) -> None:
         """With `pytest` it is there for tests, and was imported beforehand."""
-        self.sandbox = Sandbox(config, modules=_inside(*_INSIDE, *(["pytest_plugin"] if pytest else [])))
+        self.sandbox = Sandbox(
+            config, modules=_inside(*_INSIDE, *(["pytest_plugin"] if pytest else []))
+        )
 
     async def run(self, program: Program) -> Result:
         """How the program ended. Raises NothingKnown; SandboxUnavailable."""

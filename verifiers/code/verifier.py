@@ -1,9 +1,9 @@
 """`code`: does the program do what its tests ask for?
 
-    1. take the program from the response (`extraction.py`)
-    2. run it in the sandbox; what it should print or return never goes in there
-    3. compare what came out where the program cannot reach it: here (`stdin_stdout.py`, `calls.py`), or
-       in a process of the tests' own (`asserts.py`)
+1. take the program from the response (`extraction.py`)
+2. run it in the sandbox; what it should print or return never goes in there
+3. compare what came out where the program cannot reach it: here (`stdin_stdout.py`, `calls.py`), or
+   in a process of the tests' own (`asserts.py`)
 """
 
 import asyncio

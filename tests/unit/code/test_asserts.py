@@ -36,22 +36,22 @@ async def test_arguments_that_change_and_identity_are_pythons(
     verifier: CodeVerifier, body: str, tests: str, outcome: str
 ) -> None:
     verdict = await judge(verifier, f"def f(x, s=[]): {body}", "asserts", tests=tests, entry_point="f")
-    assert (verdict.outcome.value, verdict.evidence["forgeable"]) == (outcome, True), verdict
+    assert (verdict.outcome.value, verdict.evidence.get("forgeable")) == (outcome, None), verdict
 
 
 @pytest.mark.parametrize(
     ("value", "test", "outcome", "forgeable"),
     [
-        ("re.match('a', x)", "f('a')", "pass", True),
+        ("re.match('a', x)", "f('a')", "pass", None),
         ("re.match('b', x)", "f('a')", "fail", None),
         ("re.match('a', x)", "f('a') is not None", "pass", None),
         ("re.match('a', x)", "f('a') == 'a'", "fail", None),
-        ("re.match('a', x)", "f('a') != 'a'", "pass", True),
-        ("re.match('a', x)", "not f('a') == 'a'", "pass", True),
-        ("datetime.date(2020, 1, x)", "str(f(2)) == '2020-01-02'", "pass", True),
-        ("datetime.date(2020, 1, x)", "f(2) < f(3)", "pass", True),
-        ("Pair(x)", "f(1) == f(1)", "pass", True),
-        ("Pair(x)", "f(1) != f(2)", "pass", True),
+        ("re.match('a', x)", "f('a') != 'a'", "pass", None),
+        ("re.match('a', x)", "not f('a') == 'a'", "pass", None),
+        ("datetime.date(2020, 1, x)", "str(f(2)) == '2020-01-02'", "pass", None),
+        ("datetime.date(2020, 1, x)", "f(2) < f(3)", "pass", None),
+        ("Pair(x)", "f(1) == f(1)", "abstain", True),
+        ("Pair(x)", "f(1) != f(2)", "abstain", True),
         ("Pair(x)", "f(1) == 1", "fail", None),
         ("Pair(x)", "f(1) - 1 == 0", "fail", None),
         ("Pair(x)", "f(1) in [1, 2]", "fail", None),
@@ -59,14 +59,14 @@ async def test_arguments_that_change_and_identity_are_pythons(
         ("dict(x).keys()", "f([[1, 2]]) == {1}", "pass", None),
         ("dict(x).items()", "f([[1, 2]]) == {(1, 2)}", "pass", None),
         ("dict(x).values()", "f([[1, 2]]) == [2]", "fail", None),
-        ("itertools.count(x)", "list(zip(f(1), 'ab')) == [(1, 'a'), (2, 'b')]", "pass", True),
-        ("(1 / (x - k) for k in range(9))", "any(f(3))", "pass", True),
-        ("({}[k] if k else k for k in range(9))", "0 in f(3)", "pass", True),
-        ("collections.deque(x)", "f([1]) == [1]", "fail", True),
-        ("collections.deque(x)", "len(f([1])) == 1", "pass", True),
-        ("numpy.array(x)", "f([1, 2]) == [1, 2]", "fail", True),
-        ("numpy.bool_(x)", "f(1) is True", "fail", True),
-        ("numpy.bool_(x)", "f(1) == True", "pass", True),
+        ("itertools.count(x)", "list(zip(f(1), 'ab')) == [(1, 'a'), (2, 'b')]", "pass", None),
+        ("(1 / (x - k) for k in range(9))", "any(f(3))", "pass", None),
+        ("({}[k] if k else k for k in range(9))", "0 in f(3)", "pass", None),
+        ("collections.deque(x)", "f([1]) == [1]", "fail", None),
+        ("collections.deque(x)", "len(f([1])) == 1", "pass", None),
+        ("numpy.array(x)", "f([1, 2]) == [1, 2]", "fail", None),
+        ("numpy.bool_(x)", "f(1) is True", "fail", None),
+        ("numpy.bool_(x)", "f(1) == True", "pass", None),
         ("numpy.int64(x)", "f(1) == 1", "pass", None),
     ],
 )
@@ -109,6 +109,8 @@ async def test_a_verdict_that_is_sure_is_not_left_to_the_program(verifier: CodeV
         "def check(candidate):\n    assert candidate(1) == 2",
         "def check(candidate):\n    for x in [candidate(1)]: assert x == 2\ncheck(f)",
         "import numpy as np\nnp.testing.assert_allclose(f(1), 2)",
+        "async def check(candidate):\n    assert candidate(1) == 2",
+        "async def test_f():\n    assert f(1) == 2",
         "if f(1) != 2:\n    raise ValueError('wrong')",
         "try:\n    f('x')\n    assert False, 'none'\nexcept TypeError:\n    pass",
         ["x = f(1)", "assert x == 2"],
@@ -130,8 +132,6 @@ async def test_tests_of_any_form_are_called_once(verifier: CodeVerifier, tests: 
         "x = 1",
         "assert True",
         "f(1)",
-        "async def check(candidate):\n    assert candidate(1) == 2",
-        "async def test_f():\n    assert f(1) == 2",
         "def main():\n    assert f(1) == 2",
         "def test_f(fixture):\n    assert f(1) == fixture",
         "def check():\n    assert f(1)",
@@ -148,9 +148,12 @@ async def test_tests_that_test_nothing_are_an_error(verifier: CodeVerifier, test
 
 async def test_a_function_of_the_program_may_be_named_check(verifier: CodeVerifier) -> None:
     code = "def check(x, y): return x == y\ndef f(x): return check(x, 1)"
-    for tests in ("for x in [f(1)]: assert x", "assert check(1, 1)\nassert check(*[1, 1])"):
-        verdict = await judge(verifier, code, "asserts", tests=tests)
-        assert (verdict.outcome, verdict.evidence["forgeable"]) == (Outcome.PASS, True), verdict
+    for tests in (
+        "for x in [f(1)]: assert x",
+        "assert f(1)\nassert check(1, 1)\nassert check(*[1, 1])",
+    ):
+        verdict = await judge(verifier, code, "asserts", tests=tests, entry_point="f")
+        assert (verdict.outcome, verdict.evidence.get("forgeable")) == (Outcome.PASS, None), verdict
     verdict = await judge(verifier, "def check(x): return x", "asserts", tests="assert check(1) == 1")
     assert (verdict.outcome, verdict.evidence.get("forgeable")) == (Outcome.PASS, None)
 
@@ -175,6 +178,6 @@ async def test_asserts_that_name_no_entry_point(verifier: CodeVerifier) -> None:
     tests = ["assert inc(1) == 2", "assert set(inc_all([1, 1])) == {2}"]
     code = "def inc(x): return x + 1\ndef inc_all(xs): return [inc(x) for x in xs]"
     verdict = await judge(verifier, code, "asserts", tests=tests)
-    assert (verdict.outcome, verdict.evidence.get("forgeable")) == (Outcome.PASS, True)
+    assert (verdict.outcome, verdict.evidence.get("forgeable")) == (Outcome.PASS, None)
     verdict = await judge(verifier, code, "asserts", tests=tests[:1])
     assert (verdict.outcome, verdict.evidence.get("forgeable")) == (Outcome.PASS, None)

@@ -93,8 +93,11 @@ async def test_what_was_not_tried_is_told_and_no_share_made_up(verifier: CodeVer
     tests = [f"assert f({x}) == {x}" for x in (0, 1, 2, 3, 0, 0)]
     verdict = await judge(verifier, code, "asserts", tests=tests, limits=limits)
     found = [verdict.evidence.get(key, "") for key in ("passed", "cases", "share", "untried")]
-    assert (verdict.outcome, found) == (Outcome.FAIL, [1, 6, None, 2])
-    assert "forgeable" not in verdict.evidence
+    assert (verdict.outcome, found) == (Outcome.FAIL, [1, 2, None, ""])
+    assert (verdict.evidence["reason_code"], "over the time limit" in verdict.reason) == (
+        "timeout",
+        True,
+    )
 
 
 async def test_values_keep_their_types(verifier: CodeVerifier) -> None:
@@ -189,14 +192,18 @@ async def test_a_checker_says_yes_or_no(verifier: CodeVerifier, value: str, outc
     assert ("expected True or False" in verdict.reason) is (outcome == "error")
 
 
-async def test_what_is_expected_never_enters_a_worker_that_runs_programs(
+async def test_what_is_expected_never_enters_a_process_that_runs_programs(
     verifier: CodeVerifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[bytes] = []
+    companions: list[str | None] = []
     run = verifier._runs.sandbox.run
 
     async def watched(program: Program) -> Result:
-        seen.append(program.stdin + (program.code or "").encode())
+        if program.companion is None:
+            seen.append(program.stdin + (program.code or "").encode())
+        else:
+            companions.append(program.companion)
         return await run(program)
 
     monkeypatch.setattr(verifier._runs.sandbox, "run", watched)
@@ -212,7 +219,9 @@ async def test_what_is_expected_never_enters_a_worker_that_runs_programs(
     for tests in targets:
         kind = str(tests.pop("kind"))
         await judge(verifier, "def f(x): return x\nprint(f(5))", kind, **tests)
-    assert len(seen) == 4
+    assert (len(seen), len(companions)) == (3, 1)
+    assert companions[0] is not None
+    assert secret not in companions[0]
     assert not any(secret.encode() in content for content in seen)
 
 

@@ -14,6 +14,7 @@ import collections
 import datetime
 import decimal
 import fractions
+import operator
 import sys
 import types
 from collections.abc import Callable
@@ -89,21 +90,18 @@ class Carrier:
             return ["o", number]
         if value is Ellipsis or value is NotImplemented:
             return ["T", str(value)]
-        if isinstance(value, type) and _TYPES.get(value.__name__) is value:
-            return ["T", value.__name__]
-        numpy = sys.modules.get("numpy")
-        if numpy is not None and (kind is numpy.ndarray or isinstance(value, numpy.generic)):
-            if (plain := _encode_array(value)) is not None:
-                return plain
+        if isinstance(value, type) and value in _NAMES_OF_TYPES:
+            return ["T", _NAMES_OF_TYPES[value]]
+        if (array := _encode_array(value, kind)) is not None:
+            return array
         if isinstance(value, BaseException):
             return ["e", self._own(value), self.encode(kind), *map(self.encode, _safe(value.args))]
         if isinstance(value, type):
             return self._encode_class(value)
-        for base in _EXTENDED:
+        for base, plain in _EXTENDED.items():
             # Of a class derived from a plain one, such as a named tuple: the value, by its real type.
-            if isinstance(value, base) and issubclass(kind, base):
-                plain = self.encode(base(base.__iter__(value)) if base is tuple else _PLAIN_OF[base](value))
-                return ["x", self._own(value), self.encode(kind), plain]
+            if issubclass(kind, base):
+                return ["x", self._own(value), self.encode(kind), self.encode(plain(value))]
         return ["h", self._own(value), self._standins.kind_of(value), self.encode(kind)]
 
     def _encode_class(self, cls: type) -> Any:
@@ -178,10 +176,14 @@ class Carrier:
         if tag == "c":
             if len(encoded) > 2:
                 _, number, name, module, bases, operations = encoded
-                self._standins.add_class(number, name, module, list(map(self.decode, bases)), operations)
+                self._standins.add_class(
+                    number, name, module, list(map(self.decode, bases)), operations
+                )
             return self._standins.class_of(encoded[1])
         if tag == "e":
-            return self._standins.error(encoded[1], self.decode(encoded[2]), [*map(self.decode, encoded[3:])])
+            return self._standins.error(
+                encoded[1], self.decode(encoded[2]), [*map(self.decode, encoded[3:])]
+            )
         if tag == "x":
             return self._standins.extended(encoded[1], self.decode(encoded[2]), self.decode(encoded[3]))
         if tag == "h":
@@ -196,14 +198,13 @@ class Carrier:
 
     def changes(self) -> tuple[list[Any], list[int]]:
         """What has changed here in shared values, and the keys of those that nothing here holds."""
-        changes: list[Any] = []
-        # What a change brings along is shared too, and new to both sides.
-        for key, shared in list(self._shared.items()):
-            if shared.has_changed():
-                shared.remember()
-                parts = _MUTABLE[type(shared.value)][1](shared.value)
-                changes.append([key, *map(self.encode, parts)])
-        shared = None
+        # A list, since what a change brings along becomes shared too.
+        changes = [
+            [key, *map(self.encode, parts)]
+            for key, shared in list(self._shared.items())
+            if (parts := shared.changed_parts()) is not None
+        ]
+        parts = None
         dropped = [key for key in sorted(self._shared) if self._release(key)]
         return changes, dropped
 
@@ -245,14 +246,12 @@ class _Shared:
     def remember(self) -> None:
         self._parts = tuple(_MUTABLE[type(self.value)][1](self.value))
 
-    def has_changed(self) -> bool:
-        """Told by the identity of the parts: comparing them would run their own code."""
-        parts = tuple(_MUTABLE[type(self.value)][1](self.value))
-        return len(parts) != len(self._parts) or any(map(_is_another, parts, self._parts))
-
-
-def _is_another(one: Any, other: Any) -> bool:
-    return one is not other
+    def changed_parts(self) -> tuple[Any, ...] | None:
+        """The parts, if they are others than before; by identity, since comparing runs their code."""
+        before, self._parts = self._parts, tuple(_MUTABLE[type(self.value)][1](self.value))
+        if len(before) == len(self._parts) and all(map(operator.is_, before, self._parts)):
+            return None
+        return self._parts
 
 
 def _index(number: Any) -> int:
@@ -294,11 +293,14 @@ def _nothing(value: Any) -> None:
     return None
 
 
-def _encode_array(value: Any) -> Any:
-    """A numpy array or scalar of numbers, truths or fixed text; None for another."""
+def _encode_array(value: Any, kind: type) -> Any:
+    """A numpy array or scalar of numbers, truths or fixed text; None for all else."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not (kind is numpy.ndarray or isinstance(value, numpy.generic)):
+        return None
     if value.dtype.kind not in "biufcSUmM" or value.dtype.names:
         return None
-    is_array = type(value).__name__ == "ndarray"
+    is_array = kind is numpy.ndarray
     content = base64.b64encode(value.tobytes()).decode()
     return ["n", value.dtype.str, list(value.shape), content, is_array]
 
@@ -350,16 +352,16 @@ _PLAIN: dict[type, tuple[str, Callable[[Any], Any], Callable[..., Any]]] = {
     type({}.items()): ("vi", list, lambda *items: dict(items).items()),
 }
 _PLAIN_TAGS = {tag: make for tag, _, make in _PLAIN.values()}
-_EXTENDED = (int, float, str, bytes, complex, tuple, frozenset)
-"""Immutable types whose derived classes travel as their value, compared as that."""
-_PLAIN_OF: dict[type, Callable[[Any], Any]] = {
+_EXTENDED: dict[type, Callable[[Any], Any]] = {
     int: int.__int__,
     float: float.__float__,
     str: str.__str__,
     bytes: lambda value: bytes.__getitem__(value, slice(None)),
     complex: lambda value: complex(value.real, value.imag),
+    tuple: lambda value: tuple(tuple.__iter__(value)),
     frozenset: lambda value: frozenset(frozenset.__iter__(value)),
 }
+"""Immutable types whose derived classes travel as their value; how that is taken out."""
 _TYPES: dict[str, Any] = {
     **{name: value for name, value in vars(builtins).items() if isinstance(value, type)},
     **{kind.__name__: kind for kind in (*_MUTABLE, *_PLAIN) if kind.__module__ != "builtins"},
@@ -367,3 +369,4 @@ _TYPES: dict[str, Any] = {
     "Ellipsis": Ellipsis,
     "NotImplemented": NotImplemented,
 }
+_NAMES_OF_TYPES = {kind: name for name, kind in _TYPES.items() if isinstance(kind, type)}

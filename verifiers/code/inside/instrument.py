@@ -12,12 +12,15 @@ import ast
 import importlib.util
 import re
 import sys
+from collections import Counter
 from dataclasses import dataclass, field
 
 CASE, ASSERTED, RAN = "__case__", "__asserted__", "__ran__"
 """What the instrumented code calls; whoever runs it defines them."""
 _CARRIED_LIBRARIES = frozenset({"numpy", "pytest", "solution", "_pytest"})
-_PATCHABLE = re.compile(r"(solution|__main__)(\.|$)|builtins\.(input|print)$|sys\.(stdin|stdout|stderr)$")
+_PATCHABLE = re.compile(
+    r"(solution|__main__)(\.|$)|builtins\.(input|print)$|sys\.(stdin|stdout|stderr)$"
+)
 
 
 class BadTests(ValueError):
@@ -35,6 +38,8 @@ class Prepared:
     """What they do that only works in the program's own process; "" if nothing."""
     names: set[str]
     """What they use and do not define."""
+    given_literals: set[str]
+    """Names that they call with literals only."""
     sources: list[ast.stmt] = field(default_factory=list)
     """The asserts, by the number of their case."""
 
@@ -57,8 +62,10 @@ def prepare(tests: str, entry_point: str) -> Prepared:
     runner = "pytest" if _needs_pytest(module, nodes) else "plain"
     stored = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     loaded = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    _check_form(module)
     _check_libraries(nodes)
-    prepared = Prepared(module, runner, _one_process(nodes), loaded - defined - stored | {root})
+    names = loaded - defined - stored | {root}
+    prepared = Prepared(module, runner, _one_process(nodes), names, _given_literals(nodes))
     # Where exceptions are caught, an assert that fails has to raise.
     counts_cases = runner == "plain" and not any(isinstance(n, ast.Try | ast.TryStar) for n in nodes)
     _Instrumented(prepared.sources if counts_cases else None).visit(module)
@@ -98,7 +105,9 @@ def _needs_pytest(module: ast.Module, nodes: list[ast.AST]) -> bool:
 
 
 _OF_PYTEST = ("pytest.mark", "pytest.fixture", "pytest.param", "pytest.skip", "pytest.importorskip")
-_MODULE_SETUPS = ("setup_module", "teardown_module", "setup_function", "teardown_function", "pytest_generate_tests")  # fmt: skip
+_MODULE_SETUPS = (
+    "setup_module", "teardown_module", "setup_function", "teardown_function", "pytest_generate_tests",
+)  # fmt: skip
 
 
 def _has_parameters(one: ast.stmt, num_given: int) -> bool:
@@ -106,6 +115,33 @@ def _has_parameters(one: ast.stmt, num_given: int) -> bool:
         return False
     args = one.args
     return len(args.posonlyargs) + len(args.args) - len(args.defaults) > num_given
+
+
+def _given_literals(nodes: list[ast.AST]) -> set[str]:
+    """Functions that are never given what another one may have returned."""
+    calls = [n for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
+    literal: set[str] = set()
+    other: set[str] = set()
+    for call in calls:
+        assert isinstance(call.func, ast.Name)
+        parts = [p for a in (*call.args, *(k.value for k in call.keywords)) for p in ast.walk(a)]
+        depends = any(isinstance(part, ast.Name | ast.Call | ast.Attribute) for part in parts)
+        (other if depends else literal).add(call.func.id)
+    # One that is mentioned elsewhere can be called by another name.
+    num_mentioned = Counter(node.id for node in nodes if isinstance(node, ast.Name))
+    num_called = Counter(call.func.id for call in calls if isinstance(call.func, ast.Name))
+    return {name for name in literal - other if num_mentioned[name] == num_called[name]}
+
+
+def _check_form(module: ast.Module) -> None:
+    """Raises BadTests for a `check` that cannot be given the function."""
+    for one in module.body:
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and one.name == "check":
+            args = one.args
+            positional = len(args.posonlyargs) + len(args.args)
+            fits = positional - len(args.defaults) <= 1 and (positional >= 1 or args.vararg)
+            if not fits or None in args.kw_defaults:
+                raise BadTests("`check` does not take one argument")
 
 
 def _imported(node: ast.AST) -> list[str]:
@@ -138,7 +174,9 @@ def _one_process(nodes: list[ast.AST]) -> str:
     return ""
 
 
-_OF_THE_PROCESS = frozenset({"os.environ", "os.putenv", "os.chdir", "monkeypatch.setenv", "monkeypatch.chdir", "monkeypatch.delenv"})  # fmt: skip
+_OF_THE_PROCESS = frozenset(
+    "os.environ os.putenv os.chdir monkeypatch.setenv monkeypatch.chdir monkeypatch.delenv".split()
+)
 
 
 def _patched(call: ast.Call) -> str | None:
@@ -150,7 +188,7 @@ def _patched(call: ast.Call) -> str | None:
         second = call.args[1] if len(call.args) > 1 else None
         if isinstance(first, ast.Constant) or not isinstance(second, ast.Constant):
             return str(subject)
-        return f"{subject}.{second.value}"
+        return f"{subject}.{second.value!r}".replace("'", "")
     is_patch = name == "patch" or name.endswith(("mock.patch", "patch.dict"))
     if is_patch and call.args and isinstance(call.args[0], ast.Constant):
         return str(call.args[0].value)

@@ -44,7 +44,10 @@ class Peer:
         *,
         trusts: bool,
     ) -> None:
-        """`descriptor` is of a stream socket. `operations` are those that only this side has. `trusts`: the other may use any attribute."""
+        """`descriptor` is of a stream socket. `operations` are those that only this side has.
+
+        `trusts`: the other side may use any attribute.
+        """
         # Said in full, since the sandbox lets nobody ask the kernel what a socket is.
         self._channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=descriptor)
         self.carrier = carrier
@@ -139,7 +142,14 @@ class Peer:
             return kind, decoded
         except MemoryError:
             raise
-        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as e:
+        except (
+            ValueError,
+            TypeError,
+            LookupError,
+            AttributeError,
+            ArithmeticError,
+            RecursionError,
+        ) as e:
             why = f"the program sent what cannot be read ({type(e).__name__})"
             raise PeerLost(why, forged=True) from e
 
@@ -177,7 +187,7 @@ class Peer:
         raise Unreadable(f"the operation {operation!r:.50}")
 
     def _allowed(self, name: str) -> str:
-        """A program reaches nothing of the tests' behind an underscore, such as a function's globals."""
+        """A program reaches nothing of the tests' behind an underscore, such as `__globals__`."""
         if not isinstance(name, str) or (name.startswith("_") and not self._trusts):
             raise AttributeError(f"{name!r:.50} cannot be used from the other process")
         return name
@@ -195,6 +205,9 @@ def _exit(subject: Any, error: BaseException | None) -> Any:
     return type(subject).__exit__(subject, None if error is None else type(error), error, None)
 
 
+_BUILTINS: tuple[Callable[..., Any], ...] = (
+    len, bool, int, float, complex, round, str, repr, hash, iter, reversed, dir, format, divmod,
+)  # fmt: skip
 OPERATIONS: dict[str, Callable[..., Any]] = {
     **{
         name: getattr(operator, name)
@@ -204,7 +217,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
             "setitem delitem neg pos invert abs index"
         ).split()
     },
-    **{f.__name__: f for f in (len, bool, int, float, complex, round, str, repr, hash, iter, reversed, dir, format, divmod)},
+    **{function.__name__: function for function in _BUILTINS},
     "next": _next,
     "enter": lambda subject: type(subject).__enter__(subject),
     "exit": _exit,

@@ -51,7 +51,7 @@ class Apart:
         self.returned = self._peer.returned
         self._num_to_load = 0
         # Tests seed this process's generators, and mean the program's too.
-        random.seed = self._seeding("random", random.seed)  # type: ignore[assignment]
+        random.seed = self._seeding("random", random.seed)
         if (numpy := sys.modules.get("numpy")) is not None:
             numpy.random.seed = self._seeding("numpy.random", numpy.random.seed)
 
@@ -66,12 +66,13 @@ class Apart:
         self._num_to_load = self._peer.num_requests
 
     def borrowed(self, name: str, value: Any) -> Any:
-        if not isinstance(value, StandIn):
+        if not isinstance(value, StandIn) or not callable(value):
             return value
+        function: Callable[..., Any] = value
 
         def ask(*args: Any, **kwargs: Any) -> Any:
             self._standins.consulted.append(name)
-            return value(*args, **kwargs)
+            return function(*args, **kwargs)
 
         return ask
 

@@ -6,7 +6,6 @@ import os
 import types
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,9 +15,13 @@ from verifiers.code.inside.programs import UnderTest
 from verifiers.code.inside.report import Enough, Report
 from verifiers.code.inside.standins import Unsupported
 
-_FILE = Path(os.__file__)
-"""pytest wants a file: any will do, since the module is given."""
-_OPTIONS = ["-q", "-c", os.devnull, f"--rootdir={_FILE.parent}", "--noconftest", "-p", "no:cacheprovider"]
+_FILE = Path("/tests.py")
+"""pytest wants a name; nothing is read from there, since the module is given."""
+_OPTIONS = [
+    "-q", "-c", os.devnull, "--rootdir=/", "--noconftest", "--capture=sys", "-p", "no:cacheprovider",
+]  # fmt: skip
+_run_pytest = pytest.main
+"""Kept here, since tests that call it themselves find another."""
 _Describe = Callable[[BaseException, UnderTest], tuple[str, str]]
 
 
@@ -27,7 +30,8 @@ def run_module(
 ) -> None:
     """Reports each of the module's tests. Raises BadTests for a fixture that does not exist."""
     plugin = _Plugin(module, program, report, describe)
-    pytest.main([*_OPTIONS, str(_FILE)], plugins=[plugin])
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    _run_pytest(_OPTIONS, plugins=[plugin])
     if plugin.stopped_by is not None:
         raise plugin.stopped_by
 
@@ -48,12 +52,15 @@ class _Plugin:
         self._module, self._program, self._report, self._describe = module, program, report, describe
         self.stopped_by: BaseException | None = None
 
-    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Module | None:
-        if file_path != _FILE:
-            return None
-        collected = _Module.from_parent(parent, path=file_path)
+    def pytest_collection(self, session: pytest.Session) -> bool:
+        """Collects the module, in place of files."""
+        collected = _Module.from_parent(session, path=_FILE)
         collected.given = self._module
-        return collected
+        session.items = list(session.genitems(collected))
+        hooks = session.config.hook
+        hooks.pytest_collection_modifyitems(session=session, config=session.config, items=session.items)
+        session.testscollected = len(session.items)
+        return True
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed and self.stopped_by is None:

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from verifiers.code.inside.instrument import ASSERTED, CASE, RAN, Prepared
+from verifiers.code.inside.peer import PeerLost
 from verifiers.code.inside.programs import UnderTest
 from verifiers.code.inside.report import Enough, Report
 from verifiers.code.inside.standins import StandIn, StandInClass, Unsupported
-from verifiers.code.inside.peer import PeerLost
 
 _END = (PeerLost, Unsupported, MemoryError, Enough)
 """What ends the run, wherever it is raised."""
@@ -51,13 +51,13 @@ def run_plainly(
     """Runs the module, and then what a test runner would call and the module did not."""
     ran: set[str] = set()
     _define(module, _Case(prepared, program, report), report, ran)
-    unittest.main = lambda *a, **k: None  # type: ignore[assignment, misc]  # the classes are run below
+    unittest.main = lambda *a, **k: None  # type: ignore[assignment]  # the classes are run below
     if "pytest" in sys.modules:
         sys.modules["pytest"].main = lambda *a, **k: None  # type: ignore[attr-defined]
     exec(compile(prepared.module, "tests.py", "exec"), vars(module))
     check = vars(module).get("check")
     if isinstance(check, types.FunctionType) and "check" not in ran:
-        check(_find(sys.modules["solution"], entry_point))
+        _finish(check(_find(sys.modules["solution"], entry_point)))
     for name, one in list(vars(module).items()):
         if isinstance(one, type) and issubclass(one, unittest.TestCase):
             _run_test_case(one, program, report)
@@ -72,9 +72,7 @@ def _attempt(test: Any, program: UnderTest, report: Report) -> None:
     """Calls one test; those behind it are tried whatever becomes of it."""
     before = report.num_cases
     try:
-        result = test()
-        if inspect.iscoroutine(result):
-            asyncio.run(result)
+        _finish(test())
     except _END:
         raise
     except BaseException as e:  # noqa: BLE001 - whatever the program or the test raise
@@ -83,6 +81,12 @@ def _attempt(test: Any, program: UnderTest, report: Report) -> None:
     else:
         if report.num_cases == before:
             report.passed()
+
+
+def _finish(result: Any) -> None:
+    """Runs what an `async def` has returned."""
+    if inspect.iscoroutine(result):
+        asyncio.run(result)
 
 
 def _run_test_case(cls: type[unittest.TestCase], program: UnderTest, report: Report) -> None:
@@ -104,7 +108,9 @@ class _Result(unittest.TestResult):
         self._report.passed()
 
     def addUnexpectedSuccess(self, test: Any) -> None:
-        self._report.fail("wrong_answer", f"{test.id().partition('.')[2]}: expected to fail, and did not")
+        self._report.fail(
+            "wrong_answer", f"{test.id().partition('.')[2]}: expected to fail, and did not"
+        )
 
     def addFailure(self, test: Any, error: Any) -> None:
         self.addError(test, error)
@@ -125,13 +131,13 @@ def run_with_pytest(
     import pytest
 
     _define(module, _Case(prepared, program, report), report, set())
-    pytest.main, unittest.main = _nothing, _nothing  # type: ignore[assignment, misc]
+    pytest.main, unittest.main = _nothing, _nothing  # type: ignore[assignment]
     exec(compile(prepared.module, "tests.py", "exec"), vars(module))
     from verifiers.code.inside.pytest_plugin import run_module
 
     run_module(module, program, report, describe)
     if "check" in vars(module):
-        vars(module)["check"](_find(sys.modules["solution"], entry_point))
+        _finish(vars(module)["check"](_find(sys.modules["solution"], entry_point)))
 
 
 def _nothing(*args: Any, **kwargs: Any) -> int:

@@ -1,7 +1,7 @@
 """The program's process: it loads the program and serves what the tests ask of it.
 
-The program shares this process and can change all that is in it. It gains nothing by that: what it sends
-is compared in the tests' process, which it cannot reach.
+The program shares this process and can change all that is in it. It gains nothing by that: what it
+sends is compared in the tests' process, which it cannot reach.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import io
 import signal
 import sys
 import types
+from collections.abc import Callable
 from typing import Any
 
 from verifiers.code.inside.carrying import Carrier
@@ -22,11 +23,17 @@ def serve(descriptor: int) -> None:
     """Answers the tests' process on this socket until it ends."""
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     standins = StandIns(judges=False)
-    operations = {"load": load, "names": dir, "run": asyncio.run, "seed": _seed}
+    operations: dict[str, Callable[..., Any]] = {
+        "load": load,
+        "names": dir,
+        "run": asyncio.run,
+        "seed": _seed,
+    }
     peer = Peer(descriptor, Carrier(1, standins), operations, trusts=True)
     standins.request = peer.request
     for name in ("stdout", "stderr"):
-        stream = io.TextIOWrapper(_Forward(peer, name), encoding="utf-8", write_through=True)
+        forward: Any = _Forward(peer, name)
+        stream = io.TextIOWrapper(forward, encoding="utf-8", write_through=True)
         setattr(sys, name, stream)
     sys.stdin = _AskedFor(peer)
     builtins.input = lambda prompt="": peer.request("input", prompt)

@@ -7,9 +7,9 @@ What the tests compare is compared on their side, by these rules:
   they are what is tested.
 - An object that the program returned takes no part in comparisons and arithmetic with values of the
   tests, whatever its class says: it equals none of them.
-- An operator between two of the program's objects, one of which it returned, is answered by the program;
-  so is a method with arguments of an object that it returned, if the answer is a truth value. Nobody can
-  tell there whether the answer is right: `consulted` says so.
+- An operator between two of the program's objects, one of which it returned, the program answers;
+  so is a method with arguments of an object that it returned, if the answer is a truth value. Whether
+  that is right cannot be told on this side: `consulted` says so.
 """
 
 import builtins
@@ -196,7 +196,9 @@ class StandIns:
 
     # ----------------------------------------------------------------------------- for the decoder
 
-    def add_class(self, number: int, name: str, module: str, bases: list[type], operations: Any) -> None:
+    def add_class(
+        self, number: int, name: str, module: str, bases: list[type], operations: Any
+    ) -> None:
         """Makes the stand-in of a class, with the operators that it has."""
         if number in self._classes or not all(isinstance(base, type) for base in bases):
             raise ValueError("a class")
@@ -232,8 +234,12 @@ class StandIns:
         return self._objects[number]
 
     def _make(self, number: int, kind: str, cls: Any) -> Any:
-        plain = cls if isinstance(cls, StandInClass) and issubclass(cls, StandIn) else self._plain_class(cls)
-        made = object.__new__(plain)
+        plain = (
+            cls
+            if isinstance(cls, StandInClass) and issubclass(cls, StandIn)
+            else self._plain_class(cls)
+        )
+        made: Any = object.__new__(plain)
         vars(made)["_number"] = number
         if kind == "module":
             module = StandInModule("solution")
@@ -261,7 +267,8 @@ class StandIns:
         if not (isinstance(cls, type) and issubclass(cls, BaseException)):
             raise ValueError("an exception")
         try:
-            error = BaseException.__new__(cls) if isinstance(cls, _ErrorClass) else cls(*args)
+            known_class = not isinstance(cls, _ErrorClass)
+            error = cls(*args) if known_class else cls.__new__(cls)
         except (TypeError, ValueError):
             error = cls.__new__(cls)
         error.args = tuple(args)
@@ -299,11 +306,11 @@ class StandIns:
         if name in _REFLECTED:
             return self._binary(_REFLECTED[name], compares=False, reflected=True)
         if name == "contains":
-            return self._contains
+            return lambda subject, item: self._contains(subject, item)
         if name == "call":
             return lambda subject, *a, **k: self.request("call", subject, a, tuple(k.items()))
         if name == "next":
-            return self._next
+            return lambda subject: self._next(subject)
         operation = _UNARY.get(name, name)
         if name == "exit":
             return lambda subject, kind, error, trace: self.request("exit", subject, error)
@@ -372,5 +379,6 @@ def _extended_attribute(value: Any, name: str) -> Any:
 
 
 _CARRIED = tuple(
-    getattr(builtins, name) for name in ("int", "float", "str", "bytes", "complex", "tuple", "frozenset")
+    getattr(builtins, name)
+    for name in ("int", "float", "str", "bytes", "complex", "tuple", "frozenset")
 )

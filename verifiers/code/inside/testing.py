@@ -27,9 +27,9 @@ from verifiers.code.inside.standins import Unsupported
 def run_tests(descriptor: int) -> None:
     """Standard input: {"code", "entry_point", "tests", "preamble", "apart"}. Lines of JSON."""
     request: dict[str, Any] = json.loads(sys.stdin.buffer.read())
-    answers = open(os.dup(1), "w", encoding="utf-8")  # noqa: SIM115 - until the process ends
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nowhere = os.open("/dev/null", os.O_RDWR)
-    for stream in (0, 1, 2):
+    for stream in (0, 1):
         os.dup2(nowhere, stream)
     sys.stdin = io.StringIO()
 
@@ -65,7 +65,7 @@ def _judge(program: Apart | Here, prepared: Prepared, request: dict[str, Any], r
         pass
     except PeerLost as e:
         report.end("forged" if e.forged else "runtime_error", str(e))
-    except BaseException as e:  # noqa: BLE001 - whatever the program or the tests raise
+    except BaseException as e:
         if isinstance(e, ModuleNotFoundError) and e.name != "solution" and not program.raised(e):
             raise BadTests(f"they need a module that is not installed: {e}") from e
         code, text = describe(e, program)
@@ -88,9 +88,10 @@ def _fill(
     sys.modules["solution"] = solution
     exec(compile(request["preamble"], "prompt.py", "exec"), vars(module))
     root = request["entry_point"].split(".")[0]
-    for name in sorted(prepared.names & names):
+    for name in sorted(n for n in prepared.names & names if not n.startswith("__")):
         # A helper of the prompt is taken from there: a program's own could say what suits it.
         if isinstance(vars(module).get(name), types.FunctionType):
             continue
         value = getattr(solution, name)
-        vars(module)[name] = value if name == root else program.borrowed(name, value)
+        is_tested = name == root or name in prepared.given_literals
+        vars(module)[name] = value if is_tested else program.borrowed(name, value)
