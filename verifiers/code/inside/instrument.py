@@ -182,17 +182,12 @@ _OF_THE_PROCESS = frozenset(
 def _patched(call: ast.Call) -> str | None:
     """What a call of mock's `patch` or of pytest's `monkeypatch` replaces."""
     name = ast.unparse(call.func)
-    if name.endswith(("patch.object", "monkeypatch.setattr", "monkeypatch.delattr")) and call.args:
-        first = call.args[0]
-        subject = first.value if isinstance(first, ast.Constant) else ast.unparse(first)
-        second = call.args[1] if len(call.args) > 1 else None
-        if isinstance(first, ast.Constant) or not isinstance(second, ast.Constant):
-            return str(subject)
-        return f"{subject}.{second.value!r}".replace("'", "")
+    texts = [str(a.value) if isinstance(a, ast.Constant) else ast.unparse(a) for a in call.args[:2]]
+    if name.endswith(("patch.object", "monkeypatch.setattr", "monkeypatch.delattr")) and texts:
+        # With the name of an attribute, or its whole path as one text.
+        return texts[0] if isinstance(call.args[0], ast.Constant) else ".".join(texts)
     is_patch = name == "patch" or name.endswith(("mock.patch", "patch.dict"))
-    if is_patch and call.args and isinstance(call.args[0], ast.Constant):
-        return str(call.args[0].value)
-    return None
+    return texts[0] if is_patch and texts and isinstance(call.args[0], ast.Constant) else None
 
 
 class _Instrumented(ast.NodeTransformer):

@@ -11,6 +11,7 @@ from verifiers.code.inside.carrying import Carrier
 from verifiers.code.inside.peer import Peer, PeerLost
 from verifiers.code.inside.serving import load
 from verifiers.code.inside.standins import StandIn, StandIns
+from verifiers.code.inside.trust import Trust
 
 
 class UnderTest(Protocol):
@@ -38,9 +39,10 @@ class UnderTest(Protocol):
 class Apart:
     """A program in a process of its own, at the other end of a socket."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, entry_point: str) -> None:
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        self._standins = StandIns(judges=True)
+        self._trust = Trust(entry_point)
+        self._standins = StandIns(self._trust)
         operations: dict[str, Callable[..., Any]] = {
             "input": lambda prompt: builtins.input(prompt),
             "stdin": lambda method, size: _stream("stdin", method, ("read", "readline"))(size),
@@ -71,7 +73,7 @@ class Apart:
         function: Callable[..., Any] = value
 
         def ask(*args: Any, **kwargs: Any) -> Any:
-            self._standins.consulted.append(name)
+            self._trust.consulted.append(name)
             return function(*args, **kwargs)
 
         return ask
@@ -80,7 +82,7 @@ class Apart:
         return self._peer.num_requests > self._num_to_load
 
     def consulted(self) -> list[str]:
-        return self._standins.consulted
+        return self._trust.consulted
 
     def raised(self, error: BaseException) -> bool:
         return isinstance(error, PeerLost) or self._standins.number_of(error) is not None

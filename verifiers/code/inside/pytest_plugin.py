@@ -31,9 +31,16 @@ def run_module(
     """Reports each of the module's tests. Raises BadTests for a fixture that does not exist."""
     plugin = _Plugin(module, program, report, describe)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    _run_pytest(_OPTIONS, plugins=[plugin])
+    ended = _run_pytest(_OPTIONS, plugins=[plugin])
     if plugin.stopped_by is not None:
         raise plugin.stopped_by
+    if ended not in (
+        pytest.ExitCode.OK,
+        pytest.ExitCode.TESTS_FAILED,
+        pytest.ExitCode.NO_TESTS_COLLECTED,
+    ):
+        # Such as KeyboardInterrupt, which the program may have raised.
+        report.end("runtime_error", f"pytest was ended from within a test ({ended})")
 
 
 class _Module(pytest.Module):
@@ -62,10 +69,16 @@ class _Plugin:
         session.testscollected = len(session.items)
         return True
 
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed and self.stopped_by is None:
-            why = str(report.longrepr).strip().splitlines()[-1]
-            self.stopped_by = BadTests(f"pytest cannot collect them: {why}")
+    def pytest_exception_interact(
+        self, call: pytest.CallInfo[object], report: pytest.CollectReport | pytest.TestReport
+    ) -> None:
+        """Tests that cannot be collected; those that fail are counted below."""
+        if not isinstance(report, pytest.CollectReport) or call.excinfo is None:
+            return
+        error = call.excinfo.value
+        if not self._program.raised(error):
+            error = BadTests(f"pytest cannot collect them: {error}")
+        self.stopped_by = self.stopped_by or error
 
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
         """Runs coroutine functions, which pytest leaves to plugins."""

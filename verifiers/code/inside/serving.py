@@ -22,7 +22,7 @@ from verifiers.code.inside.standins import StandIns
 def serve(descriptor: int) -> None:
     """Answers the tests' process on this socket until it ends."""
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    standins = StandIns(judges=False)
+    standins = StandIns(None)
     operations: dict[str, Callable[..., Any]] = {
         "load": load,
         "names": dir,

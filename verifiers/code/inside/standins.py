@@ -1,21 +1,15 @@
 """Stand-ins for objects of the other process: what is done to one is done there.
 
 A class of the other side has a stand-in class here, so that `isinstance`, `except` and attributes work.
-What the tests compare is compared on their side, by these rules:
-
-- An object that a test made by calling a class takes part in operators with the program's own methods:
-  they are what is tested.
-- An object that the program returned takes no part in comparisons and arithmetic with values of the
-  tests, whatever its class says: it equals none of them.
-- An operator between two of the program's objects, one of which it returned, the program answers;
-  so is a method with arguments of an object that it returned, if the answer is a truth value. Whether
-  that is right cannot be told on this side: `consulted` says so.
+On the side of the tests `trust.py` says which operators are left to the program.
 """
 
 import builtins
 import types
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, cast
+
+from verifiers.code.inside.trust import Origin, Trust
 
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 _ARITHMETIC = {
@@ -46,11 +40,14 @@ class StandIn:
 
     _standins: "StandIns"
     _number: int
-    _made = False
-    """A test made it, by calling a class."""
+    _origin = Origin.RETURNED
 
     def __getattr__(self, name: str) -> Any:
-        return self._standins.get(self, name)
+        value = self._standins.get(self, name)
+        trust = self._standins.trust
+        if trust is not None and not isinstance(value, StandIn | StandInMethod):
+            trust.note_attribute(self._origin, f"{type(self).__name__}.{name}")
+        return value
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._standins.request("set", self, name, value)
@@ -85,6 +82,7 @@ class StandInClass(type):
 
     _standins: "StandIns"
     _number: int
+    _origin_of_made: Origin | None
 
     def __new__(
         meta, name: str, bases: tuple[type, ...], content: dict[str, Any], **of: Any
@@ -95,8 +93,8 @@ class StandInClass(type):
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         made = cls._standins.request("call", cls, args, tuple(kwargs.items()))
-        if isinstance(made, StandIn):
-            vars(made)["_made"] = True
+        if isinstance(made, StandIn) and cls._origin_of_made is not None:
+            vars(made)["_origin"] = cls._origin_of_made
         return made
 
     def __getattr__(cls, name: str) -> Any:
@@ -133,7 +131,10 @@ class StandInModule(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name in ("__path__", "__spec__", "__file__"):
             raise AttributeError(name)
-        return self._standins.get(self, name)
+        value = self._standins.get(self, name)
+        if isinstance(value, StandInClass) and self._standins.trust is not None:
+            type.__setattr__(value, "_origin_of_made", self._standins.trust.origin_by(name))
+        return value
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._standins.request("set", self, name, value)
@@ -151,21 +152,20 @@ class StandInMethod:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         subject = self.__self__
         result = self._standins.request("method", subject, self.__name__, args, tuple(kwargs.items()))
-        returned = isinstance(subject, StandIn) and not subject._made
-        if returned and (args or kwargs) and isinstance(result, bool | StandIn):
-            self._standins.consulted.append(f"{type(subject).__name__}.{self.__name__}")
+        trust = self._standins.trust
+        if trust is not None and isinstance(subject, StandIn):
+            name, given = f"{type(subject).__name__}.{self.__name__}", bool(args or kwargs)
+            trust.note_method(subject._origin, name, has_arguments=given, result=result)
         return result
 
 
 class StandIns:
     """All stand-ins of one side."""
 
-    def __init__(self, *, judges: bool) -> None:
-        """`judges`: this is the side of the tests, where a returned object equals no plain value."""
-        self.judges = judges
+    def __init__(self, trust: Trust | None) -> None:
+        """`trust`: the rules on the side of the tests; None on the other."""
+        self.trust = trust
         self.request: Callable[..., Any]
-        self.consulted: list[str] = []
-        """What the program was asked to judge itself."""
         self._objects: dict[int, Any] = {}
         self._classes: dict[int, type] = {}
         self._others: dict[int, int] = {}
@@ -205,23 +205,24 @@ class StandIns:
         own = [base for base in bases if isinstance(base, StandInClass)]
         errors = [base for base in bases if issubclass(base, BaseException)]
         plain = [base for base in bases if issubclass(base, _CARRIED)]
-        content: dict[str, Any] = {"_standins": self, "_number": number, "__module__": str(module)}
+        content: dict[str, Any] = {
+            "_standins": self, "_number": number, "__module__": str(module), "_origin_of_made": None,
+        }  # fmt: skip
         if errors:
             parents: tuple[type, ...] = tuple(errors)
             content["__getattr__"] = _error_attribute
             self._classes[number] = _ErrorClass(str(name), parents, content)
+            return
+        if plain:
+            content["__getattr__"] = _extended_attribute
+            self._classes[number] = StandInClass(str(name), tuple(plain), content)
             return
         for operation in operations:
             if operation in _EVERY:
                 content[f"__{operation}__"] = self._operator(operation)
         if "eq" in operations and "hash" not in operations:
             content["__hash__"] = None
-        if plain:
-            content = {k: v for k, v in content.items() if k in ("_standins", "_number", "__module__")}
-            content["__getattr__"] = _extended_attribute
-            parents = tuple(plain)
-        else:
-            parents = tuple(own) or (StandIn,)
+        parents = tuple(own) or (StandIn,)
         self._classes[number] = StandInClass(str(name), parents, content)
 
     def class_of(self, number: int) -> type:
@@ -262,10 +263,12 @@ class StandIns:
     def error(self, number: int, cls: Any, args: list[Any]) -> BaseException:
         """An exception, of the same class as far as this side knows it."""
         if number in self._objects:
-            known: BaseException = self._objects[number]
-            return known
+            return cast(BaseException, self._objects[number])
         if not (isinstance(cls, type) and issubclass(cls, BaseException)):
             raise ValueError("an exception")
+        if issubclass(cls, _SILENT):
+            # Raised by a function these would end a loop of the tests as if nothing had happened.
+            args, cls = [f"{cls.__name__} was raised", *args], RuntimeError
         try:
             known_class = not isinstance(cls, _ErrorClass)
             error = cls(*args) if known_class else cls.__new__(cls)
@@ -275,7 +278,7 @@ class StandIns:
         vars(error)["_number"] = number
         self._objects[number] = error
         self._others[id(error)] = number
-        return error
+        return cast(BaseException, error)
 
     def extended(self, number: int, cls: Any, plain: Any) -> Any:
         """A value of a class that is derived from a plain one, such as a named tuple."""
@@ -318,23 +321,18 @@ class StandIns:
 
     def _binary(self, operation: str, *, compares: bool, reflected: bool = False) -> Any:
         def apply(subject: Any, other: Any) -> Any:
-            if self.judges and not self._may_ask(subject, other, operation, compares=compares):
-                return NotImplemented
+            if self.trust is not None:
+                of_other = other._origin if isinstance(other, StandIn) else None
+                name = f"{type(subject).__name__}.__{operation}__"
+                if not self.trust.may_operate(subject._origin, of_other, name, compares=compares):
+                    return NotImplemented
             operands = (other, subject) if reflected else (subject, other)
             return self.request(operation, *operands)
 
         return apply
 
-    def _may_ask(self, subject: Any, other: Any, operation: str, *, compares: bool) -> bool:
-        """Whether the program's own operator is asked; its answer is noted if it judges itself."""
-        if not isinstance(other, StandIn):
-            return bool(subject._made)
-        if compares and not (subject._made and other._made):
-            self.consulted.append(f"{type(subject).__name__}.__{operation}__")
-        return True
-
     def _contains(self, subject: Any, item: Any) -> bool:
-        if self.judges and not subject._made:
+        if self.trust is not None and subject._origin is Origin.RETURNED:
             return any(item is one or item == one for one in subject)
         return bool(self.request("contains", subject, item))
 
@@ -354,6 +352,9 @@ class StandIns:
 
     async def _coroutine(self, subject: Any) -> Any:
         return self.request("run", subject)
+
+
+_SILENT = (StopIteration, StopAsyncIteration, GeneratorExit)
 
 
 class _ErrorClass(type):

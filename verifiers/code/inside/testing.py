@@ -43,7 +43,7 @@ def run_tests(descriptor: int) -> None:
             raise Unsupported(prepared.one_process)
         if "numpy" in request["tests"] and ".seed(" in request["tests"]:
             importlib.import_module("numpy.random")
-        program = Apart(descriptor) if request["apart"] else Here()
+        program = Apart(descriptor, request["entry_point"]) if request["apart"] else Here()
         _judge(program, prepared, request, Report(write))
     except BadTests as e:
         write({"bad_tests": str(e)})
@@ -54,6 +54,7 @@ def run_tests(descriptor: int) -> None:
 def _judge(program: Apart | Here, prepared: Prepared, request: dict[str, Any], report: Report) -> None:
     try:
         module = types.ModuleType("__main__")
+        module.__file__ = "/tests.py"
         sys.modules["__main__"] = module
         _fill(module, program, prepared, request)
         program.begin()
