@@ -9,23 +9,30 @@ of tests that ask the program's own objects whether they are equal. The option `
 becomes of those.
 """
 
+import asyncio
+import base64
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+from pydantic import BaseModel, Field, ValidationError
+
 from sandbox import Limits, Result, Status
 from verifiers.code.extraction import preamble_of
-from verifiers.code.failures import Failure, Judgement, Reason, how_it_ended, summary
+from verifiers.code.failures import Failure, Judgement, Reason, counted, how_it_ended
+from verifiers.code.inside.report import BadTests
+from verifiers.code.instrument import Prepared, prepare
 from verifiers.code.runs import Runs, answers
 from verifiers.code.targets import Asserts, BadTarget
 from verifiers.records import Outcome
 
 Forgeable = Literal["abstain", "fail", "pass"]
-_NEEDS_PYTEST = re.compile(r"\bpytest\b|def (?:setup|teardown)_\w+\(|def test\w*\((?!self\)|\)|self:)")
-"""What `inside/instrument.py` may want to run with pytest, and a little more."""
 _WRITES_FILES = re.compile(r"\b(?:tmp_path|tmpdir|tempfile|mkdir|makedirs|write_text)\b|\bopen\(")
 _NUM_FILES = 100
 _MOST_LINES = 100_000
+_QUICKLY_PREPARED = 20_000
+"""Characters of test code that hold up the event loop by a few milliseconds at most."""
 _FORGEABLE = {"abstain": Outcome.ABSTAIN, "fail": Outcome.FAIL, "pass": Outcome.PASS}
 
 
@@ -33,81 +40,116 @@ class AssertsJudge:
     """Runs test code; pytest is kept ready only if some tests need it."""
 
     def __init__(self, runs: Runs, pytest_runs: Runs, forgeable: Forgeable) -> None:
-        self._runs, self._pytest_runs, self._forgeable = runs, pytest_runs, forgeable
+        self._runs, self._pytest_runs = runs, pytest_runs
+        self._outcome = _FORGEABLE[forgeable]
 
     async def judge(self, target: Asserts, code: str, entry_point: str, limits: Limits) -> Judgement:
         """What the tests say of the program. Raises BadTarget, NothingKnown, SandboxUnavailable."""
         tests = target.tests if isinstance(target.tests, str) else "\n".join(target.tests)
+        prepared = await _prepare(tests, entry_point)
         request = {
             "code": code,
             "entry_point": entry_point,
-            "tests": tests,
+            "tests": base64.b64encode(prepared.code).decode(),
+            "needs_pytest": prepared.needs_pytest,
+            "names": prepared.names,
+            "given_literals": prepared.given_literals,
             "preamble": preamble_of(target.prompt, entry_point.split(".")[0]),
-            "apart": True,
+            "seeds_numpy": "numpy" in tests and ".seed(" in tests,
         }
         if limits.files == 0 and _WRITES_FILES.search(tests):
             limits = replace(limits, files=_NUM_FILES)
-        runs = self._pytest_runs if _NEEDS_PYTEST.search(tests) else self._runs
-        found = _Found(await runs.run_tests(request, limits))
-        why = found.unsupported
-        if why:
-            # Nothing that is written there is taken for more than a pass or a failure.
-            found = _Found(await runs.run_tests({**request, "apart": False}, limits), trusted=False)
-        elif found.consulted:
-            why = f"they ask the program's own {found.consulted[0]}"
-        return self._forgeable_pass(found.judgement(), why)
-
-    def _forgeable_pass(self, judged: Judgement, why: str) -> Judgement:
-        outcome, reason, evidence = judged
+        runs = self._pytest_runs if prepared.needs_pytest else self._runs
+        why = prepared.one_process
         if not why:
-            return judged
+            result = await runs.run_tests({**request, "apart": True}, limits)
+            report = _Report(result, prepared.sources)
+            if report.lines.bad_tests:
+                raise BadTarget(f"target: tests: {report.lines.bad_tests}")
+            why = report.lines.unsupported
+            if not why:
+                judged = report.judgement()
+                return self._forgeable(judged, report.consulted) if report.consulted else judged
+        result = await runs.run_tests({**request, "apart": False}, limits)
+        return self._forgeable(_Report(result, prepared.sources).judgement(), why)
+
+    def _forgeable(self, judged: Judgement, why: str) -> Judgement:
+        """What becomes of a judgement that the program could have forged."""
+        outcome, reason, evidence = judged
         evidence = {**evidence, "forgeable": True, "not_apart": why}
         if outcome is not Outcome.PASS:
             return outcome, reason, evidence
-        said = f"{reason}, but the program could have forged that: {why}"
-        return _FORGEABLE[self._forgeable], said, evidence
+        return self._outcome, f"{reason}, but the program could have forged that: {why}", evidence
 
 
-class _Found:
-    """What the tests' process reported."""
+async def _prepare(tests: str, entry_point: str) -> Prepared:
+    try:
+        if len(tests) < _QUICKLY_PREPARED:
+            return prepare(tests, entry_point)
+        return await asyncio.to_thread(prepare, tests, entry_point)
+    except BadTests as e:
+        raise BadTarget(f"target: tests: {e}") from e
 
-    def __init__(self, result: Result, *, trusted: bool = True) -> None:
-        self._result = result
-        self._lines: dict[str, Any] = {}
+
+class _FirstFailure(BaseModel):
+    case: int = Field(ge=0)
+    code: Reason
+    text: str
+    source: int | None
+
+
+class _Lines(BaseModel):
+    """What the tests' process writes, in any order of the lines."""
+
+    bad_tests: str = ""
+    unsupported: str = ""
+    consulted: list[str] = []
+    passed: int = Field(default=0, ge=0)
+    cases: int | None = Field(default=None, ge=1)
+    cut_short: bool = False
+    failure: _FirstFailure | None = None
+
+
+class _Report:
+    """What is known of a run of tests."""
+
+    def __init__(self, result: Result, sources: Sequence[str]) -> None:
+        self._result, self._sources = result, sources
+        written: dict[str, Any] = {}
         for line in answers(result, most=_MOST_LINES):
-            self._lines.update(line)
-        if (bad := self._lines.get("bad_tests")) and trusted:
-            raise BadTarget(f"target: tests: {bad}")
-        self.unsupported: str = self._lines.get("unsupported", "")
-        self.consulted: list[str] = self._lines.get("consulted", [])
+            written.update(line)
+        try:
+            self.lines = _Lines.model_validate(written)
+        except ValidationError:
+            # Where the program shares the process, anything can stand there.
+            forged = _FirstFailure(case=0, code=Reason.FORGED, text="a report of its own", source=None)
+            self.lines = _Lines(failure=forged)
+
+    @property
+    def consulted(self) -> str:
+        """What the program was asked that only it can know; "" if nothing."""
+        names = self.lines.consulted
+        return f"they ask the program's own {names[0]}" if names else ""
 
     def judgement(self) -> Judgement:
         """Outcome, reason and evidence."""
-        first, cases = self._lines.get("failure"), self._lines.get("cases")
-        ended = self._ended_early(first)
-        if cases is None or (first is not None and self._lines["cut_short"]):
-            # How many cases there are is not known.
-            passed = self._lines.get("passed", 0)
-            judged = summary([*[None] * passed, ended or _failure(first)])
-            return judged[0], judged[1], {**judged[2], "share": None}
-        if first is None:
-            return summary([None] * cases)
-        # The first failure and how many held are known; where the other failures are does not matter.
-        before, passed = first["case"], self._lines["passed"]
-        failed = [_failure(first)] * (cases - passed)
-        return summary([*[None] * before, *failed, *[None] * (passed - before)])
+        lines = self.lines
+        first = None if lines.failure is None else (lines.failure.case, self._failure(lines.failure))
+        if lines.cases is not None and not lines.cut_short:
+            return counted(cases=lines.cases, passed=lines.passed, untried=0, first=first)
+        ended = self._how_it_ended()
+        tried = lines.passed + 1 if lines.cases is None else lines.cases
+        first = first or (lines.passed, ended)
+        return counted(cases=tried, passed=lines.passed, untried=None, first=first)
 
-    def _ended_early(self, first: dict[str, Any] | None) -> Failure | None:
-        """How the run ended, where that says more than what the tests noticed."""
-        result = self._result
-        if result.companion is Status.MEMORY_LIMIT:
-            return Failure(Reason.MEMORY_LIMIT, "over the memory limit")
-        if "cases" in self._lines or first is not None:
-            return None
-        if result.status is Status.OK:
+    def _how_it_ended(self) -> Failure:
+        if self._result.status is Status.OK:
             return Failure(Reason.RUNTIME_ERROR, "the process ended before its tests did")
-        return how_it_ended(result)
+        return how_it_ended(self._result)
 
-
-def _failure(first: Any) -> Failure:
-    return Failure(Reason(first["code"]), first["text"])
+    def _failure(self, first: _FirstFailure) -> Failure:
+        if self._result.companion is Status.MEMORY_LIMIT:
+            return Failure(Reason.MEMORY_LIMIT, "over the memory limit")
+        is_case = first.source is not None and 0 <= first.source < len(self._sources)
+        source = f"{self._sources[first.source or 0]}: " if is_case else ""
+        return Failure(first.code, source + first.text)

@@ -62,19 +62,34 @@ def raised(error: str, text: str = "") -> Failure:
 def summary(failures: Sequence[Failure | None], cases: int | None = None) -> Judgement:
     """Of all cases, given why each failed; those that were not tried are at the end."""
     cases = len(failures) if cases is None else cases
-    passed, untried = sum(failure is None for failure in failures), cases - len(failures)
+    first = next(((i, failure) for i, failure in enumerate(failures) if failure is not None), None)
+    return counted(
+        cases=cases,
+        passed=sum(failure is None for failure in failures),
+        untried=cases - len(failures),
+        first=first,
+    )
+
+
+def counted(
+    *, cases: int, passed: int, untried: int | None, first: tuple[int, Failure] | None
+) -> Judgement:
+    """Of counted cases, given the first failure and its index.
+
+    `untried` is None where it is not known how many more cases there are.
+    """
     evidence: dict[str, object] = {
         "passed": passed,
         "cases": cases,
-        "share": None if untried else passed / cases,
+        "share": passed / cases if untried == 0 else None,
     }
     if untried:
         evidence["untried"] = untried
-    for index, failure in enumerate(failures):
-        if failure is not None:
-            # Half a character, which a program may print, goes into no dataset.
-            text = failure.text.encode(errors="replace").decode()
-            evidence["first_failure"] = {"case": index, "reason": text}
-            evidence["reason_code"] = failure.reason.value
-            return Outcome.FAIL, f"case {index + 1} of {cases}: {text}", evidence
-    return Outcome.PASS, f"all {cases} cases", evidence
+    if first is None:
+        return Outcome.PASS, f"all {cases} cases", evidence
+    index, failure = first
+    # Half a character, which a program may print, goes into no dataset.
+    text = failure.text.encode(errors="replace").decode()
+    evidence["first_failure"] = {"case": index, "reason": text}
+    evidence["reason_code"] = failure.reason.value
+    return Outcome.FAIL, f"case {index + 1} of {cases}: {text}", evidence

@@ -20,8 +20,8 @@ class UnderTest(Protocol):
     returned: list[Any]
     """What its functions returned lately."""
 
-    def load(self, code: str) -> tuple[Any, set[str]]:
-        """The module `solution`, and the names in it. Raises what the program raises."""
+    def load(self, code: str, names: list[str]) -> tuple[Any, dict[str, Any]]:
+        """The module `solution`, and what it has under these names. Raises what the program raises."""
 
     def borrowed(self, name: str, value: Any) -> Any:
         """One of its functions, which the tests use as if it were theirs."""
@@ -41,7 +41,8 @@ class Apart:
 
     def __init__(self, descriptor: int, entry_point: str) -> None:
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        self._trust = Trust(entry_point)
+        self._entry_point = entry_point.split(".")[0]
+        self._trust = Trust(self._entry_point)
         self._standins = StandIns(self._trust)
         operations: dict[str, Callable[..., Any]] = {
             "input": lambda prompt: builtins.input(prompt),
@@ -57,18 +58,18 @@ class Apart:
         if (numpy := sys.modules.get("numpy")) is not None:
             numpy.random.seed = self._seeding("numpy.random", numpy.random.seed)
 
-    def load(self, code: str) -> tuple[Any, set[str]]:
-        solution = self._peer.request("load", code)
-        names = set(self._peer.request("names", solution))
-        self.begin()
-        return solution, names
+    def load(self, code: str, names: list[str]) -> tuple[Any, dict[str, Any]]:
+        solution, found = self._peer.request("load", code, tuple(names))
+        for name, value in found.items():
+            self._standins.name(value, name)
+        return solution, found
 
     def begin(self) -> None:
         """From here on what is asked for is use."""
         self._num_to_load = self._peer.num_requests
 
     def borrowed(self, name: str, value: Any) -> Any:
-        if not isinstance(value, StandIn) or not callable(value):
+        if name == self._entry_point or not isinstance(value, StandIn) or not callable(value):
             return value
         function: Callable[..., Any] = value
 
@@ -101,9 +102,8 @@ class Here:
     def __init__(self) -> None:
         self.returned: list[Any] = []
 
-    def load(self, code: str) -> tuple[Any, set[str]]:
-        solution = load(code)
-        return solution, set(vars(solution))
+    def load(self, code: str, names: list[str]) -> tuple[Any, dict[str, Any]]:
+        return load(code, names)
 
     def begin(self) -> None:
         pass

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from verifiers.code.inside.instrument import BadTests
 from verifiers.code.inside.peer import PeerLost
 from verifiers.code.inside.programs import UnderTest
-from verifiers.code.inside.report import Enough, Report
+from verifiers.code.inside.report import BadTests, Enough, Report
 from verifiers.code.inside.standins import Unsupported
 
 _FILE = Path("/tests.py")

@@ -8,6 +8,14 @@ _MOST_FAILURES = 10
 _TOLD_ONE_BY_ONE, _TOLD_SECONDS = 10, 0.1
 
 
+CASE, ASSERTED, RAN = "__case__", "__asserted__", "__ran__"
+"""What instrumented test code calls; whoever runs it defines them."""
+
+
+class BadTests(ValueError):
+    """The text cannot test the function; the message says why."""
+
+
 class Enough(BaseException):
     """So much has failed that the rest is not worth its time."""
 
@@ -35,9 +43,9 @@ class Report:
             self._last = time.monotonic()
             self.write({"passed": self.num_passed})
 
-    def fail(self, code: str, text: str) -> None:
-        """One more case failed. Raises Enough."""
-        self._fail(code, text)
+    def fail(self, code: str, text: str, source: int | None = None) -> None:
+        """One more case failed; `source` is the number of its assert. Raises Enough."""
+        self._fail(code, text, source)
         if self._num_failures >= _MOST_FAILURES:
             self._cut_short = True
             raise Enough
@@ -52,9 +60,9 @@ class Report:
         counts = {"cases": self.num_cases, "passed": self.num_passed, "cut_short": self._cut_short}
         self.write({**counts, "consulted": consulted[:3]})
 
-    def _fail(self, code: str, text: str) -> None:
+    def _fail(self, code: str, text: str, source: int | None = None) -> None:
         if not self._num_failures:
-            failure = {"case": self.num_cases, "code": code, "text": text[:500]}
+            failure = {"case": self.num_cases, "code": code, "text": text[:500], "source": source}
             self.write({"failure": failure, "passed": self.num_passed})
         self.num_cases += 1
         self._num_failures += 1

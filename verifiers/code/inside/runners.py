@@ -1,6 +1,5 @@
 """Runs prepared tests: as a script whose test functions are called, or with pytest itself."""
 
-import ast
 import asyncio
 import contextlib
 import inspect
@@ -10,10 +9,9 @@ import unittest
 from collections.abc import Iterator
 from typing import Any
 
-from verifiers.code.inside.instrument import ASSERTED, CASE, RAN, Prepared
 from verifiers.code.inside.peer import PeerLost
 from verifiers.code.inside.programs import UnderTest
-from verifiers.code.inside.report import Enough, Report
+from verifiers.code.inside.report import ASSERTED, CASE, RAN, Enough, Report
 from verifiers.code.inside.standins import StandIn, StandInClass, Unsupported
 
 _END = (PeerLost, Unsupported, MemoryError, Enough)
@@ -46,15 +44,19 @@ def place(error: BaseException) -> str:
 
 
 def run_plainly(
-    module: types.ModuleType, prepared: Prepared, entry_point: str, program: UnderTest, report: Report
+    module: types.ModuleType,
+    tests: types.CodeType,
+    entry_point: str,
+    program: UnderTest,
+    report: Report,
 ) -> None:
     """Runs the module, and then what a test runner would call and the module did not."""
     ran: set[str] = set()
-    _define(module, _Case(prepared, program, report), report, ran)
+    _define(module, _Case(program, report), report, ran)
     unittest.main = lambda *a, **k: None  # type: ignore[assignment]  # the classes are run below
     if "pytest" in sys.modules:
         sys.modules["pytest"].main = lambda *a, **k: None  # type: ignore[attr-defined]
-    exec(compile(prepared.module, "tests.py", "exec"), vars(module))
+    exec(tests, vars(module))
     check = vars(module).get("check")
     if isinstance(check, types.FunctionType) and "check" not in ran:
         _finish(check(_find(sys.modules["solution"], entry_point)))
@@ -125,14 +127,18 @@ class _Result(unittest.TestResult):
 
 
 def run_with_pytest(
-    module: types.ModuleType, prepared: Prepared, entry_point: str, program: UnderTest, report: Report
+    module: types.ModuleType,
+    tests: types.CodeType,
+    entry_point: str,
+    program: UnderTest,
+    report: Report,
 ) -> None:
     """Runs the module's tests with pytest: fixtures, parameters, marks, set-ups and skips."""
     import pytest
 
-    _define(module, _Case(prepared, program, report), report, set())
+    _define(module, _Case(program, report), report, set())
     pytest.main, unittest.main = _nothing, _nothing  # type: ignore[assignment]
-    exec(compile(prepared.module, "tests.py", "exec"), vars(module))
+    exec(tests, vars(module))
     from verifiers.code.inside.pytest_plugin import run_module
 
     run_module(module, program, report, describe)
@@ -160,8 +166,7 @@ def _find(module: types.ModuleType, entry_point: str) -> Any:
 class _Case:
     """What stands around an assert."""
 
-    def __init__(self, prepared: Prepared, program: UnderTest, report: Report) -> None:
-        self._sources = prepared.sources
+    def __init__(self, program: UnderTest, report: Report) -> None:
         self._program, self._report = program, report
 
     @contextlib.contextmanager
@@ -176,8 +181,7 @@ class _Case:
             code, text = describe(e, self._program)
             if code == "wrong_answer" and returned:
                 text += f"; returned: {', '.join(_shown(value) for value in returned[:3])}"
-            source = ast.unparse(self._sources[number])[:300]
-            self._report.fail(code, f"{source}: {text}")
+            self._report.fail(code, text, source=number)
         else:
             self._report.passed()
         finally:

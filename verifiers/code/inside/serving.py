@@ -11,7 +11,7 @@ import io
 import signal
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from verifiers.code.inside.carrying import Carrier
@@ -25,7 +25,6 @@ def serve(descriptor: int) -> None:
     standins = StandIns(None)
     operations: dict[str, Callable[..., Any]] = {
         "load": load,
-        "names": dir,
         "run": asyncio.run,
         "seed": _seed,
     }
@@ -40,12 +39,12 @@ def serve(descriptor: int) -> None:
     peer.serve()
 
 
-def load(code: str) -> types.ModuleType:
-    """The program as the module `solution`."""
+def load(code: str, names: Sequence[str]) -> tuple[types.ModuleType, dict[str, Any]]:
+    """The program as the module `solution`, and what it has under these names."""
     module = types.ModuleType("solution")
     sys.modules["solution"] = module
     exec(compile(code, "solution.py", "exec"), module.__dict__)
-    return module
+    return module, {name: vars(module)[name] for name in names if name in vars(module)}
 
 
 def _seed(module: str, *state: Any) -> None:

@@ -1,31 +1,31 @@
 """The tests' process: runs test code against a program, and reports.
 
-    1. read and instrument the tests (`instrument.py`)
-    2. load the program, in its own process (`programs.py`); it becomes the module `solution`
-    3. run the tests, as Python or as pytest runs them (`runners.py`)
-    4. report what held (`report.py`)
+    1. load the program, in its own process (`programs.py`); it becomes the module `solution`
+    2. run the tests, as Python or as pytest runs them (`runners.py`)
+    3. report what held (`report.py`)
 
 Where tests only work in one process, the program is loaded here instead: then it can forge the report.
 """
 
+import base64
 import importlib
 import io
 import json
+import marshal
 import os
 import sys
 import types
 from typing import Any
 
-from verifiers.code.inside.instrument import BadTests, Prepared, prepare
 from verifiers.code.inside.peer import PeerLost
 from verifiers.code.inside.programs import Apart, Here
-from verifiers.code.inside.report import Enough, Report
+from verifiers.code.inside.report import BadTests, Enough, Report
 from verifiers.code.inside.runners import describe, place, run_plainly, run_with_pytest
 from verifiers.code.inside.standins import Unsupported
 
 
 def run_tests(descriptor: int) -> None:
-    """Standard input: {"code", "entry_point", "tests", "preamble", "apart"}. Lines of JSON."""
+    """Standard input: what `verifiers.code.asserts` asks for. Writes lines of JSON."""
     request: dict[str, Any] = json.loads(sys.stdin.buffer.read())
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nowhere = os.open("/dev/null", os.O_RDWR)
@@ -37,29 +37,27 @@ def run_tests(descriptor: int) -> None:
         answers.write(json.dumps(line) + "\n")
         answers.flush()
 
+    if request["seeds_numpy"]:
+        importlib.import_module("numpy.random")
+    program = Apart(descriptor, request["entry_point"]) if request["apart"] else Here()
     try:
-        prepared = prepare(request["tests"], request["entry_point"])
-        if request["apart"] and prepared.one_process:
-            raise Unsupported(prepared.one_process)
-        if "numpy" in request["tests"] and ".seed(" in request["tests"]:
-            importlib.import_module("numpy.random")
-        program = Apart(descriptor, request["entry_point"]) if request["apart"] else Here()
-        _judge(program, prepared, request, Report(write))
+        _judge(program, request, Report(write))
     except BadTests as e:
         write({"bad_tests": str(e)})
     except Unsupported as e:
         write({"unsupported": str(e)})
 
 
-def _judge(program: Apart | Here, prepared: Prepared, request: dict[str, Any], report: Report) -> None:
+def _judge(program: Apart | Here, request: dict[str, Any], report: Report) -> None:
     try:
         module = types.ModuleType("__main__")
         module.__file__ = "/tests.py"
         sys.modules["__main__"] = module
-        _fill(module, program, prepared, request)
+        _fill(module, program, request)
         program.begin()
-        run = run_with_pytest if prepared.runner == "pytest" else run_plainly
-        run(module, prepared, request["entry_point"], program, report)
+        run = run_with_pytest if request["needs_pytest"] else run_plainly
+        tests = marshal.loads(base64.b64decode(request["tests"]))
+        run(module, tests, request["entry_point"], program, report)
     except (Unsupported, BadTests, MemoryError):
         raise
     except Enough:
@@ -81,18 +79,13 @@ def _judge(program: Apart | Here, prepared: Prepared, request: dict[str, Any], r
     report.finish(program.consulted())
 
 
-def _fill(
-    module: types.ModuleType, program: Apart | Here, prepared: Prepared, request: dict[str, Any]
-) -> None:
+def _fill(module: types.ModuleType, program: Apart | Here, request: dict[str, Any]) -> None:
     """What the tests find: helpers of the prompt, and names of the program's."""
-    solution, names = program.load(request["code"])
+    solution, names = program.load(request["code"], request["names"])
     sys.modules["solution"] = solution
     exec(compile(request["preamble"], "prompt.py", "exec"), vars(module))
-    root = request["entry_point"].split(".")[0]
-    for name in sorted(n for n in prepared.names & names if not n.startswith("__")):
+    for name, value in names.items():
         # A helper of the prompt is taken from there: a program's own could say what suits it.
-        if isinstance(vars(module).get(name), types.FunctionType):
-            continue
-        value = getattr(solution, name)
-        is_tested = name == root or name in prepared.given_literals
-        vars(module)[name] = value if is_tested else program.borrowed(name, value)
+        if not isinstance(vars(module).get(name), types.FunctionType):
+            tested = name in request["given_literals"]
+            vars(module)[name] = value if tested else program.borrowed(name, value)

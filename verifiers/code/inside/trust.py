@@ -30,7 +30,7 @@ class Trust:
     """The rules, and what the program was asked that only it can know."""
 
     def __init__(self, entry_point: str) -> None:
-        self._tested = entry_point.split(".")[0]
+        self._tested = entry_point
         self.consulted: list[str] = []
 
     def origin_by(self, name: str) -> Origin | None:

@@ -9,43 +9,45 @@ that can raise.
 """
 
 import ast
+import functools
 import importlib.util
+import marshal
 import re
 import sys
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-CASE, ASSERTED, RAN = "__case__", "__asserted__", "__ran__"
-"""What the instrumented code calls; whoever runs it defines them."""
+from verifiers.code.inside.report import ASSERTED, CASE, RAN, BadTests
+
 _CARRIED_LIBRARIES = frozenset({"numpy", "pytest", "solution", "_pytest"})
 _PATCHABLE = re.compile(
     r"(solution|__main__)(\.|$)|builtins\.(input|print)$|sys\.(stdin|stdout|stderr)$"
 )
 
 
-class BadTests(ValueError):
-    """The text cannot test the function; the message says why."""
-
-
-@dataclass
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """Test code that can be run."""
 
-    module: ast.Module
-    runner: str
-    """`pytest` for what only that can run, else `plain`."""
+    code: bytes
+    """Compiled and marshalled, for the same Python in the tests' process."""
+    needs_pytest: bool
     one_process: str
     """What they do that only works in the program's own process; "" if nothing."""
-    names: set[str]
+    names: tuple[str, ...]
     """What they use and do not define."""
-    given_literals: set[str]
-    """Names that they call with literals only."""
-    sources: list[ast.stmt] = field(default_factory=list)
+    given_literals: tuple[str, ...]
+    """Those of the names that they call with literals only."""
+    sources: tuple[str, ...]
     """The asserts, by the number of their case."""
 
 
+@functools.lru_cache(maxsize=1024)
 def prepare(tests: str, entry_point: str) -> Prepared:
-    """The tests as they are run. Raises BadTests."""
+    """The tests as they are run. Raises BadTests.
+
+    Many responses are judged by the same tests: what was prepared last is kept.
+    """
     try:
         module = ast.parse(tests)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as e:
@@ -59,18 +61,24 @@ def prepare(tests: str, entry_point: str) -> Prepared:
         raise BadTests(f"they do not call `{entry_point}`")
     if not any(_asserts(node) for node in nodes):
         raise BadTests("they assert nothing")
-    runner = "pytest" if _needs_pytest(module, nodes) else "plain"
+    needs_pytest = _needs_pytest(module, nodes)
     stored = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     loaded = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
     _check_form(module)
     _check_libraries(nodes)
-    names = loaded - defined - stored | {root}
-    prepared = Prepared(module, runner, _one_process(nodes), names, _given_literals(nodes))
+    one_process, given_literals = _one_process(nodes), _given_literals(nodes)
     # Where exceptions are caught, an assert that fails has to raise.
-    counts_cases = runner == "plain" and not any(isinstance(n, ast.Try | ast.TryStar) for n in nodes)
-    _Instrumented(prepared.sources if counts_cases else None).visit(module)
-    ast.fix_missing_locations(module)
-    return prepared
+    counts_cases = not needs_pytest and not any(isinstance(n, ast.Try | ast.TryStar) for n in nodes)
+    instrumented = _Instrumented(counts_cases=counts_cases)
+    instrumented.visit(module)
+    return Prepared(
+        code=marshal.dumps(compile(ast.fix_missing_locations(module), "tests.py", "exec")),
+        needs_pytest=needs_pytest,
+        one_process=one_process,
+        names=tuple(sorted(n for n in loaded - defined - stored | {root} if not n.startswith("__"))),
+        given_literals=tuple(sorted(given_literals)),
+        sources=tuple(instrumented.sources),
+    )
 
 
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -193,9 +201,10 @@ def _patched(call: ast.Call) -> str | None:
 class _Instrumented(ast.NodeTransformer):
     """Puts cases and marks around assertions."""
 
-    def __init__(self, sources: list[ast.stmt] | None) -> None:
-        """`sources` takes the asserts that become cases; None if none may."""
-        self._sources = sources
+    def __init__(self, *, counts_cases: bool) -> None:
+        """`counts_cases`: asserts become cases of their own."""
+        self._counts_cases = counts_cases
+        self.sources: list[str] = []
         self._in_with = 0
 
     def visit(self, node: ast.AST) -> ast.AST | list[ast.stmt]:
@@ -209,9 +218,9 @@ class _Instrumented(ast.NodeTransformer):
         if not _asserts(node):
             return node
         assert isinstance(node, ast.stmt)
-        if isinstance(node, ast.Assert) and self._sources is not None and not self._in_with:
-            self._sources.append(node)
-            case = ast.Call(ast.Name(CASE, ast.Load()), [ast.Constant(len(self._sources) - 1)], [])
+        if isinstance(node, ast.Assert) and self._counts_cases and not self._in_with:
+            self.sources.append(ast.unparse(node)[:300])
+            case = ast.Call(ast.Name(CASE, ast.Load()), [ast.Constant(len(self.sources) - 1)], [])
             return ast.copy_location(ast.With([ast.withitem(case)], [node]), node)
         return [node, ast.copy_location(_call(ASSERTED), node)]
 
