@@ -266,13 +266,13 @@ def _safe(args: Any) -> tuple[Any, ...]:
 
 def _pairs(value: Any) -> list[Any]:
     """Keys and values in turn."""
-    return [part for pair in dict.items(value) for part in pair]
+    return [part for pair in value.items() for part in pair]
 
 
 def _fill_pairs(value: Any, parts: list[Any]) -> None:
-    dict.clear(value)
+    value.clear()
     for key, part in zip(parts[::2], parts[1::2], strict=True):
-        dict.__setitem__(value, key, part)
+        value[key] = part
 
 
 def _fill_list(value: Any, parts: list[Any]) -> None:
@@ -326,8 +326,7 @@ _MUTABLE: dict[type, tuple[str, Callable[..., Any], Callable[..., None], Callabl
     ),
     collections.Counter: ("C", _pairs, _fill_pairs, _nothing, lambda _: collections.Counter()),
     collections.OrderedDict: (
-        "O", lambda v: [p for pair in v.items() for p in pair], _fill_pairs, _nothing,
-        lambda _: collections.OrderedDict(),
+        "O", _pairs, _fill_pairs, _nothing, lambda _: collections.OrderedDict()
     ),
     collections.defaultdict: (
         "D", _pairs, _fill_pairs, lambda v: v.default_factory, lambda f: collections.defaultdict(f)

@@ -26,6 +26,9 @@ class UnderTest(Protocol):
     def borrowed(self, name: str, value: Any) -> Any:
         """One of its functions, which the tests use as if it were theirs."""
 
+    def find(self, entry_point: str) -> Any:
+        """A function, or `Class.method` of an object that takes no arguments."""
+
     def was_used(self) -> bool:
         """Whether anything of it was used since it was loaded."""
 
@@ -62,11 +65,14 @@ class Apart:
         solution, found = self._peer.request("load", code, tuple(names))
         for name, value in found.items():
             self._standins.name(value, name)
+        self._num_to_load = self._peer.num_requests
         return solution, found
 
-    def begin(self) -> None:
-        """From here on what is asked for is use."""
-        self._num_to_load = self._peer.num_requests
+    def find(self, entry_point: str) -> Any:
+        before = self._peer.num_requests
+        found = _find(entry_point)
+        self._num_to_load += self._peer.num_requests - before
+        return found
 
     def borrowed(self, name: str, value: Any) -> Any:
         if name == self._entry_point or not isinstance(value, StandIn) or not callable(value):
@@ -105,8 +111,8 @@ class Here:
     def load(self, code: str, names: list[str]) -> tuple[Any, dict[str, Any]]:
         return load(code, names)
 
-    def begin(self) -> None:
-        pass
+    def find(self, entry_point: str) -> Any:
+        return _find(entry_point)
 
     def borrowed(self, name: str, value: Any) -> Any:
         return value
@@ -122,6 +128,15 @@ class Here:
         while trace is not None and trace.tb_next is not None:
             trace = trace.tb_next
         return trace is not None and trace.tb_frame.f_code.co_filename == "solution.py"
+
+
+def _find(entry_point: str) -> Any:
+    found: Any = sys.modules["solution"]
+    for name in entry_point.split("."):
+        if isinstance(found, type):
+            found = found()
+        found = getattr(found, name)
+    return found
 
 
 def _stream(name: Any, method: Any, allowed: tuple[str, ...]) -> Callable[[Any], Any]:

@@ -59,7 +59,7 @@ def run_plainly(
     exec(tests, vars(module))
     check = vars(module).get("check")
     if isinstance(check, types.FunctionType) and "check" not in ran:
-        _finish(check(_find(sys.modules["solution"], entry_point)))
+        _finish(check(program.find(entry_point)))
     for name, one in list(vars(module).items()):
         if isinstance(one, type) and issubclass(one, unittest.TestCase):
             _run_test_case(one, program, report)
@@ -143,21 +143,11 @@ def run_with_pytest(
 
     run_module(module, program, report, describe)
     if "check" in vars(module):
-        _finish(vars(module)["check"](_find(sys.modules["solution"], entry_point)))
+        _finish(vars(module)["check"](program.find(entry_point)))
 
 
 def _nothing(*args: Any, **kwargs: Any) -> int:
     return 0
-
-
-def _find(module: types.ModuleType, entry_point: str) -> Any:
-    """A function, or `Class.method` of an object that takes no arguments."""
-    found: Any = module
-    for name in entry_point.split("."):
-        if isinstance(found, type):
-            found = found()
-        found = getattr(found, name)
-    return found
 
 
 # ------------------------------------------------------------------------------ what tests call

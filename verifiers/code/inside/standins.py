@@ -6,7 +6,7 @@ On the side of the tests `trust.py` says which operators are left to the program
 
 import builtins
 import types
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, cast
 
 from verifiers.code.inside.trust import Origin, Trust
@@ -33,6 +33,32 @@ _EVERY = (
 
 class Unsupported(BaseException):
     """The tests do what only works in the program's own process; no test can catch it."""
+
+
+class _Doc:
+    """The documentation of an object, which a class of ours would hide."""
+
+    def __get__(self, subject: Any, cls: Any) -> Any:
+        return cls._standins.get(cls if subject is None else subject, "__doc__")
+
+
+class _Names(Mapping[str, Any]):
+    """The `__dict__` of an object of the other process."""
+
+    def __init__(self, subject: Any) -> None:
+        self._subject = subject
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return getattr(self._subject, name)
+        except AttributeError:
+            raise KeyError(name) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._subject._standins.request("dir", self._subject))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
 
 
 class StandIn:
@@ -67,6 +93,10 @@ class StandIn:
     def __dir__(self) -> Any:
         return self._standins.request("dir", self)
 
+    @property
+    def __dict__(self) -> Any:  # type: ignore[override]
+        return self._standins.get(self, "__dict__")
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError("an object of the other process cannot be copied or pickled")
 
@@ -94,7 +124,7 @@ class StandInClass(type):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         made = cls._standins.request("call", cls, args, tuple(kwargs.items()))
         if isinstance(made, StandIn) and cls._origin_of_made is not None:
-            vars(made)["_origin"] = cls._origin_of_made
+            object.__setattr__(made, "_origin", cls._origin_of_made)
         return made
 
     def __getattr__(cls, name: str) -> Any:
@@ -105,6 +135,10 @@ class StandInClass(type):
 
     def __setattr__(cls, name: str, value: Any) -> None:
         cls._standins.request("set", cls, name, value)
+
+    @property  # type: ignore[misc]
+    def __dict__(cls) -> Any:  # type: ignore[override]
+        return _Names(cls)
 
     def __iter__(cls) -> Any:
         return cls._standins.request("iter", cls)
@@ -127,6 +161,10 @@ class StandInModule(types.ModuleType):
 
     _standins: "StandIns"
     _number: int
+
+    @property
+    def __dict__(self) -> Any:  # type: ignore[override]
+        return _Names(self)
 
     def __getattr__(self, name: str) -> Any:
         if name in ("__path__", "__spec__", "__file__"):
@@ -221,6 +259,7 @@ class StandIns:
                 content[f"__{operation}__"] = self._operator(operation)
         if "eq" in operations and "hash" not in operations:
             content["__hash__"] = None
+        content["__doc__"] = _Doc()
         parents = tuple(own) or (StandIn,)
         self._classes[number] = StandInClass(str(name), parents, content)
 
@@ -240,10 +279,11 @@ class StandIns:
             else self._plain_class(cls)
         )
         made: Any = object.__new__(plain)
-        vars(made)["_number"] = number
+        object.__setattr__(made, "_number", number)
         if kind == "module":
             module = StandInModule("solution")
-            vars(module).update(_standins=self, _number=number)
+            object.__setattr__(module, "_standins", self)
+            object.__setattr__(module, "_number", number)
             return module
         if kind in ("generator", "coroutine"):
             other = self._generator(made) if kind == "generator" else self._coroutine(made)
@@ -274,7 +314,7 @@ class StandIns:
         except (TypeError, ValueError):
             error = cls.__new__(cls)
         error.args = tuple(args)
-        vars(error)["_number"] = number
+        error._number = number
         self._objects[number] = error
         self._others[id(error)] = number
         return cast(BaseException, error)
@@ -286,7 +326,7 @@ class StandIns:
             if not (isinstance(cls, type) and issubclass(cls, base)):
                 raise ValueError("a derived value")
             value = base.__new__(cls, plain)
-            vars(value)["_number"] = number
+            value._number = number
             self._objects[number] = value
             self._others[id(value)] = number
         return self._objects[number]

@@ -54,7 +54,6 @@ def _judge(program: Apart | Here, request: dict[str, Any], report: Report) -> No
         module.__file__ = "/tests.py"
         sys.modules["__main__"] = module
         _fill(module, program, request)
-        program.begin()
         run = run_with_pytest if request["needs_pytest"] else run_plainly
         tests = marshal.loads(base64.b64decode(request["tests"]))
         run(module, tests, request["entry_point"], program, report)
