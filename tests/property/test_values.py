@@ -2,10 +2,11 @@
 
 import json
 import math
+from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.patience import processor_time
@@ -218,3 +219,18 @@ def test_nesting_is_bounded_both_ways() -> None:
         encode(value)
     with pytest.raises(NoValue, match="deep"):
         decode(value)
+
+
+@given(st.floats(), st.floats(), st.floats(0, 10) | st.just(1e-6))
+@example(1.0, 1.0 + 1e-6, 1e-6)
+@example(1e308, -1e308, 1e-6)
+@example(0.1, 0.1 + 2**-60, 2.0**-60)
+def test_floats_are_compared_as_exactly_as_fractions(
+    left: float, right: float, tolerance: float
+) -> None:
+    if math.isfinite(left) and math.isfinite(right):
+        a, b = Fraction(left), Fraction(right)
+        expected = abs(a - b) <= Fraction(tolerance) * max(1, abs(a), abs(b))
+        assert same(left, right, tolerance) == expected
+    else:
+        assert same(left, right, tolerance) == (left == right or (left != left and right != right))

@@ -7,7 +7,7 @@ from typing import Any
 from sandbox import Limits, Result, Status
 from verifiers.code.failures import Failure, how_it_ended, raised, wrong_answer
 from verifiers.code.inside.values import NoValue, decode, encode, same, shown
-from verifiers.code.runs import Runs, answers
+from verifiers.code.runs import Runs, answers, off_loop
 from verifiers.code.targets import BadTarget, Calls
 
 _LIMITS_FORGIVEN = 3.0
@@ -39,17 +39,15 @@ async def judge_calls(target: Calls, code: str, limits: Limits, runs: Runs) -> l
         expected = [decode(case.expected) for case in target.cases]
     except NoValue as e:
         raise BadTarget(f"target: cases: {e}") from e
-    results = await make_calls(code, target.entry_point, cases, limits, runs)
-    return [
-        _compare(result, wanted, case.tolerance)
-        for result, wanted, case in zip(results, expected, target.cases, strict=False)
-    ]
+    results, num_bytes = await _make_calls(code, target.entry_point, cases, limits, runs)
+    tolerances = [case.tolerance for case in target.cases]
+    return await off_loop(num_bytes, lambda: list(map(_compare, results, expected, tolerances)))
 
 
-async def make_calls(
+async def _make_calls(
     code: str, entry_point: str, calls: Sequence[Call], limits: Limits, runs: Runs
-) -> list[Any]:
-    """What each call returned, or why that is not known.
+) -> tuple[list[Any], int]:
+    """What each call returned, or why that is not known, and how many bytes that was written as.
 
     All calls go into one process. A call that ended it is tried again as the first of a new
     one, with all of the limits to itself, and then the calls behind it, until such calls have
@@ -60,16 +58,21 @@ async def make_calls(
         for c in calls
     ]
     results: list[Any] = []
-    spent = 0.0
+    spent, num_bytes = 0.0, 0
     while len(results) < len(calls) and spent < _LIMITS_FORGIVEN:
         request = {"code": code, "entry_point": entry_point, "calls": encoded[len(results) :]}
         result = await runs.call_harness("run_calls", request, limits)
-        answered = answers(result, most=len(calls) - len(results))
-        results.extend(map(read_value, answered))
+        num_bytes += len(result.stdout)
+        answered = await off_loop(len(result.stdout), _read, result, len(calls) - len(results))
+        results.extend(answered)
         if not answered:
             results.append(NoResult(how_it_ended(result)))
             spent += _share_of_limits(result, limits)
-    return results
+    return results, num_bytes
+
+
+def _read(result: Result, most: int) -> list[Any]:
+    return list(map(read_value, answers(result, most)))
 
 
 def read_value(answer: dict[str, Any]) -> Any:

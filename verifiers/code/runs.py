@@ -1,8 +1,10 @@
 """Runs of programs in a sandbox, and what the harness inside sends back of them."""
 
+import asyncio
 import json
+from collections.abc import Callable
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 
 from sandbox import CHANNEL, Limits, Program, Result, Sandbox, SandboxConfig, Status
 
@@ -12,6 +14,11 @@ _INSIDE = (
     "programs", "runners", "testing",
 )  # fmt: skip
 """In an order in which each can import those before it."""
+
+
+T = TypeVar("T")
+_HELD_UP_BY = 50_000
+"""Bytes of content that take some ten milliseconds to read and compare."""
 
 
 class NothingKnown(Exception):
@@ -55,6 +62,13 @@ class Runs:
     async def close(self) -> None:
         """Ends the sandbox; twice is fine."""
         await self.sandbox.close()
+
+
+async def off_loop(num_bytes: int, function: Callable[..., T], *arguments: Any) -> T:
+    """The function's value; in a thread if so much content would hold up the event loop."""
+    if num_bytes < _HELD_UP_BY:
+        return function(*arguments)
+    return await asyncio.to_thread(function, *arguments)
 
 
 def answers(result: Result, most: int) -> list[dict[str, Any]]:

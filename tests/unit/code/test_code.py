@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from typing import Any
 
 import pytest
@@ -320,3 +321,23 @@ async def test_a_lost_sandbox_is_an_error_and_the_next_program_is_judged() -> No
     assert verdict.outcome is Outcome.ERROR
     assert (await calls(verifier, "def f(x): return x", (1, 1))).outcome is Outcome.PASS
     await verifier.close()
+
+
+async def test_a_large_answer_does_not_hold_up_the_event_loop(verifier: CodeVerifier) -> None:
+    longest = 0.0
+
+    async def watch() -> None:
+        nonlocal longest
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(0.001)
+            longest = max(longest, time.perf_counter() - before)
+
+    watching = asyncio.create_task(watch())
+    code = "def f(n): return [i / 7 + 1e-9 for i in range(n)]"
+    case = {"args": [150_000], "expected": [i / 7 for i in range(150_000)], "tolerance": 1e-6}
+    verdict = await judge(verifier, code, "calls", entry_point="f", cases=[case])
+    watching.cancel()
+    assert verdict.outcome is Outcome.PASS, verdict.reason
+    # Reading and comparing it takes longer than that.
+    assert longest < 0.5

@@ -263,6 +263,12 @@ def _same_numbers(left: Any, right: Any, tolerance: float) -> bool:
     numbers = isinstance(left, int | float | complex) and isinstance(right, int | float | complex)
     if not numbers or left == right or not tolerance:
         return bool(left == right) or (numbers and _same_parts(left, right))
+    if type(left) is float and type(right) is float:
+        distance = abs(left - right)
+        bound = tolerance * max(1.0, abs(left), abs(right))
+        # Only what lies within their rounding needs exact arithmetic, which takes much longer.
+        if distance < bound * _BELOW or bound * _ABOVE < distance < math.inf:
+            return distance < bound
     parts = (left.real, left.imag, right.real, right.imag)
     if not all(isinstance(part, int) or math.isfinite(part) for part in parts):
         return _same_parts(left, right)
@@ -276,6 +282,7 @@ def _same_numbers(left: Any, right: Any, tolerance: float) -> bool:
 
 
 _BEYOND_FLOATS = 2**2000
+_BELOW, _ABOVE = 1 - 1e-12, 1 + 1e-12
 
 
 def _same_parts(left: complex, right: complex) -> bool:
