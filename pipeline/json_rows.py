@@ -17,16 +17,17 @@ Keys = tuple[str, ...]
 """The way to a value inside a row."""
 
 
-def read_row(line: bytes, *golds: Keys, refuse_constants: bool = False) -> object:
+def read_row(line: bytes, *golds: Keys, constants: list[str] | None = None) -> object:
     """A line's row; a decimal number at one of the places `golds` is text.
 
-    With `refuse_constants` NaN and infinities are no JSON. Raises ValueError, which says what is wrong.
+    `constants` gets each NaN and infinity of the row, which strict JSON does not have. Raises
+    ValueError, which says what is wrong.
     """
     line = line.strip()
     try:
         row = json.loads(
             line,
-            parse_constant=_refuse if refuse_constants else None,
+            parse_constant=lambda constant: _noted(constant, constants),
             object_pairs_hook=_with_different_keys,
         )
     except RepeatedKey:
@@ -112,6 +113,7 @@ def _at(row: Any, keys: Keys) -> Any:
     return row
 
 
-def _refuse(constant: str) -> None:
-    """NaN and infinities, which Python would read and write back as what no other reader takes."""
-    raise ValueError(f"{constant} is no JSON number")
+def _noted(constant: str, constants: list[str] | None) -> float:
+    if constants is not None:
+        constants.append(constant)
+    return float(constant)

@@ -3,6 +3,7 @@
 import asyncio
 import codecs
 import json
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,12 +14,14 @@ from pipeline.errors import RunFailure, UserMistake
 from pipeline.json_rows import read_row
 from pipeline.judging import LocalJudge
 from sandbox import SandboxUnavailable
-from verifiers import Target, Verdict, Verifier
+from verifiers import Outcome, Target, Verdict, Verifier
 from verifiers.code.targets import check_target, target_of
 from verifiers.mistakes import shown
 from verifiers.records import gold_text, read_target
 
 _IN_FLIGHT = 2048
+_BYTES_IN_FLIGHT = 32_000_000
+"""Of the file's text; what it is read as takes a few times as much memory."""
 _PEEK_BYTES = 4096
 _OTHER_FORMATS = frozenset({".csv", ".tsv", ".parquet", ".xlsx", ".gz"})
 """What people have problem sets in, and this does not read."""
@@ -47,38 +50,44 @@ async def verify_file(
 ) -> Counter[str]:
     """Writes a verdict for each row of `source`; returns how often each outcome came.
 
-    Raises RowError at the first row that is no question, after writing the verdicts before it, and
+    A row whose target is one of JSON's non-numbers (NaN, Infinity) and cannot be judged gets an ERROR.
+    Raises RowError at any other row that is no question, after writing the verdicts before it, and
     RunFailure where the verifier cannot work at all.
     """
     _check_files(source, output)
     judge = LocalJudge(verifier)
     outcomes: Counter[str] = Counter()
-    waiting: deque[tuple[object, asyncio.Task[Verdict]]] = deque()
+    waiting: deque[tuple[object, int, asyncio.Task[Verdict]]] = deque()
+    num_bytes = 0
     try:
         await _start(judge)
         with output.open("w", encoding="utf-8") as verdicts:
 
             async def write_first() -> None:
-                row_id, task = waiting[0]
+                nonlocal num_bytes
+                row_id, size, task = waiting[0]
                 verdict = await task
                 waiting.popleft()
+                num_bytes -= size
                 outcomes[verdict.outcome.value] += 1
                 line = {"id": row_id, **columns.verdict(verdict)}
                 verdicts.write(json.dumps(line) + "\n")
                 on_verdict()
 
             try:
-                for row_id, prompt, target, response in _questions(source, columns):
-                    task = asyncio.create_task(judge.verify(prompt, response, target))
-                    waiting.append((row_id, task))
-                    if len(waiting) >= _IN_FLIGHT:
+                for question in _questions(source, columns):
+                    task = asyncio.create_task(_verdict(judge, verifier, question))
+                    waiting.append((question.id, question.num_bytes, task))
+                    num_bytes += question.num_bytes
+                    del question
+                    while len(waiting) >= _IN_FLIGHT or (waiting and num_bytes > _BYTES_IN_FLIGHT):
                         await write_first()
             except asyncio.CancelledError:
-                for _, task in waiting:
+                for *_, task in waiting:
                     task.cancel()
                 raise
             finally:
-                while waiting and not waiting[0][1].cancelled():
+                while waiting and not waiting[0][2].cancelled():
                     await write_first()
     except OSError as e:
         raise RowError(f"{e.filename or output}: {e.strerror}") from e
@@ -120,29 +129,60 @@ async def _close(judge: LocalJudge) -> None:
         raise RunFailure(f"the verifier cannot close: {type(e).__name__}: {e}") from e
 
 
-def _questions(source: Path, columns: Columns) -> Iterator[tuple[object, str, Target, str]]:
-    """Id, prompt, target and response of each row.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    """A row of the file."""
 
-    The id is the line's number if the row has none; a row need not have a prompt.
-    """
+    id: object
+    """The line's number if the row has none."""
+    prompt: str
+    response: str
+    target: Target | str
+    """Or why it has none that can be judged."""
+    num_bytes: int
+
+
+async def _verdict(judge: LocalJudge, verifier: Verifier, question: _Question) -> Verdict:
+    if isinstance(question.target, Target):
+        return await judge.verify(question.prompt, question.response, question.target)
+    return Verdict(
+        outcome=Outcome.ERROR,
+        reason=question.target,
+        verifier=verifier.name,
+        version=verifier.version,
+        seconds=0.0,
+    )
+
+
+def _questions(source: Path, columns: Columns) -> Iterator[_Question]:
+    """Each row; it need not have a prompt. Raises RowError."""
     with source.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            where = f"{source}, line {number}"
-            try:
-                row = read_row(line, ("gold",), ("target", "value"), refuse_constants=True)
-            except ValueError as e:
-                raise RowError(f"{where}: {e}") from e
-            if not isinstance(row, dict):
-                raise RowError(f"{where}: expected an object with fields, got {shown(row)}")
-            response = _text(row.get("response"), f"{where}: field 'response'")
-            prompt = _text(row.get("prompt") or "", f"{where}: field 'prompt'")
-            try:
-                target = columns.target(row)
-            except ValueError as e:
-                raise RowError(f"{where}: {e}") from e
-            yield row.get("id", number), prompt, target, response
+            if line.strip():
+                yield _question(line, number, f"{source}, line {number}", columns)
+
+
+def _question(line: bytes, number: int, where: str, columns: Columns) -> _Question:
+    constants: list[str] = []
+    try:
+        row = read_row(line, ("gold",), ("target", "value"), constants=constants)
+    except ValueError as e:
+        raise RowError(f"{where}: {e}") from e
+    if not isinstance(row, dict):
+        raise RowError(f"{where}: expected an object with fields, got {shown(row)}")
+    row_id = row.get("id", number)
+    if isinstance(row_id, float) and not math.isfinite(row_id):
+        raise RowError(f"{where}: field 'id': expected a text or a number, got {shown(row_id)}")
+    response = _text(row.get("response"), f"{where}: field 'response'")
+    prompt = _text(row.get("prompt") or "", f"{where}: field 'prompt'")
+    target: Target | str
+    try:
+        target = columns.target(row)
+    except ValueError as e:
+        if not constants:
+            raise RowError(f"{where}: {e}") from e
+        target = f"line {number}: {e}"
+    return _Question(id=row_id, prompt=prompt, response=response, target=target, num_bytes=len(line))
 
 
 def _text(value: object, where: str) -> str:

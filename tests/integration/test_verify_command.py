@@ -1,5 +1,6 @@
 """`berry verify`: rows in, verdicts out, in the same order, whatever the rows hold."""
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -8,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import verify_file
 from tests.conftest import Berry
 from tests.patience import wait_until
+from verifiers import Outcome, Target, Verdict
 
 BERRY = str(Path(sys.executable).parent / "berry")
 COLUMNS = {"id", "outcome", "reason", "extracted", "verifier"}
@@ -59,7 +62,10 @@ def test_thousands_of_rows_are_streamed(berry: Berry, tmp_path: Path) -> None:
     ("bad", "complaint"),
     [
         ("{", "in.jsonl, line 2: is not JSON"),
-        ('{"id": NaN, "gold": "1", "response": "1"}', "line 2: is not JSON: NaN is no JSON number"),
+        (
+            '{"id": NaN, "gold": "1", "response": "1"}',
+            "line 2: field 'id': expected a text or a number",
+        ),
         ("[]", "line 2: expected an object"),
         ({"gold": "1"}, "line 2: field 'response': expected a text"),
         ({"response": "1"}, "line 2: field 'gold': expected a text or a number"),
@@ -74,6 +80,52 @@ def test_a_bad_row_is_named_after_the_verdicts_before_it(
     assert complaint in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert [row["id"] for row in read(tmp_path / "out.jsonl")] == [1]
+
+
+def test_numbers_that_strict_json_does_not_have_concern_their_row_alone(
+    here: Berry, tmp_path: Path
+) -> None:
+    def row(name: str, expected: str) -> str:
+        cases = f'[{{"args": [], "expected": {expected}}}]'
+        target = f'{{"kind": "calls", "entry_point": "f", "cases": {cases}}}'
+        return f'{{"id": "{name}", "target": {target}, "response": "def f(): return float(\'inf\')"}}'
+
+    write(tmp_path / "in.jsonl", row("inf", "Infinity"), row("minus", "-Infinity"), row("nan", "NaN"))
+    done = here("verify", "code", "--input", "in.jsonl", "--output", "out.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert [row["outcome"] for row in read(tmp_path / "out.jsonl")] == ["pass", "fail", "fail"]
+
+    right = {"gold": "1", "response": r"\boxed{1}"}
+    write(tmp_path / "in.jsonl", right, '{"gold": Infinity, "response": "1"}', right)
+    done = here("verify", "math", "--input", "in.jsonl", "--output", "out.jsonl")
+    assert done.returncode == 0, done.stderr
+    found = read(tmp_path / "out.jsonl")
+    assert [row["outcome"] for row in found] == ["pass", "error", "pass"]
+    assert "line 2: field 'gold': expected a text or a number" in str(found[1]["reason"])
+
+
+def test_rows_in_flight_are_bounded_by_their_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = waiting = 0
+
+    class Slow:
+        name, version, target_kinds = "slow", "1", ("math",)
+
+        async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
+            nonlocal most, waiting
+            waiting += 1
+            most = max(most, waiting)
+            await asyncio.sleep(0.01)
+            waiting -= 1
+            return Verdict(outcome=Outcome.PASS, reason="", verifier="slow", version="1", seconds=0.0)
+
+    monkeypatch.setattr(verify_file, "_BYTES_IN_FLIGHT", 5_000)
+    write(tmp_path / "in.jsonl", *({"gold": "1", "response": "x" * 1000} for _ in range(50)))
+    counted = asyncio.run(
+        verify_file.verify_file(Slow(), tmp_path / "in.jsonl", tmp_path / "out.jsonl", verify_file.MATH)
+    )
+    assert (counted["pass"], most) == (50, 5)
 
 
 @pytest.mark.parametrize(

@@ -230,7 +230,7 @@ def test_floats_are_compared_as_exactly_as_fractions(
 ) -> None:
     if math.isfinite(left) and math.isfinite(right):
         a, b = Fraction(left), Fraction(right)
-        expected = abs(a - b) <= Fraction(tolerance) * max(1, abs(a), abs(b))
+        expected = abs(a - b) <= Fraction(tolerance) * max(Fraction(1), abs(a), abs(b))
         assert same(left, right, tolerance) == expected
     else:
         assert same(left, right, tolerance) == (left == right or (left != left and right != right))

@@ -83,8 +83,12 @@ def test_what_is_no_json_says_why() -> None:
         with pytest.raises(ValueError, match="is not JSON") as refused:
             read_row(line)
         assert said in str(refused.value)
-    with pytest.raises(ValueError, match="NaN is no JSON number"):
-        read_row(b"[NaN]", refuse_constants=True)
+
+
+def test_constants_that_strict_json_does_not_have_are_values_and_are_told() -> None:
+    constants: list[str] = []
+    assert read_row(b'{"a": [Infinity, 1]}', constants=constants) == {"a": [float("inf"), 1]}
+    assert constants == ["Infinity"]
 
 
 def test_values_that_no_file_has_written_are_as_python_writes_them() -> None:

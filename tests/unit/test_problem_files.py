@@ -126,4 +126,4 @@ def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
 def test_a_key_twice_is_refused_in_rows_to_verify() -> None:
     row = b'{"gold": 1.50, "response": "x", "gold": 2}'
     with pytest.raises(ValueError, match="has the key 'gold' twice"):
-        read_row(row, ("gold",), refuse_constants=True)
+        read_row(row, ("gold",))

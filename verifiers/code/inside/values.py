@@ -277,8 +277,8 @@ def _same_numbers(left: Any, right: Any, tolerance: float) -> bool:
         return abs(a - c) <= Fraction(tolerance) * max(Fraction(1), abs(a), abs(c))
     if max(abs(a), abs(c)) > _BEYOND_FLOATS:  # whose square would take long
         return False
-    distance, scale = (a - c) ** 2 + (b - d) ** 2, max(Fraction(1), a * a + b * b, c * c + d * d)
-    return distance <= Fraction(tolerance) ** 2 * scale
+    apart, scale = (a - c) ** 2 + (b - d) ** 2, max(Fraction(1), a * a + b * b, c * c + d * d)
+    return apart <= Fraction(tolerance) ** 2 * scale
 
 
 _BEYOND_FLOATS = 2**2000
