@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.cache import against_no_cache
+from benchmarks.languages import compilations_and_runs
 from benchmarks.measure import Measured, machine, table
 from benchmarks.rewards import reward_models
 from benchmarks.sandbox import against_other_ways
@@ -24,6 +25,7 @@ _BENCHMARKS: dict[str, Callable[[], Measured]] = {
 _SECTIONS: dict[str, Callable[[], tuple[list[Measured], str]]] = {
     "cache": against_no_cache,
     "sandbox": against_other_ways,
+    "languages": compilations_and_runs,
     "verifiers": against_math_verify,
     "labels": labels_for_tokens,
     "traces": traces_for_tokens,

@@ -14,6 +14,7 @@ from reward_models.processor import available_gib, choose_dtype, usable_cores
 from reward_models.vllm_cpu import kv_cache_gib, preload_libraries
 from sandbox import Level, SandboxUnavailable
 from sandbox.levels import find_protection
+from verifiers.code.languages import LANGUAGES
 from verifiers.formal import proof_checkers
 
 _LEAST_GIB = 5
@@ -43,6 +44,7 @@ def examine() -> list[Finding]:
         *_libraries(),
         *_models(),
         _sandbox(),
+        *_languages(),
         *_proofs(),
         _disk(),
     ]
@@ -134,6 +136,17 @@ def _sandbox() -> Finding:
         if items:
             text += f"; {what}: {'; '.join(items)}"
     return Finding(name="sandbox", ok=found.level > Level.WEAK, text=text, needed=False)
+
+
+def _languages() -> Iterator[Finding]:
+    """Languages that programs may be written in, beside Python."""
+    for language in LANGUAGES.values():
+        missing = language.missing()
+        found = f"programs in {language.name} are judged"
+        text = (
+            f"{', '.join(missing)} not found: apt-get install {language.package}" if missing else found
+        )
+        yield Finding(name=language.name, ok=not missing, text=text, needed=False)
 
 
 def _proofs() -> Iterator[Finding]:

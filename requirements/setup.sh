@@ -66,6 +66,8 @@ install_system_packages() {
         apt_install bubblewrap "programs run in a weaker sandbox without it"
     { command -v coqc && command -v coqchk; } >/dev/null ||
         apt_install coq "proofs in Coq cannot be checked without it"
+    command -v g++ >/dev/null ||
+        apt_install g++ "programs in C++ cannot be judged without it"
 }
 
 install_torch() {

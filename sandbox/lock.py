@@ -190,6 +190,7 @@ _ALLOWED_WITH_PROCESSES = """
 57 fork 58 vfork 59 execve 61 wait4 62 kill 109 setpgid 112 setsid 200 tkill 234 tgkill 247 waitid
 322 execveat 16 ioctl 157 prctl
 """
+_ALLOWED_WITH_EXEC = "59 execve"
 _THREAD, _NAMESPACES = 0x10000, 0x7E020080
 _IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 """TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX."""
@@ -210,9 +211,12 @@ _REFUSE = (_RETURN, 0, 0, 0x00050000 | _EPERM)
 _NOT_THERE = (_RETURN, 0, 0, 0x00050000 | _ENOSYS)
 
 
-def seccomp_filter(*, writes: bool, processes: bool) -> bytes:
-    """The rules for `seccomp`, with a mark wherever the process's own id belongs."""
-    return b"".join(struct.pack("HBBI", *one) for one in _filter(_OWN_PID, writes, processes))
+def seccomp_filter(*, writes: bool, processes: bool, execs: bool) -> bytes:
+    """The rules for `seccomp`, with a mark wherever the process's own id belongs.
+
+    With `execs` a process can become a command, and start none beside it.
+    """
+    return b"".join(struct.pack("HBBI", *one) for one in _filter(_OWN_PID, writes, processes, execs))
 
 
 def seccomp(rules: bytes) -> None:
@@ -227,8 +231,9 @@ def seccomp(rules: bytes) -> None:
     _syscall(317, ctypes.c_uint(set_mode_filter), ctypes.c_uint(1), header)
 
 
-def _filter(own_pid: int, writes: bool, processes: bool) -> list[_Instruction]:
+def _filter(own_pid: int, writes: bool, processes: bool, execs: bool) -> list[_Instruction]:
     plain = _numbers(_ALLOWED)
+    plain += _numbers(_ALLOWED_WITH_EXEC) if execs and not processes else []
     plain += _numbers(_ALLOWED_WITH_FILES) if writes else []
     plain += _numbers(_ALLOWED_WITH_PROCESSES) if processes else []
     x86_64, clone3, clone = 0xC000003E, 435, 56

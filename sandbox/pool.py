@@ -122,7 +122,9 @@ class Sandbox:
         """What the program did; waits for a free worker. Raises SandboxUnavailable."""
         await self.start()
         assert self.protection is not None
-        needs_namespaces = program.needs_own_sandbox or program.limits.files > 0
+        needs_namespaces = (
+            program.command is not None or program.needs_own_sandbox or program.limits.files > 0
+        )
         if needs_namespaces and self.protection.level < Level.NAMESPACES:
             raise SandboxUnavailable(
                 "commands, and programs that start processes or write files, need namespaces: "

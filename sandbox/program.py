@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import io
 import os
+import resource
 import signal
 import sys
 import threading
@@ -15,6 +16,9 @@ from typing import NoReturn
 
 OUT_OF_MEMORY = signal.SIGUSR2
 """A child sends it to itself where it can do nothing else."""
+
+_STACK_BYTES = 2**28
+"""Of the main thread. Each thread that a command starts maps as much."""
 
 
 class _Reader(io.TextIOWrapper):
@@ -26,6 +30,7 @@ class _Writer(io.TextIOWrapper):
 
 
 def become_command(command: list[str]) -> NoReturn:
+    _allow_deep_stack()
     try:
         os.execvpe(command[0], command, dict(os.environ))
     except (OSError, ValueError) as e:
@@ -36,6 +41,9 @@ def become_command(command: list[str]) -> NoReturn:
 def run_code(code: str, arguments: list[str]) -> NoReturn:
     """What `python program.py` does, from compiling to the last flush."""
     exit_code = 1
+    _allow_deep_stack()
+    # As judges of programming contests do: there is a limit of time, which says the same and more.
+    sys.set_int_max_str_digits(0)
     try:
         stdin = _Reader(open(0, "rb", closefd=False), encoding="utf-8")
         stdout = _Writer(open(1, "wb", closefd=False), encoding="utf-8")
@@ -57,6 +65,15 @@ def run_code(code: str, arguments: list[str]) -> NoReturn:
         _report()
     exit_code = _finish() or exit_code
     os._exit(exit_code)
+
+
+def _allow_deep_stack() -> None:
+    """Lets recursion go as deep as memory allows: the stack of the main thread counts as memory."""
+    with contextlib.suppress(OSError, ValueError):
+        _, hard = resource.getrlimit(resource.RLIMIT_STACK)
+        resource.setrlimit(
+            resource.RLIMIT_STACK, (_STACK_BYTES if hard < 0 else min(hard, _STACK_BYTES), hard)
+        )
 
 
 def _exit_code(code: object) -> int:

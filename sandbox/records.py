@@ -97,6 +97,8 @@ class Program:
     """Python source, run as `__main__`."""
     command: tuple[str, ...] | None = None
     """A program and its arguments, in place of `code`; takes a sandbox of its own, which is slower."""
+    single_process: bool = False
+    """Whether the command may start no others; it then needs no sandbox of its own."""
     arguments: tuple[str, ...] = ()
     """`sys.argv[1:]`."""
     companion: str | None = None
@@ -111,6 +113,8 @@ class Program:
     def __post_init__(self) -> None:
         if (self.code is None) == (self.command is None):
             raise ValueError("expected either `code` or `command`, got both or neither")
+        if self.single_process and (self.command is None or self.limits.processes):
+            raise ValueError("single_process: expected a command, and no limits.processes")
         if self.companion is not None and self.code is None:
             raise ValueError("companion: expected `code` beside it, got a command")
         for name in self.files:
@@ -124,7 +128,7 @@ class Program:
     @property
     def needs_own_sandbox(self) -> bool:
         """Whether it may start processes, which must not outlive it."""
-        return self.command is not None or self.limits.processes > 0
+        return (self.command is not None and not self.single_process) or self.limits.processes > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -401,6 +401,7 @@ def _request(program: Program) -> tuple[dict[str, Any], *tuple[bytes, ...]]:
         "file_limit": limits.files,
         "file_bytes": limits.file_bytes,
         # A command is a process of its own; programs that it starts count further.
-        "processes": limits.processes + (program.command is not None),
+        "processes": limits.processes + (program.command is not None and not program.single_process),
+        "becomes_command": program.single_process,
     }
     return header, *contents

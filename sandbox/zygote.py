@@ -15,6 +15,7 @@ import ctypes
 import fcntl
 import gc
 import importlib
+import itertools
 import json
 import math
 import mmap
@@ -35,6 +36,8 @@ from sandbox.watch import PRIVATE, Watch
 
 _LOCKED = 3
 """The descriptor on which a child says that it is locked in."""
+_SHARED_MEMORY = "/dev/shm"
+"""Where the C library keeps the semaphores by which processes wait for each other."""
 _SPARE_PROCESSES = 4
 """The zygote and the namespaces' first process, which the kernel may count too."""
 
@@ -158,11 +161,10 @@ class _Zygote:
         with open("/proc/self/statm") as statm:
             self._mapped = int(statm.read().split()[0]) * resource.getpagesize()
         self._has_seccomp = "seccomp" in self._features
-        # For each (may write files, may start processes).
+        # For each (may write files, may start processes, may become a command).
         self._rules = {
-            (writes, processes): lock.seccomp_filter(writes=writes, processes=processes)
-            for writes in (False, True)
-            for processes in (False, True)
+            rights: lock.seccomp_filter(writes=rights[0], processes=rights[1], execs=rights[2])
+            for rights in itertools.product((False, True), repeat=3)
         }
         self._landlock_rules = self._landlock(writes=False, exec_allowed=False)
         if self._landlock_rules is not None:
@@ -170,15 +172,19 @@ class _Zygote:
             self._landlock_rules = fcntl.fcntl(self._landlock_rules, fcntl.F_DUPFD_CLOEXEC, 16)
         self._others = settings["other_processes"] + _SPARE_PROCESSES
 
-    def _landlock(self, *, writes: bool, exec_allowed: bool) -> int | None:
+    def _landlock(self, *, writes: bool, exec_allowed: bool, processes: bool = False) -> int | None:
         """Rules for a child; those for the working folder have to be made after it was mounted."""
         if "landlock" not in self._features:
             return None
         return lock.landlock_rules(
             readable=[*self._readable, self._scratch],
-            writable=[self._scratch, "/dev/null"] if writes else ["/dev/null"],
+            writable=["/dev/null", *self._own_folders(processes)] if writes else ["/dev/null"],
             exec_allowed=exec_allowed,
         )
+
+    def _own_folders(self, processes: bool) -> list[str]:
+        """Where a child may write, if it may at all."""
+        return [self._scratch, *([_SHARED_MEMORY] if processes else [])]
 
     def answer(self, request: dict[str, Any], contents: mmap.mmap) -> None:
         """Runs a program and sends what became of it.
@@ -273,8 +279,12 @@ class _Zygote:
                 size=request["file_bytes"] + sum(e - b for b, e in request["files"].values()) + 65536,
                 # One for the folder itself.
                 inodes=request["file_limit"] + len(request["files"]) + 1,
-                exec_allowed=bool(request["processes"]),
+                exec_allowed=bool(request["processes"] or request["becomes_command"]),
             )
+            if request["processes"] and request["file_limit"]:
+                # Gone with the sandbox that such a program has to itself.
+                size, inodes = request["file_bytes"], request["file_limit"] + 1
+                lock.mount_tmpfs(_SHARED_MEMORY, size=size, inodes=inodes, exec_allowed=False)
         for name, (begin, end) in request["files"].items():
             path = f"{self._scratch}/{name}"
             with open(path, "wb", buffering=0) as file:
@@ -334,12 +344,14 @@ class _Zygote:
             # The two are different users, and share what they write.
             os.umask(0)
         os.chdir(self._scratch if _uses_scratch(request) else "/")
-        processes_allowed = request["processes"] > 0
+        processes_allowed, execs = request["processes"] > 0, request["becomes_command"]
         # On the machine's own disk nothing would bound what it writes.
         writes = request["file_limit"] > 0 and "mounts" in self._features
         rules = self._landlock_rules
         if _uses_scratch(request):
-            rules = self._landlock(writes=writes, exec_allowed=processes_allowed)
+            rules = self._landlock(
+                writes=writes, exec_allowed=processes_allowed or execs, processes=processes_allowed
+            )
         lock.drop_privileges(user_id, reads_all=self._reads_as_root)
         lock.limit_resources(
             memory_bytes=self._mapped + request["size"] + request["memory_mb"] * 2**20,
@@ -352,7 +364,7 @@ class _Zygote:
             lock.landlock(rules)
         os.closerange(num_descriptors, 1 << 20)
         if self._has_seccomp:
-            lock.seccomp(self._rules[writes, processes_allowed])
+            lock.seccomp(self._rules[writes, processes_allowed, execs])
 
 
 def _header(ends: Sequence[_End], reason: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -394,7 +406,9 @@ def _exit_status(exit_code: int, request: dict[str, Any]) -> str:
 
 
 def _uses_scratch(request: dict[str, Any]) -> bool:
-    return bool(request["files"] or request["file_limit"] or request["processes"])
+    return bool(
+        request["files"] or request["file_limit"] or request["processes"] or request["becomes_command"]
+    )
 
 
 def _write(descriptor: int, contents: mmap.mmap, begin: int, end: int) -> None:

@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from pipeline.problems import BadRow, SourceConfig
 from pipeline.problems.columns import Columns, wrong
+from pipeline.problems.programs import PROGRAM_PRESETS, Options, ProgramPreset
+from pipeline.problems.programs.shape import text
 from pipeline.records import Problem
 from verifiers import Target
 from verifiers.code.targets import KINDS, check_target, target_of
@@ -19,20 +21,27 @@ _PRESETS: dict[str, dict[str, str | None]] = {
     "gsm8k": {"prompt": "question", "answer": "answer", "answer_after": "####"},
     "plain": {"prompt": "prompt", "answer": "answer", "answer_after": None},
 }
-_TESTED = ("humaneval", "code", "target")
+_TESTED = ("humaneval", "code", "target", *PROGRAM_PRESETS)
 """Presets of targets that are more than a gold answer."""
 _DOMAINS = {"": "math", "gsm8k": "math", "plain": "math", "humaneval": "code", "code": "code"}
+_DOMAINS |= dict.fromkeys(PROGRAM_PRESETS, "code")
+
+
+Preset = Literal[
+    "gsm8k", "plain", "humaneval", "code", "target", "apps", "taco", "codecontests", "codeforces",
+    "livecodebench", "kodcode", "mbpp", "bigcodebench",
+]  # fmt: skip
 
 
 class RowConfig(SourceConfig):
     """Which columns a problem is made of."""
 
-    preset: Literal["gsm8k", "plain", "humaneval", "code", "target"] | None = None
+    preset: Preset | None = None
     """`gsm8k`: `question`, and `answer` with the gold after `####`; `plain`: `prompt`, `answer`;
     `humaneval`: `prompt`, `test`, `entry_point`; `code`: `prompt`, and `target` with what the
     verifier `code` takes; `target`: `prompt`, and `target` with a `kind` and whatever the run's
-    verifier takes. If not given: `plain` where a column is named below or there are no answers,
-    else `gsm8k`."""
+    verifier takes; the others: the columns that the set of that name has on the Hub. If not given:
+    `plain` where a column is named below or there are no answers, else `gsm8k`."""
     prompt_field: str | None = None
     """The column with the problem's text, if not the preset's."""
     answer_field: str | None = None
@@ -52,6 +61,13 @@ class RowConfig(SourceConfig):
     """Names the sort of check."""
     domain: str | None = None
     """If not given: `code` for the presets of code, the target's kind for `target`, else `math`."""
+
+    language: Literal["python", "cpp", "javascript", "java"] = "python"
+    """Of the programs that a contest's problems are to be solved in."""
+    time_factor: float | None = Field(default=None, gt=0)
+    """By which a contest's time limits are multiplied. If not given: 1 for C++, 2 for Java, else 5."""
+    rule: Literal["exact", "whitespace", "tokens", "numbers"] | None = None
+    """By which the output of a contest's programs is compared. If not given: `whitespace`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -86,8 +102,22 @@ class RowConfig(SourceConfig):
         return self.preset in _TESTED
 
     @property
+    def program(self) -> ProgramPreset | None:
+        """How rows are read, if the preset is a set of programming problems."""
+        return PROGRAM_PRESETS.get(self.preset or "")
+
+    @property
+    def prompt_columns(self) -> tuple[str, ...]:
+        """Columns that can hold a programming problem's text; the first that a row has is taken."""
+        if self.prompt_field or self.program is None:
+            return (self.prompt_field or "prompt",)
+        return self.program.prompts
+
+    @property
     def gold_columns(self) -> tuple[str, ...]:
         """Columns that say what is right."""
+        if program := self.program:
+            return program.golds
         if self.has_tests:
             return ("test",) if self.preset == "humaneval" else ("target",)
         return () if self.answers == "none" else (self.field_map()[1],)
@@ -102,6 +132,8 @@ class RowConfig(SourceConfig):
         """Columns that a problem's text and target are made of."""
         if not self.has_tests:
             return (self.field_map()[0], *self.gold_columns)
+        if program := self.program:
+            return (*self.prompt_columns, *program.golds, *program.others)
         entry_point = ("entry_point",) if self.preset == "humaneval" else ()
         return (self.prompt_field or "prompt", *self.gold_columns, *entry_point)
 
@@ -176,7 +208,9 @@ def _read_target(
 def _to_tested_problem(
     row: Mapping[str, object], config: RowConfig, columns: Columns, place: Place
 ) -> Problem | BadRow:
-    """HumanEval's columns, or `prompt` and `target`."""
+    """HumanEval's columns, `prompt` and `target`, or those of a set of programming problems."""
+    if config.program is not None:
+        return _to_program_problem(row, config, config.program, columns, place)
     names = ("test", "entry_point") if config.preset == "humaneval" else ("target",)
     prompt_field = config.prompt_field or "prompt"
     for name in (prompt_field, *names):
@@ -190,6 +224,25 @@ def _to_tested_problem(
     except ValueError as e:
         return BadRow(where=place.where, reason=str(e))
     return _create(row, config, columns, prompt, target, place)
+
+
+def _to_program_problem(
+    row: Mapping[str, object],
+    config: RowConfig,
+    preset: ProgramPreset,
+    columns: Columns,
+    place: Place,
+) -> Problem | BadRow:
+    options = Options(language=config.language, time_factor=config.time_factor, rule=config.rule)
+    try:
+        read = preset.read(row, text(row, *config.prompt_columns), options)
+        if not _is_unicode(read.prompt):
+            raise ValueError(wrong(row, config.prompt_columns[0], "a text without lone surrogates"))
+        target = target_of(read.target)
+        check_target(target)
+    except ValueError as e:
+        return BadRow(where=place.where, reason=str(e))
+    return _create(row, config, columns, read.prompt, target, place)
 
 
 def _tested_target(row: Mapping[str, object], preset: str | None, prompt: str) -> Target:

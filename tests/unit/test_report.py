@@ -15,6 +15,7 @@ from pipeline.progress import TerminalProgress, duration, figures
 from pipeline.report import summary
 from pipeline.run import Snapshot
 from reward_models.trained import TrainedModel
+from verifiers.code.languages import LANGUAGES
 
 
 def snapshot(**values: object) -> Snapshot:
@@ -138,6 +139,8 @@ def test_the_doctor_finds_what_the_tests_need() -> None:
     findings = {finding.name: finding for finding in examine()}
     assert findings["vllm"].ok
     assert findings["model"].ok
+    for language in LANGUAGES.values():
+        assert findings[language.name].ok is not bool(language.missing())
     assert all(finding.text for finding in findings.values())
 
 

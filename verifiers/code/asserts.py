@@ -60,6 +60,7 @@ class AssertsJudge:
         if limits.files == 0 and _WRITES_FILES.search(tests):
             limits = replace(limits, files=_NUM_FILES)
         runs = self._pytest_runs if prepared.needs_pytest else self._runs
+        runs = runs.with_files(target.file_contents())
         why = prepared.one_process
         if not why:
             result = await runs.run_tests({**request, "apart": True}, limits)

@@ -1,121 +1,240 @@
 """Which code a response gives.
 
-    1. the last fenced block in Python, else without a language, that defines the entry point
-    2. else, if there are such blocks, the last in Python, else the last that reads as code
+    1. the last fenced block that defines the entry point; if none is asked for, the last that reads
+       standard input
+    2. else, if there are such blocks, the last that continues the prompt, else the last that is code
     3. without fences, the response itself if it reads as code
 
-Thinking, which ends with the last `</think>` at a line's end, is no part of the response.
+Blocks count if they name the language, or else none. Thinking, which ends with the last `</think>` at a
+line's end, is no part of the response. A response that is Python as a whole is the program, whatever
+fences its strings have; one whose only fence closes a block that the prompt has opened is that block.
 
 Code that does not define the entry point is what the prompt's beginning asks to be continued, and is
 joined to it. Code that does gets what the prompt has above the entry point: imports and helpers.
 """
 
-import ast
 import re
-import textwrap
+from collections.abc import Callable, Collection, Iterator, Sequence
 
-_FENCE = re.compile(
-    r"^[ \t]*(`{3,20}|~{3,20})[ \t]*+([\w+#.-]*+)[^\n]*+\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.M | re.S
+from verifiers.code.blocks import (
+    Block,
+    Cut,
+    cut_at_first_fence,
+    find_blocks,
+    has_fences,
+    tags_as_fences,
+    without_special_tokens,
 )
-_LONGEST = 50_000
-"""Characters that are worth parsing: the parser's time can grow with the square."""
-_PYTHON = re.compile(r"(?:(?:i?python|py)(?:3(?:\.\d+)*)?)?", re.I)
-_END_OF_THOUGHT = re.compile(r"</think>[ \t]*$", re.M)
+from verifiers.code.languages import LANGUAGES, Language
+from verifiers.code.python_text import (
+    compiles,
+    dedent,
+    defines,
+    does_something,
+    ends_in_comment,
+    indent,
+    is_body,
+    reads_input,
+)
+
+_PYTHON = re.compile(r"(?:(?:i?python|py)(?:3(?:\.\d+)*)?)?")
+_PYTHON_TAGS = ("python", "python3", "py")
+_END_OF_THOUGHT = re.compile(r"</think>[ \t]*(?=$|```|~~~)|^[ \t]*</think>", re.M)
 _BYTE_ORDER_MARK = re.compile(r"^\ufeff+", re.M)
 _STARTS_CODE = re.compile(r"(?:def|class|import|from|async def|@\w|if __name__)\b|[ \t]+\S")
+_CODE_LINE = re.compile(r"^(?:(?:async )?def \w|class \w|import \w|from [\w.]+ import |@\w)", re.M)
+_PARAGRAPH = re.compile(r"\n[ \t]*\n(?=[^\s#])")
+_MOST_CUTS = 10
 
 
-def extract_code(response: str, *, prompt: str = "", entry_point: str | None = None) -> str | None:
+def extract_code(
+    response: str, *, prompt: str = "", entry_point: str | None = None, language: str = "python"
+) -> str | None:
     """The program to judge; None if the response gives no code."""
     response = _answer_of(response.replace("\r\n", "\n"))
-    found = [
-        (language, textwrap.dedent(body) if not prompt else body)
-        for _, language, body in _FENCE.findall(response)
-        if _PYTHON.fullmatch(language) and body.strip()
-    ]
-    # Without a language a block can be output, so that those with one come first.
-    blocks = [body for language, body in found if not language]
-    if entry_point is None:
-        blocks = [body for body in blocks if _compiles(body) and _does_something(body)] or blocks
-    blocks += [body for language, body in found if language]
-    if entry_point is None:
-        return blocks[-1] if blocks else _plain_code(response)
-    name = entry_point.split(".")[0]
+    tags = _PYTHON_TAGS if language == "python" else LANGUAGES[language].tags
+    response = _without_tag(response, tags)
+    if language != "python":
+        return _other_code(response, LANGUAGES[language])
+    name = entry_point.split(".")[0] if entry_point else None
+    if has_fences(response) and _is_program(response, prompt):
+        blocks = [Block("python", response)]
+    else:
+        response = tags_as_fences(response)
+        blocks = _python_blocks(response, prompt, name)
+    if name is None:
+        return dedent(_preferred(blocks)) if blocks else _plain_code(response, name)
     for block in reversed(blocks):
-        if defines(block, name):
-            return _with_preamble(textwrap.dedent(block), prompt, name)
+        if defines(block.body, name):
+            return _with_preamble(dedent(block.body), prompt, name)
     if blocks:
-        return _continue(prompt, blocks[-1], name)
-    if defines(response, name) and (code := _plain_code(response)) is not None:
+        return _continue(prompt, _last(blocks, is_body) or _preferred(blocks), name)
+    if defines(response, name) and (code := _plain_code(response, name)) is not None:
         return _with_preamble(code, prompt, name)
     if prompt and response.strip() and _continues(prompt, response):
         return _continue(prompt, response, name)
-    return _plain_code(response)
+    return _plain_code(response, name)
 
 
 def _answer_of(response: str) -> str:
-    """What follows the thinking, without byte order marks before code."""
+    """What follows the thinking, without byte order marks and the tokens that end a response."""
     thought = list(_END_OF_THOUGHT.finditer(response))
     answer = response[thought[-1].end() :] if thought else response
-    return _BYTE_ORDER_MARK.sub("", answer if answer.strip() else response)
+    return without_special_tokens(_BYTE_ORDER_MARK.sub("", answer if answer.strip() else response))
+
+
+def _without_tag(response: str, tags: Collection[str]) -> str:
+    """The response without the rest of a fence that the prompt has begun: a line with the language."""
+    first, _, rest = response.lstrip(" \t\n").partition("\n")
+    return rest if first.strip(" \t").lower() in tags and rest.strip() else response
+
+
+# ----------------------------------------------------------------------------------- fenced blocks
+
+
+def _python_blocks(response: str, prompt: str, name: str | None) -> list[Block]:
+    """Those that can be the program, those without a language first, which may show output."""
+    cut = cut_at_first_fence(response)
+    if cut is not None and _closes_only(cut, prompt, name):
+        found = [Block("python", cut.before), *find_blocks(cut.after)]
+    else:
+        found = find_blocks(response)
+    found = [one for one in found if _PYTHON.fullmatch(one.language) and one.body.strip()]
+    return sorted(found, key=lambda one: bool(one.language))
+
+
+def _closes_only(cut: Cut, prompt: str, name: str | None) -> bool:
+    """Whether the first fence closes a block that was opened before the response began."""
+    head = cut.before
+    if not cut.is_bare or not head.strip():
+        return False
+    if name and defines(head, name) and compiles(dedent(head)):
+        return True
+    shown = find_blocks(f"{cut.fence}\n{cut.after}")[0].body
+    if does_something(dedent(shown)) or (name and defines(shown, name)):
+        return False
+    return _is_program(head, prompt) or _STARTS_CODE.match(head.lstrip("\n")) is not None
+
+
+def _is_program(text: str, prompt: str) -> bool:
+    """Whether it is Python from the first to the last character, by itself or behind the prompt."""
+    if does_something(dedent(text)):
+        return True
+    if compiles(dedent(text)) or not prompt:
+        return False
+    return any(compiles(joined) for joined in _joined(prompt, text))
+
+
+def _preferred(blocks: Sequence[Block]) -> str:
+    """Of blocks that none of the rules before can tell apart."""
+    code = [one for one in blocks if _is_code(one)]
+    return _last(code, reads_input) or _last(code or blocks, bool) or ""
+
+
+def _is_code(block: Block) -> bool:
+    """What names the language counts also if it is broken, unless it is just a value."""
+    code = dedent(block.body)
+    return does_something(code) or (bool(block.language) and not compiles(code))
+
+
+def _last(blocks: Sequence[Block], holds: Callable[[str], bool]) -> str | None:
+    return next((one.body for one in reversed(blocks) if holds(one.body)), None)
+
+
+def _other_code(response: str, language: Language) -> str | None:
+    """The last block with the program's beginning, named ones first; else the response itself."""
+    cut = cut_at_first_fence(response)
+    if cut is None:
+        return response if language.begins.search(response) else None
+    if cut.is_bare and language.begins.search(cut.before):
+        return cut.before
+    blocks = find_blocks(response)
+    named = [one for one in blocks if one.language in language.tags]
+    bare = [one for one in blocks if not one.language and language.begins.search(one.body)]
+    for some in (named, bare):
+        if some:
+            return _last(some, lambda body: bool(language.begins.search(body))) or some[-1].body
+    return None
+
+
+# ---------------------------------------------------------------------------------- without fences
+
+
+def _plain_code(response: str, name: str | None) -> str | None:
+    """A response without fences, without the prose around it; None if it does not read as code."""
+    if not response.strip():
+        return None
+    code = dedent(response)
+    if does_something(code):
+        return code
+    if compiles(code):
+        return None
+    wanted = name is None or defines(code, name)
+    starts = [0] if _STARTS_CODE.match(response.lstrip("\n")) else []
+    starts += [one.start() for one in [*_CODE_LINE.finditer(code)][:1]]
+    for start in starts:
+        for end in _ends_of_code(code, start):
+            part = code[start:end]
+            if wanted and does_something(part) and (name is None or defines(part, name)):
+                return part
+    return response if _STARTS_CODE.match(response.lstrip("\n")) else None
+
+
+def _ends_of_code(code: str, start: int) -> Iterator[int]:
+    """Where prose may begin: behind a blank line, the last place first."""
+    ends = [one.start() + 1 for one in _PARAGRAPH.finditer(code, start)]
+    yield from (len(code), *reversed(ends[-_MOST_CUTS:]))
 
 
 def _continues(prompt: str, response: str) -> bool:
     """Whether a response without fences is the rest of the prompt; one word of prose parses too."""
     if _STARTS_CODE.match(response):
         return True
-    alone = textwrap.dedent(response)
-    return _compiles(prompt + response) and not (_compiles(alone) and not _does_something(alone))
-
-
-def defines(code: str, name: str) -> bool:
-    """Whether the code gives `name` a meaning, be it by `def`, `class` or assignment."""
-    pattern = (
-        rf"^[ \t]*(?:(?:async[ \t]+)?def|class)[ \t]+{re.escape(name)}\b"
-        rf"|^{re.escape(name)}[ \t]*(?::[^=\n]*)?=(?!=)"
-    )
-    return re.search(pattern, code, re.M) is not None
-
-
-def _plain_code(response: str) -> str | None:
-    if not response.strip():
-        return None
-    code = textwrap.dedent(response)
-    if _compiles(code):
-        return code if _does_something(code) else None
-    return response if _STARTS_CODE.match(response.lstrip("\n")) else None
-
-
-def _does_something(code: str) -> bool:
-    """Prose can parse, such as one word; code has a statement that is more than a name or number."""
-    plain = (ast.Name, ast.Constant, ast.BinOp, ast.Attribute, ast.Tuple, ast.UnaryOp, ast.Compare)
-    return any(
-        not (isinstance(statement, ast.Expr) and isinstance(statement.value, plain))
-        and not (isinstance(statement, ast.AnnAssign) and statement.value is None)
-        for statement in ast.parse(code).body
-    )
-
-
-def _compiles(code: str) -> bool:
-    if len(code) > _LONGEST:
+    alone = dedent(response)
+    if compiles(alone) and not does_something(alone):
         return False
-    try:
-        ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
+    return any(compiles(joined) for joined in _joined(prompt, response))
+
+
+# ------------------------------------------------------------------------------- with the prompt
 
 
 def _continue(prompt: str, block: str, name: str) -> str:
-    """The block as the rest of the prompt, indented if it was written without."""
+    """The block as the rest of the prompt."""
     if not prompt:
-        return textwrap.dedent(block)
-    body = block.lstrip("\n")
-    if defines(prompt, name) and not body[:1].isspace():
-        indented = prompt + textwrap.indent(body, "    ")
-        if _compiles(indented):
-            return indented
-    return prompt + block
+        return dedent(block)
+    choices = [*_joined(prompt, block)]
+    if not is_body(block) and not defines(prompt, name):
+        choices.insert(0, prompt + block)
+    return next((one for one in choices if compiles(one)), choices[0])
+
+
+def _joined(prompt: str, block: str) -> Iterator[str]:
+    """Ways to join them, the likeliest first: with the white space between them that one has lost."""
+    body = re.sub(r"\A(?:[ \t]*\n)+", "", block)
+    starts_line = prompt.endswith("\n") or not prompt
+    whole = prompt if starts_line else prompt + "\n"
+    is_indented = body[:1] in (" ", "\t")
+    if is_indented:
+        yield whole + body
+        # The prompt's last line is the body's first indentation.
+        yield prompt.rstrip(" \t") + body
+        yield prompt + body
+        return
+    margin = _margin_inside(prompt)
+    if not starts_line and not ends_in_comment(prompt):
+        yield prompt + body
+    yield whole + indent(body, margin)
+    # A response without white space at its start has lost that of its first line only.
+    yield whole + margin + body
+    yield whole + body
+
+
+def _margin_inside(prompt: str) -> str:
+    """Indentation of what follows the prompt, which ends within a function."""
+    last = next((line for line in reversed(prompt.split("\n")) if line.strip()), "")
+    margin = last[: len(last) - len(last.lstrip(" \t"))]
+    return margin + "    " if last.rstrip().endswith(":") or not margin else margin
 
 
 def _with_preamble(code: str, prompt: str, name: str) -> str:
@@ -129,4 +248,4 @@ def preamble_of(prompt: str, name: str) -> str:
     """What the prompt has above the definition of `name`: imports and helpers; "" if nothing."""
     match = re.search(rf"^(?:async[ \t]+)?(?:def|class)[ \t]+{re.escape(name)}\b", prompt, re.M)
     preamble = prompt[: match.start()].rstrip() if match else ""
-    return preamble if _compiles(preamble) else ""
+    return preamble if compiles(preamble) else ""

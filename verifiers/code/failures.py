@@ -1,5 +1,7 @@
 """Why a case failed, and what all cases of a target add up to."""
 
+import re
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,6 +31,12 @@ class Failure:
     text: str
 
 
+_LAST_BYTES = 20_000
+"""Of what a program complains: more than the traceback of any error."""
+_ERROR_LINE = re.compile(r"^(?:Exception in thread .*|[\w.]*(?:Error|Exception|Interrupt)\b.*)", re.M)
+_NOT_PYTHON = re.compile(r"(?:SyntaxError|IndentationError|TabError)\b")
+_RAN = re.compile(r'File "(?:program|solution)\.py", line \d+, in ')
+
 Judgement = tuple[Outcome, str, dict[str, object]]
 """Outcome, reason and evidence of a verdict."""
 
@@ -44,19 +52,33 @@ def wrong_answer(text: str) -> Failure:
     return Failure(Reason.WRONG_ANSWER, text)
 
 
-def how_it_ended(result: Result) -> Failure:
-    """Of a run that gave no answer to compare."""
+def how_it_ended(result: Result, out_of_memory: Sequence[bytes] = ()) -> Failure:
+    """Of a run that gave no answer to compare; `out_of_memory` is what a runtime prints then."""
     if result.status in _SAID:
         return Failure(*_SAID[result.status])
-    lines = result.stderr.decode(errors="replace").strip().splitlines()
-    return raised(lines[-1][:200] if lines else f"exit code {result.exit_code}")
+    if any(text in result.stderr for text in out_of_memory):
+        return Failure(*_SAID[Status.MEMORY_LIMIT])
+    stderr = result.stderr[-_LAST_BYTES:].decode(errors="replace").strip()
+    errors = _ERROR_LINE.findall(stderr)
+    error = (errors[-1] if errors else stderr[stderr.rfind("\n") + 1 :])[:200]
+    if result.exit_code < 0:
+        error = f"ended by {_signal_name(-result.exit_code)} (exit code {result.exit_code})"
+    # The error of a program that ran first has a line of the program in its traceback.
+    is_compile_error = _NOT_PYTHON.match(error) and not _RAN.search(stderr)
+    reason = Reason.COMPILE_ERROR if is_compile_error else Reason.RUNTIME_ERROR
+    return Failure(reason, error or f"exit code {result.exit_code}")
 
 
 def raised(error: str, text: str = "") -> Failure:
-    """What a program raised, given as `ExceptionType: message`; `text` is the sentence, if another."""
-    kind = error.partition(":")[0].rpartition(".")[2]
-    is_compile_error = kind in ("SyntaxError", "IndentationError", "TabError")
-    return Failure(Reason.COMPILE_ERROR if is_compile_error else Reason.RUNTIME_ERROR, text or error)
+    """What a call raised, given as `ExceptionType: message`; `text` is the sentence, if another."""
+    return Failure(Reason.RUNTIME_ERROR, text or error)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def summary(failures: Sequence[Failure | None], cases: int | None = None) -> Judgement:

@@ -1,76 +1,122 @@
-"""Rules by which printed text is compared with expected text. Each says why they differ, or None."""
+"""Rules by which printed text is compared with expected text. Each says why they differ, or None.
 
+They compare bytes: what is no UTF-8 equals nothing that is. White space and digits are ASCII's, as for
+`scanf` and the checkers of programming contests; any other character is part of a word.
+"""
+
+import decimal
+import io
+import itertools
+import re
 from collections.abc import Callable
+from decimal import Decimal
+
+_NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?|[+-]?(?:inf|infinity)", re.I)
+_INTEGER = re.compile(rb"([+-]?)0*(\d+)")
+_WHOLE = re.compile(rb"([+-]?)0*(\d+)\.?0*")
+_LARGE = decimal.Context(prec=40, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
+"""For numbers that no float can hold."""
+_EXACT_AS_FLOAT = 15
+"""Digits that every whole float of that size has exactly."""
 
 
-def exact(printed: str, expected: str, tolerance: float) -> str | None:
-    """Character for character."""
+def exact(printed: bytes, expected: bytes, tolerance: float) -> str | None:
+    """Byte for byte."""
     return None if printed == expected else _difference(printed, expected)
 
 
-def whitespace(printed: str, expected: str, tolerance: float) -> str | None:
+def whitespace(printed: bytes, expected: bytes, tolerance: float) -> str | None:
     """Line for line, whatever white space lies between words, at line ends and after the last line."""
-    if _words(printed) == _words(expected):
+    if printed == expected:
+        return None
+    if _has_as_many_lines(printed, expected) and _lines(printed) == _lines(expected):
         return None
     return _difference(printed, expected)
 
 
-def numbers(printed: str, expected: str, tolerance: float) -> str | None:
-    """The same, and words that are numbers are equal within an absolute or relative tolerance."""
-    left, right = _words(printed), _words(expected)
-    if len(left) == len(right) and all(
+def tokens(printed: bytes, expected: bytes, tolerance: float) -> str | None:
+    """Word for word; a line end is white space like any other."""
+    got, wanted = printed.split(), expected.split()
+    if got == wanted:
+        return None
+    for number, (left, right) in enumerate(itertools.zip_longest(got, wanted), start=1):
+        if left != right:
+            return f"word {number}: expected {_short(right, 'word')}, got {_short(left, 'word')}"
+    raise AssertionError("lists that differ differ somewhere")
+
+
+def numbers(printed: bytes, expected: bytes, tolerance: float) -> str | None:
+    """Like `whitespace`, and words that are numbers are equal within a tolerance.
+
+    It is absolute or relative. Two whole numbers are equal only if they are the same.
+    """
+    if _has_as_many_lines(printed, expected) and all(
         len(line) == len(wanted)
-        and all(_equal(a, b, tolerance) for a, b in zip(line, wanted, strict=True))
-        for line, wanted in zip(left, right, strict=True)
+        and all(a == b or _equal(a, b, tolerance) for a, b in zip(line, wanted, strict=True))
+        for line, wanted in zip(_lines(printed), _lines(expected), strict=True)
     ):
         return None
     return _difference(printed, expected)
 
 
-PRINTED_RULES: dict[str, Callable[[str, str, float], str | None]] = {
+PRINTED_RULES: dict[str, Callable[[bytes, bytes, float], str | None]] = {
     "exact": exact,
     "whitespace": whitespace,
+    "tokens": tokens,
     "numbers": numbers,
 }
 
 
-def _words(text: str) -> list[list[str]]:
-    lines = [line.split() for line in text.splitlines()]
-    while lines and not lines[-1]:
-        lines.pop()
-    return lines
+def _has_as_many_lines(printed: bytes, expected: bytes) -> bool:
+    """Blank ones at the end left aside; it costs little for outputs of millions of empty lines."""
+    return printed.rstrip().count(b"\n") == expected.rstrip().count(b"\n")
 
 
-def _equal(word: str, wanted: str, tolerance: float) -> bool:
-    if word == wanted:
-        return True
-    try:
-        # Words such as 1_000 and "infinity" are numbers for Python only.
-        left, right = float(word.replace("_", "?")), float(wanted.replace("_", "?"))
-    except ValueError:
+def _lines(text: bytes) -> list[list[bytes]]:
+    """The words of each line, without blank lines at the end."""
+    return [line.split() for line in text.rstrip().split(b"\n")]
+
+
+def _equal(word: bytes, wanted: bytes, tolerance: float) -> bool:
+    if not _NUMBER.fullmatch(word) or not _NUMBER.fullmatch(wanted):
         return False
-    if _is_integer(word) and _is_integer(wanted):
-        return int(word) == int(wanted)
-    if left == right:
-        return True
-    return abs(left - right) <= tolerance * max(1.0, abs(right)) < float("inf")
+    whole = _WHOLE.fullmatch(word), _WHOLE.fullmatch(wanted)
+    if whole[0] and whole[1]:
+        digits = whole[0][2].lstrip(b"0"), whole[1][2].lstrip(b"0")
+        if digits[0] == digits[1] and (not digits[0] or _sign(word) == _sign(wanted)):
+            return True
+        is_integer = [_INTEGER.fullmatch(one) is not None for one in (word, wanted)]
+        if all(is_integer) or (any(is_integer) and max(map(len, digits)) <= _EXACT_AS_FLOAT):
+            return False
+    return _is_near(word, wanted, tolerance)
 
 
-def _is_integer(word: str) -> bool:
-    return len(word) < 4000 and word.lstrip("+-").isdecimal()
+def _is_near(word: bytes, wanted: bytes, tolerance: float) -> bool:
+    left, right = float(word), float(wanted)
+    if abs(left) == float("inf") or abs(right) == float("inf"):
+        # Too large for a float is a number of its own; "inf" is only equal to itself.
+        if b"n" in word.lower() or b"n" in wanted.lower():
+            return left == right and b"n" in word.lower() and b"n" in wanted.lower()
+        with decimal.localcontext(_LARGE):
+            exact_left, exact_right = Decimal(word.decode()), Decimal(wanted.decode())
+            return abs(exact_left - exact_right) <= Decimal(tolerance) * abs(exact_right)
+    return abs(left - right) <= tolerance * max(1.0, abs(right))
 
 
-def _difference(printed: str, expected: str) -> str:
-    got, wanted = printed.splitlines(), expected.splitlines()
-    for number in range(max(len(got), len(wanted))):
-        left = got[number] if number < len(got) else None
-        right = wanted[number] if number < len(wanted) else None
+def _sign(word: bytes) -> bool:
+    return word.startswith(b"-")
+
+
+def _difference(printed: bytes, expected: bytes) -> str:
+    got, wanted = io.BytesIO(printed), io.BytesIO(expected)
+    for number, (left, right) in enumerate(itertools.zip_longest(got, wanted), start=1):
         if left is None or right is None or left.split() != right.split():
-            return f"line {number + 1}: expected {_short(right)}, got {_short(left)}"
+            return f"line {number}: expected {_short(right, 'line')}, got {_short(left, 'line')}"
     return "other white space"
 
 
-def _short(line: str | None) -> str:
-    if line is None:
-        return "no such line"
-    return repr(line) if len(line) <= 80 else repr(f"{line[:77]}...")
+def _short(text: bytes | None, what: str) -> str:
+    if text is None:
+        return f"no such {what}"
+    shown = text[:400].rstrip(b"\n").decode(errors="backslashreplace")
+    return repr(shown) if len(shown) <= 80 else repr(f"{shown[:77]}...")

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from copy import copy
+from dataclasses import replace
 from importlib.resources import files
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from sandbox import CHANNEL, Limits, Program, Result, Sandbox, SandboxConfig, Status
 
@@ -33,9 +35,18 @@ class Runs:
         self.sandbox = Sandbox(
             config, modules=_inside(*_INSIDE, *(["pytest_plugin"] if pytest else []))
         )
+        self._files: Mapping[str, bytes] = {}
+
+    def with_files(self, files: Mapping[str, bytes]) -> Self:
+        """The same sandbox, where programs find these files in their working folder."""
+        runs = copy(self)
+        runs._files = files
+        return runs
 
     async def run(self, program: Program) -> Result:
         """How the program ended. Raises NothingKnown; SandboxUnavailable."""
+        if self._files:
+            program = replace(program, files={**self._files, **program.files})
         result = await self.sandbox.run(program)
         if result.status is Status.KILLED:
             raise NothingKnown("the program was killed from outside, twice")

@@ -1,10 +1,22 @@
 """What a target of the verifier `code` says: the cases or tests of a program, and its limits."""
 
+import ast
+import base64
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
 
+from sandbox import Program
+from verifiers.code.preludes import PRELUDES
 from verifiers.mistakes import first_mistake, sentence
 from verifiers.records import Target
 
@@ -19,6 +31,69 @@ class CodeLimits(_Checked):
     cpu_seconds: float | None = Field(default=None, gt=0)
     wall_seconds: float | None = Field(default=None, gt=0)
     memory_mb: int | None = Field(default=None, gt=0)
+    files: int = Field(default=0, ge=0)
+    """Files and folders that the program may make in its working folder, which is gone afterwards."""
+    processes: int = Field(default=0, ge=0)
+    """Processes that the program may start; each of its runs then takes a sandbox of its own."""
+
+
+class Base64(_Checked):
+    """The content of a file that is no text."""
+
+    base64: str
+
+    @field_validator("base64")
+    @classmethod
+    def _decodes(cls, value: str) -> str:
+        base64.b64decode(value, validate=True)
+        return value
+
+
+class _Program(_Checked):
+    """What every kind of target says of the program."""
+
+    prelude: str = ""
+    """Python source that runs before the program, or the name of one of `preludes.py`: `leetcode`."""
+    files: dict[str, str | Base64] = Field(default_factory=dict)
+    """Name -> content of what the program finds in its working folder."""
+    limits: CodeLimits = CodeLimits()
+
+    @field_validator("prelude")
+    @classmethod
+    def _is_source(cls, value: str) -> str:
+        if value in PRELUDES:
+            return PRELUDES[value]
+        if value.isidentifier():
+            raise ValueError(f"expected source or one of {', '.join(PRELUDES)}, got {value!r}")
+        try:
+            ast.parse(value)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as e:
+            raise ValueError(f"expected Python source, got what does not parse ({e})") from e
+        return value
+
+    @field_validator("files")
+    @classmethod
+    def _is_plain(cls, value: dict[str, str | Base64]) -> dict[str, str | Base64]:
+        Program(code="", files=dict.fromkeys(value, b""))
+        for name, content in value.items():
+            if isinstance(content, str):
+                _encodable(content, name)
+        return value
+
+    def file_contents(self) -> dict[str, bytes]:
+        """The files as they are laid out."""
+        return {
+            name: one.encode() if isinstance(one, str) else base64.b64decode(one.base64)
+            for name, one in self.files.items()
+        }
+
+
+def _encodable(text: str, what: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as e:
+        raise ValueError(f"{what}: expected a text without lone surrogates") from e
+    return text
 
 
 class PrintedCase(_Checked):
@@ -27,19 +102,35 @@ class PrintedCase(_Checked):
     input: str
     output: str
 
+    @field_validator("input", "output")
+    @classmethod
+    def _is_unicode(cls, value: str) -> str:
+        return _encodable(value, "text")
 
-class StdinStdout(_Checked):
+
+class StdinStdout(_Program):
     """A program that reads standard input and prints; each case is a run of its own."""
 
     kind: Literal["stdin_stdout"]
+    language: Literal["python", "cpp", "javascript", "java"] = "python"
     cases: tuple[PrintedCase, ...] = Field(min_length=1)
-    rule: Literal["exact", "whitespace", "numbers"] = "whitespace"
+    rule: Literal["exact", "whitespace", "tokens", "numbers"] = "whitespace"
     """How printed text is compared: `output_rules.py` has the rules."""
     tolerance: float = Field(default=1e-6, ge=0, allow_inf_nan=False)
     """For the rule `numbers`, absolute or relative."""
     checker: str | None = None
     """Python source with `check(input, output, expected) -> bool`, in place of a rule."""
-    limits: CodeLimits = CodeLimits()
+    all_cases: bool = False
+    """Go on behind the first failure, so that the share of cases is known."""
+
+
+def _refuse_others(value: object) -> object:
+    if value != "python":
+        raise ValueError(f"expected python (only stdin_stdout takes other languages), got {value!r}")
+    return value
+
+
+OnlyPython = Annotated[Literal["python"], BeforeValidator(_refuse_others)]
 
 
 class CallCase(_Checked):
@@ -52,26 +143,26 @@ class CallCase(_Checked):
     """For floats, absolute or relative."""
 
 
-class Calls(_Checked):
+class Calls(_Program):
     """A function; all cases are called in one process, one after the other."""
 
     kind: Literal["calls"]
+    language: OnlyPython = "python"
     entry_point: str = Field(min_length=1)
     cases: tuple[CallCase, ...] = Field(min_length=1)
     prompt: str = ""
     """What the response may continue, or take imports and helpers from."""
-    limits: CodeLimits = CodeLimits()
 
 
-class Asserts(_Checked):
+class Asserts(_Program):
     """Test code in the manner of HumanEval (`check(candidate)`) or MBPP (asserts)."""
 
     kind: Literal["asserts"]
+    language: OnlyPython = "python"
     tests: str | tuple[str, ...]
     entry_point: str | None = None
     """If not given, the function that the asserts call."""
     prompt: str = ""
-    limits: CodeLimits = CodeLimits()
 
 
 CodeTarget = Annotated[StdinStdout | Calls | Asserts, Field(discriminator="kind")]

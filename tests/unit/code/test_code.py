@@ -266,7 +266,7 @@ async def test_output_that_breaks_a_checker_fails(verifier: CodeVerifier) -> Non
 
 async def test_each_case_of_a_program_is_a_run_of_its_own(verifier: CodeVerifier) -> None:
     code = "n = int(input())\nif n == 2: raise SystemExit(1)\nprint(n * n)"
-    verdict = await printed(verifier, code, ("1", "1"), ("2", "4"), ("3", "9"))
+    verdict = await printed(verifier, code, ("1", "1"), ("2", "4"), ("3", "9"), all_cases=True)
     assert verdict.evidence["passed"] == 2
     assert "case 2 of 3" in verdict.reason
     assert (await printed(verifier, code, ("4", "16"))).outcome is Outcome.PASS

@@ -1,0 +1,126 @@
+"""What can be told about Python source without running it.
+
+Lines end at "\\n" here, and indentation is spaces and tabs, as for Python's own tokenizer; `splitlines`
+and `strip` of `str` know more characters than that, which may stand in a program's strings.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+
+_LONGEST = 50_000
+"""Characters that are worth parsing: the parser's time can grow with the square."""
+_TOKENS = re.compile(
+    r"#[^\n]*"
+    r"|'''(?:\\.|[^\\])*?'''"
+    r'|"""(?:\\.|[^\\])*?"""'
+    r"|(?P<open>'''|\"\"\")"
+    r"|'(?:\\.|[^\\\n'])*+'?"
+    r'|"(?:\\.|[^\\\n"])*+"?',
+    re.S,
+)
+_READS_INPUT = re.compile(
+    r"\binput\s*\(|\bstdin\b|\bopen\s*\(\s*0\b|\bfileinput\b|\bread\s*\(\s*0\b|/dev/stdin"
+)
+_FEEDS_INPUT = re.compile(
+    r"\bstdin\s*=\s*(?:io\.)?StringIO\s*\(\s*(?!sys\.stdin|stdin|open|os\.read)|\bpatch\s*\("
+)
+
+
+def compiles(code: str) -> bool:
+    """Whether Python takes it as a module; False where it is too long to try."""
+    tree = _parsed(code)
+    return tree is not None and not any(isinstance(one, ast.Return) for one in tree.body)
+
+
+def does_something(code: str) -> bool:
+    """Prose can parse, such as one word; code has a statement that is more than a name or number."""
+    tree = _parsed(code)
+    plain = (ast.Name, ast.Constant, ast.BinOp, ast.Attribute, ast.Tuple, ast.UnaryOp, ast.Compare)
+    return tree is not None and any(
+        not (isinstance(statement, ast.Expr) and isinstance(statement.value, plain))
+        and not (isinstance(statement, ast.AnnAssign) and statement.value is None)
+        for statement in tree.body
+    )
+
+
+def is_body(code: str) -> bool:
+    """Whether it is the inside of a function: indented from its first line, or with a bare `return`."""
+    if re.match(r"(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]+[^\s#]", code):
+        return True
+    return re.search(r"^(?:return|yield)\b", code, re.M) is not None
+
+
+def defines(code: str, name: str) -> bool:
+    """Whether the code gives `name` a meaning, be it by `def`, `class` or assignment."""
+    pattern = (
+        rf"^[ \t]*(?:(?:async[ \t]+)?def|class)[ \t]+{re.escape(name)}\b"
+        rf"|^{re.escape(name)}[ \t]*(?::[^=\n]*)?=(?!=)"
+    )
+    return re.search(pattern, code, re.M) is not None
+
+
+def reads_input(code: str) -> bool:
+    """Whether it reads standard input; a test that puts a text in its place does not."""
+    return _READS_INPUT.search(code) is not None and _FEEDS_INPUT.search(code) is None
+
+
+def ends_in_string(code: str) -> bool:
+    """Whether a triple-quoted string is still open at the end."""
+    return any(token["open"] for token in _TOKENS.finditer(code[:_LONGEST]))
+
+
+def ends_in_comment(code: str) -> bool:
+    """Whether the last line is one, at least from some place on."""
+    code = code[-_LONGEST:]
+    tokens = [*_TOKENS.finditer(code)]
+    return bool(tokens) and tokens[-1][0].startswith("#") and tokens[-1].end() == len(code)
+
+
+def indent(code: str, margin: str) -> str:
+    """The code further to the right; lines inside of strings stay what they are."""
+    inside = set(_lines_in_strings(code))
+    return "\n".join(
+        line if number in inside or not line.strip(" \t") else margin + line
+        for number, line in enumerate(code.split("\n"))
+    )
+
+
+def dedent(code: str) -> str:
+    """The code without the margin that all of its lines share."""
+    lines, inside = code.split("\n"), set(_lines_in_strings(code))
+    margins = [
+        line[: len(line) - len(line.lstrip(" \t"))]
+        for number, line in enumerate(lines)
+        if number not in inside and line.strip(" \t")
+    ]
+    margin = min(margins, key=len, default="")
+    if not margin or not all(one.startswith(margin) for one in margins):
+        return code
+    return "\n".join(without_margin(line, margin) for line in lines)
+
+
+def without_margin(line: str, margin: str) -> str:
+    """The line without that margin, or without as much of it as it has."""
+    return line.removeprefix(margin) if line.startswith(margin) else line.lstrip(" \t")
+
+
+def _lines_in_strings(code: str) -> Iterator[int]:
+    """Numbers, from 0, of lines that begin inside of a triple-quoted string."""
+    if "'''" not in code and '"""' not in code:
+        return
+    line = position = 0
+    for token in _TOKENS.finditer(code):
+        line += code.count("\n", position, token.start())
+        num_lines = token[0].count("\n")
+        yield from range(line + 1, line + num_lines + 1)
+        line, position = line + num_lines, token.end()
+
+
+def _parsed(code: str) -> ast.Module | None:
+    if len(code) > _LONGEST:
+        return None
+    try:
+        return ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
