@@ -275,6 +275,51 @@ def _verify(verifier: "Verifier", source: Path, output: Path, columns: "Columns"
 
 
 @berry.group()
+def serve() -> None:
+    """Serve a part of berry over HTTP."""
+
+
+@serve.command("verify")
+@click.option("--use", required=True, help="A verifier: a name or my_module:MyVerifier.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--port", default=8000, show_default=True, type=at_least(0), help="0: a free one.")
+@click.option("--max-rows", default=1024, show_default=True, type=at_least(1), help="In a request.")
+@click.option(
+    "--max-waiting",
+    default=8192,
+    show_default=True,
+    type=at_least(1),
+    help="Rows judged or waiting; beyond that requests are answered by 503.",
+)
+@click.argument("options", nargs=-1, metavar="[KEY=VALUE]...")
+def serve_verify(
+    use: str, host: str, port: int, max_rows: int, max_waiting: int, options: tuple[str, ...]
+) -> None:
+    """Judge responses that trainers send: POST /verify, GET /health, GET /metrics.
+
+    KEY=VALUE sets an option of the verifier. If BERRY_TOKEN is set, requests need the header
+    `Authorization: Bearer` with it. docs/serving.md has the protocol, and reward functions for TRL
+    and verl.
+    """
+    from pipeline.config import check_section
+    from pipeline.serve_verify import ServeOptions, serve
+    from verifiers.catalog import VERIFIER, CannotBuild, build_verifier
+
+    try:
+        verifier = build_verifier(check_section(VERIFIER, use, options))
+    except CannotBuild as e:
+        raise UserMistake(str(e)) from e
+    settings = ServeOptions(
+        host=host,
+        port=port,
+        max_rows=max_rows,
+        max_waiting=max_waiting,
+        token=os.environ.get("BERRY_TOKEN") or None,
+    )
+    asyncio.run(serve(verifier, settings, lambda where: click.echo(f"serving {use} on {where}")))
+
+
+@berry.group()
 def train() -> None:
     """Train a reward model on the step labels of runs."""
 

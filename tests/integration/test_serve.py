@@ -1,0 +1,208 @@
+"""`berry serve verify`: a real server, and real clients at the same time."""
+
+import asyncio
+import contextlib
+import importlib.util
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.conftest import ROOT
+from tests.pages import blocks
+from tests.patience import wait_until
+
+BERRY = str(Path(sys.executable).parent / "berry")
+
+
+@contextlib.contextmanager
+def served(*arguments: str, **environment: str) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """The address of a service, and its process."""
+    command = [BERRY, "serve", "verify", "--port", "0", *arguments]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as process:
+        try:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            assert " on http://" in said, said
+            yield said.split(" on ")[1].strip(), process
+        finally:
+            process.terminate()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def math() -> Iterator[str]:
+    with served("--use", "math") as (address, _):
+        yield address
+
+
+def rows(count: int, wrong: int = 0) -> dict[str, Any]:
+    return {
+        "rows": [
+            {"id": f"r{n}", "response": rf"\boxed{{{n + (n < wrong)}}}", "gold": str(n)}
+            for n in range(count)
+        ]
+    }
+
+
+async def post(session: aiohttp.ClientSession, address: str, content: Any, **more: Any) -> Any:
+    data = content if isinstance(content, bytes) else json.dumps(content).encode()
+    async with session.post(f"{address}/verify", data=io.BytesIO(data), **more) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_verdicts_and_rewards_come_in_order(math: str) -> None:
+    asked = {
+        "rows": [
+            {"id": "a", "response": r"\boxed{\frac12}", "target": {"kind": "math", "value": "0.5"}},
+            {"response": r"\boxed{2}", "gold": 3, "prompt": None},
+            {"response": "I do not know.", "gold": "3"},
+            {"response": "x", "target": {"kind": "calls"}},
+        ]
+    }
+    async with aiohttp.ClientSession() as session:
+        status, content = await post(session, math, asked)
+        async with session.get(f"{math}/health") as health:
+            assert (health.status, (await health.json())["verifier"]) == (200, "math")
+    assert status == 200
+    found = [(v["id"], v["outcome"], v["reward"]) for v in content["verdicts"]]
+    assert found == [
+        ("a", "pass", 1.0), (1, "fail", 0.0), (2, "abstain", None), (3, "error", None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        (b"{", 400, "the body is not JSON"),
+        (b"[]", 400, 'expected {"rows": [...]}, got []'),
+        ({"rows": [{"response": "", "gold": ""}, {"gold": "1"}]}, 400, "row 1: response: expected"),
+        ({"rows": [{"response": "1", "gold": True}]}, 400, "row 0: gold: expected a text or a number"),
+        ({"rows": [{"response": "1", "target": 5}]}, 400, "row 0: target: "),
+        (rows(1025), 400, "at most 1024 rows"),
+        (b" " * 64_000_001, 413, "at most 64000000 bytes"),
+    ],
+)  # fmt: skip
+async def test_a_bad_request_is_told_what_is_wrong(
+    math: str, body: Any, status: int, said: str
+) -> None:
+    async with aiohttp.ClientSession() as session:
+        got, content = await post(session, math, body)
+    assert got == status
+    assert said in content["error"]
+
+
+async def test_many_clients_at_once_get_their_own_verdicts(math: str) -> None:
+    async def client(session: aiohttp.ClientSession, wrong: int) -> bool:
+        status, content = await post(session, math, rows(100, wrong))
+        outcomes = [verdict["outcome"] for verdict in content["verdicts"]]
+        ids = [verdict["id"] for verdict in content["verdicts"]]
+        return (
+            status == 200
+            and outcomes == ["fail"] * wrong + ["pass"] * (100 - wrong)
+            and ids == [f"r{n}" for n in range(100)]
+        )
+
+    async with aiohttp.ClientSession() as session:
+        assert all(await asyncio.gather(*(client(session, wrong) for wrong in range(60))))
+        async with session.get(f"{math}/metrics") as metrics:
+            lines = (await metrics.text()).splitlines()
+    values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    assert float(values["berry_rows_waiting"]) == 0
+    assert float(values['berry_verdicts_total{outcome="pass"}']) >= 60 * 100 - sum(range(60))
+
+
+async def test_more_than_may_wait_is_refused_at_once_and_a_client_that_hangs_up_ends_its_rows() -> None:
+    target = {"kind": "stdin_stdout", "cases": [{"input": "", "output": "1"}]}
+    slow = {"response": "```python\nimport time\ntime.sleep(600)\n```", "target": target}
+    quick = {"response": "```python\nprint(1)\n```", "target": target}
+    options = ("--max-waiting", "3", "wall_seconds=600")
+    with served("--use", "code", *options) as (address, _):
+        async with aiohttp.ClientSession() as session:
+            waiting = asyncio.create_task(post(session, address, {"rows": [slow, slow]}))
+            await until_waiting(session, address, 2)
+            status, content = await post(session, address, {"rows": [quick, quick]})
+            assert (status, content["error"][:11]) == (503, "2 rows wait")
+            waiting.cancel()
+            await until_waiting(session, address, 0)
+            status, content = await post(session, address, {"rows": [quick, quick]})
+            assert [v["outcome"] for v in content["verdicts"]] == ["pass", "pass"]
+
+
+async def until_waiting(session: aiohttp.ClientSession, address: str, rows: int) -> None:
+    waiting = -1
+    while waiting != rows:
+        async with session.get(f"{address}/health") as health:
+            waiting = (await health.json())["rows_waiting"]
+
+
+async def test_sigterm_lets_a_request_under_way_finish() -> None:
+    target = {"kind": "stdin_stdout", "cases": [{"input": "", "output": "1"}]}
+    row = {"response": "```python\nimport time\ntime.sleep(2)\nprint(1)\n```", "target": target}
+    with served("--use", "code") as (address, process):
+        async with aiohttp.ClientSession() as session:
+            asked = asyncio.create_task(post(session, address, {"rows": [row]}))
+            await until_waiting(session, address, 1)
+            process.send_signal(signal.SIGTERM)
+            status, content = await asked
+    assert (status, content["verdicts"][0]["outcome"]) == (200, "pass")
+    assert process.wait() == 0
+
+
+async def test_a_token_is_asked_for_where_one_is_set() -> None:
+    with served("--use", "exact", BERRY_TOKEN="secret") as (address, _):
+        async with aiohttp.ClientSession() as session:
+            assert (await post(session, address, {"rows": []}))[0] == 401
+            for token, status in (("Bearer wrong", 401), ("Bearer secret", 200)):
+                got = await post(session, address, {"rows": []}, headers={"Authorization": token})
+                assert got[0] == status
+
+
+def test_a_place_that_is_taken_is_one_line(math: str) -> None:
+    port = math.rsplit(":", 1)[1]
+    command = [BERRY, "serve", "verify", "--use", "math", "--port", port]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "cannot listen there" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_pages_reward_functions(math: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BERRY_SERVICE", math)
+    files = {block.note: block.text for block in blocks("serving.md") if block.note}
+    assert sorted(files) == ["trl_reward.py", "verl_reward.py"]
+    modules = {}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+        spec = importlib.util.spec_from_file_location(name.removesuffix(".py"), tmp_path / name)
+        assert spec is not None
+        assert spec.loader is not None
+        modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(modules[name])
+    completions = [r"\boxed{4}", [{"role": "assistant", "content": r"\boxed{5}"}], "no idea"]
+    reward = modules["trl_reward.py"].berry_reward
+    given = reward(prompts=["2+2?"] * 3, completions=completions, answer=["4"] * 3, other=[1, 2, 3])
+    assert given == [1.0, 0.0, None]
+    score = modules["verl_reward.py"].compute_score
+    assert score("set", r"\boxed{4}", "4") == {"score": 1.0, "outcome": "pass"}
+    assert score("set", "no idea", "4", {"index": 1}) == {"score": 0.0, "outcome": "abstain"}
+
+
+def test_a_server_that_is_killed_leaves_no_worker_behind() -> None:
+    import psutil
+
+    with served("--use", "code", "cpu_seconds=5") as (_, process):
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert children
+        process.kill()
+        process.wait()
+        wait_until(lambda: not any(child.is_running() for child in children) or None)
