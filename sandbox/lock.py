@@ -165,8 +165,8 @@ _ALLOWED = """
 12 brk 13 rt_sigaction 14 rt_sigprocmask 15 rt_sigreturn 17 pread64 18 pwrite64 19 readv 20 writev
 21 access 22 pipe 23 select 24 sched_yield 25 mremap 26 msync 27 mincore 28 madvise 32 dup 33 dup2
 34 pause 35 nanosleep 36 getitimer 37 alarm 38 setitimer 39 getpid 40 sendfile 45 recvfrom
-48 shutdown 60 exit 63 uname 73 flock 74 fsync 75 fdatasync 77 ftruncate 78 getdents 79 getcwd
-80 chdir 81 fchdir 89 readlink 95 umask 96 gettimeofday 97 getrlimit 98 getrusage 99 sysinfo
+48 shutdown 60 exit 63 uname 74 fsync 75 fdatasync 77 ftruncate 78 getdents 79 getcwd
+80 chdir 81 fchdir 89 readlink 95 umask 96 gettimeofday 97 getrlimit 98 getrusage
 100 times 102 getuid 104 getgid 107 geteuid 108 getegid 110 getppid 111 getpgrp 115 getgroups
 118 getresuid 120 getresgid 121 getpgid 124 getsid 127 rt_sigpending 128 rt_sigtimedwait
 130 rt_sigsuspend 131 sigaltstack 137 statfs 138 fstatfs 140 getpriority 143 sched_getparam
@@ -188,9 +188,10 @@ _ALLOWED_WITH_FILES = """
 """Landlock has no say in a file's mode and times, so that these wait until something may be written."""
 _ALLOWED_WITH_PROCESSES = """
 57 fork 58 vfork 59 execve 61 wait4 62 kill 109 setpgid 112 setsid 200 tkill 234 tgkill 247 waitid
-322 execveat 16 ioctl 157 prctl
+322 execveat 16 ioctl 157 prctl 99 sysinfo
 """
-_ALLOWED_WITH_EXEC = "59 execve"
+_ALLOWED_WITH_EXEC = "59 execve 99 sysinfo"
+"""`sysinfo` tells how busy the machine is. Runtimes of other languages size their memory by it."""
 _THREAD, _NAMESPACES = 0x10000, 0x7E020080
 _IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 """TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX."""
@@ -198,6 +199,9 @@ _PRCTLS = (15, 0x53564D41)
 """PR_SET_NAME and PR_SET_VMA: names, for debuggers."""
 _FCNTLS_REFUSED = (8, 10, 15, 1024, 1026, 1031)
 """Signals to others (F_SETOWN, F_SETSIG, F_SETOWN_EX), leases and notices, larger pipes."""
+_FCNTLS_OF_LOCKS = (5, 6, 7, 36, 37, 38)
+"""F_GETLK, F_SETLK, F_SETLKW and those of open file descriptions, as flock(2), do nothing and succeed:
+a lock on a file of the system would reach programs in other sandboxes and the machine's own."""
 _KILLING_LIMITS = (0, 15)
 """RLIMIT_CPU, RLIMIT_RTTIME: over the hard limit the kernel sends SIGKILL."""
 _EPERM, _ENOSYS = 1, 38
@@ -208,6 +212,7 @@ _Instruction = tuple[int, int, int, int]
 _LOAD, _JUMP_EQUAL, _JUMP_SET, _RETURN = 0x20, 0x15, 0x45, 0x06
 _ALLOW = (_RETURN, 0, 0, 0x7FFF0000)
 _REFUSE = (_RETURN, 0, 0, 0x00050000 | _EPERM)
+_DO_NOTHING = (_RETURN, 0, 0, 0x00050000)
 _NOT_THERE = (_RETURN, 0, 0, 0x00050000 | _ENOSYS)
 
 
@@ -241,7 +246,11 @@ def _filter(own_pid: int, writes: bool, processes: bool, execs: bool) -> list[_I
         53: _if_argument(0, equals=(1,)),  # socketpair, of AF_UNIX
         44: [(_LOAD, 0, 0, 16 + 8 * 4), (_JUMP_EQUAL, 0, 3, 0),  # sendto, without an address
              (_LOAD, 0, 0, 20 + 8 * 4), (_JUMP_EQUAL, 0, 1, 0), _ALLOW, _REFUSE],
-        72: _if_argument(1, equals=_FCNTLS_REFUSED, then=_REFUSE, otherwise=_ALLOW),  # fcntl
+        72: [  # fcntl
+            *_if_argument(1, equals=_FCNTLS_OF_LOCKS, then=_DO_NOTHING, otherwise=None),
+            *_if_any(_FCNTLS_REFUSED, _REFUSE, _ALLOW),
+        ],
+        73: [_DO_NOTHING],  # flock
         16: _if_argument(1, equals=_IOCTLS),  # ioctl
         157: _if_argument(0, equals=_PRCTLS),  # prctl
         160: _if_argument(0, equals=_KILLING_LIMITS, then=_REFUSE, otherwise=_ALLOW),  # setrlimit
@@ -269,10 +278,18 @@ def _if_argument(
     *,
     equals: Sequence[int],
     then: _Instruction = _ALLOW,
-    otherwise: _Instruction = _REFUSE,
+    otherwise: _Instruction | None = _REFUSE,
 ) -> list[_Instruction]:
-    """Compares the lower half of an argument that is an int for the kernel."""
-    return [(_LOAD, 0, 0, 16 + 8 * index), *_if_any(equals, then, otherwise)]
+    """Compares the lower half of an argument that is an int for the kernel.
+
+    With `otherwise=None` what stands behind goes on with the same argument.
+    """
+    load = (_LOAD, 0, 0, 16 + 8 * index)
+    if otherwise is None:
+        # Each test jumps over its own answer if it does not apply.
+        tests = [part for value in equals for part in ((_JUMP_EQUAL, 0, 1, value), then)]
+        return [load, *tests]
+    return [load, *_if_any(equals, then, otherwise)]
 
 
 def _if_any(values: Sequence[int], then: _Instruction, otherwise: _Instruction) -> list[_Instruction]:

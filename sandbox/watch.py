@@ -1,6 +1,7 @@
 """Reads what a child prints, and says when and why it has to be killed."""
 
 import contextlib
+import math
 import mmap
 import os
 import select
@@ -46,6 +47,8 @@ class Watch:
         # One byte more, to see that there is more.
         self._maps = {stream: mmap.mmap(-1, self._room + 1, flags=PRIVATE) for stream in streams}
         self._process = os.pidfd_open(pids[0])
+        self._most_processes: int | None = limits["processes"] + 1 if limits["processes"] else None
+        self._own_processes = len(_processes()) - 1
         self._poll = select.poll()
         for descriptor in (*streams, self._process):
             self._poll.register(descriptor, select.POLLIN)
@@ -56,11 +59,12 @@ class Watch:
         "output": it printed too much. "cpu": its processor time is over. "wall": its time is over, and
         it is asleep; as long as it is ready to run only its processor time counts. "starved": it got
         too little of a core for that, in many times its wall limit. "stopped": its time is over, but
-        for a part of it somebody had stopped it.
+        for a part of it somebody had stopped it. "processes": it has started more than it may.
         """
         start = time.monotonic()
         wall, alive = start + self._wall_seconds, start + ALIVE_SECONDS
         cpu = start + self._cpu_seconds / _NUM_CORES
+        count = start if self._most_processes is not None else math.inf
         while True:
             now = time.monotonic()
             if now >= cpu:
@@ -73,10 +77,14 @@ class Watch:
                 reason, wall = self._look_at_wall(start, now)
                 if reason:
                     return reason
+            if now >= count:
+                if self._has_too_many_processes():
+                    return "processes"
+                count = now + _LOOK_SECONDS
             if now >= alive:
                 self._connection.sendall(struct.pack(">I", 0))
                 alive = now + ALIVE_SECONDS
-            ready = self._poll.poll(max(0.0, min(wall, cpu, alive) - now) * 1000 + 1)
+            ready = self._poll.poll(max(0.0, min(wall, cpu, alive, count) - now) * 1000 + 1)
             for descriptor, _ in ready:
                 if descriptor == self._process:
                     return "" if self._drain() else "output"
@@ -93,6 +101,14 @@ class Watch:
         if now >= deadline and not any(map(_is_runnable, self._pids)):
             return "stopped" if any(map(_was_stopped, self._pids)) else "wall", now
         return "starved" if now >= latest else "", max(deadline, now + _LOOK_SECONDS)
+
+    def _has_too_many_processes(self) -> bool:
+        """The kernel's own limit counts threads too, and so leaves room for more than was asked for.
+
+        Whoever may start processes is alone in its namespace with the zygote.
+        """
+        assert self._most_processes is not None
+        return len(_processes()) - self._own_processes > self._most_processes
 
     def printed(self) -> list[memoryview]:
         """Standard output and error, to be released before `close`."""
@@ -125,6 +141,10 @@ class Watch:
                     if self._room < 0:
                         return False
         return True
+
+
+def _processes() -> list[str]:
+    return [name for name in os.listdir("/proc") if name.isdigit()]
 
 
 def _is_runnable(pid: int) -> bool:

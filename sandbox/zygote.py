@@ -61,13 +61,16 @@ def main(connection: socket.socket) -> None:
     gc.freeze()
     zygote = _Zygote(connection, settings)
     _send(connection, {"ready": os.getpid()})
-    while (request := _receive_header(connection)) is not None:
-        with mmap.mmap(-1, max(1, request["size"]), flags=PRIVATE) as contents:
-            _receive_into(connection, contents, request["size"])
-            zygote.answer(request, contents)
-    if "mounts" not in settings["features"]:
-        with contextlib.suppress(OSError):
-            os.rmdir(settings["scratch"])
+    try:
+        while (request := _receive_header(connection)) is not None:
+            with mmap.mmap(-1, max(1, request["size"]), flags=PRIVATE) as contents:
+                _receive_into(connection, contents, request["size"])
+                zygote.answer(request, contents)
+    finally:
+        # Also where whoever should have removed it was killed, at whatever moment.
+        if "mounts" not in settings["features"]:
+            with contextlib.suppress(OSError):
+                os.rmdir(settings["scratch"])
 
 
 def _add_module(name: str, source: str) -> None:
@@ -394,7 +397,7 @@ def _reason_status(reason: str, request: dict[str, Any]) -> str:
     # One that may start processes may also signal itself.
     if reason == "starved" or (reason == "stopped" and not request["processes"]):
         return "killed"
-    return "timeout"
+    return "runtime_error" if reason == "processes" else "timeout"
 
 
 def _exit_status(exit_code: int, request: dict[str, Any]) -> str:

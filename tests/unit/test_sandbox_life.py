@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -14,6 +15,7 @@ import pytest_asyncio
 
 from sandbox import Level, Program, Sandbox, SandboxConfig, SandboxUnavailable, Status, lock
 from sandbox.worker import Worker
+from tests.conftest import ROOT
 from tests.patience import until
 from tests.programs import running
 
@@ -201,3 +203,28 @@ async def test_closing_ends_every_program_that_runs_or_waits(workers: list[Worke
     assert all(not isinstance(e, BaseException) or isinstance(e, SandboxUnavailable) for e in ends)
     await sandbox.close()
     assert [worker.pid for worker in workers if worker.pid is not None] == []
+
+
+async def test_an_owner_that_is_killed_leaves_no_folder_behind(tmp_path: Path) -> None:
+    # Without namespaces a worker's folder lies among the machine's own temporary files.
+    owner = """
+import asyncio
+from sandbox import Program
+from sandbox.worker import Walls, Worker
+async def main():
+    worker = Worker(Walls(namespaces=False, landlock=True, seccomp=True))
+    await worker.start()
+    print("started", flush=True)
+    await worker.run(Program(code="import time; time.sleep(600)", files={"data.txt": b"x"}))
+asyncio.run(main())
+"""
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", owner, stdout=asyncio.subprocess.PIPE, env=environment
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"started\n"
+    await until(lambda: [*tmp_path.glob("berry-sandbox-*/data.txt")])
+    process.kill()
+    await process.wait()
+    await until(lambda: not os.listdir(tmp_path) or None)  # noqa: PTH208 - not worth a thread

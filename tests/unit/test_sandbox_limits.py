@@ -1,10 +1,14 @@
 """The limits that a program has, and what it may pretend about them."""
 
+import asyncio
+import fcntl
 import signal
 
 import pytest
 
 from sandbox import Level, Limits, Program, Sandbox, Status
+from tests.patience import LONG_BEFORE_SECONDS, LONG_SECONDS, until
+from tests.programs import asleep
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 LIMITS = Limits(cpu_seconds=1, wall_seconds=1, memory_mb=128, output_bytes=1000)
@@ -100,3 +104,77 @@ async def test_files_have_a_limit_of_bytes_together(sandbox: Sandbox) -> None:
     for _ in range(2):
         result = await sandbox.run(Program(code=code, limits=limits))
         assert 800_000 <= int(result.stdout) <= 1_100_000
+
+
+async def test_a_lock_reaches_nobody_outside(sandbox: Sandbox) -> None:
+    # A file that each sandbox sees as the same one.
+    path = "/usr/bin/env"
+    locks = f"""
+import fcntl
+file = open({path!r}, "rb")
+fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+for command in (37, 38):  # of open file descriptions
+    fcntl.fcntl(file, command, fcntl.fcntl(file, fcntl.F_GETLK, bytes(32)))
+print("locked", flush=True)
+import threading, time
+thread = threading.Thread(target=time.sleep, args=[{LONG_SECONDS}])
+thread.start()
+thread.join()
+"""
+    limits = Limits(wall_seconds=LONG_SECONDS)
+    holding = asyncio.create_task(sandbox.run(Program(code=locks, limits=limits)))
+    await until(lambda: asleep(sandbox))
+    with open(path, "rb") as file:  # noqa: ASYNC230, PTH123 - a lock needs a descriptor
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_UN)
+    holding.cancel()
+    await asyncio.gather(holding, return_exceptions=True)
+
+
+async def test_a_program_with_files_of_its_own_can_lock_them(sandbox: Sandbox) -> None:
+    if sandbox.protection is not None and sandbox.protection.level < Level.NAMESPACES:
+        pytest.skip("programs that write files are refused without namespaces")
+    code = """
+import sqlite3
+one = sqlite3.connect("x.db")
+one.execute("create table t (x)")
+one.execute("insert into t values (5)")
+one.commit()
+print(sqlite3.connect("x.db").execute("select * from t").fetchall())
+"""
+    result = await sandbox.run(Program(code=code, limits=Limits(files=10)))
+    assert (result.status, result.stdout) == (Status.OK, b"[(5,)]\n"), result
+
+
+async def test_how_busy_the_machine_is_is_not_told(sandbox: Sandbox) -> None:
+    code = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+print(libc.sysinfo(ctypes.create_string_buffer(200)))
+for name in ("loadavg", "meminfo", "uptime", "stat"):
+    try: print(open(f"/proc/{name}").read())
+    except OSError: pass
+"""
+    assert (await sandbox.run(Program(code=code))).stdout == b"-1\n"
+
+
+async def test_no_more_processes_live_than_are_allowed(sandbox: Sandbox) -> None:
+    if sandbox.protection is not None and sandbox.protection.level < Level.NAMESPACES:
+        pytest.skip("programs that start processes are refused without namespaces")
+    forks = """
+import os, sys, time
+for _ in range({count}):
+    if os.fork() == 0:
+        time.sleep({seconds})
+        os._exit(0)
+print("started", flush=True)
+time.sleep({seconds})
+"""
+    limits = Limits(processes=4, wall_seconds=LONG_SECONDS)
+    few = Program(code=forks.format(count=4, seconds=0.3), limits=limits)
+    many = Program(code=forks.format(count=5, seconds=LONG_SECONDS), limits=limits)
+    assert (await sandbox.run(few)).status is Status.OK
+    result = await sandbox.run(many)
+    assert result.status is Status.RUNTIME_ERROR
+    assert result.wall_seconds < LONG_BEFORE_SECONDS
