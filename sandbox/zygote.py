@@ -394,8 +394,8 @@ def _header(ends: Sequence[_End], reason: str, request: dict[str, Any]) -> dict[
 def _reason_status(reason: str, request: dict[str, Any]) -> str:
     if reason == "output":
         return "output_limit"
-    # One that may start processes may also signal itself.
-    if reason == "starved" or (reason == "stopped" and not request["processes"]):
+    # One that may start processes may also signal itself, or leave no core to itself.
+    if reason in ("starved", "stopped") and not request["processes"]:
         return "killed"
     return "runtime_error" if reason == "processes" else "timeout"
 

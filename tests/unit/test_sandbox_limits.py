@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import signal
+from dataclasses import replace
 
 import pytest
 
@@ -27,10 +28,14 @@ LIMITS = Limits(cpu_seconds=1, wall_seconds=1, memory_mb=128, output_bytes=1000)
             for stop in (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
         ),
         Program(code="import os; os.kill(os.getpid(), 9)", limits=Limits(processes=1)),
+        Program(
+            code="import os\nwhile True:\n    try: os.fork()\n    except OSError: pass",
+            limits=replace(LIMITS, processes=8, wall_seconds=0.3),
+        ),
         Program(command=("/bin/sh", "-c", "kill -STOP $$"), limits=LIMITS),
         Program(command=("/bin/sh", "-c", "kill -9 $$")),
     ],
-    ids=["own limit", *["own stop"] * 3, "own signal", "stopped command", "command"],
+    ids=["own limit", *["own stop"] * 3, "own signal", "own crowd", "stopped command", "command"],
 )
 async def test_a_program_cannot_look_killed_from_outside(sandbox: Sandbox, program: Program) -> None:
     has_namespaces = sandbox.protection is not None and sandbox.protection.level >= Level.NAMESPACES

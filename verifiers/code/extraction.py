@@ -9,6 +9,8 @@ Blocks count if they name the language, or else none. Thinking, which ends with 
 line's end, is no part of the response. A response that is Python as a whole is the program, whatever
 fences its strings have; one whose only fence closes a block that the prompt has opened is that block.
 
+Where the program lacks a name that another block gives, it gets that too (`pieces.py`).
+
 Code that does not define the entry point is what the prompt's beginning asks to be continued, and is
 joined to it. Code that does gets what the prompt has above the entry point: imports and helpers.
 """
@@ -26,6 +28,7 @@ from verifiers.code.blocks import (
     without_special_tokens,
 )
 from verifiers.code.languages import LANGUAGES, Language
+from verifiers.code.pieces import with_pieces
 from verifiers.code.python_text import (
     compiles,
     dedent,
@@ -35,6 +38,7 @@ from verifiers.code.python_text import (
     indent,
     is_body,
     reads_input,
+    without_words,
 )
 
 _PYTHON = re.compile(r"(?:(?:i?python|py)(?:3(?:\.\d+)*)?)?")
@@ -63,10 +67,9 @@ def extract_code(
         response = tags_as_fences(response)
         blocks = _python_blocks(response, prompt, name)
     if name is None:
-        return dedent(_preferred(blocks)) if blocks else _plain_code(response, name)
-    for block in reversed(blocks):
-        if defines(block.body, name):
-            return _with_preamble(dedent(block.body), prompt, name)
+        return _whole(_preferred(blocks), blocks) if blocks else _plain_code(response, name)
+    if (code := _last(blocks, lambda body: defines(body, name))) is not None:
+        return _with_preamble(_whole(code, blocks), prompt, name)
     if blocks:
         return _continue(prompt, _last(blocks, is_body) or _preferred(blocks), name)
     if defines(response, name) and (code := _plain_code(response, name)) is not None:
@@ -96,11 +99,21 @@ def _python_blocks(response: str, prompt: str, name: str | None) -> list[Block]:
     """Those that can be the program, those without a language first, which may show output."""
     cut = cut_at_first_fence(response)
     if cut is not None and _closes_only(cut, prompt, name):
-        found = [Block("python", cut.before), *find_blocks(cut.after)]
+        found = [Block("python", without_words(cut.before)), *find_blocks(cut.after)]
     else:
         found = find_blocks(response)
+        if cut is not None and (program := _program_before(cut.before, name)):
+            found.insert(0, Block("python", program))
     found = [one for one in found if _PYTHON.fullmatch(one.language) and one.body.strip()]
     return sorted(found, key=lambda one: bool(one.language))
+
+
+def _program_before(head: str, name: str | None) -> str | None:
+    """A program that stands without fences before the first block, which then only shows its use."""
+    code = _plain_code(head, name)
+    if code is None or not does_something(code):
+        return None
+    return code if (defines(code, name) if name else reads_input(code)) else None
 
 
 def _closes_only(cut: Cut, prompt: str, name: str | None) -> bool:
@@ -129,6 +142,12 @@ def _preferred(blocks: Sequence[Block]) -> str:
     """Of blocks that none of the rules before can tell apart."""
     code = [one for one in blocks if _is_code(one)]
     return _last(code, reads_input) or _last(code or blocks, bool) or ""
+
+
+def _whole(body: str, blocks: Sequence[Block]) -> str:
+    """The block's code with what it needs of the others, wherever they stand."""
+    others = [dedent(one.body) for one in blocks if one.body != body]
+    return with_pieces(dedent(body), others)
 
 
 def _is_code(block: Block) -> bool:
@@ -166,7 +185,7 @@ def _plain_code(response: str, name: str | None) -> str | None:
         return None
     code = dedent(response)
     if does_something(code):
-        return code
+        return without_words(code)
     if compiles(code):
         return None
     wanted = name is None or defines(code, name)
@@ -176,7 +195,7 @@ def _plain_code(response: str, name: str | None) -> str | None:
         for end in _ends_of_code(code, start):
             part = code[start:end]
             if wanted and does_something(part) and (name is None or defines(part, name)):
-                return part
+                return without_words(part)
     return response if _STARTS_CODE.match(response.lstrip("\n")) else None
 
 

@@ -1,6 +1,6 @@
 """Source that runs before a program which takes names for granted, as sites for programming do."""
 
-import re
+from verifiers.code.python_text import last_line_of_future
 
 PRELUDES = {
     "leetcode": """\
@@ -19,12 +19,11 @@ import random, re, statistics, string, sys, time, typing
 """,
 }
 """Name -> source. Modules of the same name as a function win, and no module hides a builtin."""
-_FUTURE = re.compile(r"^from __future__ import [^\n(]*(?:\([^)]*\)[^\n]*)?\n?", re.M)
 
 
 def with_prelude(code: str, prelude: str) -> str:
     """The program behind the prelude; what has to come first in a file stays there."""
     if not prelude:
         return code
-    first = "".join(one[0].rstrip("\n") + "\n" for one in _FUTURE.finditer(code))
-    return f"{first}{prelude.rstrip()}\n\n{_FUTURE.sub('', code) if first else code}"
+    lines, num_first = code.split("\n"), last_line_of_future(code)
+    return "\n".join([*lines[:num_first], prelude.rstrip(), "", *lines[num_first:]])

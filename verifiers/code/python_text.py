@@ -6,6 +6,7 @@ and `strip` of `str` know more characters than that, which may stand in a progra
 
 import ast
 import re
+import warnings
 from collections.abc import Iterator
 
 _LONGEST = 50_000
@@ -19,6 +20,7 @@ _TOKENS = re.compile(
     r'|"(?:\\.|[^\\\n"])*+"?',
     re.S,
 )
+_VALUES = (ast.Name, ast.Constant, ast.BinOp, ast.Attribute, ast.Tuple, ast.UnaryOp, ast.Compare)
 _READS_INPUT = re.compile(
     r"\binput\s*\(|\bstdin\b|\bopen\s*\(\s*0\b|\bfileinput\b|\bread\s*\(\s*0\b|/dev/stdin"
 )
@@ -29,19 +31,37 @@ _FEEDS_INPUT = re.compile(
 
 def compiles(code: str) -> bool:
     """Whether Python takes it as a module; False where it is too long to try."""
-    tree = _parsed(code)
+    tree = parsed(code)
     return tree is not None and not any(isinstance(one, ast.Return) for one in tree.body)
 
 
 def does_something(code: str) -> bool:
     """Prose can parse, such as one word; code has a statement that is more than a name or number."""
-    tree = _parsed(code)
-    plain = (ast.Name, ast.Constant, ast.BinOp, ast.Attribute, ast.Tuple, ast.UnaryOp, ast.Compare)
-    return tree is not None and any(
-        not (isinstance(statement, ast.Expr) and isinstance(statement.value, plain))
-        and not (isinstance(statement, ast.AnnAssign) and statement.value is None)
-        for statement in tree.body
-    )
+    tree = parsed(code)
+    return tree is not None and any(map(_does_something, tree.body))
+
+
+def _does_something(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.AnnAssign):
+        return statement.value is not None
+    return not (isinstance(statement, ast.Expr) and isinstance(statement.value, _VALUES))
+
+
+def without_words(code: str) -> str:
+    """Code without the words of prose before and after it that parse as names."""
+    tree = parsed(code)
+    kept = [
+        one
+        for one in (tree.body if tree else ())
+        if _does_something(one) or (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
+    ]
+    if tree is None or not kept:
+        return code
+    before = tree.body[: tree.body.index(kept[0])]
+    first = before[-1].end_lineno if before else 0
+    last = None if kept[-1] is tree.body[-1] else kept[-1].end_lineno
+    lines = code.split("\n")[first:last]
+    return "\n".join(lines if last is None else [*lines, ""])
 
 
 def is_body(code: str) -> bool:
@@ -63,6 +83,17 @@ def defines(code: str, name: str) -> bool:
 def reads_input(code: str) -> bool:
     """Whether it reads standard input; a test that puts a text in its place does not."""
     return _READS_INPUT.search(code) is not None and _FEEDS_INPUT.search(code) is None
+
+
+def last_line_of_future(code: str) -> int:
+    """The number of the last line of its `from __future__` imports; 0 without one."""
+    tree = parsed(code) if "__future__" in code else None
+    found = (
+        one.end_lineno or 0
+        for one in (tree.body if tree else ())
+        if isinstance(one, ast.ImportFrom) and one.module == "__future__"
+    )
+    return max(found, default=0)
 
 
 def ends_in_string(code: str) -> bool:
@@ -117,10 +148,13 @@ def _lines_in_strings(code: str) -> Iterator[int]:
         line, position = line + num_lines, token.end()
 
 
-def _parsed(code: str) -> ast.Module | None:
+def parsed(code: str) -> ast.Module | None:
+    """The code's tree; None if it does not parse, or is too long to try."""
     if len(code) > _LONGEST:
         return None
     try:
-        return ast.parse(code)
+        # What Python warns of, such as "\\d" in a text, is no concern of whoever asks for a verdict.
+        with warnings.catch_warnings(action="ignore"):
+            return ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None

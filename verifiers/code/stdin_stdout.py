@@ -10,15 +10,13 @@ from verifiers.code.compiler import Built
 from verifiers.code.failures import Failure, Reason, how_it_ended, wrong_answer
 from verifiers.code.inside.values import shown
 from verifiers.code.output_rules import PRINTED_RULES
-from verifiers.code.runs import NothingKnown, Runs, answers
+from verifiers.code.runs import NothingKnown, Runs, answers, off_loop
 from verifiers.code.targets import PrintedCase, StdinStdout
 
 _AT_ONCE = 4
 """Cases of one row: all that may be under way when the first of them fails."""
 _TIMEOUTS_FORGIVEN = 3
 """Cases that may run out of time before the rest of a row is left untried."""
-_LARGE = 100_000
-"""Bytes that take long enough to compare that the event loop must not wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +44,7 @@ async def judge_printed(
         if target.checker is not None:
             return await _judge_by_checker(target.checker, case, result.stdout, checks)
         compare, given = PRINTED_RULES[target.rule], (result.stdout, expected, target.tolerance)
-        if len(result.stdout) + len(expected) < _LARGE:
-            difference = compare(*given)
-        else:
-            difference = await asyncio.to_thread(compare, *given)
+        difference = await off_loop(len(result.stdout) + len(expected), compare, *given)
         return None if difference is None else wrong_answer(difference)
 
     found: list[Failure | None] = []

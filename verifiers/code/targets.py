@@ -2,6 +2,7 @@
 
 import ast
 import base64
+import warnings
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -66,7 +67,8 @@ class _Program(_Checked):
         if value.isidentifier():
             raise ValueError(f"expected source or one of {', '.join(PRELUDES)}, got {value!r}")
         try:
-            ast.parse(value)
+            with warnings.catch_warnings(action="ignore"):
+                ast.parse(value)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as e:
             raise ValueError(f"expected Python source, got what does not parse ({e})") from e
         return value

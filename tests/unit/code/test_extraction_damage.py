@@ -115,6 +115,22 @@ def test_a_demo_is_not_the_solution(demo: str) -> None:
         assert run(extract_code(response, prompt=PROMPT, entry_point="f")) == 4
 
 
+@pytest.mark.parametrize("before", ["", "Here it is:\n\n", "Sure.\n"])
+@pytest.mark.parametrize(
+    "behind",
+    ["Use:\n```python\nprint(f(1))\n```", "```\nf(1) is 2\n```", "```\nDone.", "Try\n~~~\n2\n~~~"],
+)
+def test_a_program_without_fences_may_be_followed_by_a_block(before: str, behind: str) -> None:
+    response = f"{before}{WHOLE}\n{behind}"
+    assert run(extract_code(response, entry_point="f")) == 4
+    assert run(extract_code(response, prompt=PROMPT, entry_point="f")) == 4
+    better = f"{before}def f(x):\n    return x\n\nNo:\n```python\n{WHOLE}```"
+    assert run(extract_code(better, entry_point="f")) == 4
+    program = extract_code(f"{before}{PROGRAM}\n{behind.replace('f(1)', '5')}")
+    assert program is not None
+    assert program.strip() == PROGRAM.strip()
+
+
 PROGRAM = "import sys\nn = int(sys.stdin.readline())\nprint(n * 2)\n"
 
 
@@ -186,6 +202,8 @@ def test_tags_around_code(response: str) -> None:
     [
         f"{WHOLE}\nThis doubles x.",
         f"Here is the function:\n\n{WHOLE}",
+        f"Sure\n\n{WHOLE}\nDone",
+        f"Sure, here\n{WHOLE}\nDone\n",
         f"Sure!\n\n{WHOLE}\nIt works, because it doubles.\n\nAnd that is it.",
         f"<think>Hm.</think>\n{WHOLE}",
         f"<think>\nHm.\n</think>```python\n{WHOLE}```",
@@ -211,6 +229,12 @@ def test_characters_that_only_some_take_for_white_space_stay(odd: str) -> None:
         assert run(extract_code(response, prompt=PROMPT, entry_point="f")) == 4
     lined = f'text = """a{odd}\n  {odd}\nb"""\nreturn len(text) - 4'
     assert run(extract_code(f"```\n{lined}\n```", prompt=PROMPT, entry_point="f")) == 4
+
+
+def test_what_python_warns_of_is_code() -> None:
+    body = '    """A \\d and \\_."""\n    return 2 * x if 1is 1 else x\n'
+    response = f"{body}```\nDone."
+    assert extract_code(response, prompt="def f(x):\n", entry_point="f") == f"def f(x):\n{body}"
 
 
 def test_special_tokens_inside_of_a_program_stay() -> None:

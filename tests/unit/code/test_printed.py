@@ -254,6 +254,11 @@ async def test_a_prelude_gives_names_that_a_site_has(verifier: CodeVerifier) -> 
     future = "from __future__ import annotations\nprint(G)"
     with_future = await printed(verifier, future, ("", "5"), prelude="G = 5")
     assert (own.outcome, with_future.outcome) == (Outcome.PASS, Outcome.PASS)
+    told = (
+        "'''\nfrom __future__ import magic\n'''\n"
+        "from __future__ import (\n    annotations,\n)\nprint(G)"
+    )
+    assert (await printed(verifier, told, ("", "5"), prelude="G = 5")).outcome is Outcome.PASS
     assert own.extracted == "print(G)"
 
 
