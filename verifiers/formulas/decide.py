@@ -9,6 +9,7 @@ from verifiers.formulas.compare import compare
 from verifiers.formulas.comparison import Comparison, Context
 from verifiers.formulas.equality import Equal
 from verifiers.formulas.grammar import read
+from verifiers.formulas.layout import same_signs
 from verifiers.formulas.nodes import Formula, Number, Quantity, Unreadable, Words
 from verifiers.formulas.notation import plain
 from verifiers.formulas.prose import quantity_in, styles_removed
@@ -55,6 +56,8 @@ def _decide_by_text(question: Question) -> Comparison | None:
         return _compare_long(gold, answer)
     if _text(gold) == _text(answer):
         return Comparison(Equal.YES, "the same text")
+    if same_signs(gold, answer):
+        return Comparison(Equal.YES, "the same formula in another layout")
     if _is_anagram(gold.strip(), answer.strip()):
         return Comparison(
             Equal.UNKNOWN, "the same letters may be a product, or words or figures that differ"

@@ -47,15 +47,19 @@ _LOWERED = re.compile("[" + "".join(_SUBSCRIPTS) + "]++")
 _OTHER_DIGIT = re.compile(r"(?![0-9])\d")
 _THOUSANDS = re.compile(
     r"(?<![\d.,])(?<!\d\s)[1-9]\d{0,2}"
-    r"(?:(?:,|\{,\}|\\,|\\!|,\\!|\\;|\\ | |~|')\d{3})+(?!\d|[, ]\d|\s?/)"
+    r"(?:(?:,|\{,\}|\\,|\\!|,\s?\\!\s?|\\;|\\ | |~|')\d{3})+(?!\d|[, ]\d|\s?/)"
 )
 _SEPARATOR = re.compile(r"[^\d]+")
 _LAYOUT = re.compile(
     r"\\(?:displaystyle|textstyle|scriptstyle|limits|nolimits|mathstrut|rm|bf|it|boldsymbol"
     r"|(?:left|right|middle|[bB]igg?[lrm]?)(?![a-zA-Z])\s*\.?)(?![a-zA-Z])"
 )
-_SPACING = re.compile(r"(?<!\\)\\(?:[,;:! >]|q?quad(?![a-zA-Z])|(?:hspace\*?|phantom)\{[^{}]*\})|~")
+SPACING = re.compile(r"(?<!\\)\\(?:[,;:! >]|q?quad(?![a-zA-Z])|(?:hspace\*?|phantom)\{[^{}]*\})|~")
+"""Commands that only set signs apart."""
 _DOLLARS = re.compile(r"(?<!\\)(?:\${1,2}|\\[()\[\]])")
+_BACKSLASHES = re.compile(r"\\+")
+_DOUBLED = re.compile(r"\\\\(?:[a-zA-Z]{3}|(?:pi|mu|nu|xi|le|ge|ne|in|to|pm|mp|ln|lg)(?![a-zA-Z])|[%{}$])")
+"""What a doubled backslash stands before, other than one that ends a row."""
 _ROW_SPACING = re.compile(r"(?<=\\\\)\[-?[\d.]+[a-z]{2}\]")
 _EXPLICIT_BARS = re.compile(r"\\(left|right)\s*(?:\||\\vert(?![a-z]))")
 _COLOR = re.compile(r"\\(?:text)?color\s*\{[a-zA-Z]+\}")
@@ -89,15 +93,38 @@ def plain(text: str) -> str:
     text = text.strip().strip("`").strip()
     if text.startswith(("**", "__")):
         text = _MARKS.sub("", text)
-    if not text.isascii():
-        if _RANGE.search(text):
-            raise Unreadable("a dash between two numbers may be a range or a minus sign")
-        text = _RAISED.sub(lambda m: "^{" + "".join(_SUPERSCRIPTS[c] for c in m[0]) + "}", text)
-        text = _LOWERED.sub(lambda m: "_{" + "".join(_SUBSCRIPTS[c] for c in m[0]) + "}", text)
-        text = _OTHER_DIGIT.sub(lambda m: str(int(m[0])), text.translate(_TABLE))
+    if _RANGE.search(text):
+        raise Unreadable("a dash between two numbers may be a range or a minus sign")
+    text = ascii_signs(halved_backslashes(text))
     text = _TYPED_TIMES.sub(r"\\times ", join_thousands(_without_layout(text)))
     text = _TYPED_DERIVATIVE.sub(r"\\frac{d\1}{d\2}", text)
     return _without_ending(text).strip()
+
+
+def ascii_signs(text: str) -> str:
+    """The text with signs of Unicode as LaTeX or ASCII has them; other letters stay."""
+    if text.isascii():
+        return text
+    text = _RAISED.sub(lambda m: "^{" + "".join(_SUPERSCRIPTS[c] for c in m[0]) + "}", text)
+    text = _LOWERED.sub(lambda m: "_{" + "".join(_SUBSCRIPTS[c] for c in m[0]) + "}", text)
+    return _OTHER_DIGIT.sub(lambda m: str(int(m[0])), text.translate(_TABLE))
+
+
+def halved_backslashes(text: str) -> str:
+    r"""`\\frac12` as `\frac12`: text that was escaped once too often has no single backslash."""
+    if "\\\\" not in text or not _DOUBLED.search(text):
+        return text
+    if any(len(run) % 2 for run in _BACKSLASHES.findall(text)):
+        return text
+    return text.replace("\\\\", "\\")
+
+
+def without_math_delimiters(text: str) -> str:
+    """Without `$` and the like; a sign of money that stands alone is kept."""
+    # A currency sign stands before its number, with nothing to close it.
+    if text.count("$") % 2 == 0 or not re.match(r"\s*-?\s*\$\s*-?[\d.]", text):
+        return _DOLLARS.sub(" ", text)
+    return text
 
 
 def _without_ending(text: str) -> str:
@@ -108,12 +135,10 @@ def _without_ending(text: str) -> str:
 
 def _without_layout(text: str) -> str:
     if not _PLAIN.isdisjoint(text):
-        # A currency sign stands before its number, with nothing to close it.
-        if text.count("$") % 2 == 0 or not re.match(r"\s*-?\s*\$\s*-?[\d.]", text):
-            text = _DOLLARS.sub(" ", text)
+        text = without_math_delimiters(text)
         text = _EXPLICIT_BARS.sub(r"\\\1bar ", _COLOR.sub(" ", _ROW_SPACING.sub(" ", text)))
         text = _LAYOUT.sub(" ", join_thousands(text))
-        text = _SPACING.sub(" ", text)
+        text = SPACING.sub(" ", text)
         text = _SHORT_FRACTION.sub(
             lambda m: rf"\frac{{{m[1]}}}" + (f"{{{m[2]}}}" if m[2] else ""), text
         )
