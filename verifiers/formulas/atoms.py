@@ -4,9 +4,11 @@ from abc import ABC, abstractmethod
 from fractions import Fraction
 
 from verifiers.formulas.building import determinant, divide, negative, numeral
+from verifiers.formulas.calls import call
 from verifiers.formulas.cursor import END, Cursor
 from verifiers.formulas.nodes import (
     Apply,
+    Cases,
     Constant,
     Formula,
     Items,
@@ -16,6 +18,7 @@ from verifiers.formulas.nodes import (
     Relation,
     Unreadable,
     Variable,
+    Words,
 )
 from verifiers.formulas.tokens import Token
 
@@ -28,6 +31,7 @@ _CLOSING = {
     "lfloor": ("rfloor",),
     "lceil": ("rceil",),
 }
+_MATCHING = {"(": ")", "[": "]"}
 OPENING = frozenset(_CLOSING)
 STARTS_FACTOR = frozenset(
     ["number", "name", "constant", "function", "frac", "sqrt", "binom", "begin"]
@@ -38,6 +42,9 @@ _ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "arsinh": "asi
 _ALIASES |= {"artanh": "atanh", "lg": "log10"}
 _FUNCTIONS_BY_NAME = frozenset("f g h F G H P E V p q T phi psi Phi varphi f' g' h' y".split())
 """Letters whose brackets before an equals sign belong to a name, whatever is in them."""
+_CONDITIONAL = frozenset(["if", "for", "when", "where"])
+_OTHERWISE = frozenset(["otherwise", "else"])
+_BEFORE_NAMES = frozenset([",", ";", "and", "or", "(", "[", "\\{"])
 _OPAQUE = frozenset("f g h zeta phi varphi psi Phi Psi Gamma".split())
 """Letters that are functions before a bracket; nothing is known of their values."""
 
@@ -99,6 +106,8 @@ class AtomReader(Cursor, ABC):
             return NamedSet(token.text)
         if kind == "empty":
             return NamedSet("empty")
+        if kind == "dots":
+            return Apply("dots", ())  # without a value: it equals only itself
         if kind == "numeral":
             digits, _, base = token.text.partition("_")
             return numeral(digits, int(base))
@@ -160,6 +169,7 @@ class AtomReader(Cursor, ABC):
         return texts[0], texts[1]
 
     def _name(self, name: str) -> Formula:
+        start = self.position - 1
         if self.next.kind == "_":
             self.take()
             name += "_" + self._subscript()
@@ -168,26 +178,27 @@ class AtomReader(Cursor, ABC):
         while self.next.kind == "'":
             self.take()
             name += "'"
-        if self.next.kind == "(" and not self.next.spaced:
-            return self._named_function(name)
+        if self.next.kind == "(" and (not self.next.spaced or name in _OPAQUE):
+            return self._named_function(name, start)
         return Variable(name)
 
-    def _named_function(self, name: str) -> Formula:
+    def _named_function(self, name: str, start: int) -> Formula:
         """A letter before a bracket: a name such as `f(2)` in `f(2) = 6`, a function, or a factor."""
         end = self._closing_bracket()
         inside = self._tokens[self.position + 1 : end]
         named = end + 1 < len(self._tokens) and self._tokens[end + 1].kind == "="
         simple = all(token.kind in ("name", "number", ",", "-") for token in inside)
-        if named and self.position == 1 and (name in _FUNCTIONS_BY_NAME or (simple and name != "x")):
+        first = start == 0 or self._tokens[start - 1].kind in _BEFORE_NAMES
+        if named and first and (name in _FUNCTIONS_BY_NAME or (simple and name != "x")):
             self.position = end + 1
             return Variable(name + "(" + "".join(token.text for token in inside) + ")")
-        if name in _OPAQUE or name.endswith("'"):
-            self.take()
-            inner = self._bracketed("(")
-            return Apply(f"{name}()", inner.items if isinstance(inner, Items) else (inner,))
-        if self.position == 1 and name.isupper() and any(token.kind == "," for token in inside):
+        if start == 0 and name.isupper() and any(token.kind == "," for token in inside):
             self.take()
             return self._bracketed("(")  # a point with its name, as in `P(3, 4)`
+        if name in _OPAQUE or name.endswith("'") or _is_argument(inside):
+            self.take()
+            inner = self._bracketed("(")
+            return call(name, inner.items if isinstance(inner, Items) else (inner,))
         return Variable(name)
 
     def _closing_bracket(self) -> int:
@@ -218,20 +229,18 @@ class AtomReader(Cursor, ABC):
         inner = self.read_list()
         if left == "\\{" and self.next.kind in ("|", ":"):
             self.take()
-            if not _is_any_number(inner):
-                raise Unreadable("only sets of real numbers are read from a condition")
-            inner = self.read_list()
+            inner = self._with_condition(inner)
             self.expect("\\}")
             self._bars = bars
             return inner
         self._bars = bars
         right = self.take().kind
-        if right not in _CLOSING[left]:
+        bare = isinstance(inner, Items) and not inner.left
+        if right not in _CLOSING[left] or (not bare and right in ")]" and right != _MATCHING[left]):
             self.position -= 1
             raise self.lost()
         if left in ("lfloor", "lceil"):
             return Apply({"lfloor": "floor", "lceil": "ceil"}[left], (inner,))
-        bare = isinstance(inner, Items) and not inner.left
         if left == "\\{" or (left == "{" and bare):
             return Items(inner.items if bare else (inner,), "{", "}")  # type: ignore[union-attr]  # bare: Items
         if bare:
@@ -243,6 +252,27 @@ class AtomReader(Cursor, ABC):
         ):
             return Items((inner,), "[", "]")
         return inner
+
+    def _with_condition(self, element: Formula) -> Formula:
+        """The elements of a set-builder: what its condition says of its variable. Raises Unreadable."""
+        start = self.position
+        condition = self.read_list()
+        used = {token.text for token in self._tokens[start : self.position] if token.kind == "name"}
+        if (
+            isinstance(element, Relation)
+            and element.signs == ("in",)
+            and element.sides[1] == NamedSet("R")
+        ):
+            element = element.sides[0]
+        if isinstance(element, Variable) and element.name.partition("_")[0] in used:
+            return condition
+        if (
+            isinstance(condition, Relation)
+            and condition.signs == ("in",)
+            and isinstance(element, Apply)
+        ):
+            return Items((element, condition))  # as in `{2k | k in Z}`
+        raise Unreadable("only sets of real numbers are read from a condition")
 
     def _argument(self) -> Formula:
         """Of a LaTeX command: a group or one token."""
@@ -300,9 +330,41 @@ class AtomReader(Cursor, ABC):
             raise self.lost()
         return determinant(matrix.rows)
 
+    def _cases(self) -> Formula:
+        """A function by cases, or a system of equations, which is a list."""
+        rows: list[tuple[Formula, Formula | None]] = []
+        while self.next.kind != "end":
+            value = self.read_chain()
+            rows.append((value, self._condition()))
+            while self.next.kind in ("\\\\", ",", ";"):
+                self.take()
+        self.take()
+        conditions = [condition for _, condition in rows if condition is not None]
+        if not conditions and len(rows) > 1:
+            return Items(tuple(value for value, _ in rows))
+        if len(conditions) < len(rows) or not rows:
+            raise self.lost()
+        return Cases(
+            tuple((value, condition) for (value, _), condition in zip(rows, conditions, strict=True))
+        )
+
+    def _condition(self) -> Formula | None:
+        """What stands behind a value in a row of cases; None if that is nothing."""
+        start = self.position
+        while self.next.kind in ("&", ",", ";") or self.next.text.lower() in _CONDITIONAL:
+            self.take()
+        if self.position == start or self.next.kind in ("\\\\", "end"):
+            return None
+        if self.next.text.lower() in _OTHERWISE:
+            self.take()
+            return Words("otherwise")
+        return self.read_list()
+
     def _matrix(self, name: str) -> Formula:
         if name == "vmatrix":
             return self._determinant()
+        if name == "cases":
+            return self._cases()
         if name.rstrip("*") not in ("pmatrix", "bmatrix", "matrix", "array", "Bmatrix", "smallmatrix"):
             raise self.lost()
         rows: list[list[Formula]] = [[]]
@@ -323,8 +385,6 @@ class AtomReader(Cursor, ABC):
         return Matrix(tuple(map(tuple, rows)))
 
 
-def _is_any_number(formula: Formula) -> bool:
-    """Whether the left side of a set-builder is one variable, of real numbers if it says of which."""
-    if isinstance(formula, Relation) and formula.signs == ("in",) and formula.sides[1] == NamedSet("R"):
-        formula = formula.sides[0]
-    return isinstance(formula, Variable)
+def _is_argument(inside: list[Token]) -> bool:
+    """Whether there is nothing in brackets but a number or a letter, as in `I(0)` and `x(t)`."""
+    return len(inside) == 1 and inside[0].kind in ("number", "name", "constant")

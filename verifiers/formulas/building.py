@@ -45,6 +45,10 @@ def negative(formula: Formula) -> Formula:
         return Number(-formula.value, formula.places)
     if isinstance(formula, Quantity):
         return Quantity(negative(formula.value), formula.unit)
+    if isinstance(formula, Numeral) and value_of(formula):
+        return Numeral(
+            "-" + formula.digits if formula.digits[0] != "-" else formula.digits[1:], formula.base
+        )
     return Apply("neg", (formula,))
 
 
@@ -111,9 +115,17 @@ def determinant(rows: tuple[tuple[Formula, ...], ...]) -> Formula:
 
 def numeral(digits: str, base: int) -> Numeral:
     """Digits in a base. Raises Unreadable for a digit that the base does not have."""
-    if not 2 <= base <= 36 or any(int(digit, 36) >= base for digit in digits):
+    if not 2 <= base <= 36 or any(int(digit, 36) >= base for digit in digits if digit != "."):
         raise Unreadable(f"{digits} is no numeral of base {base}")
-    return Numeral(digits.lstrip("0") or "0", base)
+    whole, _, places = digits.partition(".")
+    places = places.rstrip("0")
+    return Numeral((whole.lstrip("0") or "0") + ("." + places if places else ""), base)
+
+
+def value_of(numeral: Numeral) -> Fraction:
+    """The number that a numeral stands for."""
+    whole, _, places = numeral.digits.partition(".")
+    return int(whole + places, numeral.base) / Fraction(numeral.base) ** len(places)
 
 
 def with_unit(formula: Formula, text: str) -> Formula:

@@ -1,8 +1,9 @@
 r"""The signs of a formula without its layout: what can be compared without being understood.
 
-`$g$` and `g`, `\dfrac12` and `\frac{1}{2}`, `\left( x \right)` and `(x)` have the same signs. Nothing is
-computed and no order is changed, so formulas with the same signs are equal whatever they mean. In doubt the
-signs differ: `x_1 2` and `x_{12}`, `1 2` and `12`, `\mathbb{R}` and `R`, `X` and `x` are kept apart.
+`$g$` and `g`, `\dfrac12` and `\frac{1}{2}`, `\left( x \right)` and `(x)` have the same signs.
+Nothing is computed and no order is changed, so formulas with the same signs are equal whatever they
+mean. In doubt the signs differ: `x_1 2` and `x_{12}`, `1 2` and `12`, `\mathbb{R}` and `R`, `X` and
+`x` are kept apart.
 """
 
 import re
@@ -32,18 +33,21 @@ _PIECE = re.compile(
 )
 _LAYOUT = frozenset(
     (
-        "displaystyle textstyle scriptstyle limits nolimits mathstrut rm bf it left right middle big Big "
-        "bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr text mathrm mbox textrm textbf textit mathbf "
-        "mathit mathsf operatorname hbox textnormal bm boldsymbol textsf texttt emph mathop"
+        "displaystyle textstyle scriptstyle limits nolimits mathstrut rm bf it left right middle big "
+        "Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr text mathrm mbox textrm textbf "
+        "textit mathbf mathit mathsf operatorname hbox textnormal bm boldsymbol textsf texttt emph "
+        "mathop"
     ).split()
 )
 """Commands that only say how something looks."""
 _SAME = {
     "dfrac": r"\frac", "tfrac": r"\frac", "cfrac": r"\frac", "dbinom": r"\binom", "tbinom": r"\binom",
     "le": "<=", "leq": "<=", "leqslant": "<=", "ge": ">=", "geq": ">=", "geqslant": ">=", "lt": "<",
-    "gt": ">", "ne": "!=", "neq": "!=", "rightarrow": r"\to", "varnothing": r"\emptyset", "ldots": "...",
+    "gt": ">", "ne": "!=", "neq": "!=", "rightarrow": r"\to", "varnothing": r"\emptyset",
+    "ldots": "...",
     "dots": "...", "cdots": "...", "dotsc": "...", "dotsb": "...", "prime": "'", "degree": r"\circ",
-    "%": "%", "&": "\\&", "$": "$", "mid": "|", "vert": "|", "colon": ":", "lbrace": r"\{", "rbrace": r"\}",
+    "%": "%", "&": "\\&", "$": "$", "mid": "|", "vert": "|", "colon": ":",
+    "lbrace": r"\{", "rbrace": r"\}",
     "lbrack": "[", "rbrack": "]", "lparen": "(", "rparen": ")", "land": r"\wedge", "lor": r"\vee",
     "iff": r"\Leftrightarrow", "implies": r"\Rightarrow", "backslash": r"\setminus", "Vert": r"\|",
     "lVert": r"\|", "rVert": r"\|",
@@ -53,8 +57,8 @@ _SAME_SIGNS = {"==": "=", "**": "^"}
 _NUM_ARGUMENTS = {"\\frac": 2, "\\binom": 2, "^": 1, "_": 1} | {
     f"\\{name}": 1
     for name in (
-        "sqrt overline bar hat widehat tilde widetilde vec overrightarrow dot ddot underline mathbb mathcal "
-        "mathfrak mathscr textcircled boxed not"
+        "sqrt overline bar hat widehat tilde widetilde vec overrightarrow dot ddot underline mathbb "
+        "mathcal mathfrak mathscr textcircled boxed not"
     ).split()
 }
 _SHORT = 3
@@ -138,15 +142,11 @@ class _Reader:
         return inner
 
     def _with_arguments(self, command: str) -> list[str]:
-        arguments: list[list[str]] = []
-        degree: list[str] = []
-        if command == "\\sqrt":
-            degree = self._degree_of_root()
-        for _ in range(_NUM_ARGUMENTS.get(command, 0)):
-            arguments.append(self._argument(command))
+        degree = self._degree_of_root() if command == "\\sqrt" else []
+        arguments = [self._argument(command) for _ in range(_NUM_ARGUMENTS.get(command, 0))]
         while command not in _NUM_ARGUMENTS and command[1:].isalpha() and self._is_next("{"):
             self._position += 1
-            arguments.append(self._group())
+            arguments += filter(None, [self._group()])
         if command == "^" and arguments[0] and set(arguments[0]) <= {"'", "\\circ"}:
             return arguments[0]
         return [command, *degree, *(sign for one in arguments for sign in ("{", *one, "}"))]

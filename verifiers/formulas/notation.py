@@ -26,7 +26,8 @@ _SIGNS = {
     "∩": r"\cap ", "∖": r"\setminus ", "∅": r"\emptyset ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}",
     "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "°": r"^\circ ", "⌊": r"\lfloor ",
     "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "⟨": r"\langle ", "⟩": r"\rangle ",
-    "％": "%", "∣": "|", "∧": r"\land ", "∨": r"\lor ", "→": r"\to ", "′": "'", "’": "'", "‘": "'",
+    "％": "%", "、": ",", "。": ".", "｡": ".",
+    "∣": "|", "∧": r"\land ", "∨": r"\lor ", "→": r"\to ", "′": "'", "’": "'", "‘": "'",
     "“": '"', "”": '"', "ⅈ": "i", "ⅇ": "e", "⊂": r"\subset ", "′′": "''", "µ": r"\mu ",
     "\u200b": "", "\ufeff": "", "\u2061": "", "\u200c": "", "\u2060": "",
 }  # fmt: skip
@@ -50,15 +51,24 @@ _THOUSANDS = re.compile(
     r"(?:(?:,|\{,\}|\\,|\\!|,\s?\\!\s?|\\;|\\ | |~|')\d{3})+(?!\d|[, ]\d|\s?/)"
 )
 _SEPARATOR = re.compile(r"[^\d]+")
+_SURE_SEPARATOR = re.compile(r"\\[!,]|\{,\}")
+"""What stands between thousands also in a list in brackets."""
 _LAYOUT = re.compile(
-    r"\\(?:displaystyle|textstyle|scriptstyle|limits|nolimits|mathstrut|rm|bf|it|boldsymbol"
-    r"|(?:left|right|middle|[bB]igg?[lrm]?)(?![a-zA-Z])\s*\.?)(?![a-zA-Z])"
+    r"\\(?:displaystyle|textstyle|scriptstyle|limits|nolimits|mathstrut|rm|bf|it|boldsymbol)(?![a-zA-Z])"
 )
+_DELIMITER_SIZE = re.compile(r"\\(?:left|right|middle|[bB]igg?[lrm]?)(?![a-zA-Z])\s*+(\.?)")
 SPACING = re.compile(r"(?<!\\)\\(?:[,;:! >]|q?quad(?![a-zA-Z])|(?:hspace\*?|phantom)\{[^{}]*\})|~")
 """Commands that only set signs apart."""
+_APART = re.compile(
+    r"(=[^=,;]*[^=,;+\-*/<>(\\\s])[ \t]*+(?:\\q?quad(?![a-zA-Z])\s*+|\\\\\s*+|\n\s*+)++"
+    r"(?=\\?[a-zA-Z](?:[^=<>,;\s]|\s(?![=<>])){0,20}\s*=)"
+)
+"""What separates two equations that have neither a comma nor a word between them."""
 _DOLLARS = re.compile(r"(?<!\\)(?:\${1,2}|\\[()\[\]])")
 _BACKSLASHES = re.compile(r"\\+")
-_DOUBLED = re.compile(r"\\\\(?:[a-zA-Z]{3}|(?:pi|mu|nu|xi|le|ge|ne|in|to|pm|mp|ln|lg)(?![a-zA-Z])|[%{}$])")
+_DOUBLED = re.compile(
+    r"\\\\(?:[a-zA-Z]{3}|(?:pi|mu|nu|xi|le|ge|ne|in|to|pm|mp|ln|lg)(?![a-zA-Z])|[%{}$!;])"
+)
 """What a doubled backslash stands before, other than one that ends a row."""
 _ROW_SPACING = re.compile(r"(?<=\\\\)\[-?[\d.]+[a-z]{2}\]")
 _EXPLICIT_BARS = re.compile(r"\\(left|right)\s*(?:\||\\vert(?![a-z]))")
@@ -134,10 +144,12 @@ def _without_ending(text: str) -> str:
 
 
 def _without_layout(text: str) -> str:
+    if text.count("=") > 1:
+        text = _equations_separated(text)
     if not _PLAIN.isdisjoint(text):
         text = without_math_delimiters(text)
         text = _EXPLICIT_BARS.sub(r"\\\1bar ", _COLOR.sub(" ", _ROW_SPACING.sub(" ", text)))
-        text = _LAYOUT.sub(" ", join_thousands(text))
+        text = _DELIMITER_SIZE.sub(_in_place_of_size, _LAYOUT.sub(" ", join_thousands(text)))
         text = SPACING.sub(" ", text)
         text = _SHORT_FRACTION.sub(
             lambda m: rf"\frac{{{m[1]}}}" + (f"{{{m[2]}}}" if m[2] else ""), text
@@ -154,6 +166,16 @@ def _without_layout(text: str) -> str:
     return text
 
 
+def _equations_separated(text: str) -> str:
+    r"""With commas between equations that stand apart: `x=2 \quad y=3` is no product of 2 and y."""
+    return text if "\\begin" in text else _APART.sub(r"\1, ", text)
+
+
+def _in_place_of_size(match: "re.Match[str]") -> str:
+    """Nothing before a bracket: `f\\left(x\\right)` is `f(x)`, while `f (x)` may be a product."""
+    return " " if match[1] or match.string[match.end() : match.end() + 1].isalnum() else ""
+
+
 def _word_by_word(match: "re.Match[str]") -> str:
     """Upright text with powers or products in it, as units have them: each word upright by itself."""
     content = match[1]
@@ -168,6 +190,7 @@ def join_thousands(text: str) -> str:
     for match in _THOUSANDS.finditer(text):
         before = text[end : match.start()]
         depth += sum(map(before.count, _OPENING)) - sum(map(before.count, _CLOSING))
-        parts += [before, match[0] if depth > 0 else _SEPARATOR.sub("", match[0])]
+        listed = depth > 0 and not _SURE_SEPARATOR.search(match[0])
+        parts += [before, match[0] if listed else _SEPARATOR.sub("", match[0])]
         end = match.end()
     return "".join(parts) + text[end:]

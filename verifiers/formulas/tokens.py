@@ -40,31 +40,40 @@ _SIGNS = {
     "binom": "binom", "dbinom": "binom", "tbinom": "binom", "colon": ":",
     "{": "\\{", "}": "\\}", "lbrace": "\\{", "rbrace": "\\}", "langle": "<<", "rangle": ">>",
     "lfloor": "lfloor", "rfloor": "rfloor", "lceil": "lceil", "rceil": "rceil", "lbrack": "[",
-    "rightarrow": "to", "to": "to", "rbrack": "]", "lparen": "(", "rparen": ")", "&": "&",
-    "\\": "\\\\", "$": "$",
+    "equiv": "=", "pmod": "mod", "ldots": "dots", "cdots": "dots", "dots": "dots", "dotsc": "dots",
+    "dotsb": "dots", "rightarrow": "to", "to": "to", "rbrack": "]", "lparen": "(", "rparen": ")",
+    "&": "&", "\\": "\\\\", "$": "$",
 }  # fmt: skip
 _BASES = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 _TEXT_COMMANDS = (
     "text|mathrm|mbox|textrm|textbf|textit|mathbf|mathit|mathsf|operatorname\\*?|hbox|textnormal|bm"
     "|mathcal|textsf|texttt|emph|mathop"
 )
+_ACCENTS = {
+    "hat": "hat", "widehat": "hat", "bar": "bar", "overline": "bar", "tilde": "tilde",
+    "widetilde": "tilde", "dot": "dot", "ddot": "ddot",
+}  # fmt: skip
+_LETTER = r"[a-zA-Z]|\\[a-zA-Z]{2,}+"
 _TOKEN = re.compile(
     rf"""(?P<space>\s++)
     |(?P<repeating>\d*+\.\d*+\\(?:overline|bar|dot)\s*+(?:\{{\d++\}}|\d))
-    |(?P<numeral>(?=[0-9A-Z]*+_)(?:\d[0-9A-Z]*+|[A-Z][0-9A-Z]++)_(?:
+    |(?P<numeral>(?=[0-9A-Z.]*+_)(?:\d[0-9A-Z]*+(?:\.[0-9A-Z]++)?+|[A-Z][0-9A-Z]++)_(?:
         \{{\s*+(?:\\(?:text|mathrm)\{{)?\s*+(?:base\s)?\s*+\(?\d++\)?\s*+\}}?\}}|\d++|\(\d++\)))
     |(?P<based_numeral>[0-9A-Z]++_\{{\\text\{{\s*+base\s*+\}}\s*+\d++\}})
     |(?P<bracketed_numeral>\([0-9A-Z]++\)_(?:\{{\(?\d++\)?\}}|\d++))
     |(?P<word_numeral>\d++_\{{\\text\{{(?:{"|".join(_BASES)})\}}\}})
     |(?P<scientific>(?:\d++\.?\d*+|\.\d++)[eE][+-]?\d++(?![a-zA-Z\d]))
-    |(?P<number>\d++(?:\.\d++)?+|\.\d++|\d++\.)
+    |(?P<number>\d++(?:\.(?:\d++|(?=\s*+[-+*/^),\]])))?+|\.\d++|\d++\.)
     |\\(?P<style>{_TEXT_COMMANDS})\s*+\{{(?P<styled>(?:[^{{}}\\]|\\[^a-zA-Z])*+)\}}
-    |\\mathbb\s*+\{{?\s*+(?P<named_set>[RZNQC])\s*+\}}?
+    |\\mathbb\s*+\{{?\s*+(?P<named_set>[RZNQC])\s*+\}}?(?:\s*+\^\s*+\{{?\s*+(?P<of_set>[-+*0])\s*+\}}?)?
+    |\\(?P<accent>{"|".join(_ACCENTS)})(?![a-zA-Z])\s*+(?:\{{\s*+(?P<below>{_LETTER})\s*+\}}|(?P<letter>{_LETTER}))
     |(?P<nothing>\\(?:underline|boxed|fbox|vec|overrightarrow|{_TEXT_COMMANDS})(?=\s*\{{)
         |\\(?:angle|measuredangle|triangle|square)(?![a-zA-Z]))
     |\\(?P<environment>begin|end)\s*+\{{(?P<environment_name>[a-z]++\*?+)\}}(?:\{{[clr|]*\}})?
     |\\(?P<command>[a-zA-Z]++|[^a-zA-Z])
+    |(?P<foreign>[A-Za-z]*+[^\x00-\x7f\W\d_][^\W\d_]*+)
     |(?P<letters>[A-Za-z]{{4,}}+(?:-[a-z]++)*+|[A-Za-z]++)
+    |(?P<dots>\.\.\.)
     |(?P<sign><=|>=|!=|==|\*\*|[-+*/^_=<>!%,;:|()\[\]{{}}&'$"?.#@€£¥₹¢])""",
     re.VERBOSE,
 )
@@ -78,6 +87,9 @@ _KINDS = (
     "number",
 )
 _CURRENCIES = "$€£¥₹"
+
+
+_LETTERS_IN_A_ROW = re.compile(r"[A-Z](?:\s*,\s*(?:and\s+)?[A-Z])+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +134,13 @@ def _tokens_of(match: "re.Match[str]", before: Token | None, spaced: bool, latex
     if match["nothing"]:
         return []
     if found := match["named_set"]:
-        return [Token("set", found, spaced)]
+        return [Token("set", found + (match["of_set"] or ""), spaced)]
+    if found := match["accent"]:
+        return [_accented(found, match["below"] or match["letter"], spaced)]
+    if found := match["foreign"]:
+        return [Token("word", found, spaced)]
+    if found := match["dots"]:
+        return [Token("dots", found, spaced)]
     if found := match["environment"]:
         return [Token(found, match["environment_name"], spaced)]
     if found := match["command"]:
@@ -196,9 +214,17 @@ def _command(name: str, spaced: bool) -> Token:
     raise Unreadable(f"\\{name} is no command known here")
 
 
+def _accented(accent: str, letter: str, spaced: bool) -> Token:
+    """A letter under an accent, which is a name of its own."""
+    if letter.startswith("\\") and _command(letter[1:], spaced).kind != "name":
+        raise Unreadable(f"an accent over {letter}")
+    return Token("name", f"{_ACCENTS[accent]}({letter.lstrip(chr(92))})", spaced)
+
+
 def _styled(content: str, style: str, spaced: bool) -> list[Token]:
     """What stands in `\\text{...}`: words, or a formula written upright."""
     content = content.strip()
+    labels = _LETTERS_IN_A_ROW.fullmatch(content) is not None
     if re.fullmatch(r"[A-Za-z]", content):
         return [Token("word" if find_unit(content) else "name", content, spaced)]
     if content in FUNCTIONS:
@@ -207,7 +233,7 @@ def _styled(content: str, style: str, spaced: bool) -> list[Token]:
     for match in re.finditer(r"[A-Za-z]+(?:[-'][a-z]+)*|\d+(?:\.\d+)?|\S", content):
         found = match[0]
         at_start = bool(tokens) or spaced
-        if len(found) == 1 and found.isalpha() and not find_unit(found):
+        if len(found) == 1 and found.isalpha() and (labels or not find_unit(found)):
             tokens.append(Token("name", found, at_start))
         elif found[0].isalpha():
             lower = found.lower()

@@ -2,19 +2,23 @@
 
 from collections.abc import Sequence
 
-from verifiers.formulas.comparison import Comparer, Comparison, all_equal, no, yes
+from verifiers.formulas.comparison import Comparer, Comparison, all_equal, no, unknown, yes
 from verifiers.formulas.equality import Equal
 from verifiers.formulas.exact_values import exact_or_none
 from verifiers.formulas.nodes import (
+    Apply,
     Formula,
     Items,
     Matrix,
     NamedSet,
 )
+from verifiers.formulas.numeric import variables
 from verifiers.formulas.regions import Region
 from verifiers.formulas.rules.values import has_decimals
 from verifiers.formulas.statements import Structure
 from verifiers.formulas.structures import named_value, region_of, structure_of
+
+_DOTS = Apply("dots", ())
 
 
 def compare_regions(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
@@ -57,7 +61,13 @@ def compare_items(gold: Structure, answer: Structure, comparer: Comparer) -> Com
         return no("alternatives are compared with a tuple")
     if "tuple" in kinds or (kinds == {"bare"} and comparer.context.conventions.list_order == "kept"):
         return _compare_in_order(one.items, other.items, comparer)
-    return _compare_unordered(one.items, other.items, comparer)
+    found = _compare_unordered(one.items, other.items, comparer)
+    if found.equal is Equal.NO and _DOTS in (*one.items, *other.items):
+        return unknown("it is not known what dots stand for")
+    repeats = found.equal is Equal.YES and _kind(one) == "bare"
+    if repeats and not _as_often(one.items, other.items, comparer):
+        return unknown("the same values, of which one list repeats some")
+    return found
 
 
 def _compare_alternatives(one: Structure, other: Structure, comparer: Comparer) -> Comparison:
@@ -67,9 +77,17 @@ def _compare_alternatives(one: Structure, other: Structure, comparer: Comparer) 
         return no("a list is compared with something else")
     pairs = [(structure_of(item), value) for item in items.items]
     found = [comparer.compare(*(pair if items is one else pair[::-1])).equal for pair in pairs]
+    if set(found) == {Equal.YES} and items is one and _has_several_parts(items):
+        return unknown("the gold answer has several parts")
     return all_equal(
         found, "equal in every way it is written", "a list is compared with something else"
     )
+
+
+def _has_several_parts(items: Items) -> bool:
+    """Whether a list is more than one number in several notations, such as `1/2, 0.5`."""
+    repeats = len(set(items.items)) < len(items.items)
+    return repeats or (items.joiner != "or" and any(map(variables, items.items)))
 
 
 def _kind(items: Items) -> str:
@@ -116,6 +134,18 @@ def _compare_unordered(
     one_way = [_found_in(item, theirs, comparer) for item in ours]
     other_way = [_found_in(item, ours, comparer, swapped=True) for item in theirs]
     return all_equal([*one_way, *other_way], "the same items", "other items")
+
+
+def _as_often(gold: Sequence[Formula], answer: Sequence[Formula], comparer: Comparer) -> bool:
+    """Whether each item of the gold answer is in the answer as often, if all of them are there."""
+    if len(gold) != len(answer):
+        return False
+    ours, theirs = list(map(structure_of, gold)), list(map(structure_of, answer))
+    return all(_count(item, ours, comparer) == _count(item, theirs, comparer) for item in ours)
+
+
+def _count(item: Structure, others: Sequence[Structure], comparer: Comparer) -> int:
+    return sum(comparer.compare(item, other).equal is Equal.YES for other in others)
 
 
 def _found_in(
