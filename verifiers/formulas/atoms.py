@@ -197,7 +197,9 @@ class AtomReader(Cursor, ABC):
             return self._bracketed("(")  # a point with its name, as in `P(3, 4)`
         if name in _OPAQUE or name.endswith("'") or _is_argument(inside):
             self.take()
+            self.enter()
             inner = self._bracketed("(")
+            self.depth -= 1
             return call(name, inner.items if isinstance(inner, Items) else (inner,))
         return Variable(name)
 

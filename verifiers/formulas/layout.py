@@ -125,20 +125,19 @@ class _Reader:
         """The next piece, with its arguments if it has any."""
         piece = self._pieces[self._position]
         self._position += 1
-        if piece == "{":
-            return self._group()
-        if piece[0] != "\\" and piece not in _NUM_ARGUMENTS:
+        if piece != "{" and piece[0] != "\\" and piece not in _NUM_ARGUMENTS:
             return [piece]
-        return self._with_arguments(piece)
-
-    def _group(self) -> list[str]:
-        """What stands behind an opening brace, and takes the closing one."""
         self._depth += 1
         if self._depth > _MOST_NESTED:
             raise _Nested
+        found = self._group() if piece == "{" else self._with_arguments(piece)
+        self._depth -= 1
+        return found
+
+    def _group(self) -> list[str]:
+        """What stands behind an opening brace, and takes the closing one."""
         inner = self._until_brace()
         self._position += 1
-        self._depth -= 1
         return inner
 
     def _with_arguments(self, command: str) -> list[str]:
@@ -166,7 +165,7 @@ class _Reader:
 
     def _argument(self, command: str) -> list[str]:
         """A group, a command, or one letter or digit."""
-        if self._position == len(self._pieces) or self._pieces[self._position] == "}":
+        if self._position >= len(self._pieces) or self._pieces[self._position] == "}":
             return []
         piece = self._pieces[self._position]
         if piece[0] in "{\\" or len(piece) == 1:
