@@ -265,6 +265,10 @@ SAME: Pairs = {
         ("1 KiB", "1024 bytes"),
         ("2 TB", "2000 GB"),
     ),
+    "units in several styles": (
+        (r"$5 \frac{1}{4} \mathrm{~min}$", r"5.25 \text{ minutes}"),
+        (r"2\mathrm{~min}", r"120\text{ s}"),
+    ),
     "identities and names of the value": (
         (r"f(x) \equiv 0", "f(x)=0"),
         (r"V=\frac{a}{b} t", r"\frac{a t}{b}"),
@@ -382,6 +386,7 @@ OTHER: Pairs = {
 }
 
 UNDECIDED: Pairs = {
+    "an equation of a letter with itself": ((r"y=\pm x", r"x=\pm x"),),
     "signs that nobody can read": (
         (r"A \perp B", r"A \parallel B"),
         ("x_{12}", "x_1 2"),

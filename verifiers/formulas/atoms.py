@@ -189,7 +189,8 @@ class AtomReader(Cursor, ABC):
         named = end + 1 < len(self._tokens) and self._tokens[end + 1].kind == "="
         simple = all(token.kind in ("name", "number", ",", "-") for token in inside)
         first = start == 0 or self._tokens[start - 1].kind in _BEFORE_NAMES
-        if named and first and (name in _FUNCTIONS_BY_NAME or (simple and name != "x")):
+        states = any(token.kind == "=" for token in inside)  # as in `P(X = 2)`
+        if named and first and (name in _FUNCTIONS_BY_NAME or states or (simple and name != "x")):
             self.position = end + 1
             return Variable(name + "(" + "".join(token.text for token in inside) + ")")
         if start == 0 and name.isupper() and any(token.kind == "," for token in inside):

@@ -1,21 +1,25 @@
 """Formulas made of formulas, simplified only where that is how people read them: 3/4 is one number."""
 
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from fractions import Fraction
 
 from verifiers.formulas.nodes import (
     Apply,
     Constant,
     Formula,
+    Items,
     Matrix,
     Number,
     Numeral,
     Quantity,
+    Relation,
     Unreadable,
     Variable,
 )
 from verifiers.formulas.units import PERCENT, Unit, read_unit
 
-_PERCENT_WORDS = frozenset(["percent", "percentage", "per cent"])
+_PERCENT_WORDS = frozenset(["percent", "percentage", "per cent", "pct"])
 
 
 def sum_of(terms: list[Formula]) -> Formula:
@@ -37,6 +41,32 @@ def product(left: Formula, right: Formula) -> Formula:
     if isinstance(left, Apply) and left.name == "mul":
         return Apply("mul", (*left.args, right))
     return Apply("mul", (left, right))
+
+
+def solutions(items: Sequence[Formula], between: Sequence[AbstractSet[str]]) -> Items | None:
+    """`x=1, y=2 or x=3, y=4` as a list of two solutions; None where it is no such list."""
+    for sign in ("or", ";"):
+        groups = [[items[0]]]
+        for item, separators in zip(items[1:], between, strict=True):
+            if sign in separators:
+                groups.append([item])
+            else:
+                groups[-1].append(item)
+        names = [[_name_of_equation(item) for item in group] for group in groups]
+        distinct = all(None not in group and len(set(group)) == len(group) > 1 for group in names)
+        if distinct and len(groups) > 1 and len({frozenset(group) for group in names}) == 1:
+            return Items(tuple(Items(tuple(group)) for group in groups))
+    return None
+
+
+def _name_of_equation(formula: Formula) -> str | None:
+    if (
+        isinstance(formula, Relation)
+        and formula.signs == ("=",)
+        and isinstance(formula.sides[0], Variable)
+    ):
+        return formula.sides[0].name
+    return None
 
 
 def negative(formula: Formula) -> Formula:

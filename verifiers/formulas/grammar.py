@@ -24,6 +24,7 @@ from verifiers.formulas.building import (
     product,
     proper_fraction,
     quotient,
+    solutions,
     sum_of,
     with_unit,
 )
@@ -101,15 +102,20 @@ class Parser(AtomReader):
 
     def read_list(self) -> Formula:
         """Items between separators, or one."""
-        items, joiner = [self.read_chain()], ""
+        items, joiner, between = [self.read_chain()], "", []
         while self.next.kind in _SEPARATORS:
+            kinds = set()
             while self.next.kind in _SEPARATORS:
                 kind = self.take().kind
+                kinds.add(kind)
                 joiner = kind if kind in ("and", "or") else joiner or ","
             if self.next.kind == END.kind:
                 break
+            between.append(kinds)
             items.append(self.read_chain())
-        return Items(tuple(items), joiner=joiner) if len(items) > 1 else items[0]
+        if len(items) == 1:
+            return items[0]
+        return solutions(items, between) or Items(tuple(items), joiner=joiner)
 
     def read_chain(self) -> Formula:
         """Sides between relation signs, or one."""

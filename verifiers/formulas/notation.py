@@ -57,7 +57,7 @@ _LAYOUT = re.compile(
     r"\\(?:displaystyle|textstyle|scriptstyle|limits|nolimits|mathstrut|rm|bf|it|boldsymbol)(?![a-zA-Z])"
 )
 _DELIMITER_SIZE = re.compile(r"\\(?:left|right|middle|[bB]igg?[lrm]?)(?![a-zA-Z])\s*+(\.?)")
-SPACING = re.compile(r"(?<!\\)\\(?:[,;:! >]|q?quad(?![a-zA-Z])|(?:hspace\*?|phantom)\{[^{}]*\})|~")
+SPACING = re.compile(r"(?<!\\)\\(?:[,;:! >]|q?quad|(?:hspace\*?|phantom)\{[^{}]*\})|~")
 """Commands that only set signs apart."""
 _APART = re.compile(
     r"(=[^=,;]*[^=,;+\-*/<>(\\\s])[ \t]*+(?:\\q?quad(?![a-zA-Z])\s*+|\\\\\s*+|\n\s*+)++"

@@ -227,6 +227,13 @@ def _name_of(formula: Formula) -> str | None:
         points = [_name_of(argument) for argument in formula.args]
         if all(name is not None and name.isalpha() and name.isupper() for name in points):
             return "".join(filter(None, points))
+    if isinstance(formula, Ratio):
+        sizes = [_name_of(part) for part in formula.parts]
+        return ":".join(filter(None, sizes)) if None not in sizes else None
+    if isinstance(formula, Apply) and formula.name in ("abs", "div"):
+        segments = [_name_of(argument) for argument in formula.args]
+        if all(name is not None and name.isalpha() and name.isupper() for name in segments):
+            return formula.name + "/".join(filter(None, segments))
     return None
 
 
@@ -289,7 +296,7 @@ def _of_named(named: Sequence[Named], joiner: str) -> Structure:
         return Named(names.pop(), written_out(Items(tuple(values), joiner=joiner)))
     if len(names) < len(named) or joiner == "or":
         raise Unreadable("a name with several values among others")
-    return Assignment(tuple(sorted(named, key=lambda part: part.name)))
+    return Assignment(tuple(named))
 
 
 def _of_compound(one: Quantity, other: Quantity) -> Structure | None:

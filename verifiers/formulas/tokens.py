@@ -130,6 +130,8 @@ def _tokens_of(match: "re.Match[str]", before: Token | None, spaced: bool, latex
         if found := match[kind]:
             return [_NUMBERS[kind](found, spaced)]
     if match["style"]:
+        if match["styled"].strip(" ~") == "min" and _ends_number(before):
+            return [Token("word", "min", spaced)]
         return _styled(match["styled"], match["style"], spaced)
     if match["nothing"]:
         return []
@@ -260,7 +262,7 @@ def _letters(text: str, before: Token | None, spaced: bool, latex: bool) -> list
         return [Token("word", text, spaced)]
     if lower[:-1] in _GLUED and lower[-1] in "xyz":
         return [Token("function", lower[:-1], spaced), Token("name", text[-1], False)]
-    after_number = before is not None and before.kind in ("number", ")", "}", "constant")
+    after_number = _ends_number(before)
     if after_number and not spaced and len(text) > 3 and find_unit(text) is None:
         raise Unreadable(f"{text!r} behind a number may be a word or a product")
     if len(text) == 1:
@@ -274,6 +276,11 @@ def _letters(text: str, before: Token | None, spaced: bool, latex: bool) -> list
     ):
         return [Token("word", text, spaced)]
     return [Token("name", letter, spaced and not i) for i, letter in enumerate(text)]
+
+
+def _ends_number(before: Token | None) -> bool:
+    """Whether a number or what may be one ends there, behind which a unit may stand."""
+    return before is not None and before.kind in ("number", ")", "}", "constant")
 
 
 def _is_wordy(text: str) -> bool:

@@ -13,6 +13,7 @@ from verifiers.formulas.equality import Equal, constant_ratio
 from verifiers.formulas.exact_values import exact_or_none
 from verifiers.formulas.nodes import (
     Apply,
+    Constant,
     Formula,
     Items,
     NamedSet,
@@ -94,19 +95,32 @@ def compare_assignments(gold: Structure, answer: Structure, comparer: Comparer) 
     if isinstance(gold, Assignment) and isinstance(answer, Assignment):
         return _compare_by_names(gold, answer, comparer)
     other = answer if isinstance(gold, Assignment) else gold
-    ours, theirs = (
-        _beside(other, one) if isinstance(one, Assignment) else named_value(one)
-        for one in (gold, answer)
-    )
-    if ours is None or theirs is None:
-        return no("values of several names are compared with something else")
-    return comparer.compare(ours, theirs)
+    found = no("values of several names are compared with something else")
+    for order in (_by_name, _as_stated):
+        ours, theirs = (
+            _beside(other, order(one)) if isinstance(one, Assignment) else named_value(one)
+            for one in (gold, answer)
+        )
+        if ours is not None and theirs is not None:
+            found = comparer.compare(ours, theirs)
+        if found.equal is Equal.YES or not (isinstance(other, Items) and not other.left):
+            break
+    return found
+
+
+def _by_name(assignment: Assignment) -> Assignment:
+    return Assignment(tuple(sorted(assignment.parts, key=lambda part: part.name)))
+
+
+def _as_stated(assignment: Assignment) -> Assignment:
+    return assignment
 
 
 def _compare_by_names(gold: Assignment, answer: Assignment, comparer: Comparer) -> Comparison:
-    if [part.name for part in gold.parts] != [part.name for part in answer.parts]:
+    ours, theirs = _by_name(gold), _by_name(answer)
+    if [part.name for part in ours.parts] != [part.name for part in theirs.parts]:
         return no("values of other names")
-    pairs = zip(gold.parts, answer.parts, strict=True)
+    pairs = zip(ours.parts, theirs.parts, strict=True)
     found = [comparer.compare(named_value(a), named_value(b)).equal for a, b in pairs]
     same = all_equal(found, "the same values", "another value of a name")
     if same.equal is Equal.NO and len(_bases(gold)) == 1:
@@ -186,20 +200,25 @@ def _compare_sides(gold: Structure, answer: Structure, comparer: Comparer) -> Co
     for side, label in ((equation.right, equation.left), (equation.left, equation.right)):
         pair = (structure_of(side), other) if equation is gold else (other, structure_of(side))
         if comparer.compare(*pair).equal is Equal.YES:
-            if equation is answer and not _has_numbers(label) and not _is_negative(label):
+            if equation is answer and _is_label(label, side, other):
                 return yes("the value that the equation states")
             return unknown("a side of an equation is compared with a value")
     return no("an equation is compared with something else")
 
 
-def _is_negative(formula: Formula) -> bool:
-    return isinstance(formula, Apply) and formula.name == "neg"
+def _is_label(label: Formula, side: Formula, other: Structure) -> bool:
+    """Whether a side only says what the other side is: `m + n`, but neither `2x` nor `-x`."""
+    if not _is_of_names(label) or (isinstance(label, Apply) and label.name == "neg"):
+        return False
+    same_name = not isinstance(other, Named) or label == Variable(other.name)
+    return same_name and variables(label).isdisjoint(variables(side))
 
 
-def _has_numbers(formula: Formula) -> bool:
+def _is_of_names(formula: Formula) -> bool:
+    """Whether an expression has nothing but names in it."""
     if isinstance(formula, Apply):
-        return any(map(_has_numbers, formula.args))
-    return isinstance(formula, Number)
+        return all(map(_is_of_names, formula.args))
+    return isinstance(formula, Variable | Constant)
 
 
 def compare_inequalities(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
