@@ -144,6 +144,35 @@ SAME: Pairs = {
         (r"2k\pi+\frac{3\pi}{2}, k \in\mathbb{Z}", r"2n\pi-\frac{\pi}{2}, n\in\mathbb{Z}"),
         (r"k\pi, k \in \mathbb{Z}", r"-k\pi, k\in\mathbb{Z}"),
     ),
+    "derivatives": (
+        (r"\frac{d x}{d t}=k x-a", r"((d x)/(d t))=k x-a"),
+        (r"m \frac{d v}{d t}+b v=f", "m(dv)/(dt)+bv=f"),
+        (r"\frac{def}{de+df+ef}", "(def)/(de+df+ef)"),
+    ),
+    "letters of a formula are no units": (
+        (r"\frac{3m}{2}-1", "((3 m)/(2))-1"),
+        (r"\frac{4 A}{3+3 i} e^{i t}", "((4 A)/(3+3 i)) e^{i t}"),
+    ),
+    "a unit behind a sum is that of the sum": (
+        (
+            r"y=\frac{1}{3} \sin t+\frac{1}{2} \cos 2 t \mathrm{~ft}",
+            r"0.5\cos 2t+\frac13\sin t\text{ ft}",
+        ),
+    ),
+    "solutions in several names": (
+        ("p=5,q=2;p=7,q=2", "(5,2),(7,2)"),
+        (r"x=1, y=2 \text{ or } x=3, y=4", "x=3, y=4; x=1, y=2"),
+        (r"x=-5,\ p=\frac{14}{3}", r"-5, \frac{14}{3}"),
+        ("y=2, x=1", "(1,2)"),
+    ),
+    "what is measured may be left out": (
+        (r"\frac{NO}{BO}=\frac{1}{\sqrt{6}}", r"\frac{1}{\sqrt{6}}"),
+        (r"V_{1}:V_{2}=11:21", "11:21"),
+        ("|AB|=1", "1"),
+        (r"1\leq|z|\leq \frac{3}{2}", r"[-\frac{3}{2},-1] \cup [1, \frac{3}{2}]"),
+        ("0<f(x)<1", "(0,1)"),
+    ),
+    "an equation may be turned": (("f(x)=2x", "2x=f(x)"), ("y=x+1", "x+1=y")),
     "cases": (
         (r"\begin{cases}1 & x>0\\0 & x\le0\end{cases}", r"\begin{cases}0 & x\le0\\1 & x>0\end{cases}"),
         (
@@ -302,6 +331,11 @@ OTHER: Pairs = {
         (r"x \in [1,2)", r"-x \in [1,2)"),
         ("2x", "-y=2x"),
         ("(x=1, y=2)", "(x=2, y=1)"),
+    ),
+    "solutions in several names": (
+        ("p=5,q=2;p=7,q=2", "(5,2),(7,3)"),
+        ("x=1, y=2; x=3, y=4", "x=1, y=4; x=3, y=2"),
+        (r"x=-5,\ p=\frac{14}{3}", r"x=\frac{14}{3}, p=-5"),
     ),
     "thousands": (
         (r"111, \! 111, \! 111", "111"),

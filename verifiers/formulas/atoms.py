@@ -1,5 +1,6 @@
 """Reads the atoms of an answer: numbers, names, brackets, functions, matrices."""
 
+import re
 from abc import ABC, abstractmethod
 from fractions import Fraction
 
@@ -42,6 +43,7 @@ _ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "arsinh": "asi
 _ALIASES |= {"artanh": "atanh", "lg": "log10"}
 _FUNCTIONS_BY_NAME = frozenset("f g h F G H P E V p q T phi psi Phi varphi f' g' h' y".split())
 """Letters whose brackets before an equals sign belong to a name, whatever is in them."""
+_DIFFERENTIAL = re.compile(r"d(?:[a-zA-Z]|theta|phi|omega|alpha|beta|tau|rho|sigma|lambda)\d*")
 _CONDITIONAL = frozenset(["if", "for", "when", "where"])
 _OTHERWISE = frozenset(["otherwise", "else"])
 _BEFORE_NAMES = frozenset([",", ";", "and", "or", "(", "[", "\\{"])
@@ -149,7 +151,7 @@ class AtomReader(Cursor, ABC):
         start = self.position
         top, bottom = self._argument(), self._argument()
         over, under = self._upright(start)
-        if over.startswith("d") and under.startswith("d") and len(under) > 1:
+        if over.startswith("d") and _DIFFERENTIAL.fullmatch(under):
             # A derivative is no quotient of products: `dy/dx` is a name, `d/dx` an operator.
             if len(over) == 1 or over[1:].isdigit():
                 raise Unreadable("derivatives are not computed here")
@@ -188,8 +190,14 @@ class AtomReader(Cursor, ABC):
         inside = self._tokens[self.position + 1 : end]
         named = end + 1 < len(self._tokens) and self._tokens[end + 1].kind == "="
         simple = all(token.kind in ("name", "number", ",", "-") for token in inside)
-        first = start == 0 or self._tokens[start - 1].kind in _BEFORE_NAMES
+        before = self._tokens[start - 1].kind if start else ","
+        first = before in _BEFORE_NAMES
+        # `2x = f(x)`, but not `y = f(x)`, says what a function is.
+        last = before == "=" and start > 2 and end + 1 == len(self._tokens)
         states = any(token.kind == "=" for token in inside)  # as in `P(X = 2)`
+        if last and name in _OPAQUE and _is_argument(inside):
+            self.position = end + 1
+            return Variable(f"{name}({inside[0].text})")
         if named and first and (name in _FUNCTIONS_BY_NAME or states or (simple and name != "x")):
             self.position = end + 1
             return Variable(name + "(" + "".join(token.text for token in inside) + ")")

@@ -17,6 +17,7 @@ from verifiers.formulas.nodes import (
     Unreadable,
     Variable,
 )
+from verifiers.formulas.numeric import variables
 from verifiers.formulas.units import PERCENT, Unit, read_unit
 
 _PERCENT_WORDS = frozenset(["percent", "percentage", "per cent", "pct"])
@@ -29,6 +30,10 @@ def sum_of(terms: list[Formula]) -> Formula:
     quantities = [term for term in terms if isinstance(term, Quantity)]
     if len(quantities) == len(terms) and len({term.unit for term in quantities}) == 1:
         return Quantity(sum_of([term.value for term in quantities]), quantities[0].unit)
+    last = terms[-1]
+    if len(quantities) == 1 and isinstance(last, Quantity) and any(map(variables, terms[:-1])):
+        # As in `2 \cos t + \sin t \text{ cm}`, where the unit is that of the sum.
+        return Quantity(Apply("add", (*terms[:-1], last.value)), last.unit)
     return Apply("add", tuple(terms))
 
 

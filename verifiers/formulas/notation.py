@@ -77,7 +77,10 @@ _SHORT_BINOMIAL = re.compile(r"\\[dt]?binom\s*(\d)\s*(\d)")
 _SHORT_BASE = re.compile(r"\\log\s*_\s*(\d)(?=\s*\d)")
 _RANGE = re.compile(r"(?<=\d)\s?–\s?(?=\d)")
 _TYPED_TIMES = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*\^)")
-_TYPED_DERIVATIVE = re.compile(r"(?<![A-Za-z\\])d([a-z])/d([a-z])(?![A-Za-z])")
+_TYPED_DERIVATIVE = re.compile(
+    r"(?<![A-Za-z\\])d([a-z])/d([a-z])(?![A-Za-z])"
+    r"|\(\s*d(\s*[a-zA-Z]|\s*\\[a-z]+)\s*\)\s*/\s*\(\s*d(\s*[a-zA-Z]|\s*\\[a-z]+)\s*\)"
+)
 _OPENING, _CLOSING = "([{", ")]}"
 _ENDING = " \t\n.,;:"
 _PLAIN = frozenset("\\${~")
@@ -107,8 +110,13 @@ def plain(text: str) -> str:
         raise Unreadable("a dash between two numbers may be a range or a minus sign")
     text = ascii_signs(halved_backslashes(text))
     text = _TYPED_TIMES.sub(r"\\times ", join_thousands(_without_layout(text)))
-    text = _TYPED_DERIVATIVE.sub(r"\\frac{d\1}{d\2}", text)
+    text = _TYPED_DERIVATIVE.sub(_derivative, text) if "d" in text and "/" in text else text
     return _without_ending(text).strip()
+
+
+def _derivative(match: "re.Match[str]") -> str:
+    over, under = match[1] or match[3], match[2] or match[4]
+    return rf"\frac{{d{over}}}{{d{under}}}"
 
 
 def ascii_signs(text: str) -> str:

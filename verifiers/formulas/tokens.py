@@ -89,6 +89,8 @@ _KINDS = (
 _CURRENCIES = "$€£¥₹"
 
 
+_FORMULA_SIGN = re.compile(r"[=<>(+_]")
+"""Signs of a formula, in which a letter behind a number is rather a variable than a unit."""
 _LETTERS_IN_A_ROW = re.compile(r"[A-Z](?:\s*,\s*(?:and\s+)?[A-Z])+")
 
 
@@ -109,7 +111,7 @@ def tokenize(text: str) -> list[Token]:
     """The tokens of an answer. Raises Unreadable."""
     if len(text) > MOST_CHARACTERS:
         raise Unreadable(f"has {len(text)} characters, more than {MOST_CHARACTERS}")
-    latex = "\\" in text
+    formula = "\\" in text or _FORMULA_SIGN.search(text) is not None
     tokens: list[Token] = []
     position, spaced = 0, False
     while position < len(text):
@@ -120,12 +122,14 @@ def tokenize(text: str) -> list[Token]:
         if match.lastgroup == "space":
             spaced = True
             continue
-        tokens.extend(_tokens_of(match, tokens[-1] if tokens else None, spaced, latex))
+        tokens.extend(_tokens_of(match, tokens[-1] if tokens else None, spaced, formula))
         spaced = False
     return tokens
 
 
-def _tokens_of(match: "re.Match[str]", before: Token | None, spaced: bool, latex: bool) -> list[Token]:
+def _tokens_of(
+    match: "re.Match[str]", before: Token | None, spaced: bool, formula: bool
+) -> list[Token]:
     for kind in _KINDS:
         if found := match[kind]:
             return [_NUMBERS[kind](found, spaced)]
@@ -148,7 +152,7 @@ def _tokens_of(match: "re.Match[str]", before: Token | None, spaced: bool, latex
     if found := match["command"]:
         return [_command(found, spaced)]
     if found := match["letters"]:
-        return _letters(found, before, spaced, latex)
+        return _letters(found, before, spaced, formula)
     sign = {"==": "=", "**": "^"}.get(match["sign"], match["sign"])
     return [Token("currency" if sign in _CURRENCIES else sign, sign, spaced)]
 
@@ -247,7 +251,7 @@ def _styled(content: str, style: str, spaced: bool) -> list[Token]:
     return tokens
 
 
-def _letters(text: str, before: Token | None, spaced: bool, latex: bool) -> list[Token]:
+def _letters(text: str, before: Token | None, spaced: bool, formula: bool) -> list[Token]:
     """Letters without a style: functions and constants by name, words, or variables side by side."""
     lower = text.lower()
     if lower in ("and", "or"):
@@ -266,7 +270,7 @@ def _letters(text: str, before: Token | None, spaced: bool, latex: bool) -> list
     if after_number and not spaced and len(text) > 3 and find_unit(text) is None:
         raise Unreadable(f"{text!r} behind a number may be a word or a product")
     if len(text) == 1:
-        is_unit = after_number and spaced and not latex and find_unit(text) is not None
+        is_unit = after_number and spaced and not formula and find_unit(text) is not None
         return [Token("word" if is_unit else "name", text, spaced)]
     if (
         len(text) > 3
