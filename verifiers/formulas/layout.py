@@ -41,7 +41,8 @@ _LAYOUT = frozenset(
 )
 """Commands that only say how something looks."""
 _SAME = {
-    "dfrac": r"\frac", "tfrac": r"\frac", "cfrac": r"\frac", "dbinom": r"\binom", "tbinom": r"\binom",
+    "dfrac": r"\frac", "tfrac": r"\frac", "cfrac": r"\frac", "nicefrac": r"\frac",
+    "sfrac": r"\frac", "dbinom": r"\binom", "tbinom": r"\binom",
     "le": "<=", "leq": "<=", "leqslant": "<=", "ge": ">=", "geq": ">=", "geqslant": ">=", "lt": "<",
     "gt": ">", "ne": "!=", "neq": "!=", "rightarrow": r"\to", "varnothing": r"\emptyset",
     "ldots": "...",

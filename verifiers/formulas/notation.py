@@ -87,7 +87,7 @@ _PLAIN = frozenset("\\${~")
 """Without any of these there is no layout."""
 _MARKS = re.compile(r"\*\*|__|`")
 _SHORT_FRACTION = re.compile(r"\\[dtc]?frac\s*(\d)\s*(?:(\d)|(?=\{))")
-_WIDE_FRACTION = re.compile(r"\\[dtc]frac(?![a-zA-Z])")
+_WIDE_FRACTION = re.compile(r"\\(?:[dtcs]|nice)frac(?![a-zA-Z])")
 _PLAIN_TEX_FRACTION = re.compile(r"\{([^{}]*)\\over(?![a-zA-Z])([^{}]*)\}")
 _PLAIN_TEX_CHOICE = re.compile(r"\{([^{}]*)\\choose(?![a-zA-Z])([^{}]*)\}")
 _SHORT_ROOT = re.compile(r"\\sqrt\s*(\d)(?=\d)")
