@@ -4,8 +4,8 @@ r"""Gold answers of public sets, each against itself in other layouts and with o
 
 FOLDER has a jsonl file for each set, whose rows have the gold answer in `answer`, or in the last box
 of `solution`. It prints for each set how many of its golds pass in a layout, and how many changed ones
-pass for berry and for math-verify. A change that leaves the value as it is, such as -0, counts too: look at
-what is printed before it is called a false pass.
+pass for berry and for math-verify. A change that leaves the value as it is, such as -0, counts too:
+look at what is printed before it is called a false pass.
 """
 
 import asyncio

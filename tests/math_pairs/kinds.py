@@ -144,6 +144,15 @@ SAME: Pairs = {
         (r"2k\pi+\frac{3\pi}{2}, k \in\mathbb{Z}", r"2n\pi-\frac{\pi}{2}, n\in\mathbb{Z}"),
         (r"k\pi, k \in \mathbb{Z}", r"-k\pi, k\in\mathbb{Z}"),
     ),
+    "commands that lost the space behind them": (
+        (r"x^{-1/3}(c_{1}+c_{2}\lnx)", r"c_1x^{-\frac13}+c_2x^{-\frac13}\ln x"),
+        (r"2\cos(\pit+\pi/3)", r"2\cos\left(\frac{\pi}{3}+\pi t\right)"),
+        (r"\sqrt{4\piG\rho_{0}r_{0}^{2}}", r"2r_0\sqrt{\pi G\rho_0}\cdot\frac{\sqrt{r_0^2}}{r_0}"),
+    ),
+    "an equals sign with nothing before it": (
+        (r"=\frac{\ln(2)}{0.1}=10\ln(2)", r"10\ln2"),
+        ("5", "=5"),
+    ),
     "derivatives": (
         (r"\frac{d x}{d t}=k x-a", r"((d x)/(d t))=k x-a"),
         (r"m \frac{d v}{d t}+b v=f", "m(dv)/(dt)+bv=f"),

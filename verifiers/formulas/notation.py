@@ -111,7 +111,8 @@ def plain(text: str) -> str:
     text = ascii_signs(halved_backslashes(text))
     text = _TYPED_TIMES.sub(r"\\times ", join_thousands(_without_layout(text)))
     text = _TYPED_DERIVATIVE.sub(_derivative, text) if "d" in text and "/" in text else text
-    return _without_ending(text).strip()
+    text = _without_ending(text).strip()
+    return text[1:].lstrip() if text.startswith("=") and text[1:2] != "=" else text
 
 
 def _derivative(match: "re.Match[str]") -> str:

@@ -44,6 +44,9 @@ _SIGNS = {
     "dotsb": "dots", "rightarrow": "to", "to": "to", "rbrack": "]", "lparen": "(", "rparen": ")",
     "&": "&", "\\": "\\\\", "$": "$",
 }  # fmt: skip
+_GLUED_COMMANDS = (FUNCTIONS - {"Im", "Re", "abs", "max", "min"}) | _GREEK | {"pi", "cdot", "times"}
+_KNOWN = FUNCTIONS | _GREEK | frozenset(_CONSTANTS) | frozenset(_SIGNS)
+_MOST_GLUED = 3
 _BASES = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 _TEXT_COMMANDS = (
     "text|mathrm|mbox|textrm|textbf|textit|mathbf|mathit|mathsf|operatorname\\*?|hbox|textnormal|bm"
@@ -150,7 +153,7 @@ def _tokens_of(
     if found := match["environment"]:
         return [Token(found, match["environment_name"], spaced)]
     if found := match["command"]:
-        return [_command(found, spaced)]
+        return _commands(found, spaced)
     if found := match["letters"]:
         return _letters(found, before, spaced, formula)
     sign = {"==": "=", "**": "^"}.get(match["sign"], match["sign"])
@@ -205,6 +208,16 @@ _NUMBERS = {
     "bracketed_numeral": _numeral,
     "based_numeral": _numeral,
 }
+
+
+def _commands(name: str, spaced: bool) -> list[Token]:
+    r"""A command, or one with letters that lost the space before them: `\pit` for `\pi t`."""
+    if name not in _KNOWN and len(name) > 2:
+        for end in range(len(name) - 1, 1, -1):
+            if name[:end] in _GLUED_COMMANDS and len(name) - end <= _MOST_GLUED:
+                letters = [Token("name", letter, False) for letter in name[end:]]
+                return [_command(name[:end], spaced), *letters]
+    return [_command(name, spaced)]
 
 
 def _command(name: str, spaced: bool) -> Token:
