@@ -182,6 +182,16 @@ SAME: Pairs = {
         ("0<f(x)<1", "(0,1)"),
     ),
     "an equation may be turned": (("f(x)=2x", "2x=f(x)"), ("y=x+1", "x+1=y")),
+    "more of the same kinds": (
+        (r"f^{-1}(x)=\frac{x-1}{2}", r"\frac{x-1}{2}"),
+        (r"n\equiv 1,3 \pmod 8", r"n \equiv 3,9 \pmod 8"),
+        (r"x=\frac{\pi}{6}+n\pi", r"x=\frac{\pi}{6}+n\pi, n \in \mathbb{Z}"),
+        (r"\frac{\pi}{6}+n\pi, n \in \mathbb{Z}", r"\frac{\pi}{6}+k\pi"),
+        (r"\{(x,y) \mid y=x\}", r"\{(x,y): y=x\}"),
+        (r"\{x \in R \mid x \ge 1\}", r"[1,\infty)"),
+        (r"P(X=2)=\frac14", r"P\left(X=2\right)=0.25"),
+        ("x<-5", "-x>5"),
+    ),
     "cases": (
         (r"\begin{cases}1 & x>0\\0 & x\le0\end{cases}", r"\begin{cases}0 & x\le0\\1 & x>0\end{cases}"),
         (
@@ -346,6 +356,19 @@ OTHER: Pairs = {
         ("x=1, y=2; x=3, y=4", "x=1, y=4; x=3, y=2"),
         (r"x=-5,\ p=\frac{14}{3}", r"x=\frac{14}{3}, p=-5"),
     ),
+    "more of the same kinds": (
+        (r"P(X=2)=\frac14", r"P(X=3)=\frac14"),
+        ("f(2)=5", "f(3)=5"),
+        ("5", "-t=5"),
+        ("x>5", "-x>5"),
+        (r"y \in (0,1]", r"-y\in(0,1]"),
+        ("1,234", "1, 234"),
+        ("2,3,5", "2,3"),
+        (r"5.93\text{ MiB}", r"5.93\text{ MB}"),
+        (r"n\equiv 1,3 \pmod 8", r"n \equiv 1,5 \pmod 8"),
+        (r"11:30 \text{ P.M.}", r"11:30 \text{ A.M.}"),
+        (r"10^{10^{100}}", r"10^{100}"),
+    ),
     "thousands": (
         (r"111, \! 111, \! 111", "111"),
         (r"111, \! 111, \! 111", r"111,\!111,\!112"),
@@ -429,6 +452,7 @@ OTHER: Pairs = {
 }
 
 UNDECIDED: Pairs = {
+    "letters that may be integers": ((r"n\pi", r"k\pi, k\in\mathbb{Z}"),),
     "an equation of a letter with itself": ((r"y=\pm x", r"x=\pm x"),),
     "signs that nobody can read": (
         (r"A \perp B", r"A \parallel B"),

@@ -46,6 +46,7 @@ _FUNCTIONS_BY_NAME = frozenset("f g h F G H P E V p q T phi psi Phi varphi f' g'
 _DIFFERENTIAL = re.compile(r"d(?:[a-zA-Z]|theta|phi|omega|alpha|beta|tau|rho|sigma|lambda)\d*")
 _CONDITIONAL = frozenset(["if", "for", "when", "where"])
 _OTHERWISE = frozenset(["otherwise", "else"])
+_INVERSE = ["^", "{", "-", "1", "}", "("]
 _BEFORE_NAMES = frozenset([",", ";", "and", "or", "(", "[", "\\{"])
 _OPAQUE = frozenset("f g h zeta phi varphi psi Phi Psi Gamma".split())
 """Letters that are functions before a bracket; nothing is known of their values."""
@@ -180,6 +181,9 @@ class AtomReader(Cursor, ABC):
         while self.next.kind == "'":
             self.take()
             name += "'"
+        if name in _OPAQUE and [one.text for one in self._tokens[start + 1 : start + 7]] == _INVERSE:
+            self.position += len(_INVERSE) - 1
+            name += "'-1"
         if self.next.kind == "(" and (not self.next.spaced or name in _OPAQUE):
             return self._named_function(name, start)
         return Variable(name)
@@ -198,13 +202,14 @@ class AtomReader(Cursor, ABC):
         if last and name in _OPAQUE and _is_argument(inside):
             self.position = end + 1
             return Variable(f"{name}({inside[0].text})")
-        if named and first and (name in _FUNCTIONS_BY_NAME or states or (simple and name != "x")):
+        by_name = name in _FUNCTIONS_BY_NAME or name.endswith("'-1")
+        if named and first and (by_name or states or (simple and name != "x")):
             self.position = end + 1
             return Variable(name + "(" + "".join(token.text for token in inside) + ")")
         if start == 0 and name.isupper() and any(token.kind == "," for token in inside):
             self.take()
             return self._bracketed("(")  # a point with its name, as in `P(3, 4)`
-        if name in _OPAQUE or name.endswith("'") or _is_argument(inside):
+        if name in _OPAQUE or "'" in name or _is_argument(inside):
             self.take()
             self.enter()
             inner = self._bracketed("(")
@@ -272,7 +277,7 @@ class AtomReader(Cursor, ABC):
         if (
             isinstance(element, Relation)
             and element.signs == ("in",)
-            and element.sides[1] == NamedSet("R")
+            and element.sides[1] in (NamedSet("R"), Variable("R"))
         ):
             element = element.sides[0]
         if isinstance(element, Variable) and element.name.partition("_")[0] in used:

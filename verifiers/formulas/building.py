@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from verifiers.formulas.nodes import (
     Apply,
+    Congruence,
     Constant,
     Formula,
     Items,
@@ -46,6 +47,17 @@ def product(left: Formula, right: Formula) -> Formula:
     if isinstance(left, Apply) and left.name == "mul":
         return Apply("mul", (*left.args, right))
     return Apply("mul", (left, right))
+
+
+def residues(items: Sequence[Formula]) -> Congruence | None:
+    """`x = 1, 3 (mod 8)`; None where it is no such list."""
+    first, last = items[0], items[-1]
+    if not (isinstance(last, Congruence) and last.left is None and isinstance(first, Relation)):
+        return None
+    between = items[1:-1]
+    if first.signs != ("=",) or any(isinstance(one, Relation | Congruence) for one in between):
+        return None
+    return Congruence(first.sides[0], Items((first.sides[1], *between, last.right)), last.modulus)
 
 
 def solutions(items: Sequence[Formula], between: Sequence[AbstractSet[str]]) -> Items | None:

@@ -24,6 +24,7 @@ from verifiers.formulas.building import (
     product,
     proper_fraction,
     quotient,
+    residues,
     solutions,
     sum_of,
     with_unit,
@@ -115,7 +116,7 @@ class Parser(AtomReader):
             items.append(self.read_chain())
         if len(items) == 1:
             return items[0]
-        return solutions(items, between) or Items(tuple(items), joiner=joiner)
+        return residues(items) or solutions(items, between) or Items(tuple(items), joiner=joiner)
 
     def read_chain(self) -> Formula:
         """Sides between relation signs, or one."""

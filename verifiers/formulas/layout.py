@@ -92,10 +92,20 @@ def _read(text: str) -> tuple[str, ...]:
         return ()
     while signs and signs[-1] in _ENDING:
         signs.pop()
+    signs = _with_one_sign_of_conditions(signs)
     num_bars = sum(sign in ("|", "left|", "right|") for sign in signs)
     if num_bars <= _CLEAR_BARS:
         signs = ["|" if sign in ("left|", "right|") else sign for sign in signs]
     return tuple(signs)
+
+
+def _with_one_sign_of_conditions(signs: list[str]) -> list[str]:
+    """`{x: x > 2}` as `{x | x > 2}`."""
+    depth, found = 0, []
+    for sign in signs:
+        depth += (sign == r"\{") - (sign == r"\}")
+        found.append("|" if sign == ":" and depth == 1 else sign)
+    return found
 
 
 _remembered = lru_cache(maxsize=4096)(_read)

@@ -157,7 +157,7 @@ def _values(assignment: Assignment, left: str, right: str) -> Items | None:
 def compare_families(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
     """`k pi, k in Z` and `n pi, n in Z`; that others are different is not shown."""
     if not (isinstance(gold, Family) and isinstance(answer, Family)):
-        return unknown("a family of values is compared with something else")
+        return _compare_with_member(gold, answer, comparer)
     if gold.domain == answer.domain:
         parameter = Variable(gold.parameter)
         integers = gold.domain == NamedSet("Z")
@@ -166,6 +166,23 @@ def compare_families(gold: Structure, answer: Structure, comparer: Comparer) -> 
             if comparer.compare(structure_of(gold.member), structure_of(renamed)).equal is Equal.YES:
                 return yes("the same family of values")
     return unknown("it cannot be told whether the families of values are the same")
+
+
+def _compare_with_member(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
+    """`k pi, k in Z` and `n pi`, which does not say that n is an integer but means it."""
+    family, other = (gold, answer) if isinstance(gold, Family) else (answer, gold)
+    value = named_value(other)
+    if isinstance(family, Family) and family.domain == NamedSet("Z") and isinstance(value, ATOMS):
+        letters = _INTEGERS if family is gold else frozenset([family.parameter])
+        for letter in variables(value) & letters:
+            member = _put(family.member, {family.parameter: Variable(letter)})
+            if comparer.compare(named_value(structure_of(member)), value).equal is Equal.YES:
+                return yes("the same family of values")
+    return unknown("a family of values is compared with something else")
+
+
+_INTEGERS = frozenset("klmn")
+"""Letters that are integers where nothing else is said."""
 
 
 def _renumbered(parameter: Formula) -> Iterator[Formula]:
