@@ -387,6 +387,7 @@ OTHER: Pairs = {
         ("y'+2y=0", "y+2y'=0"),
         (r"\bar{x}=4, \bar{y}=5", r"\bar{x}=5, \bar{y}=4"),
     ),
+    "a name without its accent": ((r"\hat{y}=0.28 x-0.64", r"\bar{y}=0.28 x-0.64"),),
     "other functions": (
         ("f(x)=x, f(x)=2-x", "f(x)=x, f(x)=3-x"),
         ("$f(n)=n$, $g(n)=1$", "f(n)=1, g(n)=n"),
@@ -452,6 +453,12 @@ OTHER: Pairs = {
 }
 
 UNDECIDED: Pairs = {
+    "an interval without its brackets": (
+        (r"(-\infty,0)", r"-\infty,0"),
+        (r"(0,+\infty)", r"0,+\infty"),
+    ),
+    "a denial before equations": (("x=1, x=2", "not x=1, x=2"), ("y=1", "not y=1")),
+    "units of another power": ((r"45 \text{ units}^2", r"45 \text{ units}"),),
     "letters that may be integers": ((r"n\pi", r"k\pi, k\in\mathbb{Z}"),),
     "an equation of a letter with itself": ((r"y=\pm x", r"x=\pm x"),),
     "signs that nobody can read": (

@@ -67,7 +67,7 @@ _APART = re.compile(
 _DOLLARS = re.compile(r"(?<!\\)(?:\${1,2}|\\[()\[\]])")
 _BACKSLASHES = re.compile(r"\\+")
 _DOUBLED = re.compile(
-    r"\\\\(?:[a-zA-Z]{3}|(?:pi|mu|nu|xi|le|ge|ne|in|to|pm|mp|ln|lg)(?![a-zA-Z])|[%{}$!;])"
+    r"\\\\(?:[a-zA-Z]{3}|(?:pi|mu|nu|xi|le|ge|ne|in|to|pm|mp|ln|lg)(?![a-zA-Z])|[%{}$!;:,])"
 )
 """What a doubled backslash stands before, other than one that ends a row."""
 _ROW_SPACING = re.compile(r"(?<=\\\\)\[-?[\d.]+[a-z]{2}\]")

@@ -237,7 +237,7 @@ def _accented(accent: str, letter: str, spaced: bool) -> Token:
     """A letter under an accent, which is a name of its own."""
     if letter.startswith("\\") and _command(letter[1:], spaced).kind != "name":
         raise Unreadable(f"an accent over {letter}")
-    return Token("name", f"{_ACCENTS[accent]}({letter.lstrip(chr(92))})", spaced)
+    return Token("name", f"{_ACCENTS[accent]} {letter.lstrip(chr(92))}", spaced)
 
 
 def _styled(content: str, style: str, spaced: bool) -> list[Token]:
@@ -290,6 +290,7 @@ def _letters(text: str, before: Token | None, spaced: bool, formula: bool) -> li
         or "-" in text
         or (before is not None and (find_unit(text) or is_power_word(text)))
         or (spaced and _is_wordy(text))
+        or (before is None and lower in _DENIALS)
     ):
         return [Token("word", text, spaced)]
     return [Token("name", letter, spaced and not i) for i, letter in enumerate(text)]
@@ -305,6 +306,7 @@ def _is_wordy(text: str) -> bool:
     return text.lower() in _SHORT_WORDS
 
 
+_DENIALS = frozenset(["not", "no", "non", "ne"])
 _SHORT_WORDS = frozenset(
     (
         "is if of to in at on by the for no not yes all any per day way men man box red one two "

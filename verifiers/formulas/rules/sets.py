@@ -13,7 +13,7 @@ from verifiers.formulas.nodes import (
     NamedSet,
 )
 from verifiers.formulas.numeric import variables
-from verifiers.formulas.regions import Region
+from verifiers.formulas.regions import INFINITY, Region
 from verifiers.formulas.rules.values import has_decimals
 from verifiers.formulas.statements import Structure
 from verifiers.formulas.structures import named_value, region_of, structure_of
@@ -57,6 +57,8 @@ def compare_items(gold: Structure, answer: Structure, comparer: Comparer) -> Com
         return no("a set is compared with a tuple")
     if kinds == {"tuple"} and (one.left, one.right) != (other.left, other.right):
         return no("other brackets")
+    if kinds == {"bare", "tuple"} and any(map(_is_infinite, (*one.items, *other.items))):
+        return unknown("a list without brackets may be an interval or its ends")
     if "tuple" in kinds and "or" in (one.joiner, other.joiner):
         return no("alternatives are compared with a tuple")
     if "tuple" in kinds or (kinds == {"bare"} and comparer.context.conventions.list_order == "kept"):
@@ -82,6 +84,11 @@ def _compare_alternatives(one: Structure, other: Structure, comparer: Comparer) 
     return all_equal(
         found, "equal in every way it is written", "a list is compared with something else"
     )
+
+
+def _is_infinite(formula: Formula) -> bool:
+    inner = formula.args[0] if isinstance(formula, Apply) and formula.name == "neg" else formula
+    return inner == INFINITY
 
 
 def _has_several_parts(items: Items) -> bool:

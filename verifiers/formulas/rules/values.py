@@ -127,6 +127,8 @@ def _may_count_the_same(one: Unit, other: Unit) -> bool:
         if unit.measures and counted.noun and not counted.measures:
             return False
     words = [{word.rstrip("s") for word in unit.noun.split()} for unit in (one, other)]
+    if all(words) and (words[0] ^ words[1]) & {"square", "cubic"}:
+        return False
     return words[0] <= words[1] or words[1] <= words[0]
 
 
