@@ -9,6 +9,7 @@ mean. In doubt the signs differ: `x_1 2` and `x_{12}`, `1 2` and `12`, `\mathbb{
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import accumulate
 
 from verifiers.formulas.notation import (
     SPACING,
@@ -64,6 +65,7 @@ _NUM_ARGUMENTS = {"\\frac": 2, "\\binom": 2, "^": 1, "_": 1} | {
 }
 _SHORT = 3
 """Letters that are variables side by side, with or without spaces; longer runs are words."""
+_OPERATIONS = frozenset(["+", "-", "/", r"\pm", r"\mp"])
 _ENDING = frozenset(".,;:")
 _CLEAR_BARS = 2
 """Bars of which it is clear which belong together, also without `\\left` and `\\right`."""
@@ -92,11 +94,22 @@ def _read(text: str) -> tuple[str, ...]:
         return ()
     while signs and signs[-1] in _ENDING:
         signs.pop()
+    signs = _without_braces_around(signs)
     signs = _with_one_sign_of_conditions(signs)
     num_bars = sum(sign in ("|", "left|", "right|") for sign in signs)
     if num_bars <= _CLEAR_BARS:
         signs = ["|" if sign in ("left|", "right|") else sign for sign in signs]
     return tuple(signs)
+
+
+def _without_braces_around(signs: list[str]) -> list[str]:
+    """Without a pair of braces that holds all of it."""
+    while signs[:1] == ["{"]:
+        depths = list(accumulate((sign == "{") - (sign == "}") for sign in signs))
+        if depths.index(0) < len(signs) - 1:
+            break
+        signs = signs[1:-1]
+    return signs
 
 
 def _with_one_sign_of_conditions(signs: list[str]) -> list[str]:
@@ -143,6 +156,8 @@ class _Reader:
             raise _Nested
         found = self._group() if piece == "{" else self._with_arguments(piece)
         self._depth -= 1
+        if piece == "{" and not _OPERATIONS.isdisjoint(found):
+            return ["{", *found, "}"]  # `{a+b}c` is set like `a+bc`, and may be meant as a product
         return found
 
     def _group(self) -> list[str]:
@@ -180,7 +195,7 @@ class _Reader:
             return []
         piece = self._pieces[self._position]
         if piece[0] in "{\\" or len(piece) == 1:
-            return self._next()
+            return _without_braces_around(self._next())
         if command in "^_" and piece[0].isdigit():
             self._position += 1
             return ["unbraced", piece]  # `x^10` as typed, or `x^1 0` as set

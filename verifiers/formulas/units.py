@@ -174,10 +174,10 @@ def read_unit(text: str) -> Unit | None:
         elif part == "1" and position == 1:
             continue
         elif part == "^" and nouns:
-            power = {"2": "square", "3": "cubic"}.get("".join(parts[position : position + 1]))
-            if power is None:
+            named = {"2": "square", "3": "cubic"}.get("".join(parts[position : position + 1]))
+            if named is None:
                 return None
-            nouns.append(power)
+            nouns.append(named)
             position += 1
         elif (found := find_unit(part)) and not (
             lower == "in" and position < len(parts) and parts[position].isalpha()
