@@ -1,5 +1,6 @@
 """Rules for sets, lists, tuples, matrices and regions of the real line."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from verifiers.formulas.comparison import Comparer, Comparison, all_equal, no, unknown, yes
@@ -18,6 +19,8 @@ from verifiers.formulas.rules.values import has_decimals
 from verifiers.formulas.statements import Structure
 from verifiers.formulas.structures import named_value, region_of, structure_of
 
+_MOST_COUNTED = 30
+"""Items of a list of which each is compared with each to count them."""
 _DOTS = Apply("dots", ())
 
 
@@ -147,6 +150,11 @@ def _as_often(gold: Sequence[Formula], answer: Sequence[Formula], comparer: Comp
     """Whether each item of the gold answer is in the answer as often, if all of them are there."""
     if len(gold) != len(answer):
         return False
+    values = [[exact_or_none(item) for item in items] for items in (gold, answer)]
+    if all(None not in one for one in values):
+        return len(set(values[0])) == len(gold) or Counter(values[0]) == Counter(values[1])
+    if len(gold) > _MOST_COUNTED:
+        return len(set(gold)) == len(set(answer)) == len(gold)
     ours, theirs = list(map(structure_of, gold)), list(map(structure_of, answer))
     return all(_count(item, ours, comparer) == _count(item, theirs, comparer) for item in ours)
 
