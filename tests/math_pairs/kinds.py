@@ -153,6 +153,15 @@ SAME: Pairs = {
         (r"=\frac{\ln(2)}{0.1}=10\ln(2)", r"10\ln2"),
         ("5", "=5"),
     ),
+    "a sentence before the formula": (
+        (r"\frac12", r"\text{The probability is } \frac12"),
+        ("x=5", r"\text{The solution is } x=5"),
+        (r"2\pi", r"\text{Thus the area equals } 2\pi"),
+    ),
+    "units behind a formula": (
+        (r"3.0 \times 10^8 m/s", r"3\times10^{8}\,\mathrm{m/s}"),
+        (r"\frac{37}{4} m", r"9.25 \text{ m}"),
+    ),
     "derivatives": (
         (r"\frac{d x}{d t}=k x-a", r"((d x)/(d t))=k x-a"),
         (r"m \frac{d v}{d t}+b v=f", "m(dv)/(dt)+bv=f"),
@@ -388,6 +397,8 @@ OTHER: Pairs = {
         (r"\bar{x}=4, \bar{y}=5", r"\bar{x}=5, \bar{y}=4"),
     ),
     "a name without its accent": ((r"\hat{y}=0.28 x-0.64", r"\bar{y}=0.28 x-0.64"),),
+    "another value behind a sentence": ((r"\frac12", r"\text{The probability is } \frac13"),),
+    "units behind a formula": ((r"3.0 \times 10^8 m/s", r"3\times10^{8}\,\mathrm{cm/s}"),),
     "other functions": (
         ("f(x)=x, f(x)=2-x", "f(x)=x, f(x)=3-x"),
         ("$f(n)=n$, $g(n)=1$", "f(n)=1, g(n)=n"),
@@ -453,6 +464,7 @@ OTHER: Pairs = {
 }
 
 UNDECIDED: Pairs = {
+    "a sentence that denies": ((r"\frac12", r"\text{The probability is not } \frac12"),),
     "an interval without its brackets": (
         (r"(-\infty,0)", r"-\infty,0"),
         (r"(0,+\infty)", r"0,+\infty"),
