@@ -158,6 +158,11 @@ SAME: Pairs = {
         ("x=5", r"\text{The solution is } x=5"),
         (r"2\pi", r"\text{Thus the area equals } 2\pi"),
     ),
+    "inequalities that hold together": (
+        ("x>1, x<5", "1<x<5"),
+        (r"\{x \mid x \geq 3\},\{x \mid x \geq 0\}", r"\{x\mid x\ge0\}, \{x\mid x\ge3\}"),
+        (r"x<1, x>2", r"(-\infty,1)\cup(2,\infty)"),
+    ),
     "units behind a formula": (
         (r"3.0 \times 10^8 m/s", r"3\times10^{8}\,\mathrm{m/s}"),
         (r"\frac{37}{4} m", r"9.25 \text{ m}"),
@@ -398,6 +403,14 @@ OTHER: Pairs = {
     ),
     "a name without its accent": ((r"\hat{y}=0.28 x-0.64", r"\bar{y}=0.28 x-0.64"),),
     "another value behind a sentence": ((r"\frac12", r"\text{The probability is } \frac13"),),
+    "parts that one part contains": (
+        (r"\{x \mid x \geq 3\},\{x \mid x \geq 0\}", r"\{x \mid x \geq 3\},\{x \mid x > 0\}"),
+        (r"x\ge3, x\ge0", r"x\ge3"),
+    ),
+    "names of functions": (
+        (r"V(X)=\frac{20}{9}, D(X)=3", r"x(X)=\frac{20}{9}, D(X)=3"),
+        (r"y=\frac{c}{x-c} \quad y \equiv-1", r"y=\frac{c}{m-c} \quad y \equiv-1"),
+    ),
     "units behind a formula": ((r"3.0 \times 10^8 m/s", r"3\times10^{8}\,\mathrm{cm/s}"),),
     "other functions": (
         ("f(x)=x, f(x)=2-x", "f(x)=x, f(x)=3-x"),

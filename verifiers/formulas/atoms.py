@@ -198,12 +198,13 @@ class AtomReader(Cursor, ABC):
         first = before in _BEFORE_NAMES
         # `2x = f(x)`, but not `y = f(x)`, says what a function is.
         last = before == "=" and start > 2 and end + 1 == len(self._tokens)
+        is_call = _is_argument(inside) and inside[0].text != name
         states = any(token.kind == "=" for token in inside)  # as in `P(X = 2)`
         if last and name in _OPAQUE and _is_argument(inside):
             self.position = end + 1
             return Variable(f"{name}({inside[0].text})")
         by_name = name in _FUNCTIONS_BY_NAME or name.endswith("'-1")
-        if named and first and (by_name or states or (simple and name != "x")):
+        if named and first and (by_name or states or (simple and (name != "x" or is_call))):
             self.position = end + 1
             return Variable(name + "(" + "".join(token.text for token in inside) + ")")
         if start == 0 and name.isupper() and any(token.kind == "," for token in inside):

@@ -61,7 +61,7 @@ SPACING = re.compile(r"(?<!\\)\\(?:[,;:! >]|q?quad|(?:hspace\*?|phantom)\{[^{}]*
 """Commands that only set signs apart."""
 _APART = re.compile(
     r"(=[^=,;]*[^=,;+\-*/<>(\\\s])[ \t]*+(?:\\q?quad(?![a-zA-Z])\s*+|\\\\\s*+|\n\s*+)++"
-    r"(?=\\?[a-zA-Z](?:[^=<>,;\s]|\s(?![=<>])){0,20}\s*=)"
+    r"(?=\\?[a-zA-Z](?:[^=<>,;\s]|\s(?![=<>])){0,20}\s*(?:=|\\equiv))"
 )
 """What separates two equations that have neither a comma nor a word between them."""
 _DOLLARS = re.compile(r"(?<!\\)(?:\${1,2}|\\[()\[\]])")
@@ -153,7 +153,7 @@ def _without_ending(text: str) -> str:
 
 
 def _without_layout(text: str) -> str:
-    if text.count("=") > 1:
+    if "=" in text:
         text = _equations_separated(text)
     if not _PLAIN.isdisjoint(text):
         text = without_math_delimiters(text)

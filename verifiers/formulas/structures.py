@@ -136,6 +136,8 @@ def _of_equalities(relation: Relation) -> Structure:
     sides = _with_positive_name(sides)
     separate = variables(sides[0]).isdisjoint(variables(sides[-1]))
     for name, others in ((_name_of(sides[0]), sides[1:]), (_name_of(sides[-1]), sides[:-1])):
+        if name and separate and any(name in variables(side) for side in others[:-1]):
+            raise Unreadable("a chain of equalities in which a name stands for itself")
         if name and separate:
             value = _common_value(others)
             return value if isinstance(value, Contradiction) else Named(name, value)
@@ -254,6 +256,8 @@ def _of_items(items: Items) -> Structure:
     names = {part.name for part in parts if isinstance(part, Named)}
     if not items.left and len(regions) == len(parts) and len(names) <= 1:
         whole = _joined_regions(regions, items.joiner)
+        if items.joiner == "," and whole in regions and len(set(regions)) > 1:
+            return written_out(items)  # one of them says it all: these are answers to several questions
         return Named(names.pop(), whole) if names else whole
     if not items.left and (special := _of_parts(parts, items)) is not None:
         return special
