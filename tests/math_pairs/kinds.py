@@ -158,6 +158,12 @@ SAME: Pairs = {
         ("x=5", r"\text{The solution is } x=5"),
         (r"2\pi", r"\text{Thus the area equals } 2\pi"),
     ),
+    "chains of equalities": (
+        ("10", "m+n=3+7=10"),
+        ("t=5", "t=(3+7)/2=5"),
+        ("(x+1)^2", "x^2+2x+1=(x+1)(x+1)=(x+1)^2"),
+        ("24", r"A=\frac{1}{2}bh=24"),
+    ),
     "inequalities that hold together": (
         ("x>1, x<5", "1<x<5"),
         (r"\{x \mid x \geq 3\},\{x \mid x \geq 0\}", r"\{x\mid x\ge0\}, \{x\mid x\ge3\}"),
@@ -403,6 +409,7 @@ OTHER: Pairs = {
     ),
     "a name without its accent": ((r"\hat{y}=0.28 x-0.64", r"\bar{y}=0.28 x-0.64"),),
     "another value behind a sentence": ((r"\frac12", r"\text{The probability is } \frac13"),),
+    "a chain that begins with a multiple": (("t=10", "2t=3+7=10"),),
     "parts that one part contains": (
         (r"\{x \mid x \geq 3\},\{x \mid x \geq 0\}", r"\{x \mid x \geq 3\},\{x \mid x > 0\}"),
         (r"x\ge3, x\ge0", r"x\ge3"),
@@ -477,6 +484,7 @@ OTHER: Pairs = {
 }
 
 UNDECIDED: Pairs = {
+    "a chain that begins with a multiple": (("10", "2t=3+7=10"),),
     "a sentence that denies": ((r"\frac12", r"\text{The probability is not } \frac12"),),
     "an interval without its brackets": (
         (r"(-\infty,0)", r"-\infty,0"),

@@ -145,6 +145,9 @@ def _of_equalities(relation: Relation) -> Structure:
         return _common_value(sides)
     if len(sides) == 2:
         return structure_of(sides[1]) if same_value(*sides) is Equal.YES else Equation(*sides)
+    if variables(sides[0]) and variables(sides[0]) != variables(sides[1]):
+        value = _common_value(sides[1:])  # `2t = 3 + 7 = 10` is an equation of t
+        return value if isinstance(value, Contradiction) else Equation(sides[0], sides[-1])
     return _common_value(sides)
 
 
