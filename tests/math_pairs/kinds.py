@@ -158,6 +158,11 @@ SAME: Pairs = {
         ("x=5", r"\text{The solution is } x=5"),
         (r"2\pi", r"\text{Thus the area equals } 2\pi"),
     ),
+    "approximations that are rounded or cut off": (
+        (r"\frac{17}{7}", r"\frac{17}{7} \approx 2.43"),
+        (r"\frac{17}{7}", r"\frac{17}{7} \approx 2.42"),
+        (r"\frac{5}{8}", r"\frac58 \approx 0.63"),
+    ),
     "chains of equalities": (
         ("10", "m+n=3+7=10"),
         ("t=5", "t=(3+7)/2=5"),
@@ -484,6 +489,10 @@ OTHER: Pairs = {
 }
 
 UNDECIDED: Pairs = {
+    "an approximation whose last digit is wrong": (
+        (r"\sin(78.95^\circ) \approx 0.981", r"\sin(78.95^\circ) \approx 0.982"),
+        (r"\sqrt2", r"\sqrt2 \approx 1.42"),
+    ),
     "a chain that begins with a multiple": (("10", "2t=3+7=10"),),
     "a sentence that denies": ((r"\frac12", r"\text{The probability is not } \frac12"),),
     "an interval without its brackets": (

@@ -48,8 +48,8 @@ from verifiers.formulas.statements import (
 _MOST_ITEMS = 200
 _ROUGHLY = 0.06
 """The relative error of what is said to be about equal."""
-_MOST_UNITS_OFF = 2
-"""In the last place of an approximation."""
+_ROUNDED, _CUT_OFF = 0.501, 1
+"""Units of the last place that an approximation may be off."""
 
 
 def structure_of(formula: Formula) -> Structure:
@@ -187,7 +187,9 @@ def _is_far_off(exact: Formula, about: Formula) -> bool:
     places = about.places if isinstance(about, Number) else None
     if error > _ROUGHLY * max(abs(value), abs(other)):
         return True
-    if places is not None and error * 10**places > _MOST_UNITS_OFF:
+    # Digits may be rounded, or cut off.
+    most = _CUT_OFF if abs(other) < abs(value) else _ROUNDED
+    if places is not None and error * 10**places > most:
         raise Unreadable("an approximation is less exact than it is written")
     return False
 
