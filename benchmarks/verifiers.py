@@ -255,6 +255,11 @@ async def _verdicts_of_berry(pairs: list[Pair]) -> list[Outcome]:
     return list(outcomes)
 
 
+async def judge_by_math_verify_in_time(checks: list[Check]) -> list[bool | None]:
+    """math-verify's answers; None where it took too long."""
+    return [answer and answer[0] for answer in await _ask_math_verify(checks)]
+
+
 async def _ask_math_verify(checks: list[Check]) -> list[tuple[bool, float] | None]:
     """Its answers and seconds, from a process that is killed when it takes too long; None then."""
     workers = ProcessWorkers(

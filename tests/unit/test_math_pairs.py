@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from tests.math_pairs import CONVENTIONS, PAIRS, Pair
+from tests.math_pairs.kinds import OTHER, SAME, UNDECIDED
 from tests.math_pairs.traps import EQUAL, NEVER_EQUAL
 from verifiers import Outcome, Target
 from verifiers.math import MathVerifier
@@ -70,3 +71,22 @@ async def test_what_is_equal_passes(verifier: MathVerifier, reason: str) -> None
     outcomes = await outcomes_of(verifier, EQUAL[reason])
     pairs = zip(EQUAL[reason], outcomes, strict=True)
     assert not [(pair, outcome) for pair, outcome in pairs if outcome is not Outcome.PASS]
+
+
+@pytest.mark.parametrize(
+    ("reason", "pairs", "expected"),
+    [
+        pytest.param(reason, pairs, expected, id=f"{reason}-{expected.value}")
+        for kinds, expected in (
+            (SAME, Outcome.PASS),
+            (OTHER, Outcome.FAIL),
+            (UNDECIDED, Outcome.ABSTAIN),
+        )
+        for reason, pairs in kinds.items()
+    ],
+)
+async def test_each_kind_has_its_outcome(
+    verifier: MathVerifier, reason: str, pairs: tuple[tuple[str, str], ...], expected: Outcome
+) -> None:
+    found = zip(pairs, await outcomes_of(verifier, pairs), strict=True)
+    assert not [(reason, pair, outcome) for pair, outcome in found if outcome is not expected]

@@ -1,12 +1,15 @@
 """Reads the atoms of an answer: numbers, names, brackets, functions, matrices."""
 
+import re
 from abc import ABC, abstractmethod
 from fractions import Fraction
 
 from verifiers.formulas.building import determinant, divide, negative, numeral
+from verifiers.formulas.calls import call
 from verifiers.formulas.cursor import END, Cursor
 from verifiers.formulas.nodes import (
     Apply,
+    Cases,
     Constant,
     Formula,
     Items,
@@ -16,6 +19,7 @@ from verifiers.formulas.nodes import (
     Relation,
     Unreadable,
     Variable,
+    Words,
 )
 from verifiers.formulas.tokens import Token
 
@@ -28,6 +32,7 @@ _CLOSING = {
     "lfloor": ("rfloor",),
     "lceil": ("rceil",),
 }
+_MATCHING = {"(": ")", "[": "]"}
 OPENING = frozenset(_CLOSING)
 STARTS_FACTOR = frozenset(
     ["number", "name", "constant", "function", "frac", "sqrt", "binom", "begin"]
@@ -38,6 +43,11 @@ _ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "arsinh": "asi
 _ALIASES |= {"artanh": "atanh", "lg": "log10"}
 _FUNCTIONS_BY_NAME = frozenset("f g h F G H P E V p q T phi psi Phi varphi f' g' h' y".split())
 """Letters whose brackets before an equals sign belong to a name, whatever is in them."""
+_DIFFERENTIAL = re.compile(r"d(?:[a-zA-Z]|theta|phi|omega|alpha|beta|tau|rho|sigma|lambda)\d*")
+_CONDITIONAL = frozenset(["if", "for", "when", "where"])
+_OTHERWISE = frozenset(["otherwise", "else"])
+_INVERSE = ["^", "{", "-", "1", "}", "("]
+_BEFORE_NAMES = frozenset([",", ";", "and", "or", "(", "[", "\\{"])
 _OPAQUE = frozenset("f g h zeta phi varphi psi Phi Psi Gamma".split())
 """Letters that are functions before a bracket; nothing is known of their values."""
 
@@ -99,6 +109,8 @@ class AtomReader(Cursor, ABC):
             return NamedSet(token.text)
         if kind == "empty":
             return NamedSet("empty")
+        if kind == "dots":
+            return Apply("dots", ())  # without a value: it equals only itself
         if kind == "numeral":
             digits, _, base = token.text.partition("_")
             return numeral(digits, int(base))
@@ -140,7 +152,7 @@ class AtomReader(Cursor, ABC):
         start = self.position
         top, bottom = self._argument(), self._argument()
         over, under = self._upright(start)
-        if over.startswith("d") and under.startswith("d") and len(under) > 1:
+        if over.startswith("d") and _DIFFERENTIAL.fullmatch(under):
             # A derivative is no quotient of products: `dy/dx` is a name, `d/dx` an operator.
             if len(over) == 1 or over[1:].isdigit():
                 raise Unreadable("derivatives are not computed here")
@@ -160,6 +172,7 @@ class AtomReader(Cursor, ABC):
         return texts[0], texts[1]
 
     def _name(self, name: str) -> Formula:
+        start = self.position - 1
         if self.next.kind == "_":
             self.take()
             name += "_" + self._subscript()
@@ -168,26 +181,41 @@ class AtomReader(Cursor, ABC):
         while self.next.kind == "'":
             self.take()
             name += "'"
-        if self.next.kind == "(" and not self.next.spaced:
-            return self._named_function(name)
+        if name in _OPAQUE and [one.text for one in self._tokens[start + 1 : start + 7]] == _INVERSE:
+            self.position += len(_INVERSE) - 1
+            name += "'-1"
+        if self.next.kind == "(" and (not self.next.spaced or name in _OPAQUE):
+            return self._named_function(name, start)
         return Variable(name)
 
-    def _named_function(self, name: str) -> Formula:
+    def _named_function(self, name: str, start: int) -> Formula:
         """A letter before a bracket: a name such as `f(2)` in `f(2) = 6`, a function, or a factor."""
         end = self._closing_bracket()
         inside = self._tokens[self.position + 1 : end]
         named = end + 1 < len(self._tokens) and self._tokens[end + 1].kind == "="
         simple = all(token.kind in ("name", "number", ",", "-") for token in inside)
-        if named and self.position == 1 and (name in _FUNCTIONS_BY_NAME or (simple and name != "x")):
+        before = self._tokens[start - 1].kind if start else ","
+        first = before in _BEFORE_NAMES
+        # `2x = f(x)`, but not `y = f(x)`, says what a function is.
+        last = before == "=" and start > 2 and end + 1 == len(self._tokens)
+        is_call = _is_argument(inside) and inside[0].text != name
+        states = any(token.kind == "=" for token in inside)  # as in `P(X = 2)`
+        if last and name in _OPAQUE and _is_argument(inside):
+            self.position = end + 1
+            return Variable(f"{name}({inside[0].text})")
+        by_name = name in _FUNCTIONS_BY_NAME or name.endswith("'-1")
+        if named and first and (by_name or states or (simple and (name != "x" or is_call))):
             self.position = end + 1
             return Variable(name + "(" + "".join(token.text for token in inside) + ")")
-        if name in _OPAQUE or name.endswith("'"):
-            self.take()
-            inner = self._bracketed("(")
-            return Apply(f"{name}()", inner.items if isinstance(inner, Items) else (inner,))
-        if self.position == 1 and name.isupper() and any(token.kind == "," for token in inside):
+        if start == 0 and name.isupper() and any(token.kind == "," for token in inside):
             self.take()
             return self._bracketed("(")  # a point with its name, as in `P(3, 4)`
+        if name in _OPAQUE or "'" in name or _is_argument(inside):
+            self.take()
+            self.enter()
+            inner = self._bracketed("(")
+            self.depth -= 1
+            return call(name, inner.items if isinstance(inner, Items) else (inner,))
         return Variable(name)
 
     def _closing_bracket(self) -> int:
@@ -218,20 +246,18 @@ class AtomReader(Cursor, ABC):
         inner = self.read_list()
         if left == "\\{" and self.next.kind in ("|", ":"):
             self.take()
-            if not _is_any_number(inner):
-                raise Unreadable("only sets of real numbers are read from a condition")
-            inner = self.read_list()
+            inner = self._with_condition(inner)
             self.expect("\\}")
             self._bars = bars
             return inner
         self._bars = bars
         right = self.take().kind
-        if right not in _CLOSING[left]:
+        bare = isinstance(inner, Items) and not inner.left
+        if right not in _CLOSING[left] or (not bare and right in ")]" and right != _MATCHING[left]):
             self.position -= 1
             raise self.lost()
         if left in ("lfloor", "lceil"):
             return Apply({"lfloor": "floor", "lceil": "ceil"}[left], (inner,))
-        bare = isinstance(inner, Items) and not inner.left
         if left == "\\{" or (left == "{" and bare):
             return Items(inner.items if bare else (inner,), "{", "}")  # type: ignore[union-attr]  # bare: Items
         if bare:
@@ -243,6 +269,27 @@ class AtomReader(Cursor, ABC):
         ):
             return Items((inner,), "[", "]")
         return inner
+
+    def _with_condition(self, element: Formula) -> Formula:
+        """The elements of a set-builder: what its condition says of its variable. Raises Unreadable."""
+        start = self.position
+        condition = self.read_list()
+        used = {token.text for token in self._tokens[start : self.position] if token.kind == "name"}
+        if (
+            isinstance(element, Relation)
+            and element.signs == ("in",)
+            and element.sides[1] in (NamedSet("R"), Variable("R"))
+        ):
+            element = element.sides[0]
+        if isinstance(element, Variable) and element.name.partition("_")[0] in used:
+            return condition
+        if (
+            isinstance(condition, Relation)
+            and condition.signs == ("in",)
+            and isinstance(element, Apply)
+        ):
+            return Items((element, condition))  # as in `{2k | k in Z}`
+        raise Unreadable("only sets of real numbers are read from a condition")
 
     def _argument(self) -> Formula:
         """Of a LaTeX command: a group or one token."""
@@ -300,9 +347,41 @@ class AtomReader(Cursor, ABC):
             raise self.lost()
         return determinant(matrix.rows)
 
+    def _cases(self) -> Formula:
+        """A function by cases, or a system of equations, which is a list."""
+        rows: list[tuple[Formula, Formula | None]] = []
+        while self.next.kind != "end":
+            value = self.read_chain()
+            rows.append((value, self._condition()))
+            while self.next.kind in ("\\\\", ",", ";"):
+                self.take()
+        self.take()
+        conditions = [condition for _, condition in rows if condition is not None]
+        if not conditions and len(rows) > 1:
+            return Items(tuple(value for value, _ in rows))
+        if len(conditions) < len(rows) or not rows:
+            raise self.lost()
+        return Cases(
+            tuple((value, condition) for (value, _), condition in zip(rows, conditions, strict=True))
+        )
+
+    def _condition(self) -> Formula | None:
+        """What stands behind a value in a row of cases; None if that is nothing."""
+        start = self.position
+        while self.next.kind in ("&", ",", ";") or self.next.text.lower() in _CONDITIONAL:
+            self.take()
+        if self.position == start or self.next.kind in ("\\\\", "end"):
+            return None
+        if self.next.text.lower() in _OTHERWISE:
+            self.take()
+            return Words("otherwise")
+        return self.read_list()
+
     def _matrix(self, name: str) -> Formula:
         if name == "vmatrix":
             return self._determinant()
+        if name == "cases":
+            return self._cases()
         if name.rstrip("*") not in ("pmatrix", "bmatrix", "matrix", "array", "Bmatrix", "smallmatrix"):
             raise self.lost()
         rows: list[list[Formula]] = [[]]
@@ -323,8 +402,6 @@ class AtomReader(Cursor, ABC):
         return Matrix(tuple(map(tuple, rows)))
 
 
-def _is_any_number(formula: Formula) -> bool:
-    """Whether the left side of a set-builder is one variable, of real numbers if it says of which."""
-    if isinstance(formula, Relation) and formula.signs == ("in",) and formula.sides[1] == NamedSet("R"):
-        formula = formula.sides[0]
-    return isinstance(formula, Variable)
+def _is_argument(inside: list[Token]) -> bool:
+    """Whether there is nothing in brackets but a number or a letter, as in `I(0)` and `x(t)`."""
+    return len(inside) == 1 and inside[0].kind in ("number", "name", "constant")

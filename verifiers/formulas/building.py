@@ -1,21 +1,27 @@
 """Formulas made of formulas, simplified only where that is how people read them: 3/4 is one number."""
 
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from fractions import Fraction
 
 from verifiers.formulas.nodes import (
     Apply,
+    Congruence,
     Constant,
     Formula,
+    Items,
     Matrix,
     Number,
     Numeral,
     Quantity,
+    Relation,
     Unreadable,
     Variable,
 )
+from verifiers.formulas.numeric import variables
 from verifiers.formulas.units import PERCENT, Unit, read_unit
 
-_PERCENT_WORDS = frozenset(["percent", "percentage", "per cent"])
+_PERCENT_WORDS = frozenset(["percent", "percentage", "per cent", "pct"])
 
 
 def sum_of(terms: list[Formula]) -> Formula:
@@ -25,6 +31,10 @@ def sum_of(terms: list[Formula]) -> Formula:
     quantities = [term for term in terms if isinstance(term, Quantity)]
     if len(quantities) == len(terms) and len({term.unit for term in quantities}) == 1:
         return Quantity(sum_of([term.value for term in quantities]), quantities[0].unit)
+    last = terms[-1]
+    if len(quantities) == 1 and isinstance(last, Quantity) and any(map(variables, terms[:-1])):
+        # As in `2 \cos t + \sin t \text{ cm}`, where the unit is that of the sum.
+        return Quantity(Apply("add", (*terms[:-1], last.value)), last.unit)
     return Apply("add", tuple(terms))
 
 
@@ -39,12 +49,53 @@ def product(left: Formula, right: Formula) -> Formula:
     return Apply("mul", (left, right))
 
 
+def residues(items: Sequence[Formula]) -> Congruence | None:
+    """`x = 1, 3 (mod 8)`; None where it is no such list."""
+    first, last = items[0], items[-1]
+    if not (isinstance(last, Congruence) and last.left is None and isinstance(first, Relation)):
+        return None
+    between = items[1:-1]
+    if first.signs != ("=",) or any(isinstance(one, Relation | Congruence) for one in between):
+        return None
+    return Congruence(first.sides[0], Items((first.sides[1], *between, last.right)), last.modulus)
+
+
+def solutions(items: Sequence[Formula], between: Sequence[AbstractSet[str]]) -> Items | None:
+    """`x=1, y=2 or x=3, y=4` as a list of two solutions; None where it is no such list."""
+    for sign in ("or", ";"):
+        groups = [[items[0]]]
+        for item, separators in zip(items[1:], between, strict=True):
+            if sign in separators:
+                groups.append([item])
+            else:
+                groups[-1].append(item)
+        names = [[_name_of_equation(item) for item in group] for group in groups]
+        distinct = all(None not in group and len(set(group)) == len(group) > 1 for group in names)
+        if distinct and len(groups) > 1 and len({frozenset(group) for group in names}) == 1:
+            return Items(tuple(Items(tuple(group)) for group in groups))
+    return None
+
+
+def _name_of_equation(formula: Formula) -> str | None:
+    if (
+        isinstance(formula, Relation)
+        and formula.signs == ("=",)
+        and isinstance(formula.sides[0], Variable)
+    ):
+        return formula.sides[0].name
+    return None
+
+
 def negative(formula: Formula) -> Formula:
     """The formula with its sign changed."""
     if isinstance(formula, Number):
         return Number(-formula.value, formula.places)
     if isinstance(formula, Quantity):
         return Quantity(negative(formula.value), formula.unit)
+    if isinstance(formula, Numeral) and value_of(formula):
+        return Numeral(
+            "-" + formula.digits if formula.digits[0] != "-" else formula.digits[1:], formula.base
+        )
     return Apply("neg", (formula,))
 
 
@@ -111,9 +162,17 @@ def determinant(rows: tuple[tuple[Formula, ...], ...]) -> Formula:
 
 def numeral(digits: str, base: int) -> Numeral:
     """Digits in a base. Raises Unreadable for a digit that the base does not have."""
-    if not 2 <= base <= 36 or any(int(digit, 36) >= base for digit in digits):
+    if not 2 <= base <= 36 or any(int(digit, 36) >= base for digit in digits if digit != "."):
         raise Unreadable(f"{digits} is no numeral of base {base}")
-    return Numeral(digits.lstrip("0") or "0", base)
+    whole, _, places = digits.partition(".")
+    places = places.rstrip("0")
+    return Numeral((whole.lstrip("0") or "0") + ("." + places if places else ""), base)
+
+
+def value_of(numeral: Numeral) -> Fraction:
+    """The number that a numeral stands for."""
+    whole, _, places = numeral.digits.partition(".")
+    return int(whole + places, numeral.base) / Fraction(numeral.base) ** len(places)
 
 
 def with_unit(formula: Formula, text: str) -> Formula:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from verifiers.formulas.comparison import ATOMS, Comparer, Comparison, Context, no, unknown
 from verifiers.formulas.nodes import (
     Apply,
+    Cases,
+    Congruence,
     Formula,
     Items,
     Matrix,
@@ -18,6 +20,7 @@ from verifiers.formulas.nodes import (
     Words,
 )
 from verifiers.formulas.regions import Region
+from verifiers.formulas.rules.others import compare_cases, compare_congruences, compare_orderings
 from verifiers.formulas.rules.relations import (
     compare_assignments,
     compare_equations,
@@ -40,6 +43,7 @@ from verifiers.formulas.statements import (
     Family,
     Inequality,
     Named,
+    Ordering,
     Structure,
 )
 from verifiers.formulas.structures import structure_of
@@ -48,7 +52,10 @@ Rule = Callable[[Structure, Structure, Comparer], Comparison]
 _RULES: tuple[tuple[type, Rule], ...] = (
     (Assignment, compare_assignments),
     (Family, compare_families),
+    (Cases, compare_cases),
     (Named, compare_named),
+    (Ordering, compare_orderings),
+    (Congruence, compare_congruences),
     (Words, compare_words),
     (Equation, compare_equations),
     (Inequality, compare_inequalities),

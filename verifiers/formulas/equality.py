@@ -15,7 +15,8 @@ from typing import Any
 
 import mpmath
 
-from verifiers.formulas.exact_values import Undefined, exact_value
+from verifiers.formulas.calls import calls_in, with_calls_named
+from verifiers.formulas.exact_values import Undefined, exact_or_none, exact_value
 from verifiers.formulas.nodes import Apply, Formula, Number, Variable
 from verifiers.formulas.numeric import MOST_DIGITS, Evaluator, TooFewDigits, TooLarge, variables
 from verifiers.formulas.points import Point, points
@@ -45,18 +46,56 @@ def same_value(one: Formula, other: Formula) -> Equal:
     """Whether two expressions are equal. Raises TooLarge where their values cannot be computed."""
     if one == other:
         return Equal.YES
+    calls = calls_in(one), calls_in(other)
+    if any(calls):
+        found = same_value(with_calls_named(one), with_calls_named(other))
+        return found if calls[0] == calls[1] or found is Equal.YES else Equal.UNKNOWN
     try:
         values = exact_value(one), exact_value(other)
     except Undefined:
         return Equal.UNKNOWN
     if None not in values:
         return Equal.YES if values[0] == values[1] else Equal.NO
+    if (powers := _same_powers(one, other)) is not None:
+        return powers
     found = _same_by_numbers(one, other, None)
     if found is not Equal.YES and (_uses(one, _LOG) or _uses(other, _LOG)):
         # `\log` is the natural logarithm to some and the decimal one to others.
         decimal = _same_by_numbers(one, other, 10)
         found = decimal if decimal is Equal.YES else found
     return found
+
+
+def _same_powers(one: Formula, other: Formula) -> Equal | None:
+    """Whether powers too large to compute are equal; None where that is not plain to see."""
+    powers = _power_of(one), _power_of(other)
+    if powers[0] is not None and powers[1] is not None and powers[0][0] == powers[1][0]:
+        found = same_value(powers[0][1], powers[1][1])
+        return None if found is Equal.UNKNOWN else found
+    for power, number in ((one, other), (other, one)):
+        value = exact_or_none(number)
+        if value is not None and _is_above(power, abs(value).numerator.bit_length()):
+            return Equal.NO
+    return None
+
+
+def _power_of(formula: Formula) -> tuple[int, Formula] | None:
+    """Base and exponent of a power of a whole number above 1, whose exponent is a number."""
+    if not isinstance(formula, Apply) or formula.name != "pow" or variables(formula.args[1]):
+        return None
+    base, exponent = formula.args
+    if not isinstance(base, Number) or base.value.denominator != 1 or base.value <= 1:
+        return None
+    return int(base.value), exponent
+
+
+def _is_above(formula: Formula, num_bits: int) -> bool:
+    """Whether a power is above all numbers of so many bits: `b^n` is at least `2^n`."""
+    power = _power_of(formula)
+    if power is None:
+        return False
+    exponent = exact_or_none(power[1])
+    return exponent > num_bits if exponent is not None else _is_above(power[1], num_bits.bit_length())
 
 
 def real_value(formula: Formula) -> Any:
@@ -70,6 +109,10 @@ def real_value(formula: Formula) -> Any:
 
 def constant_ratio(one: Formula, other: Formula) -> tuple[Equal, int]:
     """Whether `one` is a constant times `other`, and the constant's sign."""
+    calls = calls_in(one), calls_in(other)
+    if any(calls):
+        found, sign = constant_ratio(with_calls_named(one), with_calls_named(other))
+        return (found if calls[0] == calls[1] or found is Equal.YES else Equal.UNKNOWN), sign
     ratios: list[Any] = []
     for point in points(variables(one) | variables(other)):
         values = _values(one, other, point, _SURE, None)

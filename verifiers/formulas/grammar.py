@@ -24,13 +24,17 @@ from verifiers.formulas.building import (
     product,
     proper_fraction,
     quotient,
+    residues,
+    solutions,
     sum_of,
     with_unit,
 )
 from verifiers.formulas.cursor import END
+from verifiers.formulas.idioms import without_idioms
 from verifiers.formulas.labels import without_label
 from verifiers.formulas.nodes import (
     Apply,
+    Congruence,
     Formula,
     Items,
     Number,
@@ -70,7 +74,7 @@ def read(text: str) -> Formula:
 
 def read_by(parser: "type[Parser]", text: str) -> Formula:
     """What an answer means to a parser. Raises Unreadable."""
-    text = without_label(plain(text))
+    text = without_idioms(without_label(plain(text)))
     if (words := read_words(text)) is not None:
         return words
     try:
@@ -99,15 +103,20 @@ class Parser(AtomReader):
 
     def read_list(self) -> Formula:
         """Items between separators, or one."""
-        items, joiner = [self.read_chain()], ""
+        items, joiner, between = [self.read_chain()], "", []
         while self.next.kind in _SEPARATORS:
+            kinds = set()
             while self.next.kind in _SEPARATORS:
                 kind = self.take().kind
+                kinds.add(kind)
                 joiner = kind if kind in ("and", "or") else joiner or ","
             if self.next.kind == END.kind:
                 break
+            between.append(kinds)
             items.append(self.read_chain())
-        return Items(tuple(items), joiner=joiner) if len(items) > 1 else items[0]
+        if len(items) == 1:
+            return items[0]
+        return residues(items) or solutions(items, between) or Items(tuple(items), joiner=joiner)
 
     def read_chain(self) -> Formula:
         """Sides between relation signs, or one."""
@@ -119,7 +128,20 @@ class Parser(AtomReader):
             if self.next.kind == "=" and signs[-1] in "<>":
                 signs[-1] += self.take().kind
             sides.append(self._side())
-        return Relation(tuple(sides), tuple(signs)) if signs else sides[0]
+        formula = Relation(tuple(sides), tuple(signs)) if signs else sides[0]
+        return self._with_modulus(formula) if self.next.kind == "mod" else formula
+
+    def _with_modulus(self, formula: Formula) -> Formula:
+        self.take()
+        self.expect("{")
+        modulus = self.read_sum()
+        self.expect("}")
+        if not isinstance(formula, Relation):
+            return Congruence(None, formula, modulus)
+        if formula.signs != ("=",):
+            raise self.lost()
+        left, right = formula.sides
+        return Congruence(left, right, modulus)
 
     def _side(self) -> Formula:
         parts = [self._set()]
@@ -199,7 +221,7 @@ class Parser(AtomReader):
         """Juxtaposition: a product, or a mixed number."""
         spaced, kind = self.next.spaced, self.next.kind
         if (mixed := self._mixed(left)) is not None:
-            return mixed
+            return self._with_degree_sign(mixed)
         if kind == "number" and (not isinstance(left, Apply) or not self._may_multiply()):
             raise self.lost()
         if kind == "(" and not spaced and isinstance(left, Number) and left.places is not None:
@@ -234,6 +256,9 @@ class Parser(AtomReader):
         ):
             self.take()
             fraction = self.fraction(fraction, self.read_atom())
+        improper = isinstance(fraction, Number) and fraction.value >= 1
+        if improper and self._tokens[start].kind == "frac":
+            raise Unreadable("a number before an improper fraction is neither a product nor mixed")
         if (value := proper_fraction(fraction)) is None or self._tokens[start].kind == self.next.kind:
             self.position = start
             return None
@@ -273,14 +298,33 @@ class Parser(AtomReader):
             else:
                 return base
 
+    def _with_degree_sign(self, base: Formula) -> Formula:
+        """A mixed number with the degree sign or percent sign behind it, if there is one."""
+        start = self.position
+        if self.next.kind == "^":
+            self.take()
+        if self.next.kind == "deg" or self.is_braced("deg"):
+            self.skip_braced()
+            return self._degrees(base)
+        self.position = start
+        return base
+
     def _degrees(self, base: Formula) -> Formula:
         if self.next.text in _TEMPERATURES:
             return Quantity(base, _TEMPERATURES[self.take().text])
-        if self.next.kind == "number" and self.following == "'":
-            minutes = self.read_atom()
-            self.take()
-            base = Apply("add", (base, divide(minutes, Number(Fraction(60)))))
-        return Quantity(base, DEGREE)
+        terms = [base]
+        for num_marks, in_degree in ((1, 60), (2, 3600)):  # minutes and seconds of arc
+            if self.next.kind == "number" and self._num_marks() == num_marks:
+                terms.append(divide(self.read_atom(), Number(Fraction(in_degree))))
+                self.position += num_marks
+        return Quantity(sum_of(terms), DEGREE)
+
+    def _num_marks(self) -> int:
+        """How many `'` stand behind the next token."""
+        place = self.position + 1
+        while place < len(self._tokens) and self._tokens[place].kind == "'":
+            place += 1
+        return place - self.position - 1
 
     def read_exponent(self) -> Formula:
         """What stands behind `^`; towers associate to the right."""

@@ -6,8 +6,15 @@ _LABEL = re.compile(
     r"(?:\\text\s*+\{[^{}]*+\}"
     r"|(?:[A-Z][a-z]{2,20}+|[a-z]{4,20}+)(?:\s++[A-Za-z]{1,20}+){0,3}+)\s*+[=:]\s*+(?=\S)"
 )
+_STATES = re.compile(r"\\text\s*+\{[^{}\d]*\b(?:is|are|equals)\s*+\}\s*+(?=\S)")
+"""A sentence of which only the answer is a formula: `\\text{The area is } 2\\pi`."""
+_DENIES = re.compile(
+    r"\b(?:not|no|never|neither|nor|cannot|than|least|most|half|third|twice|double|opposite|inverse|reciprocal"
+    r"|square|root|if|unless|wrong|incorrect|negative|minus)\b|n't",
+    re.IGNORECASE,
+)
 _ABOUT = re.compile(
-    r"(?:\\text\s*+\{\s*+)?+(?:approximately|about|roughly|around|nearly|almost|exactly)\s*+\}?+\s*+"
+    r"(?:\\text\s*+\{\s*+)?+(?:\\sim|approximately|about|roughly|around|nearly|almost|exactly)\s*+\}?+\s*+"
     r"(?=[-\d.$\\])",
     re.IGNORECASE,
 )
@@ -16,6 +23,9 @@ _FUNCTION = re.compile(r"(?:sin|cos|tan|log|ln|sqrt|exp|min|max|gcd|lcm|or|and)\
 
 def without_label(text: str) -> str:
     """The text behind a label in words; variables and functions are no labels."""
+    stated = _STATES.match(text)
+    if stated and not _DENIES.search(stated[0]):
+        return text[stated.end() :]
     label = _LABEL.match(text)
     if label and not _FUNCTION.match(text):
         text = text[label.end() :]

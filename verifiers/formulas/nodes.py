@@ -101,6 +101,22 @@ class Matrix:
 
 
 @dataclass(frozen=True, slots=True)
+class Cases:
+    """A function by cases: values and their conditions."""
+
+    rows: "tuple[tuple[Formula, Formula], ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Congruence:
+    """`x = 3 (mod 7)`; without a left side it is a residue."""
+
+    left: "Formula | None"
+    right: "Formula"
+    modulus: "Formula"
+
+
+@dataclass(frozen=True, slots=True)
 class Ratio:
     """`3:4`, or with more parts."""
 
@@ -124,6 +140,8 @@ Formula: TypeAlias = (
     | SetOperation
     | NamedSet
     | Matrix
+    | Cases
+    | Congruence
     | Ratio
     | Words
 )

@@ -26,7 +26,8 @@ _SIGNS = {
     "∩": r"\cap ", "∖": r"\setminus ", "∅": r"\emptyset ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}",
     "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "°": r"^\circ ", "⌊": r"\lfloor ",
     "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "⟨": r"\langle ", "⟩": r"\rangle ",
-    "％": "%", "∣": "|", "∧": r"\land ", "∨": r"\lor ", "→": r"\to ", "′": "'", "’": "'", "‘": "'",
+    "％": "%", "、": ",", "。": ".", "｡": ".",
+    "∣": "|", "∧": r"\land ", "∨": r"\lor ", "→": r"\to ", "′": "'", "’": "'", "‘": "'",
     "“": '"', "”": '"', "ⅈ": "i", "ⅇ": "e", "⊂": r"\subset ", "′′": "''", "µ": r"\mu ",
     "\u200b": "", "\ufeff": "", "\u2061": "", "\u200c": "", "\u2060": "",
 }  # fmt: skip
@@ -47,15 +48,28 @@ _LOWERED = re.compile("[" + "".join(_SUBSCRIPTS) + "]++")
 _OTHER_DIGIT = re.compile(r"(?![0-9])\d")
 _THOUSANDS = re.compile(
     r"(?<![\d.,])(?<!\d\s)[1-9]\d{0,2}"
-    r"(?:(?:,|\{,\}|\\,|\\!|,\\!|\\;|\\ | |~|')\d{3})+(?!\d|[, ]\d|\s?/)"
+    r"(?:(?:,|\{,\}|\\,|\\!|,\s?\\!\s?|\\;|\\ | |~|')\d{3})+(?!\d|[, ]\d|\s?/)"
 )
 _SEPARATOR = re.compile(r"[^\d]+")
+_SURE_SEPARATOR = re.compile(r"\\[!,]|\{,\}")
+"""What stands between thousands also in a list in brackets."""
 _LAYOUT = re.compile(
-    r"\\(?:displaystyle|textstyle|scriptstyle|limits|nolimits|mathstrut|rm|bf|it|boldsymbol"
-    r"|(?:left|right|middle|[bB]igg?[lrm]?)(?![a-zA-Z])\s*\.?)(?![a-zA-Z])"
+    r"\\(?:displaystyle|textstyle|scriptstyle|limits|nolimits|mathstrut|rm|bf|it|boldsymbol)(?![a-zA-Z])"
 )
-_SPACING = re.compile(r"(?<!\\)\\(?:[,;:! >]|q?quad(?![a-zA-Z])|(?:hspace\*?|phantom)\{[^{}]*\})|~")
+_DELIMITER_SIZE = re.compile(r"\\(?:left|right|middle|[bB]igg?[lrm]?)(?![a-zA-Z])\s*+(\.?)")
+SPACING = re.compile(r"(?<!\\)\\(?:[,;:! >]|q?quad|(?:hspace\*?|phantom)\{[^{}]*\})|~")
+"""Commands that only set signs apart."""
+_APART = re.compile(
+    r"(=[^=,;]*[^=,;+\-*/<>(\\\s])[ \t]*+(?:\\q?quad(?![a-zA-Z])\s*+|\\\\\s*+|\n\s*+)++"
+    r"(?=\\?[a-zA-Z](?:[^=<>,;\s]|\s(?![=<>])){0,20}\s*(?:=|\\equiv))"
+)
+"""What separates two equations that have neither a comma nor a word between them."""
 _DOLLARS = re.compile(r"(?<!\\)(?:\${1,2}|\\[()\[\]])")
+_BACKSLASHES = re.compile(r"\\+")
+_DOUBLED = re.compile(
+    r"\\\\(?:[a-zA-Z]{3}|(?:pi|mu|nu|xi|le|ge|ne|in|to|pm|mp|ln|lg)(?![a-zA-Z])|[%{}$!;:,])"
+)
+"""What a doubled backslash stands before, other than one that ends a row."""
 _ROW_SPACING = re.compile(r"(?<=\\\\)\[-?[\d.]+[a-z]{2}\]")
 _EXPLICIT_BARS = re.compile(r"\\(left|right)\s*(?:\||\\vert(?![a-z]))")
 _COLOR = re.compile(r"\\(?:text)?color\s*\{[a-zA-Z]+\}")
@@ -63,14 +77,17 @@ _SHORT_BINOMIAL = re.compile(r"\\[dt]?binom\s*(\d)\s*(\d)")
 _SHORT_BASE = re.compile(r"\\log\s*_\s*(\d)(?=\s*\d)")
 _RANGE = re.compile(r"(?<=\d)\s?–\s?(?=\d)")
 _TYPED_TIMES = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*\^)")
-_TYPED_DERIVATIVE = re.compile(r"(?<![A-Za-z\\])d([a-z])/d([a-z])(?![A-Za-z])")
+_TYPED_DERIVATIVE = re.compile(
+    r"(?<![A-Za-z\\])d([a-z])/d([a-z])(?![A-Za-z])"
+    r"|\(\s*d(\s*[a-zA-Z]|\s*\\[a-z]+)\s*\)\s*/\s*\(\s*d(\s*[a-zA-Z]|\s*\\[a-z]+)\s*\)"
+)
 _OPENING, _CLOSING = "([{", ")]}"
 _ENDING = " \t\n.,;:"
 _PLAIN = frozenset("\\${~")
 """Without any of these there is no layout."""
 _MARKS = re.compile(r"\*\*|__|`")
 _SHORT_FRACTION = re.compile(r"\\[dtc]?frac\s*(\d)\s*(?:(\d)|(?=\{))")
-_WIDE_FRACTION = re.compile(r"\\[dtc]frac(?![a-zA-Z])")
+_WIDE_FRACTION = re.compile(r"\\(?:[dtcs]|nice)frac(?![a-zA-Z])")
 _PLAIN_TEX_FRACTION = re.compile(r"\{([^{}]*)\\over(?![a-zA-Z])([^{}]*)\}")
 _PLAIN_TEX_CHOICE = re.compile(r"\{([^{}]*)\\choose(?![a-zA-Z])([^{}]*)\}")
 _SHORT_ROOT = re.compile(r"\\sqrt\s*(\d)(?=\d)")
@@ -89,15 +106,44 @@ def plain(text: str) -> str:
     text = text.strip().strip("`").strip()
     if text.startswith(("**", "__")):
         text = _MARKS.sub("", text)
-    if not text.isascii():
-        if _RANGE.search(text):
-            raise Unreadable("a dash between two numbers may be a range or a minus sign")
-        text = _RAISED.sub(lambda m: "^{" + "".join(_SUPERSCRIPTS[c] for c in m[0]) + "}", text)
-        text = _LOWERED.sub(lambda m: "_{" + "".join(_SUBSCRIPTS[c] for c in m[0]) + "}", text)
-        text = _OTHER_DIGIT.sub(lambda m: str(int(m[0])), text.translate(_TABLE))
+    if _RANGE.search(text):
+        raise Unreadable("a dash between two numbers may be a range or a minus sign")
+    text = ascii_signs(halved_backslashes(text))
     text = _TYPED_TIMES.sub(r"\\times ", join_thousands(_without_layout(text)))
-    text = _TYPED_DERIVATIVE.sub(r"\\frac{d\1}{d\2}", text)
-    return _without_ending(text).strip()
+    text = _TYPED_DERIVATIVE.sub(_derivative, text) if "d" in text and "/" in text else text
+    text = _without_ending(text).strip()
+    return text[1:].lstrip() if text.startswith("=") and text[1:2] != "=" else text
+
+
+def _derivative(match: "re.Match[str]") -> str:
+    over, under = match[1] or match[3], match[2] or match[4]
+    return rf"\frac{{d{over}}}{{d{under}}}"
+
+
+def ascii_signs(text: str) -> str:
+    """The text with signs of Unicode as LaTeX or ASCII has them; other letters stay."""
+    if text.isascii():
+        return text
+    text = _RAISED.sub(lambda m: "^{" + "".join(_SUPERSCRIPTS[c] for c in m[0]) + "}", text)
+    text = _LOWERED.sub(lambda m: "_{" + "".join(_SUBSCRIPTS[c] for c in m[0]) + "}", text)
+    return _OTHER_DIGIT.sub(lambda m: str(int(m[0])), text.translate(_TABLE))
+
+
+def halved_backslashes(text: str) -> str:
+    r"""`\\frac12` as `\frac12`: text that was escaped once too often has no single backslash."""
+    if "\\\\" not in text or not _DOUBLED.search(text):
+        return text
+    if any(len(run) % 2 for run in _BACKSLASHES.findall(text)):
+        return text
+    return text.replace("\\\\", "\\")
+
+
+def without_math_delimiters(text: str) -> str:
+    """Without `$` and the like; a sign of money that stands alone is kept."""
+    # A currency sign stands before its number, with nothing to close it.
+    if text.count("$") % 2 == 0 or not re.match(r"\s*-?\s*\$\s*-?[\d.]", text):
+        return _DOLLARS.sub(" ", text)
+    return text
 
 
 def _without_ending(text: str) -> str:
@@ -107,13 +153,13 @@ def _without_ending(text: str) -> str:
 
 
 def _without_layout(text: str) -> str:
+    if "=" in text:
+        text = _equations_separated(text)
     if not _PLAIN.isdisjoint(text):
-        # A currency sign stands before its number, with nothing to close it.
-        if text.count("$") % 2 == 0 or not re.match(r"\s*-?\s*\$\s*-?[\d.]", text):
-            text = _DOLLARS.sub(" ", text)
+        text = without_math_delimiters(text)
         text = _EXPLICIT_BARS.sub(r"\\\1bar ", _COLOR.sub(" ", _ROW_SPACING.sub(" ", text)))
-        text = _LAYOUT.sub(" ", join_thousands(text))
-        text = _SPACING.sub(" ", text)
+        text = _DELIMITER_SIZE.sub(_in_place_of_size, _LAYOUT.sub(" ", join_thousands(text)))
+        text = SPACING.sub(" ", text)
         text = _SHORT_FRACTION.sub(
             lambda m: rf"\frac{{{m[1]}}}" + (f"{{{m[2]}}}" if m[2] else ""), text
         )
@@ -127,6 +173,16 @@ def _without_layout(text: str) -> str:
         text = _BRACED_SIGN.sub(r"\1", text)
         text = _UNIT_FRACTION.sub(r"\1/\2", _UPRIGHT.sub(_word_by_word, text))
     return text
+
+
+def _equations_separated(text: str) -> str:
+    r"""With commas between equations that stand apart: `x=2 \quad y=3` is no product of 2 and y."""
+    return text if "\\begin" in text else _APART.sub(r"\1, ", text)
+
+
+def _in_place_of_size(match: "re.Match[str]") -> str:
+    """Nothing before a bracket: `f\\left(x\\right)` is `f(x)`, while `f (x)` may be a product."""
+    return " " if match[1] or match.string[match.end() : match.end() + 1].isalnum() else ""
 
 
 def _word_by_word(match: "re.Match[str]") -> str:
@@ -143,6 +199,7 @@ def join_thousands(text: str) -> str:
     for match in _THOUSANDS.finditer(text):
         before = text[end : match.start()]
         depth += sum(map(before.count, _OPENING)) - sum(map(before.count, _CLOSING))
-        parts += [before, match[0] if depth > 0 else _SEPARATOR.sub("", match[0])]
+        listed = depth > 0 and not _SURE_SEPARATOR.search(match[0])
+        parts += [before, match[0] if listed else _SEPARATOR.sub("", match[0])]
         end = match.end()
     return "".join(parts) + text[end:]

@@ -16,7 +16,8 @@ _CHANGING = frozenset(
         "more fewer over under around nearly almost at least most above below between from "
         "half third quarter twice double triple minus negative plus times divided except "
         "unless before after other another square root cube squared exceeds greater larger "
-        "smaller bigger log multiple reciprocal opposite inverse power factor groups"
+        "smaller bigger log multiple reciprocal opposite inverse power factor groups "
+        "nicht nein kein keine keinen pas ni non sin sino sondern ohne sans senza"
     ).split()
 )
 """Words before a number that may make the sentence say another one."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from verifiers.formulas.building import negative
 from verifiers.formulas.equality import real_value
 from verifiers.formulas.nodes import Apply, Constant, Formula, Number, Quantity
 from verifiers.formulas.numeric import variables
@@ -46,6 +47,16 @@ def complement(region: Region) -> Region:
         low, closed = interval.high, not interval.high_closed
     gaps.append(interval_region(low, INFINITY, closed, False))
     return Region(tuple(gap.intervals[0] for gap in gaps if gap is not None))
+
+
+def mirrored(region: Region) -> Region:
+    """All numbers whose negatives are in it."""
+    return Region(
+        tuple(
+            Interval(negative(one.high), negative(one.low), one.high_closed, one.low_closed)
+            for one in reversed(region.intervals)
+        )
+    )
 
 
 def joined(regions: Sequence[Region], *, union: bool) -> Region:

@@ -53,10 +53,18 @@ class Inequality:
 
 
 @dataclass(frozen=True, slots=True)
+class Ordering:
+    """`a < b <= c`: ascending sides, and for each sign whether it allows equality."""
+
+    sides: tuple[Formula, ...]
+    closed: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Contradiction:
     """A chain of equalities of which one does not hold."""
 
 
 Structure: TypeAlias = (
-    Formula | Named | Assignment | Family | Equation | Inequality | Contradiction | Region
+    Formula | Named | Assignment | Family | Equation | Inequality | Ordering | Contradiction | Region
 )

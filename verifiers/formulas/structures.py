@@ -4,12 +4,13 @@
 """
 
 from collections.abc import Sequence
-from fractions import Fraction
 from itertools import pairwise
 from typing import get_args
 
-from verifiers.formulas.building import in_base_units, joined_quantities
-from verifiers.formulas.equality import Equal, same_value
+from verifiers.formulas.building import in_base_units, joined_quantities, negative
+from verifiers.formulas.either_sign import both_signs, written_out
+from verifiers.formulas.equality import Equal, real_value, same_value
+from verifiers.formulas.inequalities import of_inequalities
 from verifiers.formulas.nodes import (
     Apply,
     Formula,
@@ -18,6 +19,7 @@ from verifiers.formulas.nodes import (
     NamedSet,
     Number,
     Quantity,
+    Ratio,
     Relation,
     SetOperation,
     Unreadable,
@@ -32,21 +34,22 @@ from verifiers.formulas.regions import (
     complement,
     interval_region,
     joined,
+    mirrored,
 )
 from verifiers.formulas.statements import (
     Assignment,
     Contradiction,
     Equation,
     Family,
-    Inequality,
     Named,
     Structure,
 )
 
-ZERO = Number(Fraction(0))
-_EITHER_SIGN = frozenset(["plus_minus", "minus_plus"])
-_FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _MOST_ITEMS = 200
+_ROUGHLY = 0.06
+"""The relative error of what is said to be about equal."""
+_ROUNDED, _CUT_OFF = 0.501, 1
+"""Units of the last place that an approximation may be off."""
 
 
 def structure_of(formula: Formula) -> Structure:
@@ -61,7 +64,7 @@ def structure_of(formula: Formula) -> Structure:
         return _of_items(formula)
     if (scaled := _scaled_matrix(formula)) is not None:
         return scaled
-    if (signs := _signs(formula)) is not None:
+    if (signs := both_signs(formula)) is not None:
         return Items(signs)
     return formula
 
@@ -86,28 +89,55 @@ def _scaled_matrix(formula: Formula) -> Matrix | None:
 
 def _of_relation(relation: Relation) -> Structure:
     signs = set(relation.signs)
+    if isinstance(relation.sides[-1], Ratio) and signs & {"<", "<=", ">", ">="}:
+        return _of_restated(relation, relation.sides[-1])
     if signs <= {"=", "approx"}:
         return _of_equalities(relation)
-    if relation.signs == ("in",) and _name_of(relation.sides[0]):
-        return Named(_name_of(relation.sides[0]) or "", structure_of(relation.sides[1]))
+    if relation.signs == ("in",):
+        return _of_membership(*relation.sides)
     if relation.signs == ("!=",) and isinstance(relation.sides[0], Variable):
         hole = Items((relation.sides[1],), "{", "}")
         line = _of_set_operation(SetOperation("setminus", NamedSet("R"), hole))
         return Named(relation.sides[0].name, line)
     if signs <= {"<", "<="} or signs <= {">", ">="}:
-        return _of_inequalities(relation)
+        return of_inequalities(relation)
     raise Unreadable("relations of several sorts do not make one answer")
+
+
+def _of_restated(relation: Relation, last: Ratio) -> Structure:
+    r"""`x < 7: (-\infty, 7)` says the same twice. Raises Unreadable where it does not."""
+    first = structure_of(Relation((*relation.sides[:-1], last.parts[0]), relation.signs))
+    regions = [region_of(named_value(first)), region_of(structure_of(last.parts[-1]))]
+    if len(last.parts) != 2 or regions[0] is None or regions[0] != regions[1]:
+        raise Unreadable("an inequality and a region are not the same")
+    return first
+
+
+def _of_membership(element: Formula, whole: Formula) -> Structure:
+    r"""`x \in [1, 2)`, also as `-x \in (-2, -1]`. Raises Unreadable."""
+    if name := _name_of(element):
+        return Named(name, structure_of(whole))
+    (side,) = _with_positive_name((element, whole))[:1]
+    name, region = _name_of(side), region_of(structure_of(whole))
+    if name is None or region is None:
+        raise Unreadable("what is in a set is no name")
+    return Named(name, mirrored(region))
 
 
 def _of_equalities(relation: Relation) -> Structure:
     """`x = 2 + 3 = 5` names 5, `2 + 3 = 5` is 5, `3 = 5` a contradiction, `x^2 = y` an equation."""
     sides = _without_approximations(relation)
+    if not sides:
+        return Contradiction()
     if len(sides) == 1:
         return structure_of(sides[0])
     if (assignment := _of_shared_value(sides)) is not None:
         return assignment
+    sides = _with_positive_name(sides)
     separate = variables(sides[0]).isdisjoint(variables(sides[-1]))
     for name, others in ((_name_of(sides[0]), sides[1:]), (_name_of(sides[-1]), sides[:-1])):
+        if name and separate and any(name in variables(side) for side in others[:-1]):
+            raise Unreadable("a chain of equalities in which a name stands for itself")
         if name and separate:
             value = _common_value(others)
             return value if isinstance(value, Contradiction) else Named(name, value)
@@ -115,7 +145,18 @@ def _of_equalities(relation: Relation) -> Structure:
         return _common_value(sides)
     if len(sides) == 2:
         return structure_of(sides[1]) if same_value(*sides) is Equal.YES else Equation(*sides)
+    if variables(sides[0]) and variables(sides[0]) != variables(sides[1]):
+        value = _common_value(sides[1:])  # `2t = 3 + 7 = 10` is an equation of t
+        return value if isinstance(value, Contradiction) else Equation(sides[0], sides[-1])
     return _common_value(sides)
+
+
+def _with_positive_name(sides: tuple[Formula, ...]) -> tuple[Formula, ...]:
+    """`-x = 5` as `x = -5`."""
+    first, *rest = sides
+    if len(sides) > 1 and isinstance(first, Apply) and first.name == "neg" and _name_of(first.args[0]):
+        return (first.args[0], *map(negative, rest))
+    return sides
 
 
 def _of_shared_value(sides: tuple[Formula, ...]) -> Structure | None:
@@ -132,21 +173,49 @@ def _without_approximations(relation: Relation) -> tuple[Formula, ...]:
     if "approx" not in relation.signs:
         return relation.sides
     first = relation.signs.index("approx")
-    if first == 0 and _name_of(relation.sides[0]):
-        return relation.sides[:2]
-    return relation.sides[: first + 1]
+    last = 1 if first == 0 and _name_of(relation.sides[0]) else first
+    exact, rest = relation.sides[last], relation.sides[last + 1 :]
+    return () if any(_is_far_off(exact, about) for about in rest) else relation.sides[: last + 1]
+
+
+def _is_far_off(exact: Formula, about: Formula) -> bool:
+    """Whether a number is no approximation of another one. Raises Unreadable for a bad one."""
+    value, other = (None if variables(one) else real_value(_bare(one)) for one in (exact, about))
+    if value is None or other is None:
+        return False
+    error = abs(value - other)
+    places = about.places if isinstance(about, Number) else None
+    if error > _ROUGHLY * max(abs(value), abs(other)):
+        return True
+    # Digits may be rounded, or cut off.
+    most = _CUT_OFF if abs(other) < abs(value) else _ROUNDED
+    if places is not None and error * 10**places > most:
+        raise Unreadable("an approximation is less exact than it is written")
+    return False
 
 
 def _common_value(sides: Sequence[Formula]) -> Structure:
     for one, other in pairwise(sides):
         if variables(one) != variables(other):
+            if variables(other):
+                raise Unreadable("a chain of equalities between other variables")
             continue  # as in `A = b h / 2 = 24`, where letters stand for numbers
-        equal = same_value(_bare(one), _bare(other))
+        equal = _same(one, other)
         if equal is Equal.NO:
             return Contradiction()
         if equal is Equal.UNKNOWN:
             raise Unreadable("it cannot be told whether its chain of equalities holds")
     return structure_of(sides[-1])
+
+
+def _same(one: Formula, other: Formula) -> Equal:
+    """Whether two sides are equal, item by item if they are lists in the same brackets."""
+    if not (isinstance(one, Items) and isinstance(other, Items)):
+        return same_value(_bare(one), _bare(other))
+    if (one.left, one.right, len(one.items)) != (other.left, other.right, len(other.items)):
+        return Equal.UNKNOWN
+    found = {_same(*pair) for pair in zip(one.items, other.items, strict=True)}
+    return found.pop() if len(found) == 1 else Equal.NO if Equal.NO in found else Equal.UNKNOWN
 
 
 def _bare(formula: Formula) -> Formula:
@@ -158,66 +227,21 @@ def _name_of(formula: Formula) -> str | None:
     """What a side names, if it is a name: a variable, a segment such as `AB`, a tuple of variables."""
     if isinstance(formula, Variable):
         return formula.name
-    if isinstance(formula, Items) and all(isinstance(item, Variable) for item in formula.items):
-        return "(" + ",".join(item.name for item in formula.items if isinstance(item, Variable)) + ")"
+    if isinstance(formula, Items) and formula.left + formula.right in ("()", ""):
+        names = [item.name for item in formula.items if isinstance(item, Variable)]
+        return f"({','.join(names)})" if len(names) == len(formula.items) else None
     if isinstance(formula, Apply) and formula.name == "mul":
-        names = [_name_of(argument) for argument in formula.args]
-        if all(name is not None and name.isalpha() and name.isupper() for name in names):
-            return "".join(filter(None, names))
+        points = [_name_of(argument) for argument in formula.args]
+        if all(name is not None and name.isalpha() and name.isupper() for name in points):
+            return "".join(filter(None, points))
+    if isinstance(formula, Ratio):
+        sizes = [_name_of(part) for part in formula.parts]
+        return ":".join(filter(None, sizes)) if None not in sizes else None
+    if isinstance(formula, Apply) and formula.name in ("abs", "div"):
+        segments = [_name_of(argument) for argument in formula.args]
+        if all(name is not None and name.isalpha() and name.isupper() for name in segments):
+            return formula.name + "/".join(filter(None, segments))
     return None
-
-
-def _of_inequalities(relation: Relation) -> Structure:
-    sides, signs = relation.sides, relation.signs
-    if signs[0] in (">", ">="):
-        sides, signs = sides[::-1], tuple(_FLIPPED[sign] for sign in reversed(signs))
-    closed = [sign == "<=" for sign in signs]
-    if len(sides) == 3 and isinstance(sides[1], Variable):
-        region = interval_region(sides[0], sides[2], closed[0], closed[1])
-        if region is not None:
-            return Named(sides[1].name, region)
-    if len(sides) == 2:
-        region = None
-        if isinstance(sides[0], Variable):
-            region = interval_region(MINUS_INFINITY, sides[1], False, closed[0])
-        elif isinstance(sides[1], Variable):
-            region = interval_region(sides[0], INFINITY, closed[0], False)
-        if region is not None:
-            return Named(_variable_of(sides), region)
-        if (absolute := _of_absolute_value(sides, closed[0])) is not None:
-            return absolute
-        return Inequality(Apply("add", (sides[1], Apply("neg", (sides[0],)))), not closed[0])
-    raise Unreadable("this chain of inequalities is no interval")
-
-
-def _variable_of(sides: Sequence[Formula]) -> str:
-    return next(side.name for side in sides if isinstance(side, Variable))
-
-
-def _of_absolute_value(sides: Sequence[Formula], closed: bool) -> Structure | None:
-    """`|x - a| < b` and `|x - a| > b`, with `sides[0] <= sides[1]`."""
-    inside = isinstance(sides[0], Apply) and sides[0].name == "abs"
-    distance, radius = sides if inside else sides[::-1]
-    if not (isinstance(distance, Apply) and distance.name == "abs"):
-        return None
-    inner = distance.args[0]
-    names = variables(inner)
-    if isinstance(inner, Variable):
-        center: Formula = ZERO
-    elif isinstance(inner, Apply) and inner.name == "add" and isinstance(inner.args[0], Variable):
-        center = Apply("neg", (Apply("add", inner.args[1:]),))
-    else:
-        return None
-    ends = [Apply("add", (center, Apply("neg", (radius,)))), Apply("add", (center, radius))]
-    if variables(ends[0]):
-        return None
-    if inside:
-        region = interval_region(ends[0], ends[1], closed, closed)
-    else:
-        low = interval_region(MINUS_INFINITY, ends[0], False, closed)
-        high = interval_region(ends[1], INFINITY, closed, False)
-        region = None if low is None or high is None else joined([low, high], union=True)
-    return None if region is None else Named(next(iter(names)), region)
 
 
 # ----------------------------------------------------------------------------------- sets and lists
@@ -226,6 +250,9 @@ def _of_absolute_value(sides: Sequence[Formula], closed: bool) -> Structure | No
 def _of_items(items: Items) -> Structure:
     if len(items.items) > _MOST_ITEMS:
         raise Unreadable(f"has {len(items.items)} items, more than {_MOST_ITEMS}")
+    closed = items.left + items.right in ("()", "[]", "{}")
+    if closed and all(isinstance(item, Relation) and item.signs == ("=",) for item in items.items):
+        items = Items(items.items)  # brackets only hold equations together
     if items.left and items.left != "{":
         return items
     parts = [structure_of(item) for item in items.items]
@@ -234,10 +261,12 @@ def _of_items(items: Items) -> Structure:
     names = {part.name for part in parts if isinstance(part, Named)}
     if not items.left and len(regions) == len(parts) and len(names) <= 1:
         whole = _joined_regions(regions, items.joiner)
+        if items.joiner == "," and whole in regions and len(set(regions)) > 1:
+            return written_out(items)  # one of them says it all: these are answers to several questions
         return Named(names.pop(), whole) if names else whole
     if not items.left and (special := _of_parts(parts, items)) is not None:
         return special
-    return _flat(items)
+    return written_out(items)
 
 
 def _joined_regions(regions: Sequence[Region], joiner: str) -> Region:
@@ -252,7 +281,8 @@ def _of_parts(parts: Sequence[Structure], items: Items) -> Structure | None:
     """What a list without brackets says beyond its items."""
     named = [part for part in parts if isinstance(part, Named)]
     last = parts[-1]
-    if len(parts) == 2 and isinstance(last, Named) and isinstance(last.value, NamedSet):
+    is_pair = len(parts) == 2 and isinstance(last, Named) and last.name in _variables(items.items[0])
+    if is_pair and isinstance(last, Named) and isinstance(last.value, NamedSet):
         return Family(items.items[0], last.name, last.value)
     if len(named) == len(parts):
         return _of_named(named, items.joiner)
@@ -262,15 +292,20 @@ def _of_parts(parts: Sequence[Structure], items: Items) -> Structure | None:
     return None
 
 
+def _variables(formula: Formula) -> frozenset[str]:
+    sides = formula.sides if isinstance(formula, Relation) else (formula,)
+    return frozenset().union(*map(variables, sides))
+
+
 def _of_named(named: Sequence[Named], joiner: str) -> Structure:
     """Several values of one variable, or an assignment."""
     values = [part.value for part in named if isinstance(part.value, get_args(Formula))]
     names = {part.name for part in named}
     if len(names) == 1 and len(values) == len(named):
-        return Named(names.pop(), _flat(Items(tuple(values), joiner=joiner)))
+        return Named(names.pop(), written_out(Items(tuple(values), joiner=joiner)))
     if len(names) < len(named) or joiner == "or":
         raise Unreadable("a name with several values among others")
-    return Assignment(tuple(sorted(named, key=lambda part: part.name)))
+    return Assignment(tuple(named))
 
 
 def _of_compound(one: Quantity, other: Quantity) -> Structure | None:
@@ -279,44 +314,6 @@ def _of_compound(one: Quantity, other: Quantity) -> Structure | None:
     if not one.unit.measures or one.unit.dimensions != other.unit.dimensions or not smaller:
         return None
     return joined_quantities(one, other)
-
-
-def _flat(items: Items) -> Items:
-    """With `±` written out."""
-    flat: list[Formula] = []
-    for item in items.items:
-        signs = _signs(item)
-        flat.extend(signs if signs is not None else (item,))
-    return Items(tuple(flat), items.left, items.right, items.joiner)
-
-
-def _signs(formula: Formula) -> tuple[Formula, ...] | None:
-    """Both readings of an expression with `±`; None for one without."""
-    if _num_signs(formula) > 1:
-        raise Unreadable("several signs \u00b1 do not say which belong together")
-    plus, minus = _with_sign(formula, 1), _with_sign(formula, -1)
-    return None if plus == minus else (plus, minus)
-
-
-def _num_signs(formula: Formula) -> int:
-    if isinstance(formula, Quantity):
-        return _num_signs(formula.value)
-    if not isinstance(formula, Apply):
-        return 0
-    return (formula.name in _EITHER_SIGN) + sum(map(_num_signs, formula.args))
-
-
-def _with_sign(formula: Formula, sign: int) -> Formula:
-    if isinstance(formula, Quantity):
-        return Quantity(_with_sign(formula.value, sign), formula.unit)
-    if not isinstance(formula, Apply):
-        return formula
-    arguments = tuple(_with_sign(argument, sign) for argument in formula.args)
-    if formula.name in _EITHER_SIGN:
-        left, right = arguments
-        minus = (formula.name == "plus_minus") == (sign < 0)
-        return Apply("add", (left, Apply("neg", (right,)) if minus else right))
-    return Apply(formula.name, arguments)
 
 
 def region_of(structure: Structure) -> Region | None:

@@ -40,31 +40,43 @@ _SIGNS = {
     "binom": "binom", "dbinom": "binom", "tbinom": "binom", "colon": ":",
     "{": "\\{", "}": "\\}", "lbrace": "\\{", "rbrace": "\\}", "langle": "<<", "rangle": ">>",
     "lfloor": "lfloor", "rfloor": "rfloor", "lceil": "lceil", "rceil": "rceil", "lbrack": "[",
-    "rightarrow": "to", "to": "to", "rbrack": "]", "lparen": "(", "rparen": ")", "&": "&",
-    "\\": "\\\\", "$": "$",
+    "equiv": "=", "pmod": "mod", "ldots": "dots", "cdots": "dots", "dots": "dots", "dotsc": "dots",
+    "dotsb": "dots", "rightarrow": "to", "to": "to", "rbrack": "]", "lparen": "(", "rparen": ")",
+    "&": "&", "\\": "\\\\", "$": "$",
 }  # fmt: skip
+_GLUED_COMMANDS = (FUNCTIONS - {"Im", "Re", "abs", "max", "min"}) | _GREEK | {"pi", "cdot", "times"}
+_KNOWN = FUNCTIONS | _GREEK | frozenset(_CONSTANTS) | frozenset(_SIGNS)
+_MOST_GLUED = 3
 _BASES = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 _TEXT_COMMANDS = (
     "text|mathrm|mbox|textrm|textbf|textit|mathbf|mathit|mathsf|operatorname\\*?|hbox|textnormal|bm"
     "|mathcal|textsf|texttt|emph|mathop"
 )
+_ACCENTS = {
+    "hat": "hat", "widehat": "hat", "bar": "bar", "overline": "bar", "tilde": "tilde",
+    "widetilde": "tilde", "dot": "dot", "ddot": "ddot",
+}  # fmt: skip
+_LETTER = r"[a-zA-Z]|\\[a-zA-Z]{2,}+"
 _TOKEN = re.compile(
     rf"""(?P<space>\s++)
     |(?P<repeating>\d*+\.\d*+\\(?:overline|bar|dot)\s*+(?:\{{\d++\}}|\d))
-    |(?P<numeral>(?=[0-9A-Z]*+_)(?:\d[0-9A-Z]*+|[A-Z][0-9A-Z]++)_(?:
+    |(?P<numeral>(?=[0-9A-Z.]*+_)(?:\d[0-9A-Z]*+(?:\.[0-9A-Z]++)?+|[A-Z][0-9A-Z]++)_(?:
         \{{\s*+(?:\\(?:text|mathrm)\{{)?\s*+(?:base\s)?\s*+\(?\d++\)?\s*+\}}?\}}|\d++|\(\d++\)))
     |(?P<based_numeral>[0-9A-Z]++_\{{\\text\{{\s*+base\s*+\}}\s*+\d++\}})
     |(?P<bracketed_numeral>\([0-9A-Z]++\)_(?:\{{\(?\d++\)?\}}|\d++))
     |(?P<word_numeral>\d++_\{{\\text\{{(?:{"|".join(_BASES)})\}}\}})
     |(?P<scientific>(?:\d++\.?\d*+|\.\d++)[eE][+-]?\d++(?![a-zA-Z\d]))
-    |(?P<number>\d++(?:\.\d++)?+|\.\d++|\d++\.)
+    |(?P<number>\d++(?:\.(?:\d++|(?=\s*+[-+*/^),\]])))?+|\.\d++|\d++\.)
     |\\(?P<style>{_TEXT_COMMANDS})\s*+\{{(?P<styled>(?:[^{{}}\\]|\\[^a-zA-Z])*+)\}}
-    |\\mathbb\s*+\{{?\s*+(?P<named_set>[RZNQC])\s*+\}}?
+    |\\mathbb\s*+\{{?\s*+(?P<named_set>[RZNQC])\s*+\}}?(?:\s*+\^\s*+\{{?\s*+(?P<of_set>[-+*0])\s*+\}}?)?
+    |\\(?P<accent>{"|".join(_ACCENTS)})(?![a-zA-Z])\s*+(?:\{{\s*+(?P<below>{_LETTER})\s*+\}}|(?P<letter>{_LETTER}))
     |(?P<nothing>\\(?:underline|boxed|fbox|vec|overrightarrow|{_TEXT_COMMANDS})(?=\s*\{{)
         |\\(?:angle|measuredangle|triangle|square)(?![a-zA-Z]))
     |\\(?P<environment>begin|end)\s*+\{{(?P<environment_name>[a-z]++\*?+)\}}(?:\{{[clr|]*\}})?
     |\\(?P<command>[a-zA-Z]++|[^a-zA-Z])
+    |(?P<foreign>[A-Za-z]*+[^\x00-\x7f\W\d_][^\W\d_]*+)
     |(?P<letters>[A-Za-z]{{4,}}+(?:-[a-z]++)*+|[A-Za-z]++)
+    |(?P<dots>\.\.\.)
     |(?P<sign><=|>=|!=|==|\*\*|[-+*/^_=<>!%,;:|()\[\]{{}}&'$"?.#@€£¥₹¢])""",
     re.VERBOSE,
 )
@@ -78,6 +90,11 @@ _KINDS = (
     "number",
 )
 _CURRENCIES = "$€£¥₹"
+
+
+_FORMULA_SIGN = re.compile(r"[=<>(+_]")
+"""Signs of a formula, in which a letter behind a number is rather a variable than a unit."""
+_LETTERS_IN_A_ROW = re.compile(r"[A-Z](?:\s*,\s*(?:and\s+)?[A-Z])+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +114,7 @@ def tokenize(text: str) -> list[Token]:
     """The tokens of an answer. Raises Unreadable."""
     if len(text) > MOST_CHARACTERS:
         raise Unreadable(f"has {len(text)} characters, more than {MOST_CHARACTERS}")
-    latex = "\\" in text
+    formula = "\\" in text or _FORMULA_SIGN.search(text) is not None
     tokens: list[Token] = []
     position, spaced = 0, False
     while position < len(text):
@@ -108,27 +125,37 @@ def tokenize(text: str) -> list[Token]:
         if match.lastgroup == "space":
             spaced = True
             continue
-        tokens.extend(_tokens_of(match, tokens[-1] if tokens else None, spaced, latex))
+        tokens.extend(_tokens_of(match, tokens[-1] if tokens else None, spaced, formula))
         spaced = False
     return tokens
 
 
-def _tokens_of(match: "re.Match[str]", before: Token | None, spaced: bool, latex: bool) -> list[Token]:
+def _tokens_of(
+    match: "re.Match[str]", before: Token | None, spaced: bool, formula: bool
+) -> list[Token]:
     for kind in _KINDS:
         if found := match[kind]:
             return [_NUMBERS[kind](found, spaced)]
     if match["style"]:
+        if match["styled"].strip(" ~") == "min" and _ends_number(before):
+            return [Token("word", "min", spaced)]
         return _styled(match["styled"], match["style"], spaced)
     if match["nothing"]:
         return []
     if found := match["named_set"]:
-        return [Token("set", found, spaced)]
+        return [Token("set", found + (match["of_set"] or ""), spaced)]
+    if found := match["accent"]:
+        return [_accented(found, match["below"] or match["letter"], spaced)]
+    if found := match["foreign"]:
+        return [Token("word", found, spaced)]
+    if found := match["dots"]:
+        return [Token("dots", found, spaced)]
     if found := match["environment"]:
         return [Token(found, match["environment_name"], spaced)]
     if found := match["command"]:
-        return [_command(found, spaced)]
+        return _commands(found, spaced)
     if found := match["letters"]:
-        return _letters(found, before, spaced, latex)
+        return _letters(found, before, spaced, formula)
     sign = {"==": "=", "**": "^"}.get(match["sign"], match["sign"])
     return [Token("currency" if sign in _CURRENCIES else sign, sign, spaced)]
 
@@ -183,6 +210,16 @@ _NUMBERS = {
 }
 
 
+def _commands(name: str, spaced: bool) -> list[Token]:
+    r"""A command, or one with letters that lost the space before them: `\pit` for `\pi t`."""
+    if name not in _KNOWN and len(name) > 2:
+        for end in range(len(name) - 1, 1, -1):
+            if name[:end] in _GLUED_COMMANDS and len(name) - end <= _MOST_GLUED:
+                letters = [Token("name", letter, False) for letter in name[end:]]
+                return [_command(name[:end], spaced), *letters]
+    return [_command(name, spaced)]
+
+
 def _command(name: str, spaced: bool) -> Token:
     if name in _SIGNS:
         sign = _SIGNS[name]
@@ -196,9 +233,17 @@ def _command(name: str, spaced: bool) -> Token:
     raise Unreadable(f"\\{name} is no command known here")
 
 
+def _accented(accent: str, letter: str, spaced: bool) -> Token:
+    """A letter under an accent, which is a name of its own."""
+    if letter.startswith("\\") and _command(letter[1:], spaced).kind != "name":
+        raise Unreadable(f"an accent over {letter}")
+    return Token("name", f"{_ACCENTS[accent]} {letter.lstrip(chr(92))}", spaced)
+
+
 def _styled(content: str, style: str, spaced: bool) -> list[Token]:
     """What stands in `\\text{...}`: words, or a formula written upright."""
     content = content.strip()
+    labels = _LETTERS_IN_A_ROW.fullmatch(content) is not None
     if re.fullmatch(r"[A-Za-z]", content):
         return [Token("word" if find_unit(content) else "name", content, spaced)]
     if content in FUNCTIONS:
@@ -207,7 +252,7 @@ def _styled(content: str, style: str, spaced: bool) -> list[Token]:
     for match in re.finditer(r"[A-Za-z]+(?:[-'][a-z]+)*|\d+(?:\.\d+)?|\S", content):
         found = match[0]
         at_start = bool(tokens) or spaced
-        if len(found) == 1 and found.isalpha() and not find_unit(found):
+        if len(found) == 1 and found.isalpha() and (labels or not find_unit(found)):
             tokens.append(Token("name", found, at_start))
         elif found[0].isalpha():
             lower = found.lower()
@@ -219,7 +264,7 @@ def _styled(content: str, style: str, spaced: bool) -> list[Token]:
     return tokens
 
 
-def _letters(text: str, before: Token | None, spaced: bool, latex: bool) -> list[Token]:
+def _letters(text: str, before: Token | None, spaced: bool, formula: bool) -> list[Token]:
     """Letters without a style: functions and constants by name, words, or variables side by side."""
     lower = text.lower()
     if lower in ("and", "or"):
@@ -234,20 +279,26 @@ def _letters(text: str, before: Token | None, spaced: bool, latex: bool) -> list
         return [Token("word", text, spaced)]
     if lower[:-1] in _GLUED and lower[-1] in "xyz":
         return [Token("function", lower[:-1], spaced), Token("name", text[-1], False)]
-    after_number = before is not None and before.kind in ("number", ")", "}", "constant")
+    after_number = _ends_number(before)
     if after_number and not spaced and len(text) > 3 and find_unit(text) is None:
         raise Unreadable(f"{text!r} behind a number may be a word or a product")
     if len(text) == 1:
-        is_unit = after_number and spaced and not latex and find_unit(text) is not None
+        is_unit = after_number and spaced and not formula and find_unit(text) is not None
         return [Token("word" if is_unit else "name", text, spaced)]
     if (
         len(text) > 3
         or "-" in text
         or (before is not None and (find_unit(text) or is_power_word(text)))
         or (spaced and _is_wordy(text))
+        or (before is None and lower in _DENIALS)
     ):
         return [Token("word", text, spaced)]
     return [Token("name", letter, spaced and not i) for i, letter in enumerate(text)]
+
+
+def _ends_number(before: Token | None) -> bool:
+    """Whether a number or what may be one ends there, behind which a unit may stand."""
+    return before is not None and before.kind in ("number", ")", "}", "constant")
 
 
 def _is_wordy(text: str) -> bool:
@@ -255,6 +306,7 @@ def _is_wordy(text: str) -> bool:
     return text.lower() in _SHORT_WORDS
 
 
+_DENIALS = frozenset(["not", "no", "non", "ne"])
 _SHORT_WORDS = frozenset(
     (
         "is if of to in at on by the for no not yes all any per day way men man box red one two "

@@ -11,30 +11,35 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 _DIMENSION_TABLE = """
-length  m meter metre 1 | km kilometer kilometre 1000 | cm centimeter centimetre 1/100
+length  m meter metre 米 1 | 千米 公里 1000 | 厘米 1/100 | 毫米 1/1000
+length  km kilometer kilometre 1000 | cm centimeter centimetre 1/100
 length  mm millimeter millimetre 1/1000 | nm nanometer nanometre 1/1000000000
 length  micrometer micron 1/1000000 | in inch inches inche 127/5000 | ft foot feet 381/1250
 length  yd yard 1143/1250 | mi mile 201168/125 | furlong 25146/125
+mass    千克 公斤 1 | 克 1/1000 | 吨 1000
 mass    kg kilogram kilo 1 | g gram gm 1/1000 | mg milligram 1/1000000 | tonne 1000
 mass    lb lbs pound 45359237/100000000 | oz ounce 45359237/1600000000
 mass    ton 45359237/50000 | stone 317514659/50000000
+time    秒 1 | 分钟 60 | 小时 3600 | 天 86400
 time    s sec second 1 | ms millisecond 1/1000 | min minute 60 | h hr hour 3600 | day 86400
 time    week wk 604800 | fortnight 1209600
 months  month 1 | yr year 12 | decade 120 | century centurie 1200
-angle   rad radian 1 | deg degree pi/180
+angle   rad radian 弧度 1 | deg degree 度 pi/180
 current A amp ampere 1
 kelvin  K kelvin 1
 celsius celsius 1
 fahrenheit fahrenheit 1
 mxn     peso 1
-cny     yuan renminbi 1
+cny     yuan renminbi 元 1
 krw     won 1
-usd     dollar usd buck 1 | dime 1/10 | nickel 1/20 | cent ¢ penny pennie pence 1/100
+usd     dollar usd buck 美元 1 | dime 1/10 | nickel 1/20 | cent ¢ penny pennie pence 1/100
 eur     euro eur € 1
 gbp     £ gbp 1
 inr     rupee inr ₹ 1
 jpy     yen jpy ¥ 1
 bit     bit 1 | byte 8 | kb kilobyte 8000 | mb megabyte 8000000 | gb gigabyte 8000000000
+bit     tb terabyte 8000000000000 | kib kibibyte 8192 | mib mebibyte 8388608 | gib gibibyte 8589934592
+bit     tib tebibyte 8796093022208
 """
 _DERIVED = {
     "l": ("dm^3", ("l", "L", "liter", "litre")),
@@ -71,12 +76,18 @@ NOT_NOUNS = frozenset(
         "scores squared cubed square cubic times plus minus divided by degree degrees to "
         "through from between mod modulo choose factorial pi radians negative positive point "
         "remainder base if unless except infinity root over each wrong incorrect sin cos tan "
-        "cot sec csc log exp sqrt alpha beta gamma delta theta lambda omega phi sigma epsilon"
+        "cot sec csc log exp sqrt alpha beta gamma delta theta lambda omega phi sigma epsilon "
+        # Numbers, parts and denials in other languages.
+        "nicht nein kein keine keinen pas ni non sino sondern mais mille mil millones millions "
+        "milliards millionen milliarden tausend hundert demi medio media halb halbe mezzo "
+        "тысяч тысячи тысяча миллион миллиона миллионов миллиард половина не нет "
+        "万 亿 千 百 十 倍 半 成 折 千万 百万 十万 不 非 만 억 천 배"
     ).split()
 )
 """Words after a number that may change what it says."""
 _POWER_WORDS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
-_PART = re.compile(r"[A-Za-z€£¥₹¢]+|\^|-?\d+|[/*·()]")
+_POWERS_OF_NOUNS = {2: "square", 3: "cubic"}
+_PART = re.compile(r"(?:[^\W\d_]|[€£¥₹¢])+|\^|-?\d+|[/*·()]")
 _MOST_PARTS = 24
 _DEGREES_OF = re.compile(r"\bdegrees?\s+(?=celsius|fahrenheit)", re.IGNORECASE)
 
@@ -163,7 +174,11 @@ def read_unit(text: str) -> Unit | None:
         elif part == "1" and position == 1:
             continue
         elif part == "^" and nouns:
-            position += 1  # as in `square units`
+            named = {"2": "square", "3": "cubic"}.get("".join(parts[position : position + 1]))
+            if named is None:
+                return None
+            nouns.append(named)
+            position += 1
         elif (found := find_unit(part)) and not (
             lower == "in" and position < len(parts) and parts[position].isalpha()
         ):
@@ -178,7 +193,8 @@ def read_unit(text: str) -> Unit | None:
             unit = _times(unit, _power(found, sign * power * pending_power))
             pending_power = 1
         elif part.isalpha() and lower not in NOT_NOUNS:
-            nouns.append(lower)
+            nouns += [_POWERS_OF_NOUNS[pending_power], lower] if pending_power > 1 else [lower]
+            pending_power = 1
         else:
             return None
     if not (unit.measures or nouns):

@@ -9,6 +9,7 @@ _WORD = re.compile(
     r"\\(?:text|mathrm|mbox|textbf|textrm|textit|mathbf)\s*\{((?:[^{}\\]|\\[^a-zA-Z])*+)\}"
 )
 _ONLY_WORDS = re.compile(r"[A-Za-z' .,!?:;-]++")
+_OTHER_WORDS = re.compile(r"[^\W\d_](?:[^\W\d_]|[' .,!?:;-])*+")
 _TIME = re.compile(r"(\d{1,2})\s*:\s*(\d\d)\s*(?:\\text\{)?\s*([aApP])\.?[mM]\.?\}?")
 _EDGES = " \t\n.,!?:;'\""
 _NO_SOLUTION = frozenset(
@@ -45,6 +46,8 @@ def read_words(text: str) -> Formula | None:
         return Words(f"{int(time[1])}:{time[2]} {time[3].lower()}m")
     styled = _WORD.fullmatch(text.strip()) is not None
     text = _WORD.sub(r" \1 ", text).strip(_EDGES)
+    if _OTHER_WORDS.fullmatch(text) and not text.isascii():
+        return Words(" ".join(text.lower().split()))
     if not _ONLY_WORDS.fullmatch(text):
         return None
     words = " ".join(text.lower().split())

@@ -21,6 +21,7 @@ from verifiers.formulas.exact_values import exact_or_none
 from verifiers.formulas.nodes import Apply, Constant, Formula, Number
 
 _LARGEST_BASE = 1000
+_LARGE = 10**6
 _MOST_DEGREE = 64
 _CLOSED_FORMS = frozenset(["pow", "factorial", "binom"])
 
@@ -73,7 +74,7 @@ def is_left_to_do(formula: Formula) -> bool:
     if not isinstance(formula, Apply) or not is_closed(formula):
         return False
     if formula.name in ("add", "mul"):
-        return sum(map(_is_number, formula.args)) > 1
+        return sum(map(_is_number, formula.args)) > 1 or all(map(_is_small, formula.args))
     if formula.name == "pow":
         return all(map(_is_number, formula.args)) and formula.args[0] != _TEN
     if formula.name == "div":
@@ -99,6 +100,14 @@ def _is_known(formula: Apply) -> bool:
         return False
     twelfths = (12 * value, 12 * value / math.pi)
     return any(abs(one - round(one)) < _ALMOST for one in twelfths)
+
+
+def _is_small(formula: Formula) -> bool:
+    """Whether it is a number that people would write out, such as `3^2`; not `2^{100}`."""
+    if isinstance(formula, Apply) and formula.name == "pow" and formula.args[0] == _TEN:
+        return False
+    value = exact_or_none(formula)
+    return value is not None and abs(value) < _LARGE
 
 
 def _is_number(formula: Formula) -> bool:

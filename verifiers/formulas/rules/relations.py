@@ -1,14 +1,19 @@
 """Rules for what is named, and for equations and inequalities."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import get_args
 
+from verifiers.formulas.building import negative
+from verifiers.formulas.calls import with_calls_named
 from verifiers.formulas.comparison import ATOMS, Comparer, Comparison, all_equal, no, unknown, yes
 from verifiers.formulas.equality import Equal, constant_ratio
 from verifiers.formulas.exact_values import exact_or_none
 from verifiers.formulas.nodes import (
     Apply,
+    Constant,
     Formula,
     Items,
     NamedSet,
@@ -33,6 +38,7 @@ from verifiers.formulas.structures import named_value, region_of, structure_of
 
 def compare_named(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
     """A name says what its value says; two names have to be the same."""
+    answer = _of_the_same_letter(gold, answer)
     if isinstance(gold, Equation) or isinstance(answer, Equation):
         return compare_equations(_as_equation(gold), _as_equation(answer), comparer)
     if isinstance(gold, Named) and isinstance(answer, Named) and not _may_share(gold, answer):
@@ -41,6 +47,24 @@ def compare_named(gold: Structure, answer: Structure, comparer: Comparer) -> Com
             return compare_equations(ours, theirs, comparer)
         return no(f"{answer.name} is named in place of {gold.name}")
     return comparer.compare(named_value(gold), named_value(answer))
+
+
+def _of_the_same_letter(gold: Structure, answer: Structure) -> Structure:
+    """`f(t) = 2t` as a function of x, if the gold answer is one and the answer has no x."""
+    if not (isinstance(gold, Named) and isinstance(answer, Named)):
+        return answer
+    ours, theirs = _FUNCTION.fullmatch(gold.name), _FUNCTION.fullmatch(answer.name)
+    value = answer.value
+    if ours is None or theirs is None or ours[1] != theirs[1] or not isinstance(value, (*ATOMS, Items)):
+        return answer
+    items = value.items if isinstance(value, Items) else (value,)
+    used = frozenset().union(*map(variables, items))
+    if ours[2] in used or theirs[2] not in used:  # `f(a) = 1` is a value at one place
+        return answer
+    return Named(gold.name, _put(value, {theirs[2]: Variable(ours[2])}))
+
+
+_FUNCTION = re.compile(r"([a-zF-HA-D])\(([a-zA-Z])\)")
 
 
 def _in_variables(*named: Named) -> bool:
@@ -71,19 +95,32 @@ def compare_assignments(gold: Structure, answer: Structure, comparer: Comparer) 
     if isinstance(gold, Assignment) and isinstance(answer, Assignment):
         return _compare_by_names(gold, answer, comparer)
     other = answer if isinstance(gold, Assignment) else gold
-    ours, theirs = (
-        _beside(other, one) if isinstance(one, Assignment) else named_value(one)
-        for one in (gold, answer)
-    )
-    if ours is None or theirs is None:
-        return no("values of several names are compared with something else")
-    return comparer.compare(ours, theirs)
+    found = no("values of several names are compared with something else")
+    for order in (_by_name, _as_stated):
+        ours, theirs = (
+            _beside(other, order(one)) if isinstance(one, Assignment) else named_value(one)
+            for one in (gold, answer)
+        )
+        if ours is not None and theirs is not None:
+            found = comparer.compare(ours, theirs)
+        if found.equal is Equal.YES or not (isinstance(other, Items) and not other.left):
+            break
+    return found
+
+
+def _by_name(assignment: Assignment) -> Assignment:
+    return Assignment(tuple(sorted(assignment.parts, key=lambda part: part.name)))
+
+
+def _as_stated(assignment: Assignment) -> Assignment:
+    return assignment
 
 
 def _compare_by_names(gold: Assignment, answer: Assignment, comparer: Comparer) -> Comparison:
-    if [part.name for part in gold.parts] != [part.name for part in answer.parts]:
+    ours, theirs = _by_name(gold), _by_name(answer)
+    if [part.name for part in ours.parts] != [part.name for part in theirs.parts]:
         return no("values of other names")
-    pairs = zip(gold.parts, answer.parts, strict=True)
+    pairs = zip(ours.parts, theirs.parts, strict=True)
     found = [comparer.compare(named_value(a), named_value(b)).equal for a, b in pairs]
     same = all_equal(found, "the same values", "another value of a name")
     if same.equal is Equal.NO and len(_bases(gold)) == 1:
@@ -97,7 +134,7 @@ def _beside(other: Structure, assignment: Assignment) -> Structure | None:
     """The values of an assignment as what they are compared with; None where that says nothing."""
     alike = len(_bases(assignment)) == 1
     if isinstance(other, Named):
-        if "(" in other.name:
+        if other.name.startswith("("):
             return _values(assignment, "(", ")")
         return _values(assignment, "", "") if alike and other.name in _bases(assignment) else None
     if isinstance(other, Items):
@@ -120,12 +157,39 @@ def _values(assignment: Assignment, left: str, right: str) -> Items | None:
 def compare_families(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
     """`k pi, k in Z` and `n pi, n in Z`; that others are different is not shown."""
     if not (isinstance(gold, Family) and isinstance(answer, Family)):
-        return unknown("a family of values is compared with something else")
-    renamed = _put(answer.member, {answer.parameter: Variable(gold.parameter)})
-    same = comparer.compare(structure_of(gold.member), structure_of(renamed))
-    if same.equal is Equal.YES and gold.domain == answer.domain:
-        return yes("the same family of values")
+        return _compare_with_member(gold, answer, comparer)
+    if gold.domain == answer.domain:
+        parameter = Variable(gold.parameter)
+        integers = gold.domain == NamedSet("Z")
+        for one in _renumbered(parameter) if integers else (parameter,):
+            renamed = _put(answer.member, {answer.parameter: one})
+            if comparer.compare(structure_of(gold.member), structure_of(renamed)).equal is Equal.YES:
+                return yes("the same family of values")
     return unknown("it cannot be told whether the families of values are the same")
+
+
+def _compare_with_member(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
+    """`k pi, k in Z` and `n pi`, which does not say that n is an integer but means it."""
+    family, other = (gold, answer) if isinstance(gold, Family) else (answer, gold)
+    value = named_value(other)
+    if isinstance(family, Family) and family.domain == NamedSet("Z") and isinstance(value, ATOMS):
+        letters = _INTEGERS if family is gold else frozenset([family.parameter])
+        for letter in variables(value) & letters:
+            member = _put(family.member, {family.parameter: Variable(letter)})
+            if comparer.compare(named_value(structure_of(member)), value).equal is Equal.YES:
+                return yes("the same family of values")
+    return unknown("a family of values is compared with something else")
+
+
+_INTEGERS = frozenset("klmn")
+"""Letters that are integers where nothing else is said."""
+
+
+def _renumbered(parameter: Formula) -> Iterator[Formula]:
+    """What runs through the integers as the parameter does."""
+    for one in (parameter, negative(parameter)):
+        for step in (0, 1, -1, 2, -2):
+            yield Apply("add", (one, Number(Fraction(step)))) if step else one
 
 
 def compare_equations(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
@@ -136,7 +200,7 @@ def compare_equations(gold: Structure, answer: Structure, comparer: Comparer) ->
     if found is Equal.YES:
         return yes("the same equation, up to a factor")
     if found is Equal.NO:
-        found = same_solutions(gold.difference, answer.difference)
+        found = same_solutions(*(with_calls_named(one.difference) for one in (gold, answer)))
     if found is Equal.YES:
         return yes("the same solutions wherever they were looked for")
     if found is Equal.NO:
@@ -153,16 +217,25 @@ def _compare_sides(gold: Structure, answer: Structure, comparer: Comparer) -> Co
     for side, label in ((equation.right, equation.left), (equation.left, equation.right)):
         pair = (structure_of(side), other) if equation is gold else (other, structure_of(side))
         if comparer.compare(*pair).equal is Equal.YES:
-            if equation is answer and not _has_numbers(label):
+            if equation is answer and _is_label(label, side, other):
                 return yes("the value that the equation states")
             return unknown("a side of an equation is compared with a value")
     return no("an equation is compared with something else")
 
 
-def _has_numbers(formula: Formula) -> bool:
+def _is_label(label: Formula, side: Formula, other: Structure) -> bool:
+    """Whether a side only says what the other side is: `m + n`, but neither `2x` nor `-x`."""
+    if not _is_of_names(label) or (isinstance(label, Apply) and label.name == "neg"):
+        return False
+    same_name = not isinstance(other, Named) or label == Variable(other.name)
+    return same_name and variables(label).isdisjoint(variables(side))
+
+
+def _is_of_names(formula: Formula) -> bool:
+    """Whether an expression has nothing but names in it."""
     if isinstance(formula, Apply):
-        return any(map(_has_numbers, formula.args))
-    return isinstance(formula, Number)
+        return all(map(_is_of_names, formula.args))
+    return isinstance(formula, Variable | Constant)
 
 
 def compare_inequalities(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
@@ -219,6 +292,10 @@ def _put(formula: Formula, values: Mapping[str, Formula]) -> Formula:
         return values.get(formula.name, formula)
     if isinstance(formula, Quantity):
         return Quantity(_put(formula.value, values), formula.unit)
+    if isinstance(formula, Items):
+        return replace(formula, items=tuple(_put(item, values) for item in formula.items))
+    if isinstance(formula, Relation):
+        return replace(formula, sides=tuple(_put(side, values) for side in formula.sides))
     if isinstance(formula, Apply):
         return Apply(formula.name, tuple(_put(argument, values) for argument in formula.args))
     return formula

@@ -1,20 +1,27 @@
 """Rules for sets, lists, tuples, matrices and regions of the real line."""
 
+from collections import Counter
 from collections.abc import Sequence
 
-from verifiers.formulas.comparison import Comparer, Comparison, all_equal, no, yes
+from verifiers.formulas.comparison import Comparer, Comparison, all_equal, no, unknown, yes
 from verifiers.formulas.equality import Equal
 from verifiers.formulas.exact_values import exact_or_none
 from verifiers.formulas.nodes import (
+    Apply,
     Formula,
     Items,
     Matrix,
     NamedSet,
 )
-from verifiers.formulas.regions import Region
+from verifiers.formulas.numeric import variables
+from verifiers.formulas.regions import INFINITY, Region
 from verifiers.formulas.rules.values import has_decimals
 from verifiers.formulas.statements import Structure
 from verifiers.formulas.structures import named_value, region_of, structure_of
+
+_MOST_COUNTED = 30
+"""Items of a list of which each is compared with each to count them."""
+_DOTS = Apply("dots", ())
 
 
 def compare_regions(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
@@ -53,11 +60,19 @@ def compare_items(gold: Structure, answer: Structure, comparer: Comparer) -> Com
         return no("a set is compared with a tuple")
     if kinds == {"tuple"} and (one.left, one.right) != (other.left, other.right):
         return no("other brackets")
+    if kinds == {"bare", "tuple"} and any(map(_is_infinite, (*one.items, *other.items))):
+        return unknown("a list without brackets may be an interval or its ends")
     if "tuple" in kinds and "or" in (one.joiner, other.joiner):
         return no("alternatives are compared with a tuple")
     if "tuple" in kinds or (kinds == {"bare"} and comparer.context.conventions.list_order == "kept"):
         return _compare_in_order(one.items, other.items, comparer)
-    return _compare_unordered(one.items, other.items, comparer)
+    found = _compare_unordered(one.items, other.items, comparer)
+    if found.equal is Equal.NO and _DOTS in (*one.items, *other.items):
+        return unknown("it is not known what dots stand for")
+    repeats = found.equal is Equal.YES and _kind(one) == "bare"
+    if repeats and not _as_often(one.items, other.items, comparer):
+        return unknown("the same values, of which one list repeats some")
+    return found
 
 
 def _compare_alternatives(one: Structure, other: Structure, comparer: Comparer) -> Comparison:
@@ -67,9 +82,22 @@ def _compare_alternatives(one: Structure, other: Structure, comparer: Comparer) 
         return no("a list is compared with something else")
     pairs = [(structure_of(item), value) for item in items.items]
     found = [comparer.compare(*(pair if items is one else pair[::-1])).equal for pair in pairs]
+    if set(found) == {Equal.YES} and items is one and _has_several_parts(items):
+        return unknown("the gold answer has several parts")
     return all_equal(
         found, "equal in every way it is written", "a list is compared with something else"
     )
+
+
+def _is_infinite(formula: Formula) -> bool:
+    inner = formula.args[0] if isinstance(formula, Apply) and formula.name == "neg" else formula
+    return inner == INFINITY
+
+
+def _has_several_parts(items: Items) -> bool:
+    """Whether a list is more than one number in several notations, such as `1/2, 0.5`."""
+    repeats = len(set(items.items)) < len(items.items)
+    return repeats or (items.joiner != "or" and any(map(variables, items.items)))
 
 
 def _kind(items: Items) -> str:
@@ -116,6 +144,23 @@ def _compare_unordered(
     one_way = [_found_in(item, theirs, comparer) for item in ours]
     other_way = [_found_in(item, ours, comparer, swapped=True) for item in theirs]
     return all_equal([*one_way, *other_way], "the same items", "other items")
+
+
+def _as_often(gold: Sequence[Formula], answer: Sequence[Formula], comparer: Comparer) -> bool:
+    """Whether each item of the gold answer is in the answer as often, if all of them are there."""
+    if len(gold) != len(answer):
+        return False
+    values = [[exact_or_none(item) for item in items] for items in (gold, answer)]
+    if all(None not in one for one in values):
+        return len(set(values[0])) == len(gold) or Counter(values[0]) == Counter(values[1])
+    if len(gold) > _MOST_COUNTED:
+        return len(set(gold)) == len(set(answer)) == len(gold)
+    ours, theirs = list(map(structure_of, gold)), list(map(structure_of, answer))
+    return all(_count(item, ours, comparer) == _count(item, theirs, comparer) for item in ours)
+
+
+def _count(item: Structure, others: Sequence[Structure], comparer: Comparer) -> int:
+    return sum(comparer.compare(item, other).equal is Equal.YES for other in others)
 
 
 def _found_in(

@@ -10,11 +10,12 @@ from verifiers.formulas.equality import Equal, real_value, same_value
 from verifiers.formulas.exact_values import exact_or_none
 from verifiers.formulas.nodes import (
     Apply,
+    Constant,
     Formula,
     Number,
     Quantity,
 )
-from verifiers.formulas.numeric import variables
+from verifiers.formulas.numeric import TooLarge, variables
 from verifiers.formulas.statements import Structure
 from verifiers.formulas.structures import structure_of
 from verifiers.formulas.units import CELSIUS, CURRENCY_SIGNS, DEGREE, FAHRENHEIT, POUND, Unit
@@ -33,7 +34,20 @@ def compare_quantities(gold: Structure, answer: Structure, comparer: Comparer) -
     found = _compare_with_units(gold, answer, comparer)
     if found.equal is Equal.YES and not _may_count_the_same(unit, other_unit):
         return unknown("the numbers are equal, what is counted may not be")
+    if found.equal is Equal.NO and _may_be_unit(unit, other_unit):
+        return unknown("a unit that is not known is compared with another one")
     return found
+
+
+def _may_be_unit(one: Unit, other: Unit) -> bool:
+    """Whether one has a unit that measures something, and the other a word that may be one too."""
+    known, unknown_unit = (one, other) if one.measures else (other, one)
+    named = unknown_unit.noun and not unknown_unit.measures
+    return bool(known.measures and named and len(unknown_unit.noun) <= _LONGEST_UNIT)
+
+
+_LONGEST_UNIT = 4
+"""Letters of a word that may be a unit nobody has listed."""
 
 
 def _compare_with_units(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
@@ -41,7 +55,7 @@ def _compare_with_units(gold: Structure, answer: Structure, comparer: Comparer) 
     if unit.percent != other_unit.percent:
         return _compare_percent(value, unit, other, other_unit, comparer)
     if unit.measures and other_unit.measures:
-        if unit.dimensions == other_unit.dimensions and unit.factor == other_unit.factor:
+        if _measure(unit) == _measure(other_unit):
             return comparer.compare(value, other)
         if {unit.dimensions, other_unit.dimensions} in _SAME_WORDS:
             return comparer.compare(value, other)
@@ -51,6 +65,11 @@ def _compare_with_units(gold: Structure, answer: Structure, comparer: Comparer) 
     if unit.measures != other_unit.measures:
         return _compare_with_missing_unit(value, unit, other, other_unit, comparer)
     return comparer.compare(value, other)
+
+
+def _measure(unit: Unit) -> object:
+    """The unit without what is measured."""
+    return unit.dimensions, unit.factor, unit.half_turns
 
 
 def _split(structure: Structure) -> tuple[Structure, Unit]:
@@ -77,6 +96,8 @@ def _compare_with_missing_unit(
     demanded = comparer.context.conventions.degrees if angle else comparer.context.conventions.units
     if demanded == "demanded" and unit.measures:
         same = no("the answer states no unit")
+    elif angle and angle[0].half_turns and _has_pi(other if unit.measures else value):
+        same = no("a number of radians is compared with degrees")
     else:
         same = comparer.compare(value, other)
     if same.equal is Equal.NO and angle:
@@ -84,6 +105,13 @@ def _compare_with_missing_unit(
         if compare_values(*turned, comparer).equal is Equal.YES:
             return yes("the same angle")
     return same
+
+
+def _has_pi(structure: Structure) -> bool:
+    """Whether pi is in it, as it is in angles in radians."""
+    if isinstance(structure, Apply):
+        return any(map(_has_pi, structure.args))
+    return structure == Constant("pi")
 
 
 def _in_base_units(value: Structure, unit: Unit) -> Structure:
@@ -99,6 +127,8 @@ def _may_count_the_same(one: Unit, other: Unit) -> bool:
         if unit.measures and counted.noun and not counted.measures:
             return False
     words = [{word.rstrip("s") for word in unit.noun.split()} for unit in (one, other)]
+    if all(words) and (words[0] ^ words[1]) & {"square", "cubic"}:
+        return False
     return words[0] <= words[1] or words[1] <= words[0]
 
 
@@ -117,7 +147,10 @@ def compare_values(gold: Structure, answer: Structure, comparer: Comparer) -> Co
 
 def _close_enough(gold: Formula, answer: Formula, conventions: Conventions) -> Comparison | None:
     """The conventions on decimals, which only apply to real constants that differ."""
-    ours, theirs = real_value(gold), real_value(answer)
+    try:
+        ours, theirs = real_value(gold), real_value(answer)
+    except TooLarge:
+        return None  # they are known to differ, and no decimal is as large
     if ours is None or theirs is None:
         return None
     difference = abs(ours - theirs)

@@ -1,7 +1,9 @@
 """Rules for words, numerals of a stated base, and ratios."""
 
-from fractions import Fraction
+import re
+from collections.abc import Iterable
 
+from verifiers.formulas.building import value_of
 from verifiers.formulas.comparison import Comparer, Comparison, all_equal, no, unknown, yes
 from verifiers.formulas.equality import same_value
 from verifiers.formulas.nodes import (
@@ -13,7 +15,23 @@ from verifiers.formulas.nodes import (
 )
 from verifiers.formulas.statements import Structure
 
-_NEGATIONS = frozenset(["not", "no", "never", "non", "neither", "nor", "isn't", "cannot"])
+MEANINGS = {
+    **dict.fromkeys(["yes", "true", "是", "是的", "对", "正确"], "true"),
+    **dict.fromkeys(["no", "false", "否", "不是", "不对", "错", "错误", "不正确"], "false"),
+    **dict.fromkeys(["充要条件", "充分必要条件", "充要", "充分必要"], "sufficient and necessary"),
+    **dict.fromkeys(
+        ["充分不必要条件", "充分非必要条件", "充分不必要", "充分而不必要条件"], "sufficient"
+    ),
+    **dict.fromkeys(
+        ["必要不充分条件", "必要非充分条件", "必要不充分", "必要而不充分条件"], "necessary"
+    ),
+    **dict.fromkeys(["既不充分也不必要条件", "既不充分也不必要", "既非充分也非必要条件"], "neither"),
+}
+"""Words and groups of words with one meaning; different groups contradict each other."""
+_DENIALS = re.compile(r"[不非无没未]")
+_NEGATIONS = frozenset(
+    ["不", "非", "无", "没", "未", "not", "no", "never", "non", "neither", "nor", "isn't", "cannot"]
+)
 
 
 def compare_words(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
@@ -21,12 +39,31 @@ def compare_words(gold: Structure, answer: Structure, comparer: Comparer) -> Com
         return no("words are compared with a formula")
     if gold == answer:
         return yes("the same words")
-    ours, theirs = set(gold.text.split()), set(answer.text.split())
+    meanings = MEANINGS.get(gold.text), MEANINGS.get(answer.text)
+    if None not in meanings:
+        return yes("the same meaning") if meanings[0] == meanings[1] else no("the opposite")
+    ours, theirs = set(_words(gold)), set(_words(answer))
     if ours.symmetric_difference(theirs) & _NEGATIONS:
         return no("one answer denies something")
+    if not (gold.text.isascii() and answer.text.isascii()):
+        return (
+            no("other words")
+            if _is_condition(gold) and _is_condition(answer)
+            else unknown("other words")
+        )
     if _contains(answer.text, gold.text) or _contains(gold.text, answer.text):
         return unknown("the words of one answer are among those of the other")
     return no("other words")
+
+
+def _words(words: Words) -> Iterable[str]:
+    """The words; of Chinese and Japanese, which have no spaces, only the denials."""
+    return words.text.split() if words.text.isascii() else _DENIALS.findall(words.text)
+
+
+def _is_condition(words: Words) -> bool:
+    """Whether it is one of the conditions that Chinese problems ask for, such as 充分不必要条件."""
+    return words.text.endswith("条件")
 
 
 def _contains(text: str, part: str) -> bool:
@@ -37,15 +74,12 @@ def compare_numerals(gold: Structure, answer: Structure, comparer: Comparer) -> 
     by_value = comparer.context.conventions.bases == "value"
     if isinstance(gold, Numeral) and isinstance(answer, Numeral):
         if gold.base == answer.base or by_value:
-            same = int(gold.digits, gold.base) == int(answer.digits, answer.base)
+            same = value_of(gold) == value_of(answer)
             return yes("equal numerals") if same else no("another numeral")
         return no(f"a numeral of base {answer.base}, expected one of base {gold.base}")
     if not by_value:
         return no("one answer states a number base, the other does not")
-    values = [
-        Number(Fraction(int(one.digits, one.base))) if isinstance(one, Numeral) else one
-        for one in (gold, answer)
-    ]
+    values = [Number(value_of(one)) if isinstance(one, Numeral) else one for one in (gold, answer)]
     return comparer.compare(values[0], values[1])
 
 
