@@ -1,6 +1,6 @@
 """`math`: is the final answer equal to the gold answer?
 
-    1. take the answer from the response (`answers.py`)
+    1. take the answer from the response (`answers/`)
     2. plain numbers of any size are compared at once (`formulas/quick.py`)
     3. everything else is read and compared as what it is (`formulas/decide.py`), in a process that is
        killed when it takes too long

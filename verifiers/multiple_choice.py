@@ -1,6 +1,6 @@
 """`multiple_choice`: does the response choose the right letter?
 
-The final answer is what `answers.py` finds; without one it is the response's last line, together with
+The final answer is what `answers/` finds; without one it is the response's last line, together with
 lines that begin as lists do ("B) 12"), unless they only repeat the choices. In it count a letter that
 stands alone, begins the answer or is marked as a choice ("(B)", "**B**", "option B"), and, where the
 choices are known, the text of a choice. It never guesses: two different letters, a negation ("not B")

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from verifiers.answers import extract_answer, last_box
-from verifiers.number_words import PATTERN
+from verifiers.answers.number_words import PATTERN
 
 
 @pytest.mark.parametrize(

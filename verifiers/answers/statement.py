@@ -3,7 +3,7 @@
 The last statement counts, so a correction wins over an earlier box:
 
     1. a box (`boxes.py`)
-    2. a phrase to the end of its sentence (`answer_phrases.py`); behind a box only one with something
+    2. a phrase to the end of its sentence (`phrases.py`); behind a box only one with something
        that looks like an answer
     3. behind either, what a word of correction ("wait, it should be") puts in its place
     4. only if asked for, and without any of these: the last number
@@ -13,8 +13,8 @@ An answer is never guessed: without a statement there is none. The time taken is
 
 import re
 
-from verifiers.answer_phrases import last_correction, last_line_after_hashes, last_phrase
-from verifiers.boxes import last_boxes
+from verifiers.answers.boxes import last_boxes
+from verifiers.answers.phrases import last_correction, last_line_after_hashes, last_phrase
 
 _NUMBER = re.compile(r"-?\$?\d[\d,]*(?:\.\d+)?(?:/\d+)?")
 

@@ -7,7 +7,7 @@ is no answer at all.
 
 import re
 
-from verifiers.number_words import PATTERN
+from verifiers.answers.number_words import PATTERN
 
 _SURROUNDINGS = " \t\r\n*_`"
 _MOST_START = 200

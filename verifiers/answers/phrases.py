@@ -7,7 +7,7 @@ behind a box. Words about an answer ("to check the answer:", "if the answer is")
 
 import re
 
-from verifiers.answer_text import (
+from verifiers.answers.extent import (
     first_line,
     first_sentence,
     has_maths,
