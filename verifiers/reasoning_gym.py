@@ -70,7 +70,7 @@ class ReasoningGymVerifier:
         """Scoring processes."""
 
     name = "reasoning_gym"
-    version = "1"
+    version = "2"
     target_kinds = ("reasoning_gym",)
 
     def __init__(self, config: Config) -> None:

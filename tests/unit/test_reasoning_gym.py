@@ -292,7 +292,7 @@ SEVERAL_LINES = {"entry": {"answer": "1 2\n3 4"}}
         ("<answer>4</answer> no <answer> 5 \n</answer>", ONE_LINE, " 5"),
         (r"\boxed{5}", ONE_LINE, "5"),
         ("The answer is 5.", ONE_LINE, "5"),
-        ("5", ONE_LINE, None),
+        ("5", ONE_LINE, "5"),
         ("The answer is:\n1 2\n3 4", SEVERAL_LINES, None),
         ("<answer>\n1 2\n3 4\n</answer>", SEVERAL_LINES, "1 2\n3 4"),
         ("So\n```\n1 2\n3 4\n```\n", SEVERAL_LINES, "1 2\n3 4"),

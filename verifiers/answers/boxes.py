@@ -3,7 +3,8 @@ r"""The last box of a text: `\boxed{...}`, `\fbox{...}`.
 Braces must balance, and the content must be more than dots or "your answer". Of nested boxes the
 innermost counts. A box behind "not", "instead of" or "rather than" is not the answer. Boxes that only
 "and", "or" or commas separate are one list, which keeps the names that stand before its boxes if they
-differ: `x=\boxed{3}` and `y=\boxed{3}` are `x=3, y=3`.
+differ: `x=\boxed{3}` and `y=\boxed{3}` are `x=3, y=3`. A sign for percent or degrees right behind a box
+belongs to it.
 """
 
 import re
@@ -24,10 +25,17 @@ _LABEL = re.compile(
 _DENIAL = re.compile(
     r"(?:\bnot|n't|\binstead\s+of|\brather\s+than)(?:\s+(?:be|equal\s+to))?[\s$*(\[\\]*$", re.IGNORECASE
 )
-_NAME = re.compile(r"(?<![A-Za-z\\])([A-Za-z](?:_(?:\w|\{\w+\}))?)\s*=\s*\$?$")
+_VARIABLE = r"[A-Za-z](?:_(?:\w|\{\w+\}))?"
+_NAME = re.compile(r"(?<![A-Za-z\\+*/-])(?<![+*/-] )([A-Za-z](?:_(?:\w|\{\w+\}))?)\s*=\s*\$?$")
 _BETWEEN = re.compile(
     r"(?:[\s$,;&]|\\[,;:! ()\[\]]|\\q?quad|\band\b|\bor\b|\\text\{\s*(?:and|or)\s*\}"
-    r"|\b[A-Za-z](?:_(?:\w|\{\w+\}))?\s*=)*+"
+    r"|\\text\{[^{}]{0,30}\b(?:and|or)\s*\}"
+    rf"|\b{_VARIABLE}(?:\s*[-+*]\s*{_VARIABLE})*\s*="
+    r"|(?<=[}$]\s)(?!(?:and|or|is|are|was|were|not|but|so|to|instead)\b)[a-z]{3,}(?=\s))*+"
+)
+_SIGN_BEHIND = re.compile(
+    r"(?:[\s$]|\\[,;:! )]){0,4}(?:(?P<percent>\\?%|(?:percent|pct|per\s+cent)\b)"
+    r"|(?P<degrees>\^\s*\{?\s*\\circ\s*\}?|\u00b0))"
 )
 _JOINT = re.compile(r",|and|or")
 _MOST_BETWEEN = 40
@@ -65,7 +73,7 @@ def last_boxes(text: str) -> Box | None:
             found.append(box)
     if not found:
         return None
-    content = found[0].content if len(found) == 1 else _list(text, found[::-1])
+    content = _with_sign(text, found[0]) if len(found) == 1 else _list(text, found[::-1])
     return Box(found[-1].start, content, found[0].end)
 
 
@@ -97,6 +105,14 @@ def _content(text: str, span: _Span) -> str:
         styled = label["styled"] if label["styled"] and not label["closed"] else ""
         return styled + content[label.end() :].strip()
     return content
+
+
+def _with_sign(text: str, box: Box) -> str:
+    """The content with the sign for percent or degrees that stands behind the box."""
+    sign = _SIGN_BEHIND.match(text, box.end)
+    if not sign or not box.content[-1:].isdecimal():
+        return box.content
+    return box.content + (r"\%" if sign["percent"] else r"^\circ")
 
 
 def _before(text: str, box: Box) -> str:

@@ -14,21 +14,42 @@ _MOST_START = 200
 """Characters at the start of an answer by which it is told whether it looks like one."""
 
 # A formula ends before the next one of its kind begins: that keeps the search linear.
-_MATHS = (
+MATHS = (
     r"\$\$[^$]*+\$\$|\$(?!\s)[^$\n]*+\$|\\\((?:[^\\]|\\[^()\[\]])*+\\\)"
     r"|\\\[(?:[^\\]|\\\\\[|\\[^()\[\]])*+\\\]"
 )
+FUNCTION = (
+    r"(?:(?:arc|a)?(?:sin|cos|tan|cot|sec|csc)h?|sqrt|cbrt|ln|log|lg|exp|abs|floor|ceil|gcd|lcm|min|max|det"
+    r"|pi|tau|phi|theta|alpha|beta|gamma|delta|lambda|mu|sigma|omega|inf|infinity|infty)(?![A-Za-z])"
+)
+_MATHS_NEXT = (
+    rf"\s*+(?:[-+\u2212±]?\s?(?:[\d$\\(\[{{|]|{FUNCTION})|[A-Za-z](?:_\w+)?(?:\s*=|\s*\^|\s*$))"
+)
+_AND_OR = r"(?:and|or|und|oder|et|ou|y|e|o|u|и|или|和|或)(?!\w)"
+_WORD_AFTER_DASH = (
+    rf"(?!{FUNCTION})(?:[^\W\d_]{{3,}}(?![\w(^*/])"
+    r"|(?:as|by|if|in|is|it|of|or|so|to|we|an|at|be|no)(?!\w))"
+)
+_LIST_OF_WORDS = re.compile(r"[^\W\d_]+(?:,?\s(?:and|or)\s[^\W\d_]+)?(?:[.,;]?\s*$|[.;]\s|,\s)")
+_WORDS = re.compile(r"[^\W\d_]+(?:,\s[^\W\d_]+)*")
+_CLOSES_A_SENTENCE = re.compile(r"[.!;]\s*(?:\$\$?|\\[)\]])$")
+_CJK = r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 _SENTENCE_PART = re.compile(
-    rf"""(?P<maths>{_MATHS})
-    |(?P<end>[.!?;](?=[\s*_]|</|$)|</|\n
-        |,\s(?!(?:and|or)\b)(?=[A-Za-z]{{2,}}(?:\s|$)|i\.e\.)
-        |\s(?=(?:because|since|as|which|so|when|after|where|given|assuming|for\s+a\s+total|in\s+total|by)\s)
-        |\s(?=[-\u2013\u2014]\s[A-Za-z]{{2}})
+    rf"""(?P<maths>{MATHS})
+    |(?P<end>[.!?](?=[\s*_"'\u201d]|</|$)|</|\n|;(?=[\s*_]|$)(?!{_MATHS_NEXT}))
+    |(?P<clause>
+        ,\s(?!{_AND_OR}|{FUNCTION})(?=[^\W\d_]{{2,}}(?:[\s:]|$)|i\.e\.|{_CJK})
+        |\s(?=(?:because|since|as|which|so|when|after|given|assuming|for\s+a\s+total|in\s+total|by
+            |weil|denn|porque|ya\s+que|puisque|parce\s+que|perch[ée]|poich[ée]|потому|так\s+как)\s)
+        |\s(?=where\s)(?!where\s+\$?[A-Za-z]\$?\s*(?:is\s+(?:an?|any)\s|\\in|\u2208|>|<|=))
+        |\s(?=[-\u2013]\s{_WORD_AFTER_DASH})|\s(?=\u2014\s[^\W\d_]{{2}})
         |,?\s(?=(?:and\s+not|but\s+not|rather\s+than|instead\s+of)\s)
         |(?<=[\d$)}}*\]])\s(?=not\s)
-        |\s(?=\((?:or|i\.e\.|that\s+is|approximately|about|roughly|since|because|not|which)\b))""",
+        |\s(?=\((?:or|i\.e\.|that\s+is|approximately|about|roughly|since|because|not|which)\b)
+    )""",
     re.VERBOSE | re.DOTALL,
 )
+_PIECES = re.compile(r"\b(?:otherwise|else|when|if)\b")
 _PRICE = re.compile(r"\$\s?\d[\d,]*(?<!,)(?:\.\d+)?(?=\s+[a-zA-Z]|[.,;!?)]*(?:\s|$))")
 
 _MARKUP = r"[\s*_`$(\[{~]*+"
@@ -38,13 +59,15 @@ _AT_THE_END = r"\s*+(?:$|[.,;!*}\n]|[a-z]+\b\s*+(?:$|[.,;!}]))"
 _NUMBER = (
     rf"(?:[+\-\u2212±]?\s*+\$?\s*+\.?\d|[€£¥₹½⅓⅔¼¾√∞∅π]|{PATTERN.replace(' ', '[ ]')}\b{_AT_THE_END})"
 )
-_FORMULA = r"""(?:\\(?!text|n\b)[a-zA-Z]+|\|
+_FORMULA = r"""(?:[+\-\u2212±]?\s*+\\(?!text|n\b)[a-zA-Z]+|\|
     |[A-Za-z](?:_\w+)?\s*+(?:[=<>^*/+)\]$.,]|\\|$)
     |[+\-\u2212]?\s*+[a-z]\b(?=\s*+[-+*/^=<>])
     |[A-Z]\b(?!\s+[a-z]))"""
 _NO_VALUE = rf"(?:no\s+(?:real\s+)?solutions?|does\s+not\s+exist|undefined|infinity|dne)\b{_AT_THE_END}"
 _WORD = rf"(?:yes|no|none|true|false|odd|even)\b{_AT_THE_END}|\\text\s*\{{"
-_IS_NUMBER = re.compile(_OPENING_WITH_TEXT + rf"(?:{_NUMBER}|\\(?!text)[a-zA-Z]+)", re.IGNORECASE)
+_IS_NUMBER = re.compile(
+    _OPENING_WITH_TEXT + rf"(?:{_NUMBER}|[+\-\u2212±]?\s*+\\(?!text)[a-zA-Z]+)", re.IGNORECASE
+)
 _IS_MATHS = re.compile(
     _OPENING_WITH_TEXT + rf"(?:{_NUMBER}|{_FORMULA}|{_NO_VALUE})", re.IGNORECASE | re.VERBOSE
 )
@@ -53,6 +76,7 @@ _PRAISE = re.compile(
     r"[\s\d.%$*]+(?:correct(?!\s+to)|right|certain|sure|accurate|wrong)\b", re.IGNORECASE
 )
 _HAS_MATHS = re.compile(r"\d|\\(?!text|mathrm|mbox)[a-zA-Z]|[=<>^+*/]")
+_NUMBER_IN_WORDS = re.compile(rf"\b{PATTERN}\b", re.IGNORECASE)
 _TWO_WORDS = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}\s+[A-Za-z]{2,}")
 _EQUATION = re.compile(rf"{_MARKUP}[A-Za-z]\w?\s*+=[^=]*+")
 
@@ -67,16 +91,42 @@ def first_sentence(text: str) -> str:
     """The first line with text, up to the end of its first sentence; empty for a question."""
     text = text.lstrip(_SURROUNDINGS + ":")
     price = _PRICE.match(text)
-    for part in _SENTENCE_PART.finditer(text, price.end() if price else 0):
-        if part["end"] is not None:
+    start = price.end() if price else 0
+    for part in _SENTENCE_PART.finditer(text, start):
+        if part["maths"]:
+            if _CLOSES_A_SENTENCE.search(part[0]) and text[part.end() : part.end() + 1] in " \n":
+                text = text[: part.end()]
+                break
+        elif part["end"]:
             text = "" if part["end"] == "?" else text[: part.start()]
             break
+        elif not _goes_on(text, part):
+            text = text[: part.start()]
+            break
     return text.strip(_SURROUNDINGS)
+
+
+def _goes_on(text: str, part: re.Match[str]) -> bool:
+    """Whether what looks like the beginning of an explanation is one more item, or another case."""
+    rest = text[part.start() : part.start() + _MOST_START]
+    if rest.startswith(","):
+        return (
+            _LIST_OF_WORDS.match(rest, 2) is not None
+            and _WORDS.fullmatch(text, 0, part.start()) is not None
+        )
+    line = rest[: end if (end := rest.find("\n")) >= 0 else len(rest)]
+    pieces = _PIECES.findall(line)
+    return len(pieces) > 1 and line.lstrip().startswith(pieces[0])
 
 
 def has_maths(text: str) -> bool:
     """Whether there is a number or a formula in it."""
     return _HAS_MATHS.search(text) is not None
+
+
+def has_number(text: str) -> bool:
+    """Whether a number in words is in it."""
+    return _NUMBER_IN_WORDS.search(text) is not None
 
 
 def looks_like_number(text: str) -> bool:

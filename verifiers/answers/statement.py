@@ -1,35 +1,50 @@
 """Where the final answer of a response stands, by one stated rule.
 
-The last statement counts, so a correction wins over an earlier box:
+The response is read without tokens and in common signs (`surface.py`). The last statement counts, so a
+correction wins over an earlier box:
 
     1. a box (`boxes.py`)
-    2. a phrase to the end of its sentence (`phrases.py`); behind a box only one with something
-       that looks like an answer
+    2. a phrase to the end of its sentence, or a list behind it (`phrases.py`); behind a box only one
+       with something that looks like an answer
     3. behind either, what a word of correction ("wait, it should be") puts in its place
-    4. only if asked for, and without any of these: the last number
+    4. without any of these: a response that is nothing but an expression, or a formula that "is the
+       answer" (`bare.py`)
+    5. only if asked for, and without any of these: the last formula or number
 
-An answer is never guessed: without a statement there is none. The time taken is linear in the response.
+Quotes and remarks around the answer are taken off (`trimming.py`). An answer is never guessed: without
+a statement there is none, unless `extract="last"` asks for a guess. The time taken is linear in the
+response.
 """
 
-import re
+from typing import Literal
 
+from verifiers.answers.bare import bare_answer, last_formula, named_at_last
 from verifiers.answers.boxes import last_boxes
 from verifiers.answers.phrases import last_correction, last_line_after_hashes, last_phrase
+from verifiers.answers.surface import plain_text
+from verifiers.answers.trimming import trimmed
 
-_NUMBER = re.compile(r"-?\$?\d[\d,]*(?:\.\d+)?(?:/\d+)?")
+Extract = Literal["stated", "last"]
+"""Whether a response without a stated answer has none, or its last formula counts."""
 
 
-def extract_answer(response: str, *, last_number: bool = False) -> str | None:
-    """The answer as written, without surrounding white space; None where there is none."""
-    answer = _last_statement(response)
-    if answer is None and last_number and (numbers := _NUMBER.findall(response)):
-        answer = numbers[-1]
-    return (answer.strip() or None) if answer is not None else None
+def extract_answer(
+    response: str, *, extract: Extract = "stated", last_number: bool = False
+) -> str | None:
+    """The answer as written, without surrounding white space; None where there is none.
+
+    `last_number` is an older name of `extract="last"`.
+    """
+    text = plain_text(response)
+    answer = _last_statement(text)
+    if answer is None and (extract == "last" or last_number):
+        answer = last_formula(text)
+    return (trimmed(answer) or None) if answer is not None else None
 
 
 def last_box(text: str) -> str | None:
     """The content of the last box whose braces balance and that holds more than dots."""
-    box = last_boxes(text)
+    box = last_boxes(plain_text(text))
     return box.content if box else None
 
 
@@ -42,5 +57,5 @@ def _last_statement(response: str) -> str | None:
     elif box:
         answer = box.content
     else:
-        return last_line_after_hashes(response)
+        return last_line_after_hashes(response) or bare_answer(response) or named_at_last(response)
     return last_correction(response, end) or answer
