@@ -24,7 +24,7 @@ _ALONE = re.compile(r"[(\[]?\s*([A-Za-z])\s*[)\].:]*")
 _BEFORE_TEXT = r"[(\[]?([A-Z])(?:[)\]:]+|\.(?![A-Za-z0-9]))|[(\[]?([a-z])[)\]]+"
 _LIST_ITEM = re.compile(rf"(?:{_BEFORE_TEXT})\s*(.*)", re.DOTALL)
 _SAID_FIRST = re.compile(
-    r"([A-HJ-Z])(?:\s*[,;\u2013\u2014-](?=\s)|\s*\(|\s+(?:because|since|with|which|is)\b)"
+    r"([A-HJ-Z])(?:\s*[,;\u2013\u2014-](?=\s)|\s+\(|\s+(?:because|since|with|which|is)\b)"
 )
 _DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?")
 _LAYOUT = re.compile(r"[*$]|\\[,;:! ]|\\left(?![a-z])|\\right(?![a-z])")
@@ -40,29 +40,43 @@ _DENIED = re.compile(
     r"|\b[A-Z][)\]]?\s+(?:is\s+not|isn't|is\s+(?:wrong|incorrect|false)|cannot)\b"
 )
 _LETTER = r"(?:\*\*)?[(\[]?(?P<{}>[A-Z])[)\]]?(?:\*\*)?"
-_CHOICE = r"(?:options?|choices?|answer|letter|alternative)"
+_CHOICE = r"(?i:options?|choices?|answer|letter|alternative)"
 _RIGHT = (
     r"(?:(?:most|best|only|single)\s+)*(?:correct|right|best|closest|answer|accurate|appropriate|likely|suitable"
     r"|plausible|logical|reasonable)"
 )
 _STATED = re.compile(
-    rf"""\b(?P<kind>[\w-]+\s+)?{_CHOICE}\s+(?:here\s+)?(?:is|would\s+be|must\s+be|should\s+be|=|:)\s*(?:therefore|thus|then)?
+    rf"""\b{_CHOICE}\s+(?:here\s+)?(?:is|would\s+be|must\s+be|should\s+be|=|:)\s*(?:therefore|thus|then)?
         \s*(?:{_CHOICE}\s*)?{_LETTER.format("named")}(?![\w']|\s*[=^_+*/<>|])
-    |(?:\b{_CHOICE}\s*)?{_LETTER.format("praised")}\s*,?\s+(?:is|as|would\s+be|must\s+be|seems)\s+(?:the|our|my)?\s*{_RIGHT}\b
+    |(?:\b{_CHOICE}\s*)?{_LETTER.format("praised")}\s*,?\s+(?:is|as|would\s+be|must\s+be|seems)
+        \s+(?:the|our|my)?\s*{_RIGHT}\b
     |{_LETTER.format("made")}\s+(?:the|as\s+(?:our|my|the))\s+{_RIGHT}\b""",
     re.VERBOSE,
 )
+_MARKED_AT_THE_END = rf"(?:{_CHOICE}\s*)?(?:\*\*[(\[]?|[(\[])(?P<marked>[A-Z])(?:[)\]]?\*\*|[)\]])"
+_LETTER_AT_THE_END = rf"{_CHOICE}\s*:?\s*(?P<bare>[A-Z])"
+_END = r"[.!]?(?:\*\*)?$"
 _STATED_AT_THE_END = re.compile(
-    rf"(?:\b(?:is|be|choose|pick|select|with|or|to|matches|(?:no|thus|so|hence|therefore),?)|:|\u2192)\s*(?:the\s+)?"
-    rf"(?:{_CHOICE}\s*)?(?:{_LETTER.format('end')})[.!]?(?:\*\*)?$"
+    rf"""(?:(?:\b(?i:is|be|(?:no|thus|so|hence|therefore),?)|:|\u2192)\s*(?:the\s+)?{_MARKED_AT_THE_END}
+    |(?:^|\b(?:is|be)\s+){_LETTER_AT_THE_END}
+    |\b(?:(?i:it|this|that|one)|{_CHOICE})\s+(?:is|must\s+be|has\s+to\s+be)\s+(?P<plain>[A-Z])){_END}""",
+    re.VERBOSE,
+)
+_STATED_BY_A_WHOLE_SENTENCE = re.compile(
+    rf"""\b(?i:choose|pick|select|with|or|to|matches)\s+(?:the\s+)?
+    (?:{_MARKED_AT_THE_END}|{_LETTER_AT_THE_END}){_END}""",
+    re.VERBOSE,
 )
 _OTHER_CHOICE = re.compile(
-    r"(?:\w*other|wrong|incorrect|first|second|third|next|last|previous|least|worst|different|eliminated)\s*",
+    rf"\b(?:\w*other|wrong|incorrect|first|second|third|next|last|previous|least|worst|different|eliminated)"
+    rf"\s+{_CHOICE}\b",
     re.IGNORECASE,
 )
 _ONLY_LETTERS = re.compile(
     r"(?:(?:[Oo]ption|[Cc]hoice|[Ll]etter)\s*)?[(\[]?[A-Z][)\]]?[.:]?(?:\s*(?:,|/|&|;|\b(?:and|or|no)\b)+\s*[(\[]?[A-Z][)\]]?)*[.!]?"
 )
+_ANNOUNCES_LETTER = re.compile(rf"\b{_CHOICE}\b.*:$|^{_CHOICE}$", re.IGNORECASE)
+_BARE_LETTER = re.compile(r"[A-Za-z]")
 _MOST_LINES = 1000
 """From the end of a response; the answer of a longer one is not sought further up."""
 _MOST_TEXT = 40
@@ -141,6 +155,8 @@ def gold_letter(value: str | None, choices: Mapping[str, str]) -> str | None:
     text = _plain(value)
     match = _ALONE.fullmatch(text)
     letters = {match[1].upper()} if match else _with_text(text, choices)
+    if not letters and (item := _LIST_ITEM.match(text)) and item[1]:
+        letters = {item[1]} | _with_text(item[3], choices)
     if len(letters) != 1 or (choices and not letters <= choices.keys()):
         known = f"one of {', '.join(choices)}, or its text" if choices else "a letter"
         raise BadTarget(f"target.value: expected {known}, got {value[:80]!r}")
@@ -157,6 +173,8 @@ def stated_letters(response: str, choices: Mapping[str, str]) -> set[str]:
         return set()
     first, last = lines[0], lines[-1]
     items = {line: _item(line, choices) for line in lines}
+    if _BARE_LETTER.fullmatch(last) and not _may_end_with_letter(last, lines[:-1][-1:], choices):
+        return set()
     listed: set[str] = set().union(*items.values())
     if items[last]:
         return listed | _letter_before(items[last], lines[-2:-1])
@@ -168,6 +186,12 @@ def _ends(response: str) -> list[str]:
     """The first line and the last ones: an answer stands nowhere else."""
     lines = response.splitlines()
     return lines if len(lines) <= _MOST_LINES else [lines[0], *lines[-_MOST_LINES:]]
+
+
+def _may_end_with_letter(letter: str, before: list[str], choices: Mapping[str, str]) -> bool:
+    """Whether a letter alone at the end is a choice; a line that is cut off may look so too."""
+    is_choice = not choices or letter.upper() in choices
+    return is_choice and (not before or _ANNOUNCES_LETTER.search(before[0]) is not None)
 
 
 def _letter_before(letters: set[str], lines: list[str]) -> set[str]:
@@ -191,6 +215,9 @@ def _item(line: str, choices: Mapping[str, str]) -> set[str]:
     if not match or _DENIED.search(line):
         return set()
     letter, text = (match[1] or match[2]).upper(), match[3]
+    if match[2] and not text:
+        # "(b)" may be the label of a part.
+        return set()
     named = _with_text(text, choices)
     if named or choices:
         return named | {letter} if named else set()
@@ -208,18 +235,21 @@ def _concluded(line: str, choices: Mapping[str, str]) -> set[str]:
     if named := _with_text(line, choices):
         return named
     sentence = line[max((end.end() for end in _SENTENCE_ENDS.finditer(line)), default=0) :]
-    if _DENIED.search(sentence):
+    if _DENIED.search(sentence) or _OTHER_CHOICE.search(sentence):
         return set()
+    whole = sentence.rstrip("*").endswith((".", "!"))
+    patterns = [_STATED]
+    if whole or len(line) <= _SHORT_LINE:
+        patterns.append(_STATED_AT_THE_END)
+    if whole:
+        patterns.append(_STATED_BY_A_WHOLE_SENTENCE)
     found = {
-        letter.upper()
-        for match in _STATED.finditer(sentence)
-        if not (match["kind"] and _OTHER_CHOICE.fullmatch(match["kind"]))
-        for letter in (match["named"], match["praised"], match["made"])
+        letter
+        for pattern in patterns
+        for match in pattern.finditer(sentence)
+        for letter in match.groups()
         if letter
     }
-    complete = sentence.rstrip("*").endswith((".", "!")) or len(line) <= _SHORT_LINE
-    if complete and (match := _STATED_AT_THE_END.search(sentence)):
-        found.add(match["end"])
     if not found:
         return set()
     # Another letter in the sentence leaves it open which one is meant.

@@ -14,19 +14,29 @@ _MOST_BARE = 2000
 _MOST_BEFORE = 200
 _REGION = re.compile(rf"(?:{MATHS})\.?", re.DOTALL)
 _ENVIRONMENT = re.compile(r"\\begin\s*\{[^{}]*\}.*\\end\s*\{[^{}]*\}", re.DOTALL)
-_LETTER = re.compile(r"[(\[]?[A-Za-z][)\]]?[.:)]?")
+_LETTER = re.compile(r"(?:[A-HJa-z]|\([A-Za-z]\)|\[[A-Za-z]\]|[A-Za-z][.)])[.:]?")
+"""Of a choice, or a name; "I" and other capitals alone are more often the start of a sentence."""
+_CAPITAL = re.compile(r"[A-Z]")
 _NAME = re.compile(r"[A-Za-z](?:_\w+)?\s*(?:=|<|>|\\[gln]e|\\in|\u2264|\u2265)")
 _NO_WORDS = re.compile(
-    rf"\\(?:text\w*|mathrm|mbox|textnormal)\s*\{{[^{{}}]*\}}|\\[A-Za-z]+|{FUNCTION}|\bno\s+(?:real\s+)?solutions?\b|\bdoes\s+not\s+exist\b"
+    rf"\\(?:text\w*|mathrm|mbox|textnormal)\s*\{{[^{{}}]*\}}|\\[A-Za-z]+|{FUNCTION}"
+    r"|\bno\s+(?:real\s+)?solutions?\b|\bdoes\s+not\s+exist\b"
 )
 _WORD = re.compile(r"[^\W\d_]{2,}")
-_TRAILING = re.compile(r"\d[\s)}\]%$]*+[^\W\d_]+\.?(?:\s+[^\W\d_]+\.?)?$")
+_VARIABLE = re.compile(r"[A-Za-z]|\$")
+_UNIT = re.compile(r"\d[\s)}\]%$]*+[^\W\d_]+\.?(?:\s+[^\W\d_]{2,}\.?)?$")
+_NO_UNITS = frozenset(
+    "a an and are as at be by can for from had has have he in into is it less minus more"
+    " must no not of on or plus she so than that the then there they this times to was we were"
+    " which will with".split()
+)
+"""Words that show that a sentence goes on, or was cut off."""
 _OPEN_END = tuple("=+-*/^_,;:(<>{[\\&?")
 _NUMBER = (
     r"(?:(?<![\w)\]}])[-\u2212])?[$\u20ac\u00a3]?(?:\d[\d,]*(?<!,)(?:\.\d+)?|(?<!\d)\.\d+)(?:/\d+)?"
     r"(?:\s?\\?%|\s?percent\b)?"
 )
-_FORMULA = re.compile(rf"{MATHS}|{_NUMBER}", re.DOTALL)
+_FORMULA = re.compile(rf"{MATHS}|\$\s+\\[^$\n]+\$|(?<![A-Za-z\d]){_NUMBER}", re.DOTALL)
 _IS_THE_ANSWER = re.compile(
     rf"(?P<formula>{MATHS}|(?<![\w.,]){_NUMBER})\s+(?:is|are|must\s+be)\s+(?:(?:thus|therefore|hence|indeed|then)\s+)?"
     r"(?:the|our|my)\s+(?:(?:final|correct|only|desired|required)\s+)*(?:answer|solution)s?(?=\s*(?:[.!*]|$))",
@@ -48,11 +58,14 @@ def bare_answer(text: str) -> str | None:
     if _LETTER.fullmatch(answer) or _REGION.fullmatch(answer) or _ENVIRONMENT.fullmatch(answer):
         return answer
     is_line = "\n" not in answer and (looks_like_answer(answer) or _NAME.match(answer))
-    if not is_line or not _is_balanced(answer):
+    if not is_line or not _is_balanced(answer) or _CAPITAL.fullmatch(answer):
         return None
     words = _WORD.findall(_NO_WORDS.sub(" ", answer))
-    if not words or (len(words) <= 2 and _TRAILING.search(answer)):
-        return answer
+    if not words:
+        # A sum such as "6*7 = 42" is a step as long as nothing has a name.
+        return answer if "=" not in answer or _VARIABLE.search(_NO_WORDS.sub(" ", answer)) else None
+    if len(words) <= 2 and "=" not in answer and _UNIT.search(answer):
+        return None if any(word.lower() in _NO_UNITS for word in words) else answer
     return answer if len(words) == 1 and _WORD.fullmatch(answer.rstrip(".")) else None
 
 

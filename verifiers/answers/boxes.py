@@ -28,11 +28,11 @@ _DENIAL = re.compile(
 _VARIABLE = r"[A-Za-z](?:_(?:\w|\{\w+\}))?"
 _NAME = re.compile(r"(?<![A-Za-z\\+*/-])(?<![+*/-] )([A-Za-z](?:_(?:\w|\{\w+\}))?)\s*=\s*\$?$")
 _BETWEEN = re.compile(
-    r"(?:[\s$,;&]|\\[,;:! ()\[\]]|\\q?quad|\band\b|\bor\b|\\text\{\s*(?:and|or)\s*\}"
-    r"|\\text\{[^{}]{0,30}\b(?:and|or)\s*\}"
-    rf"|\b{_VARIABLE}(?:\s*[-+*]\s*{_VARIABLE})*\s*="
-    r"|(?<=[}$]\s)(?!(?:and|or|is|are|was|were|not|but|so|to|instead)\b)[a-z]{3,}(?=\s))*+"
+    r"(?:[\s$]*(?!(?:and|or|is|are|was|were|not|but|so|to|instead)\b)[a-z]{3,}(?=[\s,]))?"
+    r"(?:[\s$,;&]|\\[,;:! ()\[\]]|\\q?quad|\band\b|\bor\b|\\text\{[^{}]{0,30}\b(?:and|or)\s*\}"
+    rf"|\b{_VARIABLE}(?:\s*[-+*]\s*{_VARIABLE})*\s*=)*+"
 )
+"""A noun may stand behind the first box, as in "[1] apple and [2] pears"."""
 _SIGN_BEHIND = re.compile(
     r"(?:[\s$]|\\[,;:! )]){0,4}(?:(?P<percent>\\?%|(?:percent|pct|per\s+cent)\b)"
     r"|(?P<degrees>\^\s*\{?\s*\\circ\s*\}?|\u00b0))"

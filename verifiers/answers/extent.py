@@ -30,7 +30,7 @@ _WORD_AFTER_DASH = (
     rf"(?!{FUNCTION})(?:[^\W\d_]{{3,}}(?![\w(^*/])"
     r"|(?:as|by|if|in|is|it|of|or|so|to|we|an|at|be|no)(?!\w))"
 )
-_LIST_OF_WORDS = re.compile(r"[^\W\d_]+(?:,?\s(?:and|or)\s[^\W\d_]+)?(?:[.,;]?\s*$|[.;]\s|,\s)")
+_LIST_OF_WORDS = re.compile(r"[^\W\d_]+(?:,?\s(?:and|or)\s[^\W\d_]+)?(?:[.,;]?(?:\s*$|\n)|[.;]\s|,\s)")
 _WORDS = re.compile(r"[^\W\d_]+(?:,\s[^\W\d_]+)*")
 _CLOSES_A_SENTENCE = re.compile(r"[.!;]\s*(?:\$\$?|\\[)\]])$")
 _CJK = r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
@@ -42,14 +42,15 @@ _SENTENCE_PART = re.compile(
         |\s(?=(?:because|since|as|which|so|when|after|given|assuming|for\s+a\s+total|in\s+total|by
             |weil|denn|porque|ya\s+que|puisque|parce\s+que|perch[ée]|poich[ée]|потому|так\s+как)\s)
         |\s(?=where\s)(?!where\s+\$?[A-Za-z]\$?\s*(?:is\s+(?:an?|any)\s|\\in|\u2208|>|<|=))
-        |\s(?=[-\u2013]\s{_WORD_AFTER_DASH})|\s(?=\u2014\s[^\W\d_]{{2}})
+        |\s(?=[-\u2013]\s{_WORD_AFTER_DASH})|\s(?=\u2014\s[^\W\d_])
         |,?\s(?=(?:and\s+not|but\s+not|rather\s+than|instead\s+of)\s)
         |(?<=[\d$)}}*\]])\s(?=not\s)
         |\s(?=\((?:or|i\.e\.|that\s+is|approximately|about|roughly|since|because|not|which)\b)
     )""",
     re.VERBOSE | re.DOTALL,
 )
-_PIECES = re.compile(r"\b(?:otherwise|else|when|if)\b")
+_PIECE = re.compile(r"\b(?:otherwise|else|when|if)\b")
+_FIRST_SENTENCE = re.compile(r"(?:[^.!?\n]|[.!?](?!\s)){0,200}")
 _PRICE = re.compile(r"\$\s?\d[\d,]*(?<!,)(?:\.\d+)?(?=\s+[a-zA-Z]|[.,;!?)]*(?:\s|$))")
 
 _MARKUP = r"[\s*_`$(\[{~]*+"
@@ -63,13 +64,14 @@ _FORMULA = r"""(?:[+\-\u2212±]?\s*+\\(?!text|n\b)[a-zA-Z]+|\|
     |[A-Za-z](?:_\w+)?\s*+(?:[=<>^*/+)\]$.,]|\\|$)
     |[+\-\u2212]?\s*+[a-z]\b(?=\s*+[-+*/^=<>])
     |[A-Z]\b(?!\s+[a-z]))"""
+_CALL = rf"[-+]?\s*+{FUNCTION}\s*+(?:[(^\\/*]|[a-z\d]\b)|[-+]?\s*+pi\b{_AT_THE_END}"
 _NO_VALUE = rf"(?:no\s+(?:real\s+)?solutions?|does\s+not\s+exist|undefined|infinity|dne)\b{_AT_THE_END}"
 _WORD = rf"(?:yes|no|none|true|false|odd|even)\b{_AT_THE_END}|\\text\s*\{{"
 _IS_NUMBER = re.compile(
     _OPENING_WITH_TEXT + rf"(?:{_NUMBER}|[+\-\u2212±]?\s*+\\(?!text)[a-zA-Z]+)", re.IGNORECASE
 )
 _IS_MATHS = re.compile(
-    _OPENING_WITH_TEXT + rf"(?:{_NUMBER}|{_FORMULA}|{_NO_VALUE})", re.IGNORECASE | re.VERBOSE
+    _OPENING_WITH_TEXT + rf"(?:{_NUMBER}|{_FORMULA}|{_CALL}|{_NO_VALUE})", re.IGNORECASE | re.VERBOSE
 )
 _IS_WORD = re.compile(_OPENING + f"(?:{_WORD})", re.IGNORECASE)
 _PRAISE = re.compile(
@@ -108,15 +110,18 @@ def first_sentence(text: str) -> str:
 
 def _goes_on(text: str, part: re.Match[str]) -> bool:
     """Whether what looks like the beginning of an explanation is one more item, or another case."""
-    rest = text[part.start() : part.start() + _MOST_START]
-    if rest.startswith(","):
-        return (
-            _LIST_OF_WORDS.match(rest, 2) is not None
-            and _WORDS.fullmatch(text, 0, part.start()) is not None
+    at = part.start()
+    if text.startswith(",", at):
+        return bool(_LIST_OF_WORDS.match(text, at + 2) and _WORDS.fullmatch(text, 0, at)) or (
+            _PIECE.match(text, at + 2) is not None and _has_pieces(text)
         )
-    line = rest[: end if (end := rest.find("\n")) >= 0 else len(rest)]
-    pieces = _PIECES.findall(line)
-    return len(pieces) > 1 and line.lstrip().startswith(pieces[0])
+    return _PIECE.match(text, at + 1) is not None and _has_pieces(text)
+
+
+def _has_pieces(text: str) -> bool:
+    """Whether the first sentence gives a value for each of several cases."""
+    sentence = _FIRST_SENTENCE.match(text)
+    return sentence is not None and len(_PIECE.findall(sentence[0])) > 1
 
 
 def has_maths(text: str) -> bool:

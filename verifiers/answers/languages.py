@@ -65,6 +65,7 @@ _STEMS = (
     "ả lời",
 )
 """In every text with an announcement; looking for them is quicker than matching."""
+_ASCII_STEMS = tuple(filter(str.isascii, _STEMS))
 
 _DENIED = re.compile(
     r"[\s*_(\"'$]*+(?:(?:nicht|kein\w*|pas|ni|нет|не|niet|geen|nie|bukan|không|sio|değil)(?!\w)"
@@ -87,7 +88,8 @@ _ENDING = re.compile(
 
 def find_announcements(text: str, start: int) -> int | None:
     """Where words of one of the languages may begin, at the earliest; None if none can."""
-    found = [at for stem in _STEMS if (at := text.find(stem, start)) >= 0]
+    stems = _ASCII_STEMS if text.isascii() else _STEMS
+    found = [at for stem in stems if (at := text.find(stem, start)) >= 0]
     return min(found) if found else None
 
 

@@ -18,12 +18,13 @@ _TURN_ENDS = re.compile(
     r"|</s>|<(?:end_of_turn|eos|eos_token|eoa)>",
     re.IGNORECASE,
 )
-_TOKENS = re.compile(
+_TOKEN = (
     r"<\|im_start\|>\s*assistant|<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>"
     r"|<\|\w{1,30}\|>|<\uff5c[\w\u2581]{1,30}\uff5c>|</?s>"
-    r"|<(?:end_of_turn|[be]os|(?:eos|bos|pad)_token|eo[aesh]|pad|unk)>",
-    re.IGNORECASE,
+    r"|<(?:end_of_turn|[be]os|(?:eos|bos|pad)_token|eo[aesh]|pad|unk)>"
 )
+_TOKENS = re.compile(_TOKEN, re.IGNORECASE)
+_OPENING = re.compile(rf"(?:\s|{_TOKEN})*+", re.IGNORECASE)
 _TAGS = re.compile(
     r"<\|(begin|end)_of_box\|>|<\s?(/?)\s?(?:answer|final_answer|ans)\s?>", re.IGNORECASE
 )
@@ -45,7 +46,7 @@ _SIGNS = {
     0x066B: ".",  # the decimal point of Arabic
     0x066C: ",",
 }
-_NO_SPACE_BEHIND = re.compile(r"([\uff0c\uff1b\uff1a\uff1f\uff01\u3001\u3002\u0964])(?=\S)")
+_NO_SPACE_BEHIND = re.compile(r"(?<=[\uff0c\uff1b\uff1a\uff1f\uff01\u3001\u3002\u0964])(?=\S)")
 """Signs that hold their own space, unlike those of ASCII."""
 _DOUBLED = re.compile(
     r"(?<!\\)\\\\(?=(?:boxed|fbox|[dtc]?frac|sqrt|text(?:bf|rm|it)?|mathrm|mathbf|mathbb|left|right|begin|end"
@@ -60,7 +61,7 @@ def plain_text(response: str) -> str:
     """The response without tokens, in common signs, with LaTeX that is escaped once."""
     text = _without_tokens(response) if "<" in response else response
     if not text.isascii():
-        text = _NO_SPACE_BEHIND.sub(r"\1 ", unicodedata.normalize("NFC", text)).translate(_SIGNS)
+        text = _NO_SPACE_BEHIND.sub(" ", unicodedata.normalize("NFC", text)).translate(_SIGNS)
     return _unescaped(text) if "\\\\" in text else text
 
 
@@ -68,11 +69,10 @@ def _without_tokens(text: str) -> str:
     text = _TAGS.sub(
         lambda tag: "</answer>" if tag[1] in ("end", "End", "END") or tag[2] else "<answer>", text
     )
-    for end in _TURN_ENDS.finditer(text):
-        # A token at the very beginning opens the turn.
-        if _TOKENS.sub("", text[: end.start()]).strip():
-            text = text[: end.start()]
-            break
+    # Tokens at the very beginning open the turn.
+    start = _OPENING.match(text)
+    if end := _TURN_ENDS.search(text, start.end() if start else 0):
+        text = text[: end.start()]
     return _TOKENS.sub("\n", text)
 
 

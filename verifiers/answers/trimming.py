@@ -16,6 +16,7 @@ _QUOTES = {
     "\u300c": "\u300d",
     "``": "''",
 }
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _STOP_INSIDE = re.compile(r"\s*[.,;](\s*(?:\$\$?|\\[)\]]))$")
 _ABOUT = (
     r"(?:\\approx|\u2248|~|\\sim|\\simeq|(?:or\s+)?(?:about|approximately|approx\.?|roughly|around|circa|ca\.)(?![a-z])"
@@ -32,7 +33,8 @@ _SENTENCE = re.compile(
     re.IGNORECASE,
 )
 _COPULA = re.compile(
-    r"\b(?:is|are|was|were|equals|be)\b(?:\s+(?:equal\s+to|exactly))?\s*:?\s*\}?\s*", re.IGNORECASE
+    r"\b(?:is|are|was|were|equals|(?:must|should|will|would)\s+be)\b(?:\s+(?:equal\s+to|exactly))?\s*:?\s*\}?\s*",
+    re.IGNORECASE,
 )
 _CONDITION = re.compile(
     r"\b(?:if|when|unless|whether|not|no|than|between|least|most)\b|n't\b", re.IGNORECASE
@@ -42,8 +44,11 @@ _MOST_SENTENCE = 300
 
 def trimmed(answer: str) -> str:
     """The answer without what stands around it; never empty if the answer is not."""
-    text = _without_quotes(answer.strip())
-    text = _STOP_INSIDE.sub(r"\1", text)
+    text = answer.strip()
+    if text[:1].isdecimal() and text[-1:].isdecimal():
+        return text
+    text = _without_quotes(text)
+    text = _STOP_INSIDE.sub(r"\1", _up_to_unopened(text))
     text = _without_approximation(text)
     return _value_of_sentence(text).strip() or answer.strip()
 
@@ -53,6 +58,16 @@ def _without_quotes(text: str) -> str:
         inner = text[len(opening) : -len(closing)].strip()
         if text.startswith(opening) and text.endswith(closing) and inner and opening not in inner:
             return inner
+    return text
+
+
+def _up_to_unopened(text: str) -> str:
+    """Up to a brace that closes what opened before the answer, as that of `text{Answer: 42}`."""
+    depth = 0
+    for match in _BRACE.finditer(text) if text.count("}") > text.count("{") else ():
+        depth += {"{": 1, "}": -1}.get(match[0], 0)
+        if depth < 0:
+            return text[: match.start()].strip().rstrip(".")
     return text
 
 
@@ -73,12 +88,8 @@ def _value_of_sentence(text: str) -> str:
     verbs = list(_COPULA.finditer(text))
     if len(verbs) != 1:
         return text
-    value = (
-        text[verbs[0].end() :].strip().removesuffix("}")
-        if verbs[0][0].rstrip().endswith("}")
-        else text[verbs[0].end() :].strip()
-    )
-    value = value.rstrip(".")
+    value = text[verbs[0].end() :].strip().rstrip(".")
     if value.count("}") == value.count("{") + 1:
+        # The words were in braces with the value: \text{The volume is 120}
         value = value.removesuffix("}")
     return value if looks_like_maths(value) and is_bare_value(value) else text
