@@ -130,10 +130,14 @@ def test_steps_are_no_list_of_answers(lines: str) -> None:
     [
         ("(1) 5; (2) 10", "5; 10"),
         ("(a) 5, (b) 10", "5; 10"),
+        ("\n(a) 5, (b) 10", "5; 10"),
+        ("\n\n(a) 5 (b) 10", "5; 10"),
         ("(1) 5 (2) 10 (3) 15", "5; 10; 15"),
         ("(1, 2)", "(1, 2)"),
         ("(2) 5; (3) 10", "(2) 5; (3) 10"),
         ("(1)(2)", "(1)(2)"),
+        ("(a) and (b)", "(a) and (b)"),
+        ("(a), (b)", "(a), (b)"),
     ],
 )
 def test_labels_of_parts_are_no_part_of_an_answer(answer: str, parts: str) -> None:
@@ -182,6 +186,8 @@ def test_a_remark_keeps_the_earlier_answer(remark: str) -> None:
         ("The answer is less than that.", "less than that"),
         ("The answer is Paris.", "Paris"),
         ("The answer is none.", "none"),
+        ("The answer is infinite.", "infinite"),
+        ("The answer is wrong. The answer is correct.", "correct"),
         ("The answer is no solution.", "no solution"),
         ("The answer is either A or B.", "either A or B"),
     ],
@@ -296,6 +302,7 @@ def test_what_is_not_only_an_expression_states_nothing(response: str) -> None:
         ("If 42 is the answer.", None),
         ("So 42 is not the answer.", None),
         ("42 is the answer to another question", None),
+        ("$x=r$ is the solution.\nThe sum of the roots is", None),
         ("Is 42 the answer?", None),
     ],
 )

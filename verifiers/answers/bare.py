@@ -70,15 +70,17 @@ def bare_answer(text: str) -> str | None:
 
 
 def named_at_last(text: str) -> str | None:
-    """The last formula that a sentence says to be the answer or the solution."""
-    if "answer" not in text and "solution" not in text:
+    """The last formula that a sentence of the last line says to be the answer or the solution."""
+    line = text.rstrip()
+    line = line[line.rfind("\n") + 1 :]
+    if "answer" not in line and "solution" not in line:
         return None
-    for match in reversed(list(_IS_THE_ANSWER.finditer(text))):
-        before = text[max(0, match.start() - _MOST_BEFORE) : match.start()]
-        if not _SUPPOSES.search(before[max(map(before.rfind, (". ", "\n", "! "))) + 1 :]):
-            return match["formula"]
+    match = next(reversed(list(_IS_THE_ANSWER.finditer(line))), None)
+    if match is None:
         return None
-    return None
+    before = line[max(0, match.start() - _MOST_BEFORE) : match.start()]
+    sentence = before[max(map(before.rfind, (". ", "! "))) + 1 :]
+    return None if _SUPPOSES.search(sentence) else match["formula"]
 
 
 def last_formula(text: str) -> str | None:

@@ -66,7 +66,10 @@ _FORMULA = r"""(?:[+\-\u2212±]?\s*+\\(?!text|n\b)[a-zA-Z]+|\|
     |[A-Z]\b(?!\s+[a-z]))"""
 _CALL = rf"[-+]?\s*+{FUNCTION}\s*+(?:[(^\\/*]|[a-z\d]\b)|[-+]?\s*+pi\b{_AT_THE_END}"
 _NO_VALUE = rf"(?:no\s+(?:real\s+)?solutions?|does\s+not\s+exist|undefined|infinity|dne)\b{_AT_THE_END}"
-_WORD = rf"(?:yes|no|none|true|false|odd|even)\b{_AT_THE_END}|\\text\s*\{{"
+_WORD = (
+    r"(?:yes|no|none|true|false|odd|even|infinite(?:ly\s+many)?|both|neither|never|always)\b"
+    rf"{_AT_THE_END}|\\text\s*\{{"
+)
 _IS_NUMBER = re.compile(
     _OPENING_WITH_TEXT + rf"(?:{_NUMBER}|[+\-\u2212±]?\s*+\\(?!text)[a-zA-Z]+)", re.IGNORECASE
 )

@@ -29,6 +29,8 @@ def list_on_lines(text: str) -> str | None:
     items, numbered = _items(text.lstrip("\n"))
     if not items or (len(items) == 1 and numbered and not is_bare_value(items[0])):
         return None
+    if len(items) == 1 and _INNER_LABEL.search(items[0]):
+        return None
     answers = [first_sentence(item) for item in items]
     if not all(looks_like_answer(one) or len(one.split()) <= _MOST_WORDS for one in answers[:1]):
         return None
@@ -43,7 +45,7 @@ def without_inner_labels(answer: str) -> str:
     if "".join(labels) not in _LABELS[0] + " " + _LABELS[1]:
         return answer
     parts = [part.strip(" ;,.") for part in _INNER_LABEL.split(answer)[2::2]]
-    return "; ".join(parts)
+    return "; ".join(parts) if all(map(looks_like_answer, parts)) else answer
 
 
 def with_more_names(answer: str, text: str) -> str:

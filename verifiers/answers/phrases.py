@@ -47,7 +47,7 @@ _VERB = (
 _FILLER = (
     r"(?:now|then|thus|therefore|hence|simply|just|actually|indeed|clearly|exactly|equal\s+to|given\s+by"
     r"|found\s+to\s+be|also|for\s+sure|surely|certainly|definitely|obviously|of\s+course|in\s+fact|again"
-    r"|(?:most\s+)?(?:likely|probably)|still|once\s+more)\b[\s,:]*+"
+    r"|(?:most\s+)?(?:likely|probably)(?:\s+to\s+be)?|still|once\s+more)\b[\s,:]*+"
 )
 _ENGLISH = rf"""(?P<hashes>(?<!\#)\#{{4}}(?!\#))
     |(?P<tag><answer>)
@@ -147,8 +147,8 @@ def last_phrase(text: str, start: int, *, box: str | None) -> tuple[str, int] | 
             continue
         if mark["tag"] or looks_right(answer):
             return answer, mark.start()
-        if box is None and remark is None:
-            remark = answer, mark.start()
+        if box is None:
+            remark = remark or (answer, mark.start())
             if not _is_remark(answer):
                 break
     return remark
