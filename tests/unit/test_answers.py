@@ -69,6 +69,12 @@ def test_the_answer_is_found_by_the_stated_rule(response: str, answer: str | Non
         (r"$\boxed{1} \text{ for part (a) and } \boxed{2}$", "1, 2"),
         (r"\boxed{1} is wrong and \boxed{2} is right", "2"),
         (r"\boxed{1} gives \boxed{2}", "2"),
+        (r"\boxed{1}; \boxed{2}", "1, 2"),
+        (r"\boxed{1} und \boxed{2}", "1, 2"),
+        (r"$\boxed{1}$和$\boxed{2}$", "1, 2"),
+        (r"$\boxed{1}$、$\boxed{2}$", "1, 2"),
+        (r"\boxed{16}, \boxed{3}, \boxed{1}, \boxed{1}", "16, 3, 1, 1"),
+        (r"\boxed{5}, \boxed{5}", "5"),
         (r"$x+y=\boxed{3}$, $x-y=\boxed{3}$", "3"),
     ],
 )

@@ -27,9 +27,10 @@ _DENIAL = re.compile(
 )
 _VARIABLE = r"[A-Za-z](?:_(?:\w|\{\w+\}))?"
 _NAME = re.compile(r"(?<![A-Za-z\\+*/-])(?<![+*/-] )([A-Za-z](?:_(?:\w|\{\w+\}))?)\s*=\s*\$?$")
+_AND_OR = r"(?:\b(?:and|or|und|oder|et|ou|и|или)\b|和|或|及|与)"
 _BETWEEN = re.compile(
     r"(?:[\s$]*(?!(?:and|or|is|are|was|were|not|but|so|to|instead)\b)[a-z]{3,}(?=[\s,]))?"
-    r"(?:[\s$,;&]|\\[,;:! ()\[\]]|\\q?quad|\band\b|\bor\b|\\text\{[^{}]{0,30}\b(?:and|or)\s*\}"
+    rf"(?:[\s$,;&]|\\[,;:! ()\[\]]|\\q?quad|{_AND_OR}|\\text\{{[^{{}}]{{0,30}}\b(?:and|or)\s*\}}"
     rf"|\b{_VARIABLE}(?:\s*[-+*]\s*{_VARIABLE})*\s*=)*+"
 )
 """A noun may stand behind the first box, as in "[1] apple and [2] pears"."""
@@ -37,7 +38,7 @@ _SIGN_BEHIND = re.compile(
     r"(?:[\s$]|\\[,;:! )]){0,4}(?:(?P<percent>\\?%|(?:percent|pct|per\s+cent)\b)"
     r"|(?P<degrees>\^\s*\{?\s*\\circ\s*\}?|\u00b0))"
 )
-_JOINT = re.compile(r",|and|or")
+_JOINT = re.compile(rf"[,;]|{_AND_OR}")
 _MOST_BETWEEN = 40
 """Characters between two boxes of one list, and of the words before a box that say what it is."""
 
@@ -134,4 +135,5 @@ def _list(text: str, boxes: list[Box]) -> str:
         contents = [f"{name}={box.content}" for name, box in named]
     else:
         contents = [box.content for box in boxes]
-    return ", ".join(dict.fromkeys(contents))
+    # Only a list of different answers can have one of them twice.
+    return ", ".join(contents if len(set(contents)) > 1 else contents[:1])

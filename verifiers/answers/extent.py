@@ -38,7 +38,7 @@ _SENTENCE_PART = re.compile(
     rf"""(?P<maths>{MATHS})
     |(?P<end>[.!?](?=[\s*_"'\u201d]|</|$)|</|\n|;(?=[\s*_]|$)(?!{_MATHS_NEXT}))
     |(?P<clause>
-        ,\s(?!{_AND_OR}|{FUNCTION})(?=[^\W\d_]{{2,}}(?:[\s:]|$)|i\.e\.|{_CJK})
+        ,\s*(?="\w+"\s*:)|,\s(?!{_AND_OR}|{FUNCTION})(?=[^\W\d_]{{2,}}(?:[\s:]|$)|i\.e\.|{_CJK})
         |\s(?=(?:because|since|as|which|so|when|after|given|assuming|for\s+a\s+total|in\s+total|by
             |weil|denn|porque|ya\s+que|puisque|parce\s+que|perch[ée]|poich[ée]|потому|так\s+как)\s)
         |\s(?=where\s)(?!where\s+\$?[A-Za-z]\$?\s*(?:is\s+(?:an?|any)\s|\\in|\u2208|>|<|=))
@@ -104,6 +104,9 @@ def first_sentence(text: str) -> str:
                 break
         elif part["end"]:
             text = "" if part["end"] == "?" else text[: part.start()]
+            if part["end"] == "\n":
+                # At the very end of a text a comma shows that it was cut off.
+                text = text.rstrip(",")
             break
         elif not _goes_on(text, part):
             text = text[: part.start()]

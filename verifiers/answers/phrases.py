@@ -52,7 +52,7 @@ _FILLER = (
 _ENGLISH = rf"""(?P<hashes>(?<!\#)\#{{4}}(?!\#))
     |(?P<tag><answer>)
     |(?P<heading>\banswer[*_]{{0,3}}:?[*_]{{0,3}}[ \t]*+(?:\n|(?<=[ \t])(?=\$|\\[(\[])))
-    |\b(?:ans(?:wer)?s?|(?P<solution>solutions?(?:\s+set)?)|(?:correct|right|best)\s+(?:option|choice))\b
+    |\b(?:ans(?:wer)?s?["']?|(?P<solution>solutions?(?:\s+set)?)|(?:correct|right|best)\s+(?:option|choice))(?!\w)
         (?:\s++(?:to|for|of)\s++(?:[\w'"-]++\s++){{1,8}}?(?={_VERB}\s))?
         (?:\s*+\([^()]{{0,40}}\))?[\s*_`]*+{_VERB}[\s*_`]*+(?::[\s*_`]*+)?(?:{_FILLER})*+"""
 _PHRASE = re.compile(f"{_ENGLISH}|(?P<foreign>(?!))", re.IGNORECASE | re.VERBOSE)
@@ -86,8 +86,8 @@ _PLACEHOLDER = re.compile(
 )
 
 _REMARK = re.compile(
-    r"[a-z\u0430-\u044f](?!.*(?<![\w'])(?:[A-Z]|or)(?![\w']))"
-    r"|(?:\u6b63\u786e|\u5bf9\u7684|\u5408\u7406|\u6574\u6570)"
+    r"[a-z\u00df-\u00ff\u0430-\u044f](?!.*(?<![\w'])(?:[A-Z]|or)(?![\w']))"
+    r"|(?:\u6b63\u786e|\u5bf9\u7684|\u5408\u7406|\u6574\u6570|\u6b63\u3057|\ub9de|\uc815\ud655|\u0938\u0939\u0940|\u0635\u062d\u064a\u062d)"
 )
 """Words in small letters; answers in words are names, or stand alone."""
 _TAKES_BACK = re.compile(

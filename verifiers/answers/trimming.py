@@ -9,6 +9,7 @@ import re
 from verifiers.answers.extent import is_bare_value, looks_like_maths
 
 _QUOTES = {
+    "'": "'",
     '"': '"',
     "\u201c": "\u201d",
     "\u201e": "\u201c",
@@ -47,8 +48,8 @@ def trimmed(answer: str) -> str:
     text = answer.strip()
     if text[:1].isdecimal() and text[-1:].isdecimal():
         return text
-    text = _without_quotes(text)
-    text = _STOP_INSIDE.sub(r"\1", _up_to_unopened(text))
+    text = _without_quotes(_up_to_unopened(text))
+    text = _STOP_INSIDE.sub(r"\1", text)
     text = _without_approximation(text)
     return _value_of_sentence(text).strip() or answer.strip()
 
