@@ -43,6 +43,8 @@ from verifiers.answers import extract_answer
         "3 and 4",
         "1, 2 or 3",
         "3 or pi",
+        "3 by 4",
+        "50 cm by 30 cm",
     ],
 )
 def test_a_phrase_states_all_of_its_answer(answer: str) -> None:
@@ -60,6 +62,8 @@ def test_a_phrase_states_all_of_its_answer(answer: str) -> None:
         " - no more",
         " \u2013 so it is even",
         " \u2014 a nice number",
+        " -- a nice number",
+        " by counting",
         ", as we saw",
         ", since 3*4 = 12",
         ", which is even",
@@ -142,6 +146,30 @@ def test_steps_are_no_list_of_answers(lines: str) -> None:
 )
 def test_labels_of_parts_are_no_part_of_an_answer(answer: str, parts: str) -> None:
     assert extract_answer(f"The answer is {answer}.") == parts
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "3,",
+        "3, 4,",
+        "5 -",
+        "5 +",
+        "x =",
+        "(3, ",
+        "[1,",
+        "2^",
+        "x_(",
+        "\\frac{1}{",
+        "{1, 2,",
+        "1 /",
+        "3 \\",
+    ],
+)
+def test_an_answer_that_is_cut_off_is_none(answer: str) -> None:
+    assert extract_answer(f"The answer is {answer}") is None
+    assert extract_answer(f"The answer is 7. In other words, the answer is {answer}") is None
+    assert extract_answer(f"\\boxed{{7}}. In other words, the answer is {answer}") == "7"
 
 
 REMARKS = [

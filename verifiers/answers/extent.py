@@ -30,7 +30,10 @@ _WORD_AFTER_DASH = (
     rf"(?!{FUNCTION})(?:[^\W\d_]{{3,}}(?![\w(^*/])"
     r"|(?:as|by|if|in|is|it|of|or|so|to|we|an|at|be|no)(?!\w))"
 )
-_LIST_OF_WORDS = re.compile(r"[^\W\d_]+(?:,?\s(?:and|or)\s[^\W\d_]+)?(?:[.,;]?(?:\s*$|\n)|[.;]\s|,\s)")
+_LIST_OF_WORDS = re.compile(
+    r"(?!\u56e0|\u6240\u4ee5|\u7531\u4e8e|\u5373|\u5176\u4e2d|\u800c|\u4f46|\u6545|\u4e5f)"
+    r"[^\W\d_]+(?:,?\s(?:and|or)\s[^\W\d_]+)?(?:[.,;]?(?:\s*$|\n)|[.;]\s|,\s)"
+)
 _WORDS = re.compile(r"[^\W\d_]+(?:,\s[^\W\d_]+)*")
 _CLOSES_A_SENTENCE = re.compile(r"[.!;]\s*(?:\$\$?|\\[)\]])$")
 _CJK = r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
@@ -39,10 +42,10 @@ _SENTENCE_PART = re.compile(
     |(?P<end>[.!?](?=[\s*_"'\u201d]|</|$)|</|\n|;(?=[\s*_]|$)(?!{_MATHS_NEXT}))
     |(?P<clause>
         ,\s*(?="\w+"\s*:)|,\s(?!{_AND_OR}|{FUNCTION})(?=[^\W\d_]{{2,}}(?:[\s:]|$)|i\.e\.|{_CJK})
-        |\s(?=(?:because|since|as|which|so|when|after|given|assuming|for\s+a\s+total|in\s+total|by
+        |\s(?=(?:because|since|as|which|so|when|after|given|assuming|for\s+a\s+total|in\s+total|by(?!\s\$?\d)
             |weil|denn|porque|ya\s+que|puisque|parce\s+que|perch[ée]|poich[ée]|потому|так\s+как)\s)
         |\s(?=where\s)(?!where\s+\$?[A-Za-z]\$?\s*(?:is\s+(?:an?|any)\s|\\in|\u2208|>|<|=))
-        |\s(?=[-\u2013]\s{_WORD_AFTER_DASH})|\s(?=\u2014\s[^\W\d_])
+        |\s(?=[-\u2013]\s{_WORD_AFTER_DASH})|\s(?=--+\s)|\s(?=\u2014\s[^\W\d_])
         |,?\s(?=(?:and\s+not|but\s+not|rather\s+than|instead\s+of)\s)
         |(?<=[\d$)}}*\]])\s(?=not\s)
         |\s(?=\((?:or|i\.e\.|that\s+is|approximately|about|roughly|since|because|not|which)\b)

@@ -95,6 +95,8 @@ _TAKES_BACK = re.compile(
     r"|another|other|larger|smaller|greater|less|more|missing|too|in\s+doubt)\b|n't\b",
     re.IGNORECASE,
 )
+_CUT_OFF = (",", "+", "-", "\u2212", "=", "/", "^", "_", "(", "[", "{", "\\", "<", ":")
+"""Ends of an answer that show that the text was cut off in it."""
 _CLOSING = re.compile(r"\$|\\[)\]]")
 
 _CUE = re.compile(
@@ -144,6 +146,10 @@ def last_phrase(text: str, start: int, *, box: str | None) -> tuple[str, int] | 
     for mark in reversed(marks[-_MOST_MARKS:]):
         answer = _stated(text, mark, behind_box=box is not None)
         if not answer:
+            continue
+        if answer.endswith(_CUT_OFF) and not text[mark.end() :].partition(answer)[2].strip():
+            if box is None:
+                return None
             continue
         if mark["tag"] or looks_right(answer):
             return answer, mark.start()
