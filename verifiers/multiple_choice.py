@@ -16,7 +16,8 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict
 
-from verifiers.answers import extract_answer
+from verifiers.answers.statement import announced_answer
+from verifiers.answers.surface import plain_text
 from verifiers.records import Outcome, Target, Verdict
 
 _WRAPPER = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mathsf|boxed|fbox)\s*\{([^{}]*)\}")
@@ -27,7 +28,7 @@ _SAID_FIRST = re.compile(
     r"([A-HJ-Z])(?:\s*[,;\u2013\u2014-](?=\s)|\s+\(|\s+(?:because|since|with|which|is)\b)"
 )
 _DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?")
-_LAYOUT = re.compile(r"[*$]|\\[,;:! ]|\\left(?![a-z])|\\right(?![a-z])")
+_LAYOUT = re.compile(r"^[*\s]+|[*\s]+$|\$|\\[,;:! ]|\\left(?![a-z])|\\right(?![a-z])")
 _BRACKETS = re.compile(r"(?<![\w\\)}])[(\[]([A-Za-z])[)\]]")
 _BOLD = re.compile(r"\*\*[(\[]?([A-Z])(?:\*\*|[).\]:])")
 _NAMED = re.compile(
@@ -42,8 +43,8 @@ _DENIED = re.compile(
 _LETTER = r"(?:\*\*)?[(\[]?(?P<{}>[A-Z])[)\]]?(?:\*\*)?"
 _CHOICE = r"(?i:options?|choices?|answer|letter|alternative)"
 _RIGHT = (
-    r"(?:(?:most|best|only|single)\s+)*(?:correct|right|best|closest|answer|accurate|appropriate|likely|suitable"
-    r"|plausible|logical|reasonable)"
+    r"(?:(?:(?:most|best|only|single)\s+)*(?:correct|right|best|closest|answer)"
+    r"|(?:most|best|only)\s+(?:accurate|appropriate|likely|suitable|plausible|logical|reasonable|consistent))"
 )
 _STATED = re.compile(
     rf"""\b{_CHOICE}\s+(?:here\s+)?(?:is|would\s+be|must\s+be|should\s+be|=|:)\s*(?:therefore|thus|then)?
@@ -76,11 +77,14 @@ _ONLY_LETTERS = re.compile(
     r"(?:(?:[Oo]ption|[Cc]hoice|[Ll]etter)\s*)?[(\[]?[A-Z][)\]]?[.:]?(?:\s*(?:,|/|&|;|\b(?:and|or|no)\b)+\s*[(\[]?[A-Z][)\]]?)*[.!]?"
 )
 _ANNOUNCES_LETTER = re.compile(rf"\b{_CHOICE}\b.*:$|^{_CHOICE}$", re.IGNORECASE)
+_SENTENCE_END = (".", "!", ")", "*")
+_SHORT_TEXT = 10
 _BARE_LETTER = re.compile(r"[A-Za-z]")
 _MOST_LINES = 1000
 """From the end of a response; the answer of a longer one is not sought further up."""
 _MOST_TEXT = 40
 """Characters of a text behind a letter by which a line is a choice where the choices are not known."""
+_SENTENCE_WORD = re.compile(r"\b(?i:is|are|was|were|has|have|we|it|this|if|so|then|first|because)\b")
 _SENTENCE_ENDS = re.compile(r"(?<![\s(][A-Z])[.!?]\*{0,2}\s+(?=\S)")
 _SHORT_LINE = 40
 """A sentence that ends without a full stop may be cut off, unless its line is as short as this."""
@@ -165,21 +169,26 @@ def gold_letter(value: str | None, choices: Mapping[str, str]) -> str | None:
 
 def stated_letters(response: str, choices: Mapping[str, str]) -> set[str]:
     """The letters that the response's final answer names; more than one if it does not decide."""
-    answer = extract_answer(response)
+    answer = announced_answer(response)
     if answer is not None:
         return _letters_in(_plain(answer), choices)
-    lines = [plain for line in _ends(response.strip()) if (plain := _plain(line))]
+    lines = [plain for line in _ends(plain_text(response).strip()) if (plain := _plain(line))]
     if not lines:
         return set()
     first, last = lines[0], lines[-1]
-    items = {line: _item(line, choices) for line in lines}
-    if _BARE_LETTER.fullmatch(last) and not _may_end_with_letter(last, lines[:-1][-1:], choices):
+    if _may_be_cut_off(last, lines[:-1][-1:], choices):
         return set()
+    if len(lines) == 1 and (alone := _ALONE.fullmatch(last.replace("*", ""))):
+        return {alone[1].upper()} | _with_text(last, choices)
+    items = {line: _item(line, choices) for line in lines}
     listed: set[str] = set().union(*items.values())
     if items[last]:
         return listed | _letter_before(items[last], lines[-2:-1])
-    # Lines of several letters repeat the choices.
-    return _concluded(last, choices) | (items[first] if len(listed) == 1 else set())
+    # Lines of several letters repeat the choices; so may the first line of a text that is cut off.
+    is_choice = (
+        len(listed) == 1 and _LIST_ITEM.match(first.strip("* ")) and last.endswith(_SENTENCE_END)
+    )
+    return _concluded(last, choices) | (items[first] if is_choice else set())
 
 
 def _ends(response: str) -> list[str]:
@@ -188,10 +197,15 @@ def _ends(response: str) -> list[str]:
     return lines if len(lines) <= _MOST_LINES else [lines[0], *lines[-_MOST_LINES:]]
 
 
-def _may_end_with_letter(letter: str, before: list[str], choices: Mapping[str, str]) -> bool:
-    """Whether a letter alone at the end is a choice; a line that is cut off may look so too."""
-    is_choice = not choices or letter.upper() in choices
-    return is_choice and (not before or _ANNOUNCES_LETTER.search(before[0]) is not None)
+def _may_be_cut_off(line: str, before: list[str], choices: Mapping[str, str]) -> bool:
+    """Whether a last line may be the beginning of a longer one, and a choice only by chance."""
+    line = line.strip("* ")
+    if _BARE_LETTER.fullmatch(line) and choices and line.upper() not in choices:
+        return True
+    if not before or _ANNOUNCES_LETTER.search(before[0]):
+        return False
+    is_text = len(line) < _SHORT_TEXT and _with_text(line, choices) != set()
+    return is_text or _BARE_LETTER.fullmatch(line) is not None
 
 
 def _letter_before(letters: set[str], lines: list[str]) -> set[str]:
@@ -227,7 +241,12 @@ def _item(line: str, choices: Mapping[str, str]) -> set[str]:
 def _is_short_text(text: str) -> bool:
     """Whether it can be the text of a choice: a value, or a few words that are no sentence."""
     words = text.replace("*", "").split()
-    return len(words) <= 3 and not text.rstrip().endswith((",", ":")) and "," not in text
+    return (
+        len(words) <= 3
+        and "," not in text
+        and not text.endswith(":")
+        and not _SENTENCE_WORD.search(text)
+    )
 
 
 def _concluded(line: str, choices: Mapping[str, str]) -> set[str]:

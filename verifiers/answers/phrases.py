@@ -72,6 +72,11 @@ _ABOUT_AN_ANSWER = re.compile(
     re.IGNORECASE,
 )
 """In the clause before a phrase."""
+_OF_A_SOLUTION = re.compile(
+    r"(?:\b(?:of|in|into|from|with|to)\s+(?:[\w-]+\s+){0,3}|'s\s+)$", re.IGNORECASE
+)
+"""Before "solution is": "the pH of a neutral solution is 7" is about a liquid."""
+_LONE_LETTER = re.compile(r"\$?\s*[A-Za-z]\s*\$?")
 _CLAUSE_ENDS = ".,:;!?>\n"
 _NO_HASHED_ANSWER = re.compile(r"[*_]*\(?\w{1,3}\\?[.):]\s+\S|[*_]*\d+\s+[A-Z][a-z]|.*:$")
 _COUNTED = re.compile(r"\d[\d,.]*+\s++(?!and\b|or\b)[A-Za-z]{2,}")
@@ -202,8 +207,10 @@ def _stated(text: str, mark: re.Match[str], *, behind_box: bool) -> str | None:
         rest = _CLOSING.split(rest[1:], maxsplit=1)[0]
     if mark["solution"]:
         answer = first_sentence(rest)
+        if behind_box or _LONE_LETTER.fullmatch(answer):
+            return None
         counted = _COUNTED.match(answer) and not is_bare_value(answer)
-        return answer if looks_like_maths(answer) and not counted and not behind_box else None
+        return answer if looks_like_maths(answer) and not counted else None
     on_lines = "\n" in mark[0]
     if on_lines and (items := list_on_lines(_from_line_start(text, mark) + rest)):
         return None if _THINKING.match(items) else items
@@ -226,6 +233,8 @@ def _is_no_statement(text: str, mark: re.Match[str]) -> bool:
         return True
     clause = before[max(map(before.rfind, _CLAUSE_ENDS)) + 1 :]
     if mark["foreign"] and speaks_about_an_answer(clause):
+        return True
+    if mark["solution"] and _OF_A_SOLUTION.search(clause):
         return True
     return _ABOUT_AN_ANSWER.search(clause) is not None
 

@@ -36,9 +36,15 @@ def extract_answer(
     `last_number` is an older name of `extract="last"`.
     """
     text = plain_text(response)
-    answer = _last_statement(text)
+    answer = _last_statement(text) or bare_answer(text) or named_at_last(text)
     if answer is None and (extract == "last" or last_number):
         answer = last_formula(text)
+    return (trimmed(answer) or None) if answer is not None else None
+
+
+def announced_answer(response: str) -> str | None:
+    """The answer in a box or behind a phrase, without the rules for text that has neither."""
+    answer = _last_statement(plain_text(response))
     return (trimmed(answer) or None) if answer is not None else None
 
 
@@ -57,5 +63,5 @@ def _last_statement(response: str) -> str | None:
     elif box:
         answer = box.content
     else:
-        return last_line_after_hashes(response) or bare_answer(response) or named_at_last(response)
+        return last_line_after_hashes(response)
     return last_correction(response, end) or answer
