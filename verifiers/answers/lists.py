@@ -32,7 +32,7 @@ def list_on_lines(text: str) -> str | None:
     if len(items) == 1 and _INNER_LABEL.search(items[0]):
         return None
     answers = [first_sentence(item) for item in items]
-    if not all(looks_like_answer(one) or len(one.split()) <= _MOST_WORDS for one in answers[:1]):
+    if not looks_like_answer(answers[0]) and len(answers[0].split()) > _MOST_WORDS:
         return None
     return ("; " if any("," in one for one in answers) else ", ").join(filter(None, answers))
 
@@ -40,9 +40,8 @@ def list_on_lines(text: str) -> str | None:
 def without_inner_labels(answer: str) -> str:
     """The parts of "(1) 5; (2) 10" without their labels; any other answer as it is."""
     labels = _INNER_LABEL.findall(answer)
-    if len(labels) < 2 or not answer.startswith("(") or not "".join(labels).startswith(("12", "ab")):
-        return answer
-    if "".join(labels) not in _LABELS[0] + " " + _LABELS[1]:
+    in_order = any(known.startswith("".join(labels)) for known in _LABELS)
+    if len(labels) < 2 or not answer.startswith("(") or not in_order:
         return answer
     parts = [part.strip(" ;,.") for part in _INNER_LABEL.split(answer)[2::2]]
     return "; ".join(parts) if all(map(looks_like_answer, parts)) else answer
