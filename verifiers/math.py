@@ -12,6 +12,7 @@ or decide is ABSTAIN; what broke, took too long or is too large to compute is ER
 is never evaluated as code. docs/math.md has the rules and the conventions.
 """
 
+import re
 import time
 from typing import Literal
 
@@ -29,6 +30,10 @@ from verifiers.formulas.quick import normal_gold, normal_number
 from verifiers.records import Outcome, Target, Verdict
 from verifiers.workers import CheckFailed, ProcessWorkers
 
+_ONE_SOLUTION = re.compile(
+    r"\s*(?:the\s+)?(?:unique\s+|general\s+)?solutions?\b(?!.*solution)(?!.*[^\\a-z]\.\s+\S)",
+    re.DOTALL | re.IGNORECASE,
+)
 _OUTCOMES = {Equal.YES: Outcome.PASS, Equal.NO: Outcome.FAIL, Equal.UNKNOWN: Outcome.ABSTAIN}
 
 
@@ -150,8 +155,17 @@ def judge_pair(question: Question) -> tuple[Outcome, str]:
 
 
 def gold_answer(gold: str) -> str:
-    """The answer in a gold answer, which may be a whole solution, with a box or a phrase."""
-    return gold if normal_gold(gold) is not None else extract_answer(gold) or gold
+    """The answer in a gold answer, which may be a whole solution, with a box or a phrase.
+
+    "Solution" in it announces the answer only at the beginning of its only sentence: after one of
+    several solutions the others would be lost.
+    """
+    if normal_gold(gold) is not None:
+        return gold
+    is_solution = "solution" in gold.lower() and "\\boxed" not in gold and "answer" not in gold.lower()
+    if is_solution and not _ONE_SOLUTION.match(gold):
+        return gold
+    return extract_answer(gold) or gold
 
 
 def _quick_is_enough(conventions: Conventions) -> bool:

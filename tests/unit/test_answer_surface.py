@@ -74,6 +74,8 @@ def test_backslashes_that_were_escaped_twice(response: str, answer: str) -> None
         ("The answer is $3.5$.", "$3.5$"),
         ("The answer is $3.5.$", "$3.5$"),
         ("The answer is $3,$ as said.", "$3$"),
+        (r"The answer is $\left\{x\right.$ Good.", r"$\left\{x\right.$ Good"),
+        (r"\boxed{$\left\{x\right.$}", r"$\left\{x\right.$"),
         ('The answer is "42".', "42"),
         ('{"answer": "42"}', "42"),
         ('{"answer": 42}', "42"),

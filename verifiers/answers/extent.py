@@ -25,6 +25,12 @@ FUNCTION = (
 _MATHS_NEXT = (
     rf"\s*+(?:[-+\u2212±]?\s?(?:[\d$\\(\[{{|]|{FUNCTION})|[A-Za-z](?:_\w+)?(?:\s*=|\s*\^|\s*$))"
 )
+_NO_ABBREVIATION = r"(?<!\bMrs)(?<!\bM[rs])(?<!\bDr)(?<!\bSt)(?<!\bapprox)(?<!\bca)"
+_DOMAIN = (
+    r"where\s+\$?[A-Za-z]\$?\s*(?:is\s+(?:an?|any)\s+(?:[a-z-]+\s+){0,2}(?:integer|natural|whole|prime)"
+    r"|\\in|\u2208|>|<|=)"
+)
+"""A condition on a letter of the answer, which belongs to it."""
 _AND_OR = r"(?:and|or|und|oder|et|ou|y|e|o|u|и|или|和|或)(?!\w)"
 _WORD_AFTER_DASH = (
     rf"(?!{FUNCTION})(?:[^\W\d_]{{3,}}(?![\w(^*/])"
@@ -35,16 +41,16 @@ _LIST_OF_WORDS = re.compile(
     r"[^\W\d_]+(?:,?\s(?:and|or)\s[^\W\d_]+)?(?:[.,;]?(?:\s*$|\n)|[.;]\s|,\s)"
 )
 _WORDS = re.compile(r"[^\W\d_]+(?:,\s[^\W\d_]+)*")
-_CLOSES_A_SENTENCE = re.compile(r"[.!;]\s*(?:\$\$?|\\[)\]])$")
+_CLOSES_A_SENTENCE = re.compile(r"(?<!\\right)(?<!\\left)[.!;]\s*(?:\$\$?|\\[)\]])$")
 _CJK = r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 _SENTENCE_PART = re.compile(
     rf"""(?P<maths>{MATHS})
-    |(?P<end>[.!?](?=[\s*_"'\u201d]|</|$)|</|\n|;(?=[\s*_]|$)(?!{_MATHS_NEXT}))
+    |(?P<end>{_NO_ABBREVIATION}[.!?](?!(?<=\b[ap]\.m\.)\s[a-z])(?=[\s*_"'\u201d]|</|$)|</|\n|;(?=[\s*_]|$)(?!{_MATHS_NEXT}))
     |(?P<clause>
-        ,\s*(?="\w+"\s*:)|,\s(?!{_AND_OR}|{FUNCTION})(?=[^\W\d_]{{2,}}(?:[\s:]|$)|i\.e\.|{_CJK})
+        ,\s*(?="\w+"\s*:)|,\s(?!{_DOMAIN}|{_AND_OR}|{FUNCTION})(?=[^\W\d_]{{2,}}(?:[\s:]|$)|i\.e\.|{_CJK})
         |\s(?=(?:because|since|as|which|so|when|after|given|assuming|for\s+a\s+total|in\s+total|by(?!\s\$?\d)
             |weil|denn|porque|ya\s+que|puisque|parce\s+que|perch[ée]|poich[ée]|потому|так\s+как)\s)
-        |\s(?=where\s)(?!where\s+\$?[A-Za-z]\$?\s*(?:is\s+(?:an?|any)\s|\\in|\u2208|>|<|=))
+        |\s(?=where\s)(?!{_DOMAIN})
         |\s(?=[-\u2013]\s{_WORD_AFTER_DASH})|\s(?=--+\s)|\s(?=\u2014\s[^\W\d_])
         |,?\s(?=(?:and\s+not|but\s+not|rather\s+than|instead\s+of)\s)
         |(?<=[\d$)}}*\]])\s(?=not\s)
@@ -64,7 +70,7 @@ _NUMBER = (
     rf"(?:[+\-\u2212±]?\s*+\$?\s*+\.?\d|[€£¥₹½⅓⅔¼¾√∞∅π]|{PATTERN.replace(' ', '[ ]')}\b{_AT_THE_END})"
 )
 _FORMULA = r"""(?:[+\-\u2212±]?\s*+\\(?!text|n\b)[a-zA-Z]+|\|
-    |[A-Za-z](?:_\w+)?\s*+(?:[=<>^*/+)\]$.,]|\\|$)
+    |[A-Za-z](?:_(?:\w+|\{\w+\}))?\s*+(?:[=<>^*/+)\]$.,]|\\|$)|[a-zA-Z]\([a-zA-Z]\)\s*+=
     |[+\-\u2212]?\s*+[a-z]\b(?=\s*+[-+*/^=<>])
     |[A-Z]\b(?!\s+[a-z]))"""
 _CALL = rf"[-+]?\s*+{FUNCTION}\s*+(?:[(^\\/*]|[a-z\d]\b)|[-+]?\s*+pi\b{_AT_THE_END}"
@@ -86,7 +92,7 @@ _PRAISE = re.compile(
 _HAS_MATHS = re.compile(r"\d|\\(?!text|mathrm|mbox)[a-zA-Z]|[=<>^+*/]")
 _NUMBER_IN_WORDS = re.compile(rf"\b{PATTERN}\b", re.IGNORECASE)
 _TWO_WORDS = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}\s+[A-Za-z]{2,}")
-_EQUATION = re.compile(rf"{_MARKUP}[A-Za-z]\w?\s*+=[^=]*+")
+_EQUATION = re.compile(rf"{_MARKUP}[A-Za-z](?:\w|_\{{?\w+\}}?)?(?:\([A-Za-z]\))?\s*+=[^=]*+")
 
 
 def first_line(text: str) -> str:
@@ -99,9 +105,18 @@ def first_sentence(text: str) -> str:
     """The first line with text, up to the end of its first sentence; empty for a question."""
     text = text.lstrip(_SURROUNDINGS + ":")
     price = _PRICE.match(text)
-    start = price.end() if price else 0
+    start = counted = price.end() if price else 0
+    opened = 0
     for part in _SENTENCE_PART.finditer(text, start):
+        opened += text.count("\\begin{", counted, part.start()) - text.count(
+            "\\end{", counted, part.start()
+        )
+        counted = part.start()
+        if opened > 0 and not part["maths"]:
+            # Rows of a matrix.
+            continue
         if part["maths"]:
+            counted = part.end()
             if _CLOSES_A_SENTENCE.search(part[0]) and text[part.end() : part.end() + 1] in " \n":
                 text = text[: part.end()]
                 break

@@ -18,7 +18,7 @@ _QUOTES = {
     "``": "''",
 }
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
-_STOP_INSIDE = re.compile(r"\s*[.,;](\s*(?:\$\$?|\\[)\]]))$")
+_STOP_INSIDE = re.compile(r"(?<!\\right)(?<!\\left)\s*[.,;](\s*(?:\$\$?|\\[)\]]))$")
 _ABOUT = (
     r"(?:\\approx|\u2248|~|\\sim|\\simeq|(?:or\s+)?(?:about|approximately|approx\.?|roughly|around|circa|ca\.)(?![a-z])"
     r"|or\s+(?=-?[\d.]))"
