@@ -224,13 +224,23 @@ def test_a_remark_keeps_the_earlier_answer(remark: str) -> None:
         ("The answer is less than that.", "less than that"),
         ("The answer is Paris.", "Paris"),
         ("The answer is none.", "none"),
+        ("Hmm, the answer is off by something.", "off"),
+        ("The answer is inconsistent with that.", "inconsistent with that"),
+        ("La respuesta es incorrecta.", "incorrecta"),
+        ("Die Antwort ist falsch.", "falsch"),
+        ("La r\u00e9ponse est fausse.", "fausse"),
+        ("Ответ: неверный.", "неверный"),
+        ("答案是错误的。", "错误的"),
+        ("Die Antwort ist nicht 12.", None),
+        ("答えは12ではありません。", None),
+        ("La respuesta es no es 12.", None),
         ("The answer is infinite.", "infinite"),
         ("The answer is wrong. The answer is correct.", "correct"),
         ("The answer is no solution.", "no solution"),
         ("The answer is either A or B.", "either A or B"),
     ],
 )
-def test_what_is_no_remark_wins_over_the_earlier_answer(correction: str, answer: str) -> None:
+def test_what_is_no_remark_wins_over_the_earlier_answer(correction: str, answer: str | None) -> None:
     assert extract_answer(f"The answer is 12. {correction}") == answer
 
 

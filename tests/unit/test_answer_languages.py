@@ -85,6 +85,18 @@ def test_what_is_no_statement(response: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "response",
+    [
+        "정답은 18입니다. 17은 아닙니다.",
+        "答えは18です。17ではありません。",
+        "Die Antwort ist 18. Nicht 17.",
+    ],
+)
+def test_a_denial_of_another_number_takes_nothing_back(response: str) -> None:
+    assert extract_answer(response) == "18"
+
+
+@pytest.mark.parametrize(
     ("response", "answer"),
     [
         ("答案：5；10", "5; 10"),

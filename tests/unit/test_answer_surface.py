@@ -108,6 +108,8 @@ def test_backslashes_that_were_escaped_twice(response: str, answer: str) -> None
         (r"The answer is $\sqrt{2}$ ($\approx 1.41$).", r"$\sqrt{2}$"),
         ("The answer is 3/4 (about 0.75).", "3/4"),
         ("The answer is 3/4 (0.75 of them).", "3/4 (0.75 of them)"),
+        (r"\boxed{\frac{3}{4} (or 0.75)}", r"\frac{3}{4}"),
+        (r"\boxed{3 (or 5)}", "3 (or 5)"),
         (r"\boxed{(\approx 1.41)}", r"(\approx 1.41)"),
         (r"\boxed{f(2)}", "f(2)"),
         (r"\boxed{\text{The volume is } 120}", "120"),

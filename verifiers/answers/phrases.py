@@ -97,7 +97,10 @@ _REMARK = re.compile(
 """Words in small letters; answers in words are names, or stand alone."""
 _TAKES_BACK = re.compile(
     r"\b(?:not(?!\s+an?\s)|never|wrong|incorrect|false|unknown|unclear|impossible|undetermined|cannot|different"
-    r"|another|other|larger|smaller|greater|less|more|missing|too|in\s+doubt)\b|n't\b",
+    r"|another|other|larger|smaller|greater|less|more|missing|too|in\s+doubt|off|mistaken|flawed|invalid|absurd"
+    r"|(?:suspicio|inconsisten|contradict|unreason|questiona|incorrect|falsch|erra[dt]|equivocad|sbagliat|inexact"
+    r"|inv[\u00e1a]lid|b\u0142\u0119dn|\u043d\u0435\u0432\u0435\u0440\u043d|\u043d\u0435\u043f\u0440\u0430\u0432"
+    r"|\u043e\u0448\u0438\u0431)\w*|fau(?:x|sse)|salah|foute?)\b|n't\b",
     re.IGNORECASE,
 )
 _CUT_OFF = (",", "+", "-", "\u2212", "=", "/", "^", "_", "(", "[", "{", "\\", "<", ":")
@@ -149,6 +152,10 @@ def last_phrase(text: str, start: int, *, box: str | None) -> tuple[str, int] | 
     looks_right = looks_like_answer if box is None or not has_maths(box) else looks_like_maths
     remark = None
     for mark in reversed(marks[-_MOST_MARKS:]):
+        if _is_denied(text, mark):
+            if box is None:
+                break
+            continue
         answer = _stated(text, mark, behind_box=box is not None)
         if not answer:
             continue
@@ -172,6 +179,12 @@ def _marks(text: str, start: int) -> list[re.Match[str]]:
         found.append(foreign)
         pattern = _PHRASE_OF_ANY_LANGUAGE
     return list(pattern.finditer(text, max(start, min(found) - _MOST_TO_KEYWORD))) if found else []
+
+
+def _is_denied(text: str, mark: re.Match[str]) -> bool:
+    """Whether a phrase of another language says what the answer is not, and so states none."""
+    rest = text[mark.end() : mark.end() + _MOST_ANSWER]
+    return mark["foreign"] is not None and is_denied(first_sentence(rest))
 
 
 def _breaks_off(text: str, mark: re.Match[str]) -> bool:
@@ -217,8 +230,6 @@ def _stated(text: str, mark: re.Match[str], *, behind_box: bool) -> str | None:
     answer = without_inner_labels(first_sentence(rest))
     if mark["foreign"]:
         answer = without_ending(answer)
-        if is_denied(answer):
-            return None
     if not looks_like_answer(answer):
         text_goes_on = on_lines and "\n" in rest.strip()
         if text_goes_on or _THINKING.match(answer):

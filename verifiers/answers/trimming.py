@@ -21,7 +21,7 @@ _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _STOP_INSIDE = re.compile(r"(?<!\\right)(?<!\\left)\s*[.,;](\s*(?:\$\$?|\\[)\]]))$")
 _ABOUT = (
     r"(?:\\approx|\u2248|~|\\sim|\\simeq|(?:or\s+)?(?:about|approximately|approx\.?|roughly|around|circa|ca\.)(?![a-z])"
-    r"|or\s+(?=-?[\d.]))"
+    r"|or\s+(?=-?\d*\.\d))"
 )
 _APPROXIMATION = re.compile(
     rf"(?:\\[,;:! ]|\\q?quad|~|\s)*\\?(?:\\text(?:rm)?\s*\{{\s*)?[(\[]\s*"
