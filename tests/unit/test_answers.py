@@ -164,6 +164,11 @@ def test_a_correction_wins_over_a_phrase() -> None:
     assert extract_answer("The answer is 42. I hope it is correct.") == "42"
 
 
+def test_the_last_property_counts() -> None:
+    assert extract_answer("The answer is odd. No, the answer is even.") == "even"
+    assert extract_answer("The answer is even.") == "even"
+
+
 def test_words_replace_words_in_a_box() -> None:
     assert extract_answer(r"\boxed{\text{even}}. No: the answer is odd.") == "odd"
 

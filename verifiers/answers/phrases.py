@@ -95,6 +95,12 @@ _REMARK = re.compile(
     r"|(?:\u6b63\u786e|\u5bf9\u7684|\u5408\u7406|\u6574\u6570|\u6b63\u3057|\ub9de|\uc815\ud655|\u0938\u0939\u0940|\u0635\u062d\u064a\u062d)"
 )
 """Words in small letters; answers in words are names, or stand alone."""
+_REMARK_WITH_NUMBERS = re.compile(
+    r"(?:rounded\s+to|derived\s+from|obtained\s+(?:by|from)|based\s+on|shown\s+(?:in|above)|expressed\s+in"
+    r"|consistent\s+with|what\s+we|(?:supported|verified|confirmed)\s+by)\b"
+)
+_PROPERTY = re.compile(r"even|odd|true|always", re.IGNORECASE)
+"""An answer, or a remark about the number that was one."""
 _TAKES_BACK = re.compile(
     r"\b(?:not(?!\s+an?\s)|never|wrong|incorrect|false|unknown|unclear|impossible|undetermined|cannot|different"
     r"|another|other|larger|smaller|greater|less|more|missing|too|in\s+doubt|off|mistaken|flawed|invalid|absurd"
@@ -163,7 +169,8 @@ def last_phrase(text: str, start: int, *, box: str | None) -> tuple[str, int] | 
             if box is None:
                 return None
             continue
-        if mark["tag"] or looks_right(answer):
+        is_remark = box is None and _PROPERTY.fullmatch(answer)
+        if mark["tag"] or (looks_right(answer) and not is_remark):
             return answer, mark.start()
         if box is None:
             remark = remark or (answer, mark.start())
@@ -195,6 +202,8 @@ def _breaks_off(text: str, mark: re.Match[str]) -> bool:
 
 def _is_remark(answer: str) -> bool:
     """Whether it says something about an answer that was stated before, and does not take it back."""
+    if _REMARK_WITH_NUMBERS.match(answer):
+        return True
     return (
         _REMARK.match(answer) is not None
         and not _TAKES_BACK.search(answer)

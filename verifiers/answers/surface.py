@@ -30,7 +30,7 @@ _TAGS = re.compile(
 )
 _DIGIT_ZEROS = "\u0660\u06f0\u0966\u09e6\u0c66\u0e50"
 """Zeros of the Arabic, Persian, Devanagari, Bengali, Telugu and Thai digits."""
-_SIGNS = {
+_SIGNS: dict[int, str | None] = {
     **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)},
     **{ord(zero) + value: str(value) for zero in _DIGIT_ZEROS for value in range(10)},
     0x3000: " ",  # a full-width space
@@ -45,6 +45,8 @@ _SIGNS = {
     0x066A: "%",
     0x066B: ".",  # the decimal point of Arabic
     0x066C: ",",
+    # Ticks and pictures beside an answer.
+    **dict.fromkeys([0x2611, 0x2705, 0x2713, 0x2714, 0x2728, 0x2B50, 0xFE0F, *range(0x1F300, 0x1FB00)]),
 }
 _NO_SPACE_BEHIND = re.compile(r"(?<=[\uff0c\uff1b\uff1a\uff1f\uff01\u3001\u3002\u0964])(?=\S)")
 """Signs that hold their own space, unlike those of ASCII."""
