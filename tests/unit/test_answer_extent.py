@@ -340,6 +340,10 @@ def test_nothing_but_an_expression_is_the_answer(response: str) -> None:
         "What is 5?",
         "Paris",
         "42 is not it",
+        "The pH of a neutral solution is 7 and",
+        "The mass of the solution is 12 g.",
+        "Fehling's solution is 5 times stronger.",
+        "The solution is x",
     ],
 )
 def test_what_is_not_only_an_expression_states_nothing(response: str) -> None:
