@@ -11,7 +11,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -212,13 +212,25 @@ def _file_options(rows: str, verdicts: str, *, workers: bool = True) -> Callable
 
 @verify.command("math")
 @_file_options('{"id", "gold", "response"}', '{"id", "outcome", "reason", "extracted", "verifier"}')
-@click.option("--last-number", is_flag=True, help="Take the last number where no answer is stated.")
-def verify_math(source: Path, output: Path, workers: int | None, last_number: bool) -> None:
+@click.option(
+    "--extract",
+    type=click.Choice(["stated", "last"]),
+    default="stated",
+    help="last: take the last formula or number where no answer is stated.",
+)
+@click.option("--last-number", is_flag=True, hidden=True, help="An older name of --extract last.")
+def verify_math(
+    source: Path,
+    output: Path,
+    workers: int | None,
+    extract: Literal["stated", "last"],
+    last_number: bool,
+) -> None:
     """Judge final answers of mathematics problems."""
     from pipeline.verify_file import MATH
     from verifiers.math import MathVerifier
 
-    options = MathVerifier.Config(workers=workers or 1, last_number=last_number)
+    options = MathVerifier.Config(workers=workers or 1, extract=extract, last_number=last_number)
     _verify(MathVerifier(options), source, output, MATH)
 
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 
 from pydantic import Field
 
-from verifiers.answers import extract_answer
 from verifiers.formulas.quick import normal_number
 from verifiers.math import AnswerOptions, MathVerifier
 from verifiers.records import Outcome, Verdict
@@ -64,7 +63,7 @@ class Consensus:
         votes = list(weights) if weights is not None else [1.0] * len(responses)
         if len(votes) != len(responses) or any(not vote >= 0 for vote in votes):
             raise ValueError(f"expected {len(responses)} weights of at least 0, got {votes}")
-        answers = [extract_answer(one, last_number=self.config.last_number) for one in responses]
+        answers = [self.config.answer_of(one) for one in responses]
         classes = await self._classes(prompt, answers, votes)
         reason = self._no_majority(classes, votes)
         if reason is not None:
@@ -82,7 +81,7 @@ class Consensus:
 
     async def classes(self, prompt: str, responses: Sequence[str]) -> list[list[int]]:
         """Indices of responses that state equal answers, most first; those without one are in none."""
-        answers = [extract_answer(one, last_number=self.config.last_number) for one in responses]
+        answers = [self.config.answer_of(one) for one in responses]
         return [sorted(c.members) for c in await self._classes(prompt, answers, [1.0] * len(answers))]
 
     async def start(self) -> None:

@@ -15,7 +15,7 @@ class ExactVerifier:
         model_config = ConfigDict(extra="forbid", frozen=True)
 
     name = "exact"
-    version = "1"
+    version = "2"
     target_kinds = None
 
     def __init__(self, config: Config) -> None:

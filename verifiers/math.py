@@ -1,6 +1,6 @@
 """`math`: is the final answer equal to the gold answer?
 
-    1. take the answer from the response (`answers.py`)
+    1. take the answer from the response (`answers/`)
     2. plain numbers of any size are compared at once (`formulas/quick.py`)
     3. everything else is read and compared as what it is (`formulas/decide.py`), in a process that is
        killed when it takes too long
@@ -12,12 +12,14 @@ or decide is ABSTAIN; what broke, took too long or is too large to compute is ER
 is never evaluated as code. docs/math.md has the rules and the conventions.
 """
 
+import re
 import time
 from typing import Literal
 
 from pydantic import Field
 
-from verifiers.answers import extract_answer, last_box
+from verifiers.answers import Extract, extract_answer
+from verifiers.answers.choice_labels import read_label
 from verifiers.formulas.comparison import Context
 from verifiers.formulas.conventions import Conventions
 from verifiers.formulas.decide import Question, decide
@@ -28,20 +30,30 @@ from verifiers.formulas.quick import normal_gold, normal_number
 from verifiers.records import Outcome, Target, Verdict
 from verifiers.workers import CheckFailed, ProcessWorkers
 
+_ONE_SOLUTION = re.compile(
+    r"\s*(?:the\s+)?(?:unique\s+|general\s+)?solutions?\b(?!.*solution)(?!.*[^\\a-z]\.\s+\S)",
+    re.DOTALL | re.IGNORECASE,
+)
 _OUTCOMES = {Equal.YES: Outcome.PASS, Equal.NO: Outcome.FAIL, Equal.UNKNOWN: Outcome.ABSTAIN}
 
 
 class AnswerOptions(Conventions):
     """The conventions, how an answer is found, and limits."""
 
+    extract: Extract = "stated"
+    """`last`: of a response that states no answer, take the last formula or number."""
     last_number: bool = False
-    """Take the last number of a response that states its answer in no other way."""
+    """An older name of `extract: last`."""
     timeout_seconds: float = Field(default=5.0, gt=0)
     """Hard limit on one comparison."""
     memory_mb: int = Field(default=1024, ge=64)
     """Hard limit on a checking process, beyond its imports."""
     workers: int = Field(default=1, ge=1)
     """Checking processes."""
+
+    def answer_of(self, response: str) -> str | None:
+        """The final answer of a response; None where there is none."""
+        return extract_answer(response, extract=self.extract, last_number=self.last_number)
 
 
 class MathVerifier:
@@ -55,7 +67,7 @@ class MathVerifier:
         asks for, is ABSTAIN; `any`: equal is enough."""
 
     name = "math"
-    version = "3"
+    version = "4"
     target_kinds = ("math",)
 
     def __init__(self, config: Config) -> None:
@@ -73,13 +85,13 @@ class MathVerifier:
     async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
         """PASS or FAIL; ABSTAIN without an answer or where nothing is shown; ERROR over a limit."""
         start = time.perf_counter()
-        extracted = extract_answer(response, last_number=self.config.last_number)
+        extracted = self.config.answer_of(response)
         if target.value is None or not target.value.strip():
             outcome, reason = Outcome.ABSTAIN, "the problem has no gold answer"
         elif extracted is None:
             outcome, reason = Outcome.ABSTAIN, "the response states no answer"
         else:
-            outcome, reason = await self.compare(prompt, _unboxed(target.value), extracted)
+            outcome, reason = await self._judge(prompt, gold_answer(target.value), extracted)
         return Verdict(
             outcome=outcome,
             reason=reason,
@@ -88,6 +100,21 @@ class MathVerifier:
             version=self.version,
             seconds=time.perf_counter() - start,
         )
+
+    async def _judge(self, prompt: str, gold: str, answer: str) -> tuple[Outcome, str]:
+        """Compares two answers of which either may have the label of a choice: `(C) 18`."""
+        expected, given = read_label(gold), read_label(answer)
+        if not (expected.letter and expected.text) and not (given.letter and given.text):
+            return await self.compare(prompt, gold, answer)
+        same_letter = expected.letter == given.letter
+        if expected.letter and given.letter and not (expected.text and given.text):
+            return (
+                (Outcome.PASS, "the same choice") if same_letter else (Outcome.FAIL, "another choice")
+            )
+        outcome, reason = await self.compare(prompt, expected.text, given.text)
+        if expected.letter and given.letter and same_letter != (outcome is Outcome.PASS):
+            return Outcome.ABSTAIN, "the letter and the text of the choice say different things"
+        return outcome, reason
 
     async def compare(self, prompt: str, gold: str, answer: str) -> tuple[Outcome, str]:
         """Whether two answers are equal, and why; the prompt says what was asked for."""
@@ -127,8 +154,18 @@ def judge_pair(question: Question) -> tuple[Outcome, str]:
     return _OUTCOMES[found.equal], found.reason
 
 
-def _unboxed(gold: str) -> str:
-    return (last_box(gold) or gold) if "\\" in gold else gold
+def gold_answer(gold: str) -> str:
+    """The answer in a gold answer, which may be a whole solution, with a box or a phrase.
+
+    "Solution" in it announces the answer only at the beginning of its only sentence: after one of
+    several solutions the others would be lost.
+    """
+    if normal_gold(gold) is not None:
+        return gold
+    is_solution = "solution" in gold.lower() and "\\boxed" not in gold and "answer" not in gold.lower()
+    if is_solution and not _ONE_SOLUTION.match(gold):
+        return gold
+    return extract_answer(gold) or gold
 
 
 def _quick_is_enough(conventions: Conventions) -> bool:

@@ -1,10 +1,12 @@
 """`multiple_choice`: does the response choose the right letter?
 
-The final answer is what `answers.py` finds; without one it is the response's last line, together with
-lines that begin as lists do ("B) 12"), unless they only repeat the choices. In it count a letter that
-stands alone, begins the answer or is marked as a choice ("(B)", "**B**", "option B"), and, where the
-choices are known, the text of a choice. It never guesses: two different letters, a negation ("not B")
-or none are an abstention, and the words "a" and "I" are no letters.
+The final answer is what `answers/` finds. In it count a letter that stands alone, begins it or is
+marked as a choice ("(B)", "**B**", "option B"), and, where the choices are known, a choice's text.
+Without a final answer the last line counts if it states a choice: it is nothing but letters, or a
+choice with its text ("B) 12"), or its last sentence says which one it is ("so it is (B)", "(B) is
+correct", "the closest option is (B)"); so does a first line that is a choice. Letters in any other
+text, such as "for part (b)" in a response that is cut off, are ignored. It never guesses: two different
+letters, a negation ("not B") or none are an abstention, and the words "a" and "I" are no letters.
 """
 
 import re
@@ -14,16 +16,19 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict
 
-from verifiers.answers import extract_answer
+from verifiers.answers.statement import announced_answer
+from verifiers.answers.surface import plain_text
 from verifiers.records import Outcome, Target, Verdict
 
 _WRAPPER = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mathsf|boxed|fbox)\s*\{([^{}]*)\}")
 _ALONE = re.compile(r"[(\[]?\s*([A-Za-z])\s*[)\].:]*")
-_BEFORE_TEXT = r"[(\[]?([A-Z])(?:[)\]:]+|\.(?=\s|$))|[(\[]?([a-z])[)\]]+"
+_BEFORE_TEXT = r"[(\[]?([A-Z])(?:[)\]:]+|\.(?![A-Za-z0-9]))|[(\[]?([a-z])[)\]]+"
 _LIST_ITEM = re.compile(rf"(?:{_BEFORE_TEXT})\s*(.*)", re.DOTALL)
 _SAID_FIRST = re.compile(
-    r"([A-HJ-Z])(?:\s*[,;\u2013\u2014-](?=\s)|\s*\(|\s+(?:because|since|with|which|is)\b)"
+    r"([A-HJ-Z])(?:\s*[,;\u2013\u2014-](?=\s)|\s+\(|\s+(?:because|since|with|which|is)\b)"
 )
+_DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?")
+_LAYOUT = re.compile(r"^[*\s]+|[*\s]+$|\$|\\[,;:! ]|\\left(?![a-z])|\\right(?![a-z])")
 _BRACKETS = re.compile(r"(?<![\w\\)}])[(\[]([A-Za-z])[)\]]")
 _BOLD = re.compile(r"\*\*[(\[]?([A-Z])(?:\*\*|[).\]:])")
 _NAMED = re.compile(
@@ -35,8 +40,54 @@ _DENIED = re.compile(
     r"(?:\bnot|n't|\bneither|\bnever)\s+(?:be\s+)?(?i:option\s+|choice\s+)?[(\[]?[A-Z]\b"
     r"|\b[A-Z][)\]]?\s+(?:is\s+not|isn't|is\s+(?:wrong|incorrect|false)|cannot)\b"
 )
+_LETTER = r"(?:\*\*)?[(\[]?(?P<{}>[A-Z])[)\]]?(?:\*\*)?"
+_CHOICE = r"(?i:options?|choices?|answer|letter|alternative)"
+_RIGHT = (
+    r"(?:(?:(?:most|best|only|single)\s+)*(?:correct|right|best|closest|answer)"
+    r"|(?:most|best|only)\s+(?:accurate|appropriate|likely|suitable|plausible|logical|reasonable|consistent))"
+)
+_STATED = re.compile(
+    rf"""\b{_CHOICE}\s+(?:here\s+)?(?:is|would\s+be|must\s+be|should\s+be|=|:)\s*(?:therefore|thus|then)?
+        \s*(?:{_CHOICE}\s*)?{_LETTER.format("named")}(?![\w']|\s*[=^_+*/<>|])
+    |(?:\b{_CHOICE}\s*)?{_LETTER.format("praised")}\s*,?\s+(?:is|as|would\s+be|must\s+be|seems)
+        \s+(?:the|our|my)?\s*{_RIGHT}\b
+    |{_LETTER.format("made")}\s+(?:the|as\s+(?:our|my|the))\s+{_RIGHT}\b""",
+    re.VERBOSE,
+)
+_MARKED_AT_THE_END = rf"(?:{_CHOICE}\s*)?(?:\*\*[(\[]?|[(\[])(?P<marked>[A-Z])(?:[)\]]?\*\*|[)\]])"
+_LETTER_AT_THE_END = rf"{_CHOICE}\s*:?\s*(?P<bare>[A-Z])"
+_END = r"[.!]?(?:\*\*)?$"
+_STATED_AT_THE_END = re.compile(
+    rf"""(?:(?:\b(?i:is|be|(?:no|thus|so|hence|therefore),?)|:|\u2192)\s*(?:the\s+)?{_MARKED_AT_THE_END}
+    |(?:^|\b(?:is|be)\s+){_LETTER_AT_THE_END}
+    |\b(?:(?i:it|this|that|one)|{_CHOICE})\s+(?:is|must\s+be|has\s+to\s+be)\s+(?P<plain>[A-Z])){_END}""",
+    re.VERBOSE,
+)
+_STATED_BY_A_WHOLE_SENTENCE = re.compile(
+    rf"""\b(?i:choose|pick|select|with|or|to|matches)\s+(?:the\s+)?
+    (?:{_MARKED_AT_THE_END}|{_LETTER_AT_THE_END}){_END}""",
+    re.VERBOSE,
+)
+_OTHER_CHOICE = re.compile(
+    rf"\b(?:\w*other|wrong|incorrect|first|second|third|next|last|previous|least|worst|different|eliminated)"
+    rf"\s+{_CHOICE}\b",
+    re.IGNORECASE,
+)
+_ONLY_LETTERS = re.compile(
+    r"(?:(?:[Oo]ption|[Cc]hoice|[Ll]etter)\s*)?[(\[]?[A-Z][)\]]?[.:]?(?:\s*(?:,|/|&|;|\b(?:and|or|no)\b)+\s*[(\[]?[A-Z][)\]]?)*[.!]?"
+)
+_ANNOUNCES_LETTER = re.compile(rf"\b{_CHOICE}\b.*:$|^{_CHOICE}$", re.IGNORECASE)
+_SENTENCE_END = (".", "!", ")", "*")
+_SHORT_TEXT = 10
+_BARE_LETTER = re.compile(r"[A-Za-z]")
 _MOST_LINES = 1000
 """From the end of a response; the answer of a longer one is not sought further up."""
+_MOST_TEXT = 40
+"""Characters of a text behind a letter by which a line is a choice where the choices are not known."""
+_SENTENCE_WORD = re.compile(r"\b(?i:is|are|was|were|has|have|we|it|this|if|so|then|first|because)\b")
+_SENTENCE_ENDS = re.compile(r"(?<![\s(][A-Z])[.!?]\*{0,2}\s+(?=\S)")
+_SHORT_LINE = 40
+"""A sentence that ends without a full stop may be cut off, unless its line is as short as this."""
 
 
 class BadTarget(ValueError):
@@ -52,7 +103,7 @@ class MultipleChoiceVerifier:
         model_config = ConfigDict(extra="forbid", frozen=True)
 
     name = "multiple_choice"
-    version = "1"
+    version = "2"
     target_kinds = ("choice", "multiple_choice")
 
     def __init__(self, config: Config) -> None:
@@ -108,6 +159,8 @@ def gold_letter(value: str | None, choices: Mapping[str, str]) -> str | None:
     text = _plain(value)
     match = _ALONE.fullmatch(text)
     letters = {match[1].upper()} if match else _with_text(text, choices)
+    if not letters and (item := _LIST_ITEM.match(text)) and item[1]:
+        letters = {item[1]} | _with_text(item[3], choices)
     if len(letters) != 1 or (choices and not letters <= choices.keys()):
         known = f"one of {', '.join(choices)}, or its text" if choices else "a letter"
         raise BadTarget(f"target.value: expected {known}, got {value[:80]!r}")
@@ -116,19 +169,110 @@ def gold_letter(value: str | None, choices: Mapping[str, str]) -> str | None:
 
 def stated_letters(response: str, choices: Mapping[str, str]) -> set[str]:
     """The letters that the response's final answer names; more than one if it does not decide."""
-    answer = extract_answer(response)
+    answer = announced_answer(response)
     if answer is not None:
         return _letters_in(_plain(answer), choices)
-    last_lines = response.strip().splitlines()[-_MOST_LINES:]
-    lines = [plain for line in last_lines if (plain := _plain(line))]
+    lines = [plain for line in _ends(plain_text(response).strip()) if (plain := _plain(line))]
     if not lines:
         return set()
-    letters = _letters_in(lines[-1], choices)
-    items = [line for line in lines if _LIST_ITEM.match(line.strip("*"))]
-    named = [_letters_in(line, choices) for line in items]
-    listed: set[str] = set().union(*(one for one in named if len(one) == 1))
-    # Lines of several letters repeat the choices, unless the last line is one of them too.
-    return letters | listed if lines[-1] in items or len(listed) == 1 else letters
+    first, last = lines[0], lines[-1]
+    if _may_be_cut_off(last, lines[:-1][-1:], choices):
+        return set()
+    if len(lines) == 1 and (alone := _ALONE.fullmatch(last.replace("*", ""))):
+        return {alone[1].upper()} | _with_text(last, choices)
+    items = {line: _item(line, choices) for line in lines}
+    listed: set[str] = set().union(*items.values())
+    if items[last]:
+        return listed | _letter_before(items[last], lines[-2:-1])
+    # Lines of several letters repeat the choices; so may the first line of a text that is cut off.
+    is_choice = (
+        len(listed) == 1 and _LIST_ITEM.match(first.strip("* ")) and last.endswith(_SENTENCE_END)
+    )
+    return _concluded(last, choices) | (items[first] if is_choice else set())
+
+
+def _ends(response: str) -> list[str]:
+    """The first line and the last ones: an answer stands nowhere else."""
+    lines = response.splitlines()
+    return lines if len(lines) <= _MOST_LINES else [lines[0], *lines[-_MOST_LINES:]]
+
+
+def _may_be_cut_off(line: str, before: list[str], choices: Mapping[str, str]) -> bool:
+    """Whether a last line may be the beginning of a longer one, and a choice only by chance."""
+    line = line.strip("* ")
+    if _BARE_LETTER.fullmatch(line) and choices and line.upper() not in choices:
+        return True
+    if not before or _ANNOUNCES_LETTER.search(before[0]):
+        return False
+    is_text = len(line) < _SHORT_TEXT and _with_text(line, choices) != set()
+    return is_text or _BARE_LETTER.fullmatch(line) is not None
+
+
+def _letter_before(letters: set[str], lines: list[str]) -> set[str]:
+    """The letter before, if the line before begins with it: the last line goes on with a list."""
+    found = {
+        (match[1] or match[2]).upper()
+        for line in lines
+        if (match := _LIST_ITEM.match(line.strip("* ")))
+    }
+    return {letter for letter in found if chr(ord(letter) + 1) in letters}
+
+
+def _item(line: str, choices: Mapping[str, str]) -> set[str]:
+    """The letter of a line that is nothing but a choice, "B) 12"; letter and text have to agree."""
+    bare = line.strip("* ")
+    if _ONLY_LETTERS.fullmatch(bare.replace("*", "")):
+        return _letters_in(line, choices)
+    if by_text := _with_text(line, choices):
+        return by_text
+    match = _LIST_ITEM.match(bare)
+    if not match or _DENIED.search(line):
+        return set()
+    letter, text = (match[1] or match[2]).upper(), match[3]
+    if match[2] and not text:
+        # "(b)" may be the label of a part.
+        return set()
+    named = _with_text(text, choices)
+    if named or choices:
+        return named | {letter} if named else set()
+    return {letter} if len(text) <= _MOST_TEXT and _is_short_text(text) else set()
+
+
+def _is_short_text(text: str) -> bool:
+    """Whether it can be the text of a choice: a value, or a few words that are no sentence."""
+    words = text.replace("*", "").split()
+    return (
+        len(words) <= 3
+        and "," not in text
+        and not text.endswith(":")
+        and not _SENTENCE_WORD.search(text)
+    )
+
+
+def _concluded(line: str, choices: Mapping[str, str]) -> set[str]:
+    """The letters that the last sentence of a line states as the choice."""
+    if named := _with_text(line, choices):
+        return named
+    sentence = line[max((end.end() for end in _SENTENCE_ENDS.finditer(line)), default=0) :]
+    if _DENIED.search(sentence) or _OTHER_CHOICE.search(sentence):
+        return set()
+    whole = sentence.rstrip("*").endswith((".", "!"))
+    patterns = [_STATED]
+    if whole or len(line) <= _SHORT_LINE:
+        patterns.append(_STATED_AT_THE_END)
+    if whole:
+        patterns.append(_STATED_BY_A_WHOLE_SENTENCE)
+    found = {
+        letter
+        for pattern in patterns
+        for match in pattern.finditer(sentence)
+        for letter in match.groups()
+        if letter
+    }
+    if not found:
+        return set()
+    # Another letter in the sentence leaves it open which one is meant.
+    return found | {letter for letter in _marked(sentence) if not choices or letter in choices}
 
 
 def _judge(letters: set[str], gold: str | None, choices: Mapping[str, str]) -> tuple[Outcome, str]:
@@ -178,7 +322,9 @@ def _with_text(text: str, choices: Mapping[str, str]) -> set[str]:
 
 
 def _folded(text: str) -> str:
-    return " ".join(text.replace("*", "").split()).rstrip(".").strip().casefold()
+    """Without white space, case, a full stop and what LaTeX has for layout: `13^\\circ` is `13°`."""
+    text = _LAYOUT.sub("", _DEGREES.sub("°", text)).replace("\\%", "%").replace("\\dfrac", "\\frac")
+    return "".join(text.split()).rstrip(".").casefold()
 
 
 def _plain(text: str) -> str:

@@ -44,6 +44,8 @@ READS_LITERALS = frozenset({"binary_matrix", "n_queens", "spiral_matrix", "strin
 ARITHMETIC = frozenset({"countdown"})
 """Tasks whose scorer evaluates answers, which for a right answer are plain arithmetic."""
 
+_ANSWER_STARTS = re.compile(r"<answer>|<\|begin_of_box\|>", re.IGNORECASE)
+_ANSWER_ENDS = re.compile(r"</answer>|<\|end_of_box\|>", re.IGNORECASE)
 _PLAIN_ARITHMETIC = re.compile(r"[0-9+\-*/() ]+")
 _LONGEST_ANSWER = 100_000
 
@@ -70,7 +72,7 @@ class ReasoningGymVerifier:
         """Scoring processes."""
 
     name = "reasoning_gym"
-    version = "1"
+    version = "2"
     target_kinds = ("reasoning_gym",)
 
     def __init__(self, config: Config) -> None:
@@ -130,10 +132,10 @@ def find_answer(response: str, tests: Mapping[str, Any]) -> str | None:
     Where the entry's own answer has several lines, or there is no own answer to tell by, a stated
     answer is the last fenced block, or a box: other marks hold one line.
     """
-    end = response.rfind("</answer>")
-    start = response.rfind("<answer>", 0, max(end, 0))
-    if start >= 0:
-        return _trimmed(response[start + len("<answer>") : end])
+    ends = [match.start() for match in _ANSWER_ENDS.finditer(response)]
+    starts = [match.end() for match in _ANSWER_STARTS.finditer(response, 0, ends[-1])] if ends else []
+    if starts:
+        return _trimmed(response[starts[-1] : ends[-1]])
     stated = extract_answer(response)
     own = tests["entry"].get("answer")
     if isinstance(own, str) and "\n" not in own.strip():

@@ -58,7 +58,7 @@ class RegexVerifier:
             return self
 
     name = "regex"
-    version = "1"
+    version = "2"
     target_kinds = None
 
     def __init__(self, config: Config) -> None:

@@ -5,6 +5,7 @@ mathematics leaves open: the outcome by default, and what speaks for another one
 running a verifier.
 """
 
+from tests.math_pairs.choice_labels import CHOICE_LABELS
 from tests.math_pairs.conventions import CONVENTIONS
 from tests.math_pairs.expressions import EXPRESSION_PAIRS
 from tests.math_pairs.near_misses import NEAR_MISSES
@@ -27,4 +28,5 @@ PAIRS: dict[str, tuple[Pair, ...]] = {
     **WORD_PAIRS,
     **PLACES,
     **NEAR_MISSES,
+    **CHOICE_LABELS,
 }

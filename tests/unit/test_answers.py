@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from verifiers.answers import extract_answer, last_box
-from verifiers.number_words import PATTERN
+from verifiers.answers.number_words import PATTERN
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,18 @@ def test_the_answer_is_found_by_the_stated_rule(response: str, answer: str | Non
         (r"\boxed{42}. Use \boxed to frame it.", "42"),
         (r"\boxed{\boxed{}}\boxed{?}", r"\boxed{}"),
         (r"Hence \boxed 5.", "5"),
+        (r"\boxed{1} apple and \boxed{2} pears", "1, 2"),
+        (r"$\boxed{1}$ apple, $\boxed{2}$ pears", "1, 2"),
+        (r"$\boxed{1} \text{ for part (a) and } \boxed{2}$", "1, 2"),
+        (r"\boxed{1} is wrong and \boxed{2} is right", "2"),
+        (r"\boxed{1} gives \boxed{2}", "2"),
+        (r"\boxed{1}; \boxed{2}", "1, 2"),
+        (r"\boxed{1} und \boxed{2}", "1, 2"),
+        (r"$\boxed{1}$和$\boxed{2}$", "1, 2"),
+        (r"$\boxed{1}$、$\boxed{2}$", "1, 2"),
+        (r"\boxed{16}, \boxed{3}, \boxed{1}, \boxed{1}", "16, 3, 1, 1"),
+        (r"\boxed{5}, \boxed{5}", "5"),
+        (r"$x+y=\boxed{3}$, $x-y=\boxed{3}$", "3"),
     ],
 )
 def test_boxes(response: str, answer: str | None) -> None:
@@ -150,6 +162,11 @@ def test_a_correction_wins_over_a_phrase() -> None:
     assert extract_answer("The answer is 41. Wait, I forgot one: it should be 42.") == "42"
     assert extract_answer("The answer is wrong. It should be 42.") == "42"
     assert extract_answer("The answer is 42. I hope it is correct.") == "42"
+
+
+def test_the_last_property_counts() -> None:
+    assert extract_answer("The answer is odd. No, the answer is even.") == "even"
+    assert extract_answer("The answer is even.") == "even"
 
 
 def test_words_replace_words_in_a_box() -> None:
@@ -257,9 +274,15 @@ FRAGMENTS = [
     "$ |$1|$$|not \\boxed{1} |1,|-|is now |\\[2pt]|the answer is 5 not |six |correct option |final ",
     "answer\n|therefore x = |*answer*:\n|the |sorry, it is |. |, so |made a big |wait\nit is 5\n|\\(x",
     "<answer>5</answer>|solution: 5 m |check the answer: 5 |answer = answer ",
-    "\\boxed{\\text{answer|answer of x x |\n |.\n|: | so ",
+    "\\boxed{\\text{answer|answer of x x |\n |.\n|: | so |</s>|<s>|<ANSWER>|</answer> |<",
+    "\\\\frac|\\\\boxed{1} |\\\\|\\n|答案: |答案是 |",
+    "Antwort: 5 |Réponse : |답은 |ответ - |選 |，|。|（|【答案】",
+    "- 1\n|1. 5\n|* |(1) 5; |x = 1\n|answer:\n- 1\n|(≈ |(about |is 5 is |the value is ",
+    "\\text{ |5 when |, red",
+    "5 is the answer |$5$ is the |$x$ is our |",
+    "; 1|, pi|- sqrt|- a|is correct. The answer |\\% |a-|a_|\\text{and ",
 ]
-REPEATED = [*PARTS, *"|".join(FRAGMENTS).split("|")]
+REPEATED = [*PARTS, *filter(None, "|".join(FRAGMENTS).split("|")), "<|im_end|>"]
 
 
 @pytest.mark.parametrize("part", REPEATED)
@@ -276,9 +299,13 @@ def test_time_is_linear(part: str) -> None:
         f"\\boxed{{1}}. I made a mistake, see{many}x",
         "\\boxed{1} " + f"answer: + {many[:3900]}x\n" * 25,
         "\\boxed{1} " + "answer: zz " * 50 + many,
+        "The answer is 1. " + "The answer is correct. " * 50 + many,
+        f"The answer is:\n{many}",
+        f"答案是{many}",
+        f"The sum is {many[:200]}",
         "\\boxed{1} I made a mistake. " + f"So it is {many[:3900]}x\n" * 25,
     ):
-        extract_answer(text)
+        extract_answer(text, extract="last")
         last_box(text)
     assert time.process_time() - start < 2
 

@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from verifiers import Outcome, Target
-from verifiers.math import MathVerifier
+from verifiers.math import MathVerifier, gold_answer
 
 
 @pytest_asyncio.fixture
@@ -50,3 +50,28 @@ async def test_expressions_go_to_math_verify(verifier: MathVerifier) -> None:
 async def test_no_gold_answer_means_no_verdict(verifier: MathVerifier) -> None:
     verdict = await verifier.verify("", r"\boxed{1}", Target(kind="math"))
     assert verdict.outcome is Outcome.ABSTAIN
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer"),
+    [
+        ("5", "5"),
+        ("$x = 5$", "$x = 5$"),
+        ("Paris", "Paris"),
+        (r"so it is \boxed{5}.", "5"),
+        (r"The solutions are 3 and 5, which makes \boxed{2} solutions.", "2"),
+        ("6*7 = 42\n#### 42", "42"),
+        ("Final Answer: The final answer is $28$. I hope it is correct.", "$28$"),
+        ("Solution is: $[x=1, y=2]$.", "$[x=1, y=2]$"),
+        ("The unique solution is $x=2$ and $y=3$.", "$x=2$ and $y=3$"),
+        # The other parts would be lost.
+        (
+            "The solution of the first system is (1, 0), and the solution of the second is (1, 1).",
+            "The solution of the first system is (1, 0), and the solution of the second is (1, 1).",
+        ),
+        ("Solution is: $(t, t)$. A basis is $(1, 1)$.", "Solution is: $(t, t)$. A basis is $(1, 1)$."),
+        ("It has rank 2, so the solution is unique.", "It has rank 2, so the solution is unique."),
+    ],
+)
+def test_a_gold_answer_may_be_a_solution(gold: str, answer: str) -> None:
+    assert gold_answer(gold) == answer

@@ -88,6 +88,187 @@ async def test_prose_is_no_letter(response: str) -> None:
         assert (verdict.outcome, verdict.reason) == (Outcome.ABSTAIN, "the response states no letter")
 
 
+TEN: dict[str, Any] = {"choices": [f"{number} J" for number in range(10, 20)]}
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        # Cut off.
+        "That is 110.3 degrees.\n\nFor part (b), we can use the same equation as",
+        "so $K_p = \\frac{[B]^2}{[B_2]}$. We",
+        "Since both have the same units (B), we have",
+        "Let us look at each of them.\nA. It is too small, so it is wrong.\nB. This one",
+        "(A) is too small.\n(B)",
+        "First we look at option B",
+        "Option B states that energy is kept, so we",
+        "We compare it with (B) and see that the energy, which is kept, has to be the same and",
+        "Now consider choice B, which",
+        "The energy is kept.\n\nB",
+        "The energy is kept.\n\n* B",
+        "The energy is kept.\n11 J",
+        "A. 10 J is too small, so\nwe look at the next",
+        "B. 11 J\nThis is too small, so we look at",
+        "The pH of a neutral solution is 11 J and that of",
+        "The solutions are $B",
+        "(B) is reasonable if",
+        "The energy is kept. So:\n\nB",
+        "(b)\n\nThe second part asks for the energy, which",
+        "(b) First, we find",
+        "The answer is (",
+        "The answer is option",
+        "The correct option is:",
+        "The closest option is (",
+        "We want P(A|B) where B is",
+        "The other option is (B) and we",
+        # Whole sentences that choose nothing.
+        "The energy is measured in the unit (B).",
+        "The energy in state (B) is 12.",
+        "The wrong option is (B).",
+        "The first option is (B).",
+        "Another option is (B).",
+        "It differs from (B).",
+        "This rules out (B).",
+        "The vitamin is called vitamin B.",
+        "In case (B), nothing moves.",
+        "Set B = 12 in equation (B).",
+        "Option B says 12.",
+        "Statement (B) is about energy.",
+        "The price of the option is B = 4.",
+        "The solution is B(n) = n.",
+        "We refer to B",
+    ],
+)
+async def test_letters_of_text_that_states_nothing_do_not_count(response: str) -> None:
+    for tests in ({}, TEN):
+        assert (await judge(response, "B", **tests)).outcome is Outcome.ABSTAIN
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "That is 11. The closest option is (B).",
+        "The closest option is (B) with a value of 11 J, which is less than",
+        "The closest option is B. 11 J.",
+        "So the most likely cause is (B).",
+        "Among these, the best fit is **B**.",
+        "This matches (B).",
+        "This gives 11 J, or (B).",
+        "It is 11 J, which is (B).",
+        "This corresponds to option (B).",
+        "It is consistent with option B.",
+        "Therefore, (B) is the correct answer.",
+        "Therefore, option B is correct.",
+        "Thus (B) is the most appropriate choice.",
+        "Only (B) is correct.",
+        "The others are wrong, so we keep (B) as our answer.",
+        "That makes (B) the best choice.",
+        "Hence (B).",
+        "I choose (B).",
+        "I would go with **B**.",
+        "The option is B (increase).",
+        "My choice:\n\nB",
+        "The answer is for sure B, it cannot be A or C",
+        "The answer is most likely B.",
+        "The answer is definitely (B).",
+        r"\[ \text{The answer is } B \]",
+        r"\(\text{Answer: B}\)",
+        "<answer>B</answer>",
+        "<ANSWER>(B)</ANSWER>",
+        "<|begin_of_box|>B<|end_of_box|>",
+        "The answer is B<|im_end|>",
+        "The answer is B.\n\nSo the answer is correct.",
+        "The answer is B.\u8d60\u9001",
+    ],
+)
+async def test_a_letter_is_found_where_it_is_stated(response: str) -> None:
+    assert (await judge(response)).outcome is Outcome.PASS
+    assert (await judge(response, "C", **TEN)).outcome is Outcome.FAIL
+
+
+LANGUAGES = {
+    "Arabic": ("الإجابة الصحيحة هي B.", "الإجابة: B", "الجواب هو (B)"),
+    "Chinese": (
+        "答案：B",
+        "所以答案是B。",
+        "故选：B．",
+        "故选B。",
+        "因此，正确选项是B。",
+        "综上，选择B",
+        "【解析】交集是{0,1,2}。所以答案是B。<eoe>\n【答案】B<eoa>",
+        "【答案】Ｂ",
+        "答案是选项B",
+        "答案：（B）",
+        "答案选B。",
+    ),
+    "French": ("Réponse : B", "La bonne réponse est B.", "La réponse correcte est (B)."),
+    "German": (
+        "Zunächst prüfen wir alle Optionen.\n\nAntwort:\n\nAntwort: B",
+        "Die richtige Antwort ist B.",
+        "Die Antwort lautet (B).",
+        "Richtig ist B.",
+    ),
+    "Hindi": ("सही उत्तर (B) है।", "उत्तर: B", "सही विकल्प B है"),
+    "Indonesian": ("Jawaban: B", "Jawaban yang benar adalah B."),
+    "Italian": ("La risposta corretta è B.", "Risposta: B"),
+    "Japanese": ("したがって、正しい選択肢はBです。", "答え: B", "正解はBです。", "答えは（B）です"),
+    "Korean": ("정답: B", "정답은 B입니다.", "따라서 올바른 선택지는 B입니다."),
+    "Portuguese": ("A resposta correta é B.", "Resposta: B", "A alternativa correta é a letra B."),
+    "Russian": ("Ответ: B", "Правильный ответ: B.", "Правильный ответ — (B)."),
+    "Spanish": ("La respuesta correcta es B.\n\nRespuesta: B", "La opción correcta es B."),
+    "Swahili": ("Jibu: B", "Jibu sahihi ni B."),
+    "Turkish": ("Cevap: B", "Doğru cevap B"),
+    "Vietnamese": ("Đáp án đúng là B.", "Đáp án: B"),
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_letter_is_stated_in_other_languages(language: str) -> None:
+    for response in LANGUAGES[language]:
+        assert (await judge(response)).outcome is Outcome.PASS, response
+        assert (await judge(response, "C", **CITIES)).outcome is Outcome.FAIL, response
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "选项B错误，选项C也错误。",
+        "答案不是B。",
+        "如果答案是B，",
+        "Die Antwort ist nicht B.",
+        "La respuesta no es B.",
+        "答えはBではありません。",
+        "정답은 B가 아닙니다.",
+        "答案",
+    ],
+)
+async def test_no_letter_is_stated_in_other_languages(response: str) -> None:
+    assert (await judge(response)).outcome is Outcome.ABSTAIN
+
+
+@pytest.mark.parametrize(
+    ("response", "outcome"),
+    [
+        (r"So it is $\boxed{13^\circ}$.", Outcome.PASS),
+        (r"So it is $\boxed{13}^\circ$.", Outcome.PASS),
+        (r"\boxed{13^{\circ}}", Outcome.PASS),
+        ("The answer is 13°.", Outcome.PASS),
+        (r"\boxed{32^\circ}", Outcome.FAIL),
+        (r"\boxed{130^\circ}", Outcome.ABSTAIN),
+        (r"\textbf{(C)}\ 13^\circ", Outcome.PASS),
+    ],
+)
+async def test_a_text_is_compared_without_its_layout(response: str, outcome: Outcome) -> None:
+    assert (await judge(response, "C", choices=["32°", "45°", "13°", "30°"])).outcome is outcome
+
+
+@pytest.mark.parametrize("value", [r"\textbf{(B)}\ 18", "(B) 18", "B) 18", "B. 18"])
+async def test_a_gold_letter_may_have_its_text(value: str) -> None:
+    assert (await judge(r"\boxed{B}", value, choices=["17", "18"])).outcome is Outcome.PASS
+    assert (await judge(r"\boxed{A}", value, choices=["17", "18"])).outcome is Outcome.FAIL
+    assert (await judge(r"\boxed{B}", value)).outcome is Outcome.PASS
+
+
 @pytest.mark.parametrize(
     "response",
     [
@@ -171,7 +352,26 @@ async def test_without_gold_nothing_is_known(value: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["option", "A and ", "a\n", "\\text{", "(", "not ", "**", "B,", "A) ", "\\(", " option B"]
+    "part",
+    [
+        "option",
+        "A and ",
+        "a\n",
+        "\\text{",
+        "(",
+        "not ",
+        "**",
+        "B,",
+        "A) ",
+        "\\(",
+        " option B",
+        "a-",
+        "is (A) ",
+        "B ",
+        ". A",
+        "the answer-",
+        ", or (B)",
+    ],
 )
 async def test_a_long_text_takes_no_time(part: str) -> None:
     for text in (part * 50_000, part + " " * 500_000 + "x", f"The answer is {part * 50_000}"):

@@ -15,6 +15,7 @@ so `\\sin 2x` is the sine of `2x`; `-2^2` is `-(2^2)`; a whole number before a f
 from fractions import Fraction
 from functools import lru_cache
 
+from verifiers.answers.number_words import PARTS, SCALES
 from verifiers.formulas.atoms import STARTS_FACTOR, AtomReader
 from verifiers.formulas.building import (
     divide,
@@ -56,7 +57,6 @@ from verifiers.formulas.units import (
     priced,
 )
 from verifiers.formulas.wording import read_sentence, read_words
-from verifiers.number_words import PARTS, SCALES
 
 _LONGEST_KEPT = 200
 """Characters of an answer that is worth remembering."""

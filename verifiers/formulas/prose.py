@@ -2,9 +2,9 @@
 
 import re
 
+from verifiers.answers.number_words import PATTERN, number_in_words
 from verifiers.formulas.nodes import Unreadable
 from verifiers.formulas.notation import plain
-from verifiers.number_words import PATTERN, number_in_words
 
 _STYLE = re.compile(r"\\(?:text|mathrm|textbf|mbox)\s*\{([^{}\\]*)\}")
 _DIGITS = re.compile(r"(?<![\w.,/^\\{-])\$?-?\d[\d,]*(?:\.\d+)?(?![\d/^]|\s*[-+*/^=<>\\:(])")

@@ -2,8 +2,8 @@
 
 import re
 
+from verifiers.answers.number_words import number_in_words
 from verifiers.formulas.nodes import Formula, Items, NamedSet, Number, Words
-from verifiers.number_words import number_in_words
 
 _WORD = re.compile(
     r"\\(?:text|mathrm|mbox|textbf|textrm|textit|mathbf)\s*\{((?:[^{}\\]|\\[^a-zA-Z])*+)\}"

@@ -3,7 +3,8 @@ r"""The last box of a text: `\boxed{...}`, `\fbox{...}`.
 Braces must balance, and the content must be more than dots or "your answer". Of nested boxes the
 innermost counts. A box behind "not", "instead of" or "rather than" is not the answer. Boxes that only
 "and", "or" or commas separate are one list, which keeps the names that stand before its boxes if they
-differ: `x=\boxed{3}` and `y=\boxed{3}` are `x=3, y=3`.
+differ: `x=\boxed{3}` and `y=\boxed{3}` are `x=3, y=3`. A sign for percent or degrees right behind a box
+belongs to it.
 """
 
 import re
@@ -24,12 +25,20 @@ _LABEL = re.compile(
 _DENIAL = re.compile(
     r"(?:\bnot|n't|\binstead\s+of|\brather\s+than)(?:\s+(?:be|equal\s+to))?[\s$*(\[\\]*$", re.IGNORECASE
 )
-_NAME = re.compile(r"(?<![A-Za-z\\])([A-Za-z](?:_(?:\w|\{\w+\}))?)\s*=\s*\$?$")
+_VARIABLE = r"[A-Za-z](?:_(?:\w|\{\w+\}))?"
+_NAME = re.compile(r"(?<![A-Za-z\\+*/-])(?<![+*/-] )([A-Za-z](?:_(?:\w|\{\w+\}))?)\s*=\s*\$?$")
+_AND_OR = r"(?:\b(?:and|or|und|oder|et|ou|и|или)\b|和|或|及|与)"
 _BETWEEN = re.compile(
-    r"(?:[\s$,;&]|\\[,;:! ()\[\]]|\\q?quad|\band\b|\bor\b|\\text\{\s*(?:and|or)\s*\}"
-    r"|\b[A-Za-z](?:_(?:\w|\{\w+\}))?\s*=)*+"
+    r"(?:[\s$]*(?!(?:and|or|is|are|was|were|not|but|so|to|instead)\b)[a-z]{3,}(?=[\s,]))?"
+    rf"(?:[\s$,;&]|\\[,;:! ()\[\]]|\\q?quad|{_AND_OR}|\\text\{{[^{{}}]{{0,30}}\b(?:and|or)\s*\}}"
+    rf"|\b{_VARIABLE}(?:\s*[-+*]\s*{_VARIABLE})*\s*=)*+"
 )
-_JOINT = re.compile(r",|and|or")
+"""A noun may stand behind the first box, as in "[1] apple and [2] pears"."""
+_SIGN_BEHIND = re.compile(
+    r"(?:[\s$]|\\[,;:! )]){0,4}(?:(?P<percent>\\?%|(?:percent|pct|per\s+cent)\b)"
+    r"|(?P<degrees>\^\s*\{?\s*\\circ\s*\}?|\u00b0))"
+)
+_JOINT = re.compile(rf"[,;]|{_AND_OR}")
 _MOST_BETWEEN = 40
 """Characters between two boxes of one list, and of the words before a box that say what it is."""
 
@@ -65,7 +74,7 @@ def last_boxes(text: str) -> Box | None:
             found.append(box)
     if not found:
         return None
-    content = found[0].content if len(found) == 1 else _list(text, found[::-1])
+    content = _with_sign(text, found[0]) if len(found) == 1 else _list(text, found[::-1])
     return Box(found[-1].start, content, found[0].end)
 
 
@@ -99,6 +108,14 @@ def _content(text: str, span: _Span) -> str:
     return content
 
 
+def _with_sign(text: str, box: Box) -> str:
+    """The content with the sign for percent or degrees that stands behind the box."""
+    sign = _SIGN_BEHIND.match(text, box.end)
+    if not sign or not box.content[-1:].isdecimal():
+        return box.content
+    return box.content + (r"\%" if sign["percent"] else r"^\circ")
+
+
 def _before(text: str, box: Box) -> str:
     return text[max(0, box.start - _MOST_BETWEEN) : box.start]
 
@@ -118,4 +135,5 @@ def _list(text: str, boxes: list[Box]) -> str:
         contents = [f"{name}={box.content}" for name, box in named]
     else:
         contents = [box.content for box in boxes]
-    return ", ".join(dict.fromkeys(contents))
+    # Only a list of different answers can have one of them twice.
+    return ", ".join(contents if len(set(contents)) > 1 else contents[:1])

@@ -1,21 +1,32 @@
 """Phrases that state an answer, and words that take a stated one back.
 
-Phrases are "the answer is", "Answer:", "the correct option is", a heading "Final Answer", `#### 42` and
-`<answer>42</answer>`. "Solution:" states only what looks like an answer, and so does every phrase
-behind a box. Words about an answer ("to check the answer:", "if the answer is") state none.
+Phrases are "the answer is", "Answer:", "the correct option is", their like in other languages
+(`languages.py`), a heading "Final Answer", `#### 42` and `<answer>42</answer>`. "Solution:" states only
+what looks like an answer, and so does every phrase behind a box. Words about an answer ("to check the
+answer:", "if the answer is") state none, and a remark ("so the answer is correct") leaves an earlier
+statement as it is. An answer on lines of its own may be a list (`lists.py`).
 """
 
 import re
 
-from verifiers.answer_text import (
+from verifiers.answers.extent import (
     first_line,
     first_sentence,
     has_maths,
+    has_number,
     is_bare_value,
     is_named_value,
     looks_like_answer,
     looks_like_maths,
 )
+from verifiers.answers.languages import (
+    ANNOUNCED,
+    find_announcements,
+    is_denied,
+    speaks_about_an_answer,
+    without_ending,
+)
+from verifiers.answers.lists import list_on_lines, with_more_names, without_inner_labels
 
 _MOST_MARKS = 50
 """Phrases that are looked at, from the last."""
@@ -35,16 +46,18 @@ _VERB = (
 )
 _FILLER = (
     r"(?:now|then|thus|therefore|hence|simply|just|actually|indeed|clearly|exactly|equal\s+to|given\s+by"
-    r"|found\s+to\s+be|also)\b[\s,:]*+"
+    r"|found\s+to\s+be|also|for\s+sure|surely|certainly|definitely|obviously|of\s+course|in\s+fact|again"
+    r"|(?:most\s+)?(?:likely|probably)(?:\s+to\s+be)?|still|once\s+more)\b[\s,:]*+"
 )
-_PHRASE = re.compile(
-    rf"""(?P<hashes>(?<!\#)\#{{4}}(?!\#))
+_ENGLISH = rf"""(?P<hashes>(?<!\#)\#{{4}}(?!\#))
     |(?P<tag><answer>)
-    |(?P<heading>\banswer[*_]{{0,3}}:?[*_]{{0,3}}[ \t]*+\n)
-    |\b(?:ans(?:wer)?s?|(?P<solution>solutions?(?:\s+set)?)|(?:correct|right|best)\s+(?:option|choice))\b
+    |(?P<heading>\banswer[*_]{{0,3}}:?[*_]{{0,3}}[ \t]*+(?:\n|(?<=[ \t])(?=\$|\\[(\[])))
+    |\b(?:ans(?:wer)?s?["']?|(?P<solution>solutions?(?:\s+set)?)|(?:correct|right|best)\s+(?:option|choice))(?!\w)
         (?:\s++(?:to|for|of)\s++(?:[\w'"-]++\s++){{1,8}}?(?={_VERB}\s))?
-        (?:\s*+\([^()]{{0,40}}\))?[\s*_`]*+{_VERB}[\s*_`]*+(?::[\s*_`]*+)?(?:{_FILLER})*+""",
-    re.IGNORECASE | re.VERBOSE,
+        (?:\s*+\([^()]{{0,40}}\))?[\s*_`]*+{_VERB}[\s*_`]*+(?::[\s*_`]*+)?(?:{_FILLER})*+"""
+_PHRASE = re.compile(f"{_ENGLISH}|(?P<foreign>(?!))", re.IGNORECASE | re.VERBOSE)
+_PHRASE_OF_ANY_LANGUAGE = re.compile(
+    rf"{_ENGLISH}|(?P<foreign>{ANNOUNCED})[\s*_`]*+", re.IGNORECASE | re.VERBOSE
 )
 _HEADING_BEFORE = re.compile(
     r"(?:^|\n)[ \t#*_>]*+(?:\d+\.\s+)?(?:(?:the|my|your|final|correct)\s+)*$", re.IGNORECASE
@@ -59,6 +72,11 @@ _ABOUT_AN_ANSWER = re.compile(
     re.IGNORECASE,
 )
 """In the clause before a phrase."""
+_OF_A_SOLUTION = re.compile(
+    r"(?:\b(?:of|in|into|from|with|to)\s+(?:[\w-]+\s+){0,3}|'s\s+)$", re.IGNORECASE
+)
+"""Before "solution is": "the pH of a neutral solution is 7" is about a liquid."""
+_LONE_LETTER = re.compile(r"\$?\s*[A-Za-z]\s*\$?")
 _CLAUSE_ENDS = ".,:;!?>\n"
 _NO_HASHED_ANSWER = re.compile(r"[*_]*\(?\w{1,3}\\?[.):]\s+\S|[*_]*\d+\s+[A-Z][a-z]|.*:$")
 _COUNTED = re.compile(r"\d[\d,.]*+\s++(?!and\b|or\b)[A-Za-z]{2,}")
@@ -71,6 +89,29 @@ _PLACEHOLDER = re.compile(
     r"[\s.\u2026\[\]]*+(?:(?:your|the|final)\s+)*(?:answer)?(?:\s+here)?[\s.\u2026\[\]]*+",
     re.IGNORECASE,
 )
+
+_REMARK = re.compile(
+    r"[a-z\u00df-\u00ff\u0430-\u044f](?!.*(?<![\w'])(?:[A-Z]|or)(?![\w']))"
+    r"|(?:\u6b63\u786e|\u5bf9\u7684|\u5408\u7406|\u6574\u6570|\u6b63\u3057|\ub9de|\uc815\ud655|\u0938\u0939\u0940|\u0635\u062d\u064a\u062d)"
+)
+"""Words in small letters; answers in words are names, or stand alone."""
+_REMARK_WITH_NUMBERS = re.compile(
+    r"(?:rounded\s+to|derived\s+from|obtained\s+(?:by|from)|based\s+on|shown\s+(?:in|above)|expressed\s+in"
+    r"|consistent\s+with|what\s+we|(?:supported|verified|confirmed)\s+by)\b"
+)
+_PROPERTY = re.compile(r"even|odd|true|always", re.IGNORECASE)
+"""An answer, or a remark about the number that was one."""
+_TAKES_BACK = re.compile(
+    r"\b(?:not(?!\s+an?\s)|never|wrong|incorrect|false|unknown|unclear|impossible|undetermined|cannot|different"
+    r"|another|other|larger|smaller|greater|less|more|missing|too|in\s+doubt|off|mistaken|flawed|invalid|absurd"
+    r"|(?:suspicio|inconsisten|contradict|unreason|questiona|incorrect|falsch|erra[dt]|equivocad|sbagliat|inexact"
+    r"|inv[\u00e1a]lid|b\u0142\u0119dn|\u043d\u0435\u0432\u0435\u0440\u043d|\u043d\u0435\u043f\u0440\u0430\u0432"
+    r"|\u043e\u0448\u0438\u0431)\w*|fau(?:x|sse)|salah|foute?)\b|n't\b",
+    re.IGNORECASE,
+)
+_CUT_OFF = (",", "+", "-", "\u2212", "=", "/", "^", "_", "(", "[", "{", "\\", "<", ":")
+"""Ends of an answer that show that the text was cut off in it."""
+_CLOSING = re.compile(r"\$|\\[)\]]")
 
 _CUE = re.compile(
     r"\b(?:wait|actually|sorry|oops|hmm|correction|corrected|rather|meant|on\s+second\s+thought"
@@ -111,49 +152,117 @@ def last_phrase(text: str, start: int, *, box: str | None) -> tuple[str, int] | 
 
     `box` is what a box before `start` states.
     """
-    keywords = [at for word in _KEYWORDS if (at := text.find(word, start)) >= 0]
-    if not keywords:
-        return None
-    marks = list(_PHRASE.finditer(text, max(start, min(keywords) - _MOST_TO_KEYWORD)))
-    looks_right = looks_like_answer if box is None or not has_maths(box) else looks_like_maths
+    marks = _marks(text, start)
     if box is None and marks and _breaks_off(text, marks[-1]):
         return None
+    looks_right = looks_like_answer if box is None or not has_maths(box) else looks_like_maths
+    remark = None
     for mark in reversed(marks[-_MOST_MARKS:]):
+        if _is_denied(text, mark):
+            if box is None:
+                break
+            continue
         answer = _stated(text, mark, behind_box=box is not None)
-        if answer and (box is None or mark["tag"] or looks_right(answer)):
+        if not answer:
+            continue
+        if answer.endswith(_CUT_OFF) and not text[mark.end() :].partition(answer)[2].strip():
+            if box is None:
+                return None
+            continue
+        is_remark = box is None and _PROPERTY.fullmatch(answer)
+        if mark["tag"] or (looks_right(answer) and not is_remark):
             return answer, mark.start()
-    return None
+        if box is None:
+            remark = remark or (answer, mark.start())
+            if not _is_remark(answer):
+                break
+    return remark
+
+
+def _marks(text: str, start: int) -> list[re.Match[str]]:
+    found = [at for word in _KEYWORDS if (at := text.find(word, start)) >= 0]
+    pattern = _PHRASE
+    if (foreign := find_announcements(text, start)) is not None:
+        found.append(foreign)
+        pattern = _PHRASE_OF_ANY_LANGUAGE
+    return list(pattern.finditer(text, max(start, min(found) - _MOST_TO_KEYWORD))) if found else []
+
+
+def _is_denied(text: str, mark: re.Match[str]) -> bool:
+    """Whether a phrase of another language says what the answer is not, and so states none."""
+    rest = text[mark.end() : mark.end() + _MOST_ANSWER]
+    return mark["foreign"] is not None and is_denied(first_sentence(rest))
 
 
 def _breaks_off(text: str, mark: re.Match[str]) -> bool:
     """Whether the text ends with a phrase: what it was going to state is not known."""
     opens = not (mark["hashes"] or mark["heading"] or mark["solution"])
-    return opens and not text[mark.end() : mark.end() + _MOST_ANSWER].strip(" \t\n*_`$")
+    return opens and not text[mark.end() : mark.end() + _MOST_ANSWER].strip(" \t\n*_`$([\\")
+
+
+def _is_remark(answer: str) -> bool:
+    """Whether it says something about an answer that was stated before, and does not take it back."""
+    if _REMARK_WITH_NUMBERS.match(answer):
+        return True
+    return (
+        _REMARK.match(answer) is not None
+        and not _TAKES_BACK.search(answer)
+        and not has_number(answer)
+        and not has_maths(answer)
+    )
 
 
 def _stated(text: str, mark: re.Match[str], *, behind_box: bool) -> str | None:
     rest = text[mark.end() : mark.end() + _MOST_ANSWER]
     if mark["tag"]:
         end = rest.find("</answer>")
-        return None if end < 0 or _PLACEHOLDER.fullmatch(rest, 0, end) else rest[:end].strip()
+        if end < 0 or _PLACEHOLDER.fullmatch(rest, 0, end):
+            return None
+        return list_on_lines(rest[:end]) or rest[:end].strip()
     if mark["hashes"]:
         line = first_line(rest)
         return line if looks_like_answer(line) and not _NO_HASHED_ANSWER.match(line) else None
-    before = text[max(0, mark.start() - _MOST_BEFORE) : mark.start()]
-    if mark["heading"] and ":" not in mark[0] and not _HEADING_BEFORE.search(before):
+    if _is_no_statement(text, mark):
         return None
-    clause = before[max(map(before.rfind, _CLAUSE_ENDS)) + 1 :]
-    if _ABOUT_AN_ANSWER.search(clause):
-        return None
-    answer = first_sentence(rest)
+    if rest[:1] == "}":
+        # The formula around `\text{The answer is } 42` ends what the phrase states.
+        rest = _CLOSING.split(rest[1:], maxsplit=1)[0]
     if mark["solution"]:
-        counted = _COUNTED.match(answer) and (behind_box or not is_bare_value(answer))
+        answer = first_sentence(rest)
+        if behind_box or _LONE_LETTER.fullmatch(answer):
+            return None
+        counted = _COUNTED.match(answer) and not is_bare_value(answer)
         return answer if looks_like_maths(answer) and not counted else None
+    on_lines = "\n" in mark[0]
+    if on_lines and (items := list_on_lines(_from_line_start(text, mark) + rest)):
+        return None if _THINKING.match(items) else items
+    answer = without_inner_labels(first_sentence(rest))
+    if mark["foreign"]:
+        answer = without_ending(answer)
     if not looks_like_answer(answer):
-        text_goes_on = "\n" in mark[0] and "\n" in rest.strip()
+        text_goes_on = on_lines and "\n" in rest.strip()
         if text_goes_on or _THINKING.match(answer):
             return None
-    return answer
+    return with_more_names(answer, rest)
+
+
+def _is_no_statement(text: str, mark: re.Match[str]) -> bool:
+    """Whether the words of a phrase are about an answer only, or a heading's word in a sentence."""
+    before = text[max(0, mark.start() - _MOST_BEFORE) : mark.start()]
+    if mark["heading"] and ":" not in mark[0] and not _HEADING_BEFORE.search(before):
+        return True
+    clause = before[max(map(before.rfind, _CLAUSE_ENDS)) + 1 :]
+    if mark["foreign"] and speaks_about_an_answer(clause):
+        return True
+    if mark["solution"] and _OF_A_SOLUTION.search(clause):
+        return True
+    return _ABOUT_AN_ANSWER.search(clause) is not None
+
+
+def _from_line_start(text: str, mark: re.Match[str]) -> str:
+    """The marks of a list that a phrase took for markup, from the beginning of their line."""
+    line = text.rfind("\n", mark.start(), mark.end()) + 1
+    return text[line : mark.end()]
 
 
 def last_line_after_hashes(text: str) -> str | None:

@@ -1,0 +1,108 @@
+"""How an answer is stated in languages other than English.
+
+Each language has the words that announce an answer ("la respuesta es", "答案是") and, where the verb
+stands last, the ending that belongs to the sentence and not to the answer ("18です"). What follows the
+words is read as for English. Texts are those of `surface.py`: their punctuation is that of ASCII.
+"""
+
+import re
+
+_COLON = r"\s*[:=]"
+_ANNOUNCED = {
+    "Arabic": rf"ال?[إا]جاب[ةه](?:\s+(?:الصحيحة|النهائية))*(?:\s+هي|{_COLON})"
+    rf"|الجواب(?:\s+(?:الصحيح|النهائي))*(?:\s+هو|{_COLON})",
+    "Bengali": rf"উত্তর(?:টি)?(?:\s+(?:হলো|হল)|{_COLON})",
+    "Chinese": r"【(?:正确|最终|参考)?答案】:?"
+    r"|(?:答案|(?:正确|最佳)(?:的)?选项)(?:应该|应当|应)?(?:是|为|选择?)(?:选项)?\s*:?"
+    r"|(?:答案|(?:正确|最佳)(?:的)?选项|最终结果)\s*:"
+    r"|(?:故|应|所以|因此|综上|答案)[,\s]*(?:本题|此题|正确答案)?应?选(?:择|项)?(?:是|为)?:?(?=\s*[(【]?\s*[A-Z])"
+    r"|(?:^|(?<=[\s.]))答\s*:",
+    "Dutch": rf"\b(?:juiste\s+|uiteindelijke\s+)?antwoord(?:\s+is|{_COLON})",
+    "French": r"\br[ée]ponse(?:\s+(?:finale|correcte|exacte))*"
+    rf"(?:\s+(?:est|serait)(?:\s+(?:donc|la|le|l'option|bien))*|{_COLON})"
+    rf"|\boption\s+correcte(?:\s+est|{_COLON})",
+    "German": r"\bantwort(?:option|m[öo]glichkeit)?"
+    rf"(?:\s+(?:ist|lautet|w[äa]re)(?:\s+(?:also|daher|somit|damit|demnach|option))*|{_COLON})"
+    rf"|\b(?:richtig|korrekt)\s+(?:ist|w[äa]re)(?:\s+(?:also|daher|somit))?(?:\s+antwort)?",
+    "Hindi": r"(?:उत्तर|जवाब)"
+    rf"(?:\s+है|{_COLON}|(?=\s+[(\d$\\A-Z-]))"
+    r"|(?:सही|उचित)\s+विकल्प"
+    rf"(?:\s+है|{_COLON}|(?=\s+[(A-Z]))",
+    "Indonesian": rf"\bjawaban(?:nya)?(?:\s+(?:akhir|yang\s+benar|akhirnya))*"
+    rf"(?:\s+(?:adalah|ialah)|{_COLON})",
+    "Italian": r"\brisposta(?:\s+(?:finale|corretta|esatta|giusta))*"
+    rf"(?:\s+(?:è|e'|sarebbe)(?:\s+(?:quindi|dunque|la|l'opzione))*|{_COLON})"
+    rf"|\bopzione\s+corretta(?:\s+è|{_COLON})",
+    "Japanese": rf"(?:答え|答|解答|回答|正解|(?:正しい|適切な)選択肢)(?:は|{_COLON})[,\s]*",
+    "Korean": r"(?:정답|답변|해답|(?<![가-힣])답|(?:올바른|맞는)\s*(?:선택지|보기|옵션))"
+    rf"(?:은|는|{_COLON})[,\s]*",
+    "Polish": rf"\b(?:prawidłowa\s+|poprawna\s+)?odpowied(?:ź|zią)(?:\s+(?:to|jest)|{_COLON})",
+    "Portuguese": r"\b(?:resposta|(?:alternativa|opção)(?=\s+(?:correta|certa)))"
+    r"(?:\s+(?:final|correta|certa))*"
+    rf"(?:\s+(?:é|será|seria)(?:\s+(?:portanto|a\s+letra|a\s+alternativa|a|o))?|{_COLON})",
+    "Russian": r"\b(?:ответ(?:ом)?|(?:правильный|верный)\s+вариант(?:\s+ответа)?)"
+    r"(?:\s+(?:равен|является|будет|это)|\s*(?:[:=\u2014\u2013]|-(?=\s)))",
+    "Spanish": r"\b(?:respuesta|(?:opci[óo]n|alternativa)(?=\s+correcta))(?:\s+(?:final|correcta))*"
+    rf"(?:\s+(?:es|ser[íi]a)(?:\s+(?:entonces|la\s+opci[óo]n|la|el))?|{_COLON})",
+    "Swahili": rf"\bjibu(?:\s+(?:sahihi|la\s+mwisho))*(?:\s+ni|{_COLON})",
+    "Telugu": rf"(?:సమాధానం|జవాబు){_COLON}",
+    "Thai": rf"คำตอบ(?:\s*(?:ที่ถูกต้อง|สุดท้าย))*(?:\s*คือ|{_COLON})",
+    "Turkish": rf"\b(?:cevap|yanıt|cevabı){_COLON}|\bdoğru\s+(?:cevap|seçenek|yanıt)(?=\s+[(A-Z\d])",
+    "Ukrainian": r"\bвідповідь(?:\s+є|\s*(?:[:=\u2014\u2013]|-(?=\s)))",
+    "Vietnamese": rf"\b(?:đáp\s+án|câu\s+trả\s+lời)(?:\s+(?:đúng|cuối\s+cùng))*(?:\s+là|{_COLON})",
+}
+ANNOUNCED = "|".join(f"(?:{words})" for words in _ANNOUNCED.values())
+"""A regular expression, to be compiled to ignore case, of the words up to the answer."""
+
+_STEMS = (
+    *"答 选 正解 選択肢 답 선택지 보기 옵션 جاب جواب উত্তর ntwoord éponse eponse ÉPONSE EPONSE".split(),
+    *"ntwort NTWORT cevap Cevap".split(),
+    *"ichtig orrekt उत्तर जवाब विकल्प awaban isposta ISPOSTA pzione dpowied esposta".split(),
+    *"ESPOSTA lternativa pção yanıt".split(),
+    *"твет ТВЕТ ариант espuesta ESPUESTA pción pcion jibu Jibu సమాధానం జవాబు คำตอบ".split(),
+    *"Yanıt eçenek ідповідь đáp Đáp".split(),
+    "ption correcte",
+    "ả lời",
+)
+"""In every text with an announcement; looking for them is quicker than matching."""
+_ASCII_STEMS = tuple(filter(str.isascii, _STEMS))
+
+_DENIED = re.compile(
+    r"[\s*_(\"'$]*+(?:(?:nicht|kein\w*|pas|ni|нет|не|niet|geen|nie|bukan|không|sio|değil)(?!\w)"
+    r"|(?:no|non|não)\s+(?:es|est|[èé]|ser\w*|\d|[A-Z]\b)|不|非|ليس|لا\s|नहीं)|.{0,60}?(?:ではない|ではありません|じゃない"
+    r"|아니|아닙|नहीं|не\s+является|değil)",
+    re.IGNORECASE,
+)
+_ABOUT = re.compile(
+    r"(?:如果|假设|假如|若|检查|验证|检验|错误的?|不正确的?|もし|間違った|만약|잘못된)[^,.:;]{0,12}$"
+    r"|(?<!\w)(?:wenn|falls|ob|si|se|если|проверим|falsche\w*|mauvaise|incorrecta|errada|sbagliata"
+    r"|неправильн\w+|неверн\w+|إذا|यदि|अगर|als)\s+(?:\w+\s+){0,2}$",
+    re.IGNORECASE,
+)
+_ENDING = re.compile(
+    r"(?:\s*(?:です|である|だ|となります|となる|になります|になる|입니다|이다|입니다만|이에요|예요|가\s*됩니다|이\s*됩니다)"
+    r"|\s+(?:है|हैं|होगा|होगी|हुआ|olur|हो\s+जाता\s+है)|\s+dir|[''](?:dır|dir|tir|tır))[\s.]*$"
+    r"|(?<=[A-Z)\]])\s*(?:选项|項|选)[\s.]*$"
+)
+
+
+def find_announcements(text: str, start: int) -> int | None:
+    """Where words of one of the languages may begin, at the earliest; None if none can."""
+    stems = _ASCII_STEMS if text.isascii() else _STEMS
+    found = [at for stem in stems if (at := text.find(stem, start)) >= 0]
+    return min(found) if found else None
+
+
+def is_denied(answer: str) -> bool:
+    """Whether it says what the answer is not."""
+    return _DENIED.match(answer) is not None
+
+
+def speaks_about_an_answer(clause: str) -> bool:
+    """Whether words after this clause suppose or check an answer and do not state one."""
+    return _ABOUT.search(clause) is not None
+
+
+def without_ending(answer: str) -> str:
+    """Without the words that end a sentence behind its answer."""
+    return _ENDING.sub("", answer)

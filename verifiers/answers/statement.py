@@ -1,0 +1,67 @@
+"""Where the final answer of a response stands, by one stated rule.
+
+The response is read without tokens and in common signs (`surface.py`). The last statement counts, so a
+correction wins over an earlier box:
+
+    1. a box (`boxes.py`)
+    2. a phrase to the end of its sentence, or a list behind it (`phrases.py`); behind a box only one
+       with something that looks like an answer
+    3. behind either, what a word of correction ("wait, it should be") puts in its place
+    4. without any of these: a response that is nothing but an expression, or a formula that "is the
+       answer" (`bare.py`)
+    5. only if asked for, and without any of these: the last formula or number
+
+Quotes and remarks around the answer are taken off (`trimming.py`). An answer is never guessed: without
+a statement there is none, unless `extract="last"` asks for a guess. The time taken is linear in the
+response.
+"""
+
+from typing import Literal
+
+from verifiers.answers.bare import bare_answer, last_formula, named_at_last
+from verifiers.answers.boxes import last_boxes
+from verifiers.answers.phrases import last_correction, last_line_after_hashes, last_phrase
+from verifiers.answers.surface import plain_text
+from verifiers.answers.trimming import trimmed
+
+Extract = Literal["stated", "last"]
+"""Whether a response without a stated answer has none, or its last formula counts."""
+
+
+def extract_answer(
+    response: str, *, extract: Extract = "stated", last_number: bool = False
+) -> str | None:
+    """The answer as written, without surrounding white space; None where there is none.
+
+    `last_number` is an older name of `extract="last"`.
+    """
+    text = plain_text(response)
+    answer = _last_statement(text) or bare_answer(text) or named_at_last(text)
+    if answer is None and (extract == "last" or last_number):
+        answer = last_formula(text)
+    return (trimmed(answer) or None) if answer is not None else None
+
+
+def announced_answer(response: str) -> str | None:
+    """The answer in a box or behind a phrase, without the rules for text that has neither."""
+    answer = _last_statement(plain_text(response))
+    return (trimmed(answer) or None) if answer is not None else None
+
+
+def last_box(text: str) -> str | None:
+    """The content of the last box whose braces balance and that holds more than dots."""
+    box = last_boxes(plain_text(text))
+    return box.content if box else None
+
+
+def _last_statement(response: str) -> str | None:
+    box = last_boxes(response)
+    end = box.end if box else 0
+    phrase = last_phrase(response, end, box=box.content if box else None)
+    if phrase:
+        answer, end = phrase
+    elif box:
+        answer = box.content
+    else:
+        return last_line_after_hashes(response)
+    return last_correction(response, end) or answer
