@@ -17,7 +17,12 @@ BURN = "import time\nwhile time.process_time() < {}: pass\nprint('done')"
 def ended_by(
     code: str, wall_seconds: float, cpu_seconds: float = 60, blows: tuple[int, ...] = ()
 ) -> tuple[str, bytes]:
-    limits = {"output_bytes": 1000, "wall_seconds": wall_seconds, "cpu_seconds": cpu_seconds}
+    limits = {
+        "output_bytes": 1000,
+        "wall_seconds": wall_seconds,
+        "cpu_seconds": cpu_seconds,
+        "processes": 0,
+    }
     ours, theirs = socket.socketpair()
     (out, out_end), (err, err_end), (begun, begun_end) = os.pipe(), os.pipe(), os.pipe()
     command = [sys.executable, "-S", "-c", f"import os; os.close({begun_end})\n{code}"]
