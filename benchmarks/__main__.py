@@ -14,6 +14,7 @@ from benchmarks.scoring import steps_per_second
 from benchmarks.search.sections import labels_for_tokens, traces_for_tokens
 from benchmarks.search.thinking import cost_of_proposals
 from benchmarks.simulated import peak_memory, rollouts_per_second
+from benchmarks.tests_apart import apart_and_inside
 from benchmarks.throughput import against_offline_generate
 from benchmarks.verifiers import against_math_verify
 
@@ -25,6 +26,7 @@ _BENCHMARKS: dict[str, Callable[[], Measured]] = {
 _SECTIONS: dict[str, Callable[[], tuple[list[Measured], str]]] = {
     "cache": against_no_cache,
     "sandbox": against_other_ways,
+    "tests": apart_and_inside,
     "languages": compilations_and_runs,
     "verifiers": against_math_verify,
     "labels": labels_for_tokens,

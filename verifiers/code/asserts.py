@@ -80,7 +80,10 @@ class AssertsJudge:
         evidence = {**evidence, "forgeable": True, "not_apart": why}
         if outcome is not Outcome.PASS:
             return outcome, reason, evidence
-        return self._outcome, f"{reason}, but the program could have forged that: {why}", evidence
+        if self._outcome is Outcome.PASS:
+            return judged[0], reason, evidence
+        # Without the number of cases, so that a summary counts such verdicts together.
+        return self._outcome, f"a pass that the program could have forged: {why}", evidence
 
 
 async def _prepare(tests: str, entry_point: str) -> Prepared:
@@ -130,7 +133,7 @@ class _Report:
     def consulted(self) -> str:
         """What the program was asked that only it can know; "" if nothing."""
         names = self.lines.consulted
-        return f"they ask the program's own {names[0]}" if names else ""
+        return f"the tests ask the program's own {names[0]}" if names else ""
 
     def judgement(self) -> Judgement:
         """Outcome, reason and evidence."""

@@ -173,12 +173,12 @@ def _one_process(nodes: list[ast.AST]) -> str:
     for node in nodes:
         for name in _imported(node):
             if name not in sys.stdlib_module_names and name not in _CARRIED_LIBRARIES:
-                return f"they use `{name}`, whose objects do not leave a process"
+                return f"the tests use `{name}`, whose objects do not leave a process"
         if isinstance(node, ast.Call) and (target := _patched(node)) is not None:
             if not _PATCHABLE.match(target):
-                return f"they patch `{target}`, which the program uses in its own process"
+                return f"the tests patch `{target}`, which the program uses in its own process"
         elif isinstance(node, ast.Attribute) and ast.unparse(node) in _OF_THE_PROCESS:
-            return f"they use `{ast.unparse(node)}`, which each process has of its own"
+            return f"the tests use `{ast.unparse(node)}`, which each process has of its own"
     return ""
 
 

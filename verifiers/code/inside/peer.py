@@ -22,6 +22,8 @@ from verifiers.code.inside.carrying import Carrier, Unreadable
 from verifiers.code.inside.standins import Unsupported
 
 _MOST_BYTES = 1 << 28
+_SMALL, _LARGE = 4096, 1 << 20
+"""Bytes to ask for: of a message that most often is short, and of the rest of a long one."""
 
 
 class PeerLost(BaseException):
@@ -124,10 +126,7 @@ class Peer:
 
     def _receive(self) -> tuple[str, Any]:
         try:
-            (size,) = struct.unpack(">I", self._read(4))
-            if size > _MOST_BYTES:
-                raise PeerLost("the program sent a message that is too long", forged=True)
-            content = self._read(size)
+            content = self._read_message()
         except OSError as e:
             raise PeerLost("the program's process ended") from e
         try:
@@ -153,14 +152,26 @@ class Peer:
             why = f"the program sent what cannot be read ({type(e).__name__})"
             raise PeerLost(why, forged=True) from e
 
-    def _read(self, size: int) -> bytes:
+    def _read_message(self) -> bytes:
+        """The next message. Mostly it is there as a whole: the two sides take turns."""
+        content = self._read(4)
+        (size,) = struct.unpack(">I", content[:4])
+        if size > _MOST_BYTES:
+            raise PeerLost("the program sent a message that is too long", forged=True)
+        while len(content) < size + 4:
+            content += self._read(size + 4 - len(content))
+        if len(content) > size + 4:
+            raise PeerLost("the program sent more than a message", forged=True)
+        return bytes(content[4:])
+
+    def _read(self, least: int) -> bytearray:
         parts = bytearray()
-        while len(parts) < size:
-            part = self._channel.recv(min(size - len(parts), 1 << 20))
+        while len(parts) < least:
+            part = self._channel.recv(_SMALL if not parts else min(least, _LARGE))
             if not part:
                 raise PeerLost("the program's process ended")
             parts += part
-        return bytes(parts)
+        return parts
 
     # --------------------------------------------------------------------------------- operations
 
