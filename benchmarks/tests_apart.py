@@ -22,8 +22,8 @@ from verifiers.code.runs import Runs
 _FILE = SHARED_DATA / "humaneval_dev.jsonl"
 _ROUNDS, _TIMES_OVER, _LEAST_RATIO = 5, 100, 0.7
 _TEXT = """## Test code apart from the program
-HumanEval's canonical solutions and tests, programs/s of {rounds} rounds. Apart: two processes and a channel
-between them, which no program can forge. Inside: the tests in the program's own process.
+HumanEval's canonical solutions and tests, programs/s of {rounds} rounds. Apart: two processes and a
+channel, which no program can forge. Inside: the tests in the program's own process.
 
 | tests | programs | apart | inside | ratio | CPU a program, ms: apart | inside |
 |---|---|---|---|---|---|---|

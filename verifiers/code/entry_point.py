@@ -16,11 +16,13 @@ def entry_point_of(tests: str) -> str | None:
     others = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     others.sort(key=lambda call: (call.lineno, call.col_offset))
     own = _own_names(tree)
-    for node in [*asserted, *others]:
-        match node:
-            case ast.Call(func=ast.Name(id=name)) if not hasattr(builtins, name) and name not in own:
-                return name
-    return None
+    called = [
+        node.func.id
+        for node in [*asserted, *others]
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id not in own
+    ]
+    # A program may define what Python has too, such as `sum`.
+    return next((name for name in called if not hasattr(builtins, name)), next(iter(called), None))
 
 
 def _own_names(tree: ast.Module) -> set[str]:

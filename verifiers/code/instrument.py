@@ -211,6 +211,9 @@ class _Instrumented(ast.NodeTransformer):
         self._in_with += isinstance(node, ast.With | ast.AsyncWith)
         self.generic_visit(node)
         self._in_with -= isinstance(node, ast.With | ast.AsyncWith)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.main":
+            # Its tests are run anyway.
+            return ast.copy_location(ast.Constant(0), node)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (
             node.name.startswith("test") or node.name == "check"
         ):

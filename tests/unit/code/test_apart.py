@@ -156,6 +156,8 @@ async def test_a_class_under_test(verifier: CodeVerifier, tests: str) -> None:
          "        for x, y in [(1, 2), (2, 9)]:\n            with self.subTest(x=x): self.assertEqual(f(x), y)", "fail", None),
         ("def test_a():\n    assert f(1) == 2\ndef test_b():\n    assert f(1) == 3\nif __name__ == '__main__':\n    test_a()", "fail", 2),
         ("import pytest\ndef test_a():\n    assert f(1) == 3\nif __name__ == '__main__':\n    pytest.main([__file__])", "fail", 1),
+        ("import sys\ndef test_a():\n    assert f(1) == 2\nif __name__ == '__main__':\n    import pytest\n    sys.exit(pytest.main([__file__, '-v']))", "pass", 1),
+        ("import sys\nassert f(1) == 2\nsys.exit(3)", "fail", None),
         ("import pytest\n@pytest.fixture\ndef x():\n    yield f(1)\nclass TestF:\n    @pytest.fixture(autouse=True)\n    def prepare(self, x): self.x = x\n"
          "    @pytest.mark.parametrize('y', [2, 3])\n    def test_a(self, y): assert self.x == y", "fail", 2),
         ("import pytest\n@pytest.mark.skip\ndef test_a(): assert f(1) == 3\n@pytest.mark.skipif(True, reason='no')\n"
