@@ -9,7 +9,6 @@ of tests that ask the program's own objects whether they are equal. The option `
 becomes of those.
 """
 
-import asyncio
 import base64
 import re
 from collections.abc import Sequence
@@ -23,7 +22,8 @@ from verifiers.code.extraction import preamble_of
 from verifiers.code.failures import Failure, Judgement, Reason, counted, how_it_ended
 from verifiers.code.inside.report import BadTests
 from verifiers.code.instrument import Prepared, prepare
-from verifiers.code.runs import Runs, answers
+from verifiers.code.kept import Kept
+from verifiers.code.runs import Runs, answers, off_loop
 from verifiers.code.targets import Asserts, BadTarget
 from verifiers.records import Outcome
 
@@ -31,8 +31,7 @@ Forgeable = Literal["abstain", "fail", "pass"]
 _WRITES_FILES = re.compile(r"\b(?:tmp_path|tmpdir|tempfile|mkdir|makedirs|write_text)\b|\bopen\(")
 _NUM_FILES = 100
 _MOST_LINES = 100_000
-_QUICKLY_PREPARED = 20_000
-"""Characters of test code that hold up the event loop by a few milliseconds at most."""
+_MOST_PREPARED_BYTES = 64_000_000
 _FORGEABLE = {"abstain": Outcome.ABSTAIN, "fail": Outcome.FAIL, "pass": Outcome.PASS}
 
 
@@ -42,11 +41,12 @@ class AssertsJudge:
     def __init__(self, runs: Runs, pytest_runs: Runs, forgeable: Forgeable) -> None:
         self._runs, self._pytest_runs = runs, pytest_runs
         self._outcome = _FORGEABLE[forgeable]
+        self._prepared: Kept[Prepared] = Kept(_MOST_PREPARED_BYTES)
 
     async def judge(self, target: Asserts, code: str, entry_point: str, limits: Limits) -> Judgement:
         """What the tests say of the program. Raises BadTarget, NothingKnown, SandboxUnavailable."""
         tests = target.tests if isinstance(target.tests, str) else "\n".join(target.tests)
-        prepared = await _prepare(tests, entry_point)
+        prepared = await self._prepare(tests, entry_point)
         request = {
             "code": code,
             "entry_point": entry_point,
@@ -74,6 +74,18 @@ class AssertsJudge:
         result = await runs.run_tests({**request, "apart": False}, limits)
         return self._forgeable(_Report(result, prepared.sources).judgement(), why)
 
+    async def _prepare(self, tests: str, entry_point: str) -> Prepared:
+        """Many responses are judged by the same tests: those that were prepared last are kept."""
+        prepared = self._prepared.get((tests, entry_point))
+        if prepared is None:
+            try:
+                prepared = await off_loop(len(tests), prepare, tests, entry_point)
+            except BadTests as e:
+                raise BadTarget(f"target: tests: {e}") from e
+            num_bytes = len(tests) + len(prepared.code)
+            self._prepared.put((tests, entry_point), prepared, num_bytes)
+        return prepared
+
     def _forgeable(self, judged: Judgement, why: str) -> Judgement:
         """What becomes of a judgement that the program could have forged."""
         outcome, reason, evidence = judged
@@ -84,15 +96,6 @@ class AssertsJudge:
             return judged[0], reason, evidence
         # Without the number of cases, so that a summary counts such verdicts together.
         return self._outcome, f"a pass that the program could have forged: {why}", evidence
-
-
-async def _prepare(tests: str, entry_point: str) -> Prepared:
-    try:
-        if len(tests) < _QUICKLY_PREPARED:
-            return prepare(tests, entry_point)
-        return await asyncio.to_thread(prepare, tests, entry_point)
-    except BadTests as e:
-        raise BadTarget(f"target: tests: {e}") from e
 
 
 class _FirstFailure(BaseModel):

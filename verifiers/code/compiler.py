@@ -6,12 +6,12 @@ What was compiled is kept, so that a program is compiled once for all of its cas
 import asyncio
 import hashlib
 import re
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sandbox import Limits, Program, Result, Status
 from verifiers.code.failures import Failure, Reason
+from verifiers.code.kept import Kept
 from verifiers.code.languages import LANGUAGES, Language
 from verifiers.code.runs import NothingKnown, Runs
 
@@ -64,8 +64,7 @@ class Compiler:
         """`seconds` of CPU time are all that one compilation may take."""
         self._runs = runs
         self._seconds = seconds
-        self._kept: OrderedDict[str, bytes | Failure] = OrderedDict()
-        self._kept_bytes = 0
+        self._kept: Kept[bytes | Failure] = Kept(_MOST_KEPT_BYTES)
         self._busy: dict[str, asyncio.Lock] = {}
 
     async def build(self, language_name: str, code: str) -> Built | Failure:
@@ -86,13 +85,14 @@ class Compiler:
         key = hashlib.sha256(text).hexdigest()
         # The same program is waited for, not compiled twice at the same time.
         async with self._busy.setdefault(key, asyncio.Lock()):
-            if key not in self._kept:
+            compiled = self._kept.get(key)
+            if compiled is None:
                 try:
-                    self._keep(key, await self._compile(language, code))
+                    compiled = await self._compile(language, code)
                 finally:
                     self._busy.pop(key, None)
-            self._kept.move_to_end(key)
-            return self._kept[key]
+                self._kept.put(key, compiled, _size(compiled))
+            return compiled
 
     async def _compile(self, language: Language, code: str) -> bytes | Failure:
         if language.name == "Java":
@@ -105,13 +105,6 @@ class Compiler:
         )
         result = await self._runs.run(program)
         return result.stdout if result.status is Status.OK else _complaint(result)
-
-    def _keep(self, key: str, compiled: bytes | Failure) -> None:
-        self._kept[key] = compiled
-        self._kept_bytes += _size(compiled)
-        while self._kept_bytes > _MOST_KEPT_BYTES and len(self._kept) > 1:
-            _, oldest = self._kept.popitem(last=False)
-            self._kept_bytes -= _size(oldest)
 
 
 def _limits(language: Language, seconds: float) -> Limits:

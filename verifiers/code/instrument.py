@@ -9,7 +9,6 @@ that can raise.
 """
 
 import ast
-import functools
 import importlib.util
 import marshal
 import re
@@ -42,12 +41,8 @@ class Prepared:
     """The asserts, by the number of their case."""
 
 
-@functools.lru_cache(maxsize=1024)
 def prepare(tests: str, entry_point: str) -> Prepared:
-    """The tests as they are run. Raises BadTests.
-
-    Many responses are judged by the same tests: what was prepared last is kept.
-    """
+    """The tests as they are run. Raises BadTests."""
     try:
         module = ast.parse(tests)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as e:
