@@ -48,7 +48,8 @@ class Watch:
         self._maps = {stream: mmap.mmap(-1, self._room + 1, flags=PRIVATE) for stream in streams}
         self._process = os.pidfd_open(pids[0])
         self._most_processes: int | None = limits["processes"] + 1 if limits["processes"] else None
-        self._own_processes = len(_processes()) - 1
+        # Listing /proc takes its time; nobody else needs the number.
+        self._own_processes = len(_processes()) - 1 if self._most_processes is not None else 0
         self._poll = select.poll()
         for descriptor in (*streams, self._process):
             self._poll.register(descriptor, select.POLLIN)

@@ -1,5 +1,6 @@
 """Which children have to be killed, whatever the machine is busy with."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -30,7 +31,10 @@ def ended_by(
         ours,
         theirs,
         subprocess.Popen(command, stdout=out_end, stderr=err_end, pass_fds=[begun_end]) as child,
+        contextlib.ExitStack() as stack,
     ):
+        # Popen waits for it at the end: if something fails before, for a minute.
+        stack.callback(child.kill)
         for end in (out_end, err_end, begun_end):
             os.close(end)
         # What the interpreter takes to start is no part of the program's time here.
