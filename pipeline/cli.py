@@ -294,7 +294,7 @@ def serve() -> None:
 @serve.command("verify")
 @click.option("--use", required=True, help="A verifier: a name or my_module:MyVerifier.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
-@click.option("--port", default=8000, show_default=True, type=at_least(0), help="0: a free one.")
+@click.option("--port", default=8000, show_default=True, type=at_least(0, 65535), help="0: a free one.")
 @click.option("--max-rows", default=1024, show_default=True, type=at_least(1), help="In a request.")
 @click.option(
     "--max-waiting",

@@ -5,16 +5,20 @@ from collections.abc import Callable
 import click
 
 
-def at_least(minimum: int) -> Callable[[str | int], int]:
-    """Reads a whole number of `minimum` or more. What it returns raises click.BadParameter."""
+def at_least(minimum: int, maximum: int | None = None) -> Callable[[str | int], int]:
+    """Reads a whole number of `minimum` or more, up to `maximum` if there is one.
+
+    What it returns raises click.BadParameter.
+    """
+    expected = f"of {minimum} or more" if maximum is None else f"from {minimum} to {maximum}"
 
     def number(value: str | int) -> int:
         try:
             read = int(value)
         except ValueError:
             read = minimum - 1
-        if read < minimum:
-            raise click.BadParameter(f"expected a whole number of {minimum} or more, got {value!r}")
+        if read < minimum or (maximum is not None and read > maximum):
+            raise click.BadParameter(f"expected a whole number {expected}, got {value!r}")
         return read
 
     return number

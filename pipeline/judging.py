@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from pipeline.batching import Batcher, BatchLost
+from pipeline.errors import RunFailure, named
+from sandbox import SandboxUnavailable
 from verifiers import Target, Verdict, Verifier
 from verifiers.border import Border
 
@@ -53,6 +55,25 @@ class LocalJudge:
     async def close(self) -> None:
         """Closes the verifier, if it has anything to close."""
         await self._verifier.close()
+
+
+async def start_judge(judge: LocalJudge) -> None:
+    """Starts it. Raises RunFailure, which says why a verifier cannot start."""
+    try:
+        await judge.start()
+    except SandboxUnavailable as e:
+        raise RunFailure(str(e)) from e
+    except (Exception, SystemExit) as e:
+        # The verifier may be anybody's.
+        raise RunFailure(f"the verifier cannot start: {named(e)}") from e
+
+
+async def close_judge(judge: LocalJudge) -> None:
+    """Closes it. Raises RunFailure, which says why a verifier cannot close."""
+    try:
+        await judge.close()
+    except (Exception, SystemExit) as e:
+        raise RunFailure(f"the verifier cannot close: {named(e)}") from e
 
 
 VerifyBatch = Callable[[list[Response]], Awaitable[list[Verdict]]]

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import RunFailure, UserMistake
+from pipeline.errors import UserMistake
 from pipeline.json_rows import read_row
-from pipeline.judging import LocalJudge
-from sandbox import SandboxUnavailable
+from pipeline.judging import LocalJudge, close_judge, start_judge
 from verifiers import Outcome, Target, Verdict, Verifier
 from verifiers.code.targets import check_target, target_of
 from verifiers.mistakes import shown
@@ -60,7 +59,7 @@ async def verify_file(
     waiting: deque[tuple[object, int, asyncio.Task[Verdict]]] = deque()
     num_bytes = 0
     try:
-        await _start(judge)
+        await start_judge(judge)
         with output.open("w", encoding="utf-8") as verdicts:
 
             async def write_first() -> None:
@@ -92,7 +91,7 @@ async def verify_file(
     except OSError as e:
         raise RowError(f"{e.filename or output}: {e.strerror}") from e
     finally:
-        await _close(judge)
+        await close_judge(judge)
     return outcomes
 
 
@@ -110,23 +109,6 @@ def _check_files(source: Path, output: Path) -> None:
         raise RowError(f"{source}: expected a .jsonl file, one JSON object on each line, got {got}")
     if same:
         raise RowError(f"{output}: expected another file than the input")
-
-
-async def _start(judge: LocalJudge) -> None:
-    try:
-        await judge.start()
-    except SandboxUnavailable as e:
-        raise RunFailure(str(e)) from e
-    except (Exception, SystemExit) as e:
-        # The verifier may be anybody's.
-        raise RunFailure(f"the verifier cannot start: {type(e).__name__}: {e}") from e
-
-
-async def _close(judge: LocalJudge) -> None:
-    try:
-        await judge.close()
-    except (Exception, SystemExit) as e:
-        raise RunFailure(f"the verifier cannot close: {type(e).__name__}: {e}") from e
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

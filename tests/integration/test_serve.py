@@ -9,16 +9,21 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
+from pipeline.serve_verify import ServeOptions, VerifyService
 from tests.conftest import ROOT
 from tests.pages import blocks
 from tests.patience import wait_until
+from verifiers import Outcome, Target, Verdict
+from verifiers.by_kind import ByKind
+from verifiers.exact import ExactVerifier
 
 BERRY = str(Path(sys.executable).parent / "berry")
 
@@ -89,6 +94,13 @@ async def test_verdicts_and_rewards_come_in_order(math: str) -> None:
         ({"rows": [{"response": "1", "gold": True}]}, 400, "row 0: gold: expected a text or a number"),
         ({"rows": [{"response": "1", "target": 5}]}, 400, "row 0: target: "),
         (rows(1025), 400, "at most 1024 rows"),
+        (b'{"rows": [], "rows": []}', 400, "the key 'rows' twice"),
+        (b"[" * 100_000, 400, "nested too deeply"),
+        (b'{"rows": ["\xff"]}', 400, "not UTF-8"),
+        (b'{"rows": [{"id": NaN, "response": "1", "gold": "1"}]}', 400, "id: expected no NaN"),
+        (b'{"rows": [{"id": [1e999], "response": "1", "gold": "1"}]}', 400, "id: expected no NaN"),
+        (b'{"rows": [{"response": "1", "gold": NaN}]}', 400, "gold: expected a text or a number"),
+        (b'{"rows": [{"response": "1", "gold": 1e999}]}', 400, "row 0: gold: 1e999 is too large"),
         (b" " * 64_000_001, 413, "at most 64000000 bytes"),
     ],
 )  # fmt: skip
@@ -206,3 +218,152 @@ def test_a_server_that_is_killed_leaves_no_worker_behind() -> None:
         process.kill()
         process.wait()
         wait_until(lambda: not any(child.is_running() for child in children) or None)
+
+
+def test_what_cannot_be_served_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text(
+        """
+from pydantic import BaseModel
+class Broken:
+    name, version = "broken", "1"
+    class Config(BaseModel): pass
+    def __init__(self, config): pass
+    def start(self): raise RuntimeError("no model\\nhere")
+    def verify(self, prompt, response, target): pass
+"""
+    )
+    command = [BERRY, "serve", "verify", "--port", "0", "--use"]
+    cases = {
+        ("broken:Broken",): (1, "berry: the verifier cannot start: RuntimeError: no model here\n"),
+        ("math", "workers=x"): (2, "berry: math: workers: expected a whole number, got 'x'\n"),
+        ("math", "--port", "65536"): (2, "expected a whole number from 0 to 65535, got '65536'\n"),
+    }
+    for arguments, (status, said) in cases.items():
+        done = subprocess.run(
+            [*command, *arguments], capture_output=True, text=True, check=False, cwd=tmp_path
+        )
+        assert (done.returncode, done.stderr[-len(said) :]) == (status, said)
+        assert done.stderr.count("\n") == 1
+
+
+@contextlib.asynccontextmanager
+async def in_process(verifier: Any, **options: Any) -> AsyncIterator[str]:
+    service = VerifyService(verifier, ServeOptions(**options))
+    runner = web.AppRunner(service.app(), handler_cancellation=True, auto_decompress=False)
+    await service.judge.start()
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+        await service.judge.close()
+
+
+class Echo:
+    """Says in the evidence what it was given; waits until it is let go."""
+
+    name, version = "echo", "1"
+
+    def __init__(self) -> None:
+        self.free = asyncio.Event()
+        self.free.set()
+
+    async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
+        await self.free.wait()
+        evidence: dict[str, object] = {"kind": target.kind, "value": target.value}
+        if response == "nan":
+            evidence["nan"] = float("nan")
+        return Verdict(
+            outcome=Outcome.PASS, reason=response, evidence=evidence, verifier="echo", version="1"
+        )
+
+
+def strict(text: str) -> Any:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+async def test_ids_of_any_type_come_back_and_the_answer_is_strict_json() -> None:
+    ids: list[Any] = ["a", 1, 1.5, None, True, [1, {"b": None}], {}, "\ud800", 10**400]
+    given = [
+        {"id": one, "response": "\ud800" if n else "nan", "gold": "1"} for n, one in enumerate(ids)
+    ]
+    async with in_process(Echo()) as address, aiohttp.ClientSession() as session:
+        body = json.dumps({"rows": given}).encode()
+        async with session.post(f"{address}/verify", data=body) as answer:
+            verdicts = strict((await answer.read()).decode("ascii"))["verdicts"]
+    assert [verdict["id"] for verdict in verdicts] == ids
+    assert [verdict["outcome"] for verdict in verdicts] == ["error"] + ["pass"] * (len(ids) - 1)
+    assert verdicts[1]["reason"] == "\ufffd"
+
+
+async def test_a_gold_number_is_kept_as_it_is_written() -> None:
+    body = b"""{"rows": [{"response": "", "gold": 5.10}, {"response": "", "gold": 7},
+        {"response": "", "target": {"kind": "t", "value": 0.1234567890123456789}}]}"""
+    async with in_process(Echo()) as address, aiohttp.ClientSession() as session:
+        _, content = await post(session, address, body)
+    evidence = [verdict["evidence"] for verdict in content["verdicts"]]
+    assert [one["value"] for one in evidence] == ["5.10", "7", "0.1234567890123456789"]
+
+
+async def test_a_gold_answer_alone_is_mathematics_where_the_verifier_takes_that() -> None:
+    row = {"response": "The answer is 0.5.", "gold": "1/2"}
+    verifier = ByKind(ByKind.Config())
+    async with in_process(verifier) as address, aiohttp.ClientSession() as session:
+        _, content = await post(session, address, {"rows": [row]})
+    assert content["verdicts"][0]["outcome"] == "pass"
+
+
+async def test_more_rows_than_may_ever_wait_are_not_told_to_try_again() -> None:
+    verifier = ExactVerifier(ExactVerifier.Config())
+    async with in_process(verifier, max_waiting=3) as address, aiohttp.ClientSession() as session:
+        status, content = await post(session, address, rows(4))
+    assert (status, content["error"]) == (400, "expected at most 3 rows in a request, got 4")
+
+
+async def test_the_bytes_of_all_requests_together_are_bounded() -> None:
+    verifier = Echo()
+    large = {"rows": [{"response": "x" * 60_000, "gold": "1"}]}
+    bounded = in_process(verifier, max_waiting_bytes=100_000)
+    async with bounded as address, aiohttp.ClientSession() as session:
+        verifier.free.clear()
+        first = asyncio.create_task(post(session, address, large))
+        await until_waiting(session, address, 1)
+        status, content = await post(session, address, large)
+        assert (status, content["error"]) == (503, "requests of 100000 bytes wait: try again")
+        small = asyncio.create_task(post(session, address, rows(1)))
+        await until_waiting(session, address, 2)
+        verifier.free.set()
+        assert [(await task)[0] for task in (first, small)] == [200, 200]
+        assert (await post(session, address, large))[0] == 200
+
+
+async def test_a_body_that_stops_arriving_is_given_up_and_one_in_a_coding_refused() -> None:
+    head = b"POST /verify HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
+    async with in_process(Echo(), silence_seconds=0.2) as address:
+        port = int(address.rsplit(":", 1)[1])
+        for rest, status in ((b"\r\n{", b"408"), (b"Content-Encoding: gzip\r\n\r\n{", b"415")):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(head + rest)
+            assert (await reader.readline()).split()[1] == status
+            writer.close()
+
+
+async def test_garbage_and_lost_connections_leave_the_service_as_it_was() -> None:
+    head = b"POST /verify HTTP/1.1\r\nHost: x\r\n"
+    garbage = [b"garbage\r\n\r\n", head + b"Content-Length: -5\r\n\r\n", head, head[:20]]
+    garbage.append(head + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n")
+    garbage.append(head + b"Content-Length: 100\r\n\r\n{")
+    with served("--use", "exact") as (address, _):
+        port = int(address.rsplit(":", 1)[1])
+        for content in garbage:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(content)
+            await writer.drain()
+            writer.close()
+        async with aiohttp.ClientSession() as session:
+            assert (await post(session, address, rows(3)))[0] == 200
+            await until_waiting(session, address, 0)
