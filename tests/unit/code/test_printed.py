@@ -166,14 +166,16 @@ async def test_a_checker_has_its_own_time(verifier: CodeVerifier) -> None:
 async def test_each_failure_has_its_reason_code(
     verifier: CodeVerifier, code: str, reason_code: str
 ) -> None:
-    verdict = await printed(verifier, f"```python\n{code}\n```", ("", "1"))
+    limits = {"cpu_seconds": 0.5, "wall_seconds": 1.5} if reason_code == "timeout" else {}
+    verdict = await printed(verifier, f"```python\n{code}\n```", ("", "1"), limits=limits)
     assert verdict.outcome is Outcome.FAIL
     assert verdict.evidence["reason_code"] == reason_code, verdict.reason
     function = f"```python\ndef f(x):\n    exec({code!r})\n    return 2\n```"
     expected = {"compile_error": "runtime_error"}.get(reason_code, reason_code)
     if "print" not in code and "exit(1)" not in code:
         cases = [{"args": [0], "expected": 1}]
-        verdict = await judge(verifier, function, "calls", entry_point="f", cases=cases)
+        tests = {"entry_point": "f", "cases": cases, "limits": limits}
+        verdict = await judge(verifier, function, "calls", **tests)
         assert verdict.evidence["reason_code"] == expected, verdict.reason
 
 
