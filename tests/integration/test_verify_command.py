@@ -31,7 +31,7 @@ def test_every_row_gets_a_verdict_in_order(here: Berry, tmp_path: Path) -> None:
         tmp_path / "in.jsonl",
         {"id": "a", "gold": "1/2", "response": r"\boxed{0.5}"},
         {"id": 2, "gold": 11, "response": r"\boxed{1}"},
-        {"id": "slow", "gold": "7", "response": r"\boxed{9^{9^{9^9}}}"},
+        {"id": "large", "gold": "7", "response": r"\boxed{\sin(9^{9^{9^9}})}"},
         {"gold": "x+1", "response": r"\boxed{1+x}"},
         {"id": "none", "gold": "3", "response": "no idea"},
         {"id": "odd", "gold": "3", "response": "\ud800 \\boxed{3}"},
@@ -40,7 +40,7 @@ def test_every_row_gets_a_verdict_in_order(here: Berry, tmp_path: Path) -> None:
     done = here("verify", "math", "--input", "in.jsonl", "--output", "out.jsonl", "--workers", 2)
     assert done.returncode == 0, done.stderr
     rows = read(tmp_path / "out.jsonl")
-    assert [row["id"] for row in rows] == ["a", 2, "slow", 4, "none", "odd", "share"]
+    assert [row["id"] for row in rows] == ["a", 2, "large", 4, "none", "odd", "share"]
     outcomes = ["pass", "fail", "error", "pass", "abstain", "pass", "pass"]
     assert [row["outcome"] for row in rows] == outcomes
     assert all(set(row) == COLUMNS for row in rows)
