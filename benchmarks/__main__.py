@@ -13,6 +13,7 @@ from benchmarks.sandbox import against_other_ways
 from benchmarks.scoring import steps_per_second
 from benchmarks.search.sections import labels_for_tokens, traces_for_tokens
 from benchmarks.search.thinking import cost_of_proposals
+from benchmarks.serving import against_in_process
 from benchmarks.simulated import peak_memory, rollouts_per_second
 from benchmarks.tests_apart import apart_and_inside
 from benchmarks.throughput import against_offline_generate
@@ -34,6 +35,7 @@ _SECTIONS: dict[str, Callable[[], tuple[list[Measured], str]]] = {
     "thinking": cost_of_proposals,
     "scoring": steps_per_second,
     "rewards": reward_models,
+    "serving": against_in_process,
 }
 """Those with several rows, and a section of the page for the rest."""
 _NAMES = [*_BENCHMARKS, *_SECTIONS]
