@@ -140,7 +140,9 @@ class _Child:
             os.kill(self.pid, signal.SIGKILL)
             _, status, used = os.wait4(self.pid, 0)
             os.close(self._locked)
-            self._end = _End(os.waitstatus_to_exitcode(status), used, running)
+            exit_code = os.waitstatus_to_exitcode(status)
+            # One that was about to end keeps its own status: a channel closes before waitid tells of it.
+            self._end = _End(exit_code, used, running and exit_code == -signal.SIGKILL)
         return self._end
 
 

@@ -1,5 +1,7 @@
 """A program and its companion: two locked processes with a socket between them."""
 
+import asyncio
+
 import pytest
 
 from sandbox import CHANNEL, Limits, Program, Sandbox, Status
@@ -34,6 +36,16 @@ async def test_how_the_companion_ended_is_reported(
     waits = f"import os\ntry: print(os.read({CHANNEL}, 1))\nexcept OSError: print(b'')"
     result = await sandbox.run(Program(code=waits, companion=companion, limits=LIMITS))
     assert (result.status, result.stdout, result.companion) == (Status.OK, b"b''\n", status)
+
+
+async def test_a_program_that_ends_at_once_does_not_hide_how_its_companion_ended(
+    sandbox: Sandbox,
+) -> None:
+    # The memory makes the companion's end take a while after its channel is closed.
+    companion = "import os; x = bytearray(100 << 20); os._exit(3)"
+    program = Program(code=f"import os; os.read({CHANNEL}, 1)", companion=companion)
+    results = await asyncio.gather(*(sandbox.run(program) for _ in range(60)))
+    assert {result.companion for result in results} == {Status.RUNTIME_ERROR}
 
 
 @pytest.mark.parametrize("endless", ["while True: pass", "import time; time.sleep(60)"])
