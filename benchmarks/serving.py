@@ -30,8 +30,8 @@ _ROWS_IN_REQUEST = {"math": 250, "code": 25}
 _GOALS = {"math": 0.3, "code": 0.9}
 _TEXT = """## Verdicts over HTTP
 {clients} clients at the same time, each with a request of {math} answers or {code} programs, against as
-many rows judged in process, in {rounds} rounds. Answers are plain numbers and programs one `print`, where
-what a row costs beside its check counts most."""
+many rows judged in process, in {rounds} rounds. Answers are plain numbers and programs one `print`,
+where what a row costs beside its check counts most."""
 _Row = dict[str, Any]
 
 

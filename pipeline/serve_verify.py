@@ -285,11 +285,15 @@ def _read_rows(body: bytes, kind: str, most: int) -> list[_Row]:
     read = []
     for number, row in enumerate(rows):
         try:
-            restore(row, lambda number=number: with_texts()[number], *_GOLDS)
+            restore(row, functools.partial(_item, with_texts, number), *_GOLDS)
         except ValueError as e:
             raise BadRequest(f"row {number}: {e}") from e
         read.append(_read_row(row, kind, number))
     return read
+
+
+def _item(read: Callable[[], list[object]], number: int) -> object:
+    return read()[number]
 
 
 def _read_row(row: object, kind: str, number: int) -> _Row:

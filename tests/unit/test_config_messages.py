@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from pipeline.config import KINDS, ConfigError, RunConfig, check_section, load_c
 from pipeline.config_messages import explain
 from reward_models.training.settings import TrainSettings
 from tests.unit.test_config import MINIMAL
-from verifiers import plugins
 from verifiers.code.targets import Asserts, Calls, StdinStdout
 from verifiers.mistakes import first_mistake, sentence
 from verifiers.plugins import Part
@@ -78,7 +78,7 @@ def test_no_word_of_pydantics_reaches_the_user(
     model: type[BaseModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Reading what all installed packages offer takes 40 ms, and each part that is named asks for it.
-    monkeypatch.setattr(plugins, "entry_points", functools.cache(plugins.entry_points))
+    monkeypatch.setattr("verifiers.plugins.entry_points", functools.cache(entry_points))
     for wrong in WRONG:
         sections = [{key: wrong} for key in model.model_fields]
         for value in (wrong, *sections, *({**section, "unknown": 1} for section in sections)):
