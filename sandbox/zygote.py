@@ -141,7 +141,7 @@ class _Child:
             _, status, used = os.wait4(self.pid, 0)
             os.close(self._locked)
             exit_code = os.waitstatus_to_exitcode(status)
-            # One that was about to end keeps its own status: a channel closes before waitid tells of it.
+            # One about to end keeps its own status: its channel closes before waitid tells of it.
             self._end = _End(exit_code, used, running and exit_code == -signal.SIGKILL)
         return self._end
 
