@@ -204,7 +204,9 @@ _FCNTLS_OF_LOCKS = (5, 6, 7, 36, 37, 38)
 a lock on a file of the system would reach programs in other sandboxes and the machine's own."""
 _KILLING_LIMITS = (0, 15)
 """RLIMIT_CPU, RLIMIT_RTTIME: over the hard limit the kernel sends SIGKILL."""
-_EPERM, _ENOSYS = 1, 38
+_OF_EXTENDED_ATTRIBUTES = range(188, 200)
+"""setxattr to fremovexattr."""
+_EPERM, _ENOSYS, _EOPNOTSUPP = 1, 38, 95
 _OWN_PID = 0xB0E22150
 """Stands for the process's id; no such number occurs in the rules otherwise."""
 
@@ -214,6 +216,7 @@ _ALLOW = (_RETURN, 0, 0, 0x7FFF0000)
 _REFUSE = (_RETURN, 0, 0, 0x00050000 | _EPERM)
 _DO_NOTHING = (_RETURN, 0, 0, 0x00050000)
 _NOT_THERE = (_RETURN, 0, 0, 0x00050000 | _ENOSYS)
+_NOT_SUPPORTED = (_RETURN, 0, 0, 0x00050000 | _EOPNOTSUPP)
 
 
 def seccomp_filter(*, writes: bool, processes: bool, execs: bool) -> bytes:
@@ -265,6 +268,8 @@ def _filter(own_pid: int, writes: bool, processes: bool, execs: bool) -> list[_I
             _REFUSE,
         ],
         clone3: [_NOT_THERE],  # its flags lie in memory; the C library then uses clone
+        # As on a file system without extended attributes: `shutil.copy2` then goes on.
+        **{number: [_NOT_SUPPORTED] for number in _OF_EXTENDED_ATTRIBUTES},
     }  # fmt: skip
     program = [(_LOAD, 0, 0, 4), (_JUMP_EQUAL, 1, 0, x86_64), _REFUSE, (_LOAD, 0, 0, 0)]
     for number, check in checks.items():

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-from sandbox import Limits, Result, Status
+from sandbox import Level, Limits, Result, Status
 from verifiers.code.extraction import preamble_of
 from verifiers.code.failures import Failure, Judgement, Reason, counted, how_it_ended
 from verifiers.code.inside.report import BadTests
@@ -29,8 +29,14 @@ from verifiers.records import Outcome
 
 Forgeable = Literal["abstain", "fail", "pass"]
 _WRITES_FILES = re.compile(r"\b(?:tmp_path|tmpdir|tempfile|mkdir|makedirs|write_text)\b|\bopen\(")
-_NUM_FILES = 100
-_MOST_LINES = 100_000
+_MAY_WRITE_FILES = re.compile(
+    r"\b(?:shutil|matplotlib)\b|\bos\.(?:path|remove|unlink|rmdir|listdir)\b"
+    r"|\.(?:csv|db|gz|json|log|pkl|tar|txt|xml|zip)\b"
+)
+"""matplotlib keeps a cache of fonts."""
+_MAY_START_PROCESSES = re.compile(r"^[ \t]*(?:import|from)[ \t]+(?:subprocess|multiprocessing)\b", re.M)
+_NUM_FILES, _NUM_PROCESSES = 100, 8
+_MOST_LINES, _MOST_CASES = 100_000, 10**12
 _MOST_PREPARED_BYTES = 64_000_000
 _FORGEABLE = {"abstain": Outcome.ABSTAIN, "fail": Outcome.FAIL, "pass": Outcome.PASS}
 
@@ -46,7 +52,8 @@ class AssertsJudge:
     async def judge(self, target: Asserts, code: str, entry_point: str, limits: Limits) -> Judgement:
         """What the tests say of the program. Raises BadTarget, NothingKnown, SandboxUnavailable."""
         tests = target.tests if isinstance(target.tests, str) else "\n".join(target.tests)
-        prepared = await self._prepare(tests, entry_point)
+        preamble = preamble_of(target.prompt, entry_point.split(".")[0])
+        prepared = await self._prepare(tests, entry_point, preamble)
         request = {
             "code": code,
             "entry_point": entry_point,
@@ -54,17 +61,16 @@ class AssertsJudge:
             "needs_pytest": prepared.needs_pytest,
             "names": prepared.names,
             "given_literals": prepared.given_literals,
-            "preamble": preamble_of(target.prompt, entry_point.split(".")[0]),
+            "preamble": preamble,
             "seeds_numpy": "numpy" in tests and ".seed(" in tests,
         }
-        if limits.files == 0 and _WRITES_FILES.search(tests):
-            limits = replace(limits, files=_NUM_FILES)
         runs = self._pytest_runs if prepared.needs_pytest else self._runs
+        limits = await _with_room(limits, runs, f"{preamble}\n{tests}", code)
         runs = runs.with_files(target.file_contents())
         why = prepared.one_process
         if not why:
             result = await runs.run_tests({**request, "apart": True}, limits)
-            report = _Report(result, prepared.sources)
+            report = await _read(result, prepared.sources)
             if report.lines.bad_tests:
                 raise BadTarget(f"target: tests: {report.lines.bad_tests}")
             why = report.lines.unsupported
@@ -72,18 +78,20 @@ class AssertsJudge:
                 judged = report.judgement()
                 return self._forgeable(judged, report.consulted) if report.consulted else judged
         result = await runs.run_tests({**request, "apart": False}, limits)
-        return self._forgeable(_Report(result, prepared.sources).judgement(), why)
+        report = await _read(result, prepared.sources)
+        return self._forgeable(report.judgement(), why)
 
-    async def _prepare(self, tests: str, entry_point: str) -> Prepared:
+    async def _prepare(self, tests: str, entry_point: str, preamble: str) -> Prepared:
         """Many responses are judged by the same tests: those that were prepared last are kept."""
-        prepared = self._prepared.get((tests, entry_point))
+        key = tests, entry_point, preamble
+        prepared = self._prepared.get(key)
         if prepared is None:
             try:
-                prepared = await off_loop(len(tests), prepare, tests, entry_point)
+                prepared = await off_loop(len(tests), prepare, *key)
             except BadTests as e:
                 raise BadTarget(f"target: tests: {e}") from e
-            num_bytes = len(tests) + len(prepared.code)
-            self._prepared.put((tests, entry_point), prepared, num_bytes)
+            num_bytes = len(tests) + len(preamble) + len(prepared.code)
+            self._prepared.put(key, prepared, num_bytes)
         return prepared
 
     def _forgeable(self, judged: Judgement, why: str) -> Judgement:
@@ -99,7 +107,7 @@ class AssertsJudge:
 
 
 class _FirstFailure(BaseModel):
-    case: int = Field(ge=0)
+    case: int = Field(ge=0, le=_MOST_CASES)
     code: Reason
     text: str
     source: int | None
@@ -111,8 +119,8 @@ class _Lines(BaseModel):
     bad_tests: str = ""
     unsupported: str = ""
     consulted: list[str] = []
-    passed: int = Field(default=0, ge=0)
-    cases: int | None = Field(default=None, ge=1)
+    passed: int = Field(default=0, ge=0, le=_MOST_CASES)
+    cases: int | None = Field(default=None, ge=1, le=_MOST_CASES)
     cut_short: bool = False
     failure: _FirstFailure | None = None
 
@@ -160,3 +168,22 @@ class _Report:
         is_case = first.source is not None and 0 <= first.source < len(self._sources)
         source = f"{self._sources[first.source or 0]}: " if is_case else ""
         return Failure(first.code, source + first.text)
+
+
+async def _with_room(limits: Limits, runs: Runs, tests: str, code: str) -> Limits:
+    """The limits, with files and processes that the tests need though their target does not say so."""
+    if limits.files == 0 and _WRITES_FILES.search(tests):
+        limits = replace(limits, files=_NUM_FILES)
+    await runs.sandbox.start()
+    if runs.sandbox.protection is None or runs.sandbox.protection.level < Level.NAMESPACES:
+        # Less certain needs must not make an error of tests that would do without.
+        return limits
+    if limits.processes == 0 and _MAY_START_PROCESSES.search(tests):
+        limits = replace(limits, processes=_NUM_PROCESSES, files=max(limits.files, _NUM_FILES))
+    if limits.files == 0 and (_MAY_WRITE_FILES.search(tests) or "matplotlib" in code):
+        limits = replace(limits, files=_NUM_FILES)
+    return limits
+
+
+async def _read(result: Result, sources: Sequence[str]) -> _Report:
+    return await off_loop(len(result.stdout), _Report, result, sources)

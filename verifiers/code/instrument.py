@@ -4,8 +4,8 @@
     2. other assertions are followed by a mark, so that tests which assert nothing are found out
     3. each test function says that it ran, so that those which nothing calls can be called
 
-An assertion is an `assert`, a call or a `with` of something named assert... or ...raises, or a branch
-that can raise.
+An assertion is an `assert`, a call or a `with` of something named assert..., ...raises or ...warns, or
+a branch that can raise or calls `fail`.
 """
 
 import ast
@@ -41,8 +41,11 @@ class Prepared:
     """The asserts, by the number of their case."""
 
 
-def prepare(tests: str, entry_point: str) -> Prepared:
-    """The tests as they are run. Raises BadTests."""
+def prepare(tests: str, entry_point: str, preamble: str = "") -> Prepared:
+    """The tests as they are run. Raises BadTests.
+
+    `preamble` is what the prompt has above the entry point.
+    """
     try:
         module = ast.parse(tests)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as e:
@@ -60,8 +63,10 @@ def prepare(tests: str, entry_point: str) -> Prepared:
     stored = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     loaded = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
     _check_form(module)
-    _check_libraries(nodes)
-    one_process, given_literals = _one_process(nodes), _given_literals(nodes)
+    of_prompt = _nodes_of(preamble)
+    _check_libraries([*nodes, *of_prompt])
+    one_process = _other_library([*nodes, *of_prompt]) or _one_process(nodes)
+    given_literals = _given_literals(nodes)
     # Where exceptions are caught, an assert that fails has to raise.
     counts_cases = not needs_pytest and not any(isinstance(n, ast.Try | ast.TryStar) for n in nodes)
     instrumented = _Instrumented(counts_cases=counts_cases)
@@ -156,6 +161,13 @@ def _imported(node: ast.AST) -> list[str]:
     return []
 
 
+def _nodes_of(preamble: str) -> list[ast.AST]:
+    try:
+        return list(ast.walk(ast.parse(preamble)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as e:
+        raise BadTests(f"the code above the entry point in the prompt does not parse: {e}") from e
+
+
 def _check_libraries(nodes: list[ast.AST]) -> None:
     """Raises BadTests for a package that is not there: no program is wrong because of it."""
     for name in {name for node in nodes for name in _imported(node)} - sys.stdlib_module_names:
@@ -163,20 +175,34 @@ def _check_libraries(nodes: list[ast.AST]) -> None:
             raise BadTests(f"they need the package `{name}`, which is not installed")
 
 
+def _other_library(nodes: list[ast.AST]) -> str:
+    for name in (name for node in nodes for name in _imported(node)):
+        if name not in sys.stdlib_module_names and name not in _CARRIED_LIBRARIES:
+            return f"the tests use `{name}`, whose objects do not leave a process"
+    return ""
+
+
 def _one_process(nodes: list[ast.AST]) -> str:
-    """What cannot be done from a process apart: other libraries' objects, and patches of modules."""
+    """What cannot be done from a process apart, such as patches of modules."""
     for node in nodes:
-        for name in _imported(node):
-            if name not in sys.stdlib_module_names and name not in _CARRIED_LIBRARIES:
-                return f"the tests use `{name}`, whose objects do not leave a process"
+        for name in _OF_THREADS.intersection(_imported(node)):
+            return f"the tests use `{name}`, and only one thread reaches another process"
         if isinstance(node, ast.Call) and (target := _patched(node)) is not None:
             if not _PATCHABLE.match(target):
                 return f"the tests patch `{target}`, which the program uses in its own process"
+        elif isinstance(node, ast.Attribute) and node.attr in _OF_WARNINGS_AND_LOGS:
+            return f"the tests use `{node.attr}`, which sees those of its own process"
+        elif isinstance(node, ast.arg) and node.arg in ("caplog", "recwarn"):
+            return f"the tests use `{node.arg}`, which sees those of its own process"
         elif isinstance(node, ast.Attribute) and ast.unparse(node) in _OF_THE_PROCESS:
             return f"the tests use `{ast.unparse(node)}`, which each process has of its own"
     return ""
 
 
+_OF_THREADS = frozenset({"threading", "concurrent", "multiprocessing"})
+_OF_WARNINGS_AND_LOGS = frozenset(
+    "assertLogs assertNoLogs assertWarns assertWarnsRegex catch_warnings deprecated_call warns".split()
+)
 _OF_THE_PROCESS = frozenset(
     "os.environ os.putenv os.chdir monkeypatch.setenv monkeypatch.chdir monkeypatch.delenv".split()
 )
@@ -239,12 +265,20 @@ def _asserts(node: ast.AST) -> bool:
                 isinstance(i.context_expr, ast.Call) and _is_assertion(i.context_expr) for i in items
             )
         case ast.If(body=body, orelse=orelse):
-            return any(isinstance(one, ast.Raise) for one in (*body, *orelse))
-        case ast.Try(body=body, orelse=orelse):
-            return any(isinstance(one, ast.Raise | ast.Assert) for one in (*body, *orelse))
+            return any(_raises(one) for one in (*body, *orelse))
+        case ast.Try(body=body, orelse=orelse, handlers=handlers):
+            handling = [one for handler in handlers for one in handler.body if _raises(one)]
+            return bool(handling) or any(_raises(o) or _asserts(o) for o in (*body, *orelse))
     return False
+
+
+def _raises(one: ast.stmt) -> bool:
+    """Whether it is a `raise`, or a call of `fail` as unittest and pytest have it."""
+    if isinstance(one, ast.Expr) and isinstance(one.value, ast.Call):
+        return ast.unparse(one.value.func).rpartition(".")[2] == "fail"
+    return isinstance(one, ast.Raise)
 
 
 def _is_assertion(call: ast.Call) -> bool:
     name = ast.unparse(call.func).rpartition(".")[2].lower()
-    return name.startswith("assert") or name.endswith("raises")
+    return name.startswith("assert") or name.endswith(("raises", "warns"))

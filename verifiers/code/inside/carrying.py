@@ -15,8 +15,11 @@ import datetime
 import decimal
 import fractions
 import operator
+import pathlib
+import re
 import sys
 import types
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -346,6 +349,10 @@ _PLAIN: dict[type, tuple[str, Callable[[Any], Any], Callable[..., Any]]] = {
     datetime.time: ("dt", lambda v: [v.isoformat()], datetime.time.fromisoformat),
     datetime.datetime: ("dd", lambda v: [v.isoformat()], datetime.datetime.fromisoformat),
     datetime.timedelta: ("de", lambda v: [v.days, v.seconds, v.microseconds], datetime.timedelta),
+    pathlib.PosixPath: ("p", lambda v: [str(v)], pathlib.PosixPath),
+    pathlib.PurePosixPath: ("pp", lambda v: [str(v)], pathlib.PurePosixPath),
+    uuid.UUID: ("u", lambda v: [v.int], lambda number: uuid.UUID(int=number)),
+    re.Pattern: ("P", lambda v: [v.pattern, v.flags], re.compile),
     type({}.keys()): ("vk", list, lambda *items: dict.fromkeys(items).keys()),
     type({}.values()): ("vv", list, lambda *items: dict(enumerate(items)).values()),
     type({}.items()): ("vi", list, lambda *items: dict(items).items()),

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from verifiers.code.inside.carrying import Carrier, Unreadable
+from verifiers.code.inside.guard import check_access
 from verifiers.code.inside.standins import Unsupported
 
 _MOST_BYTES = 1 << 28
@@ -58,6 +59,8 @@ class Peer:
         self.printed: list[tuple[str, str]] = []
         """(`stdout` or `stderr`, text), to be sent along with the next message."""
         self.on_printed: Callable[[str, str], object] = lambda stream, text: None
+        self.on_stored: Callable[[Any, Any], object] = lambda subject, value: None
+        """Told of what the other side stores in an object of this one."""
         self.num_requests = 0
         self.returned: list[Any] = []
         """What calls gave since somebody last cleared it."""
@@ -185,23 +188,20 @@ class Peer:
         if operation == "call":
             args, kwargs = more
             return subject(*args, **dict(kwargs))
-        name = self._allowed(more[0])
+        name = more[0]
+        if not self._trusts:
+            check_access(subject, name, changes=operation in ("set", "delete"))
         if operation == "method":
             args, kwargs = more[1:]
             return getattr(subject, name)(*args, **dict(kwargs))
         if operation == "get":
             return self.carrier.member(subject, name)
         if operation == "set":
+            self.on_stored(subject, more[1])
             return setattr(subject, name, more[1])
         if operation == "delete":
             return delattr(subject, name)
         raise Unreadable(f"the operation {operation!r:.50}")
-
-    def _allowed(self, name: str) -> str:
-        """A program reaches nothing of the tests' behind an underscore, such as `__globals__`."""
-        if not isinstance(name, str) or (name.startswith("_") and not self._trusts):
-            raise AttributeError(f"{name!r:.50} cannot be used from the other process")
-        return name
 
 
 def _next(iterator: Any) -> Any:

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from verifiers.code.inside.carrying import Carrier
+from verifiers.code.inside.guard import is_mock
 from verifiers.code.inside.peer import Peer, PeerLost
 from verifiers.code.inside.serving import load
-from verifiers.code.inside.standins import StandIn, StandIns
+from verifiers.code.inside.standins import StandIn, StandInClass, StandIns
 from verifiers.code.inside.trust import Trust
 
 
@@ -56,6 +57,8 @@ class Apart:
         self._standins.request = self._peer.request
         self.returned = self._peer.returned
         self._num_to_load = 0
+        self._is_reached_by_requests = True
+        self._peer.on_stored = self._note_stored
         # Tests seed this process's generators, and mean the program's too.
         random.seed = self._seeding("random", random.seed)
         if (numpy := sys.modules.get("numpy")) is not None:
@@ -66,6 +69,9 @@ class Apart:
         for name, value in found.items():
             self._standins.name(value, name)
         self._num_to_load = self._peer.num_requests
+        # One that is Python's own, such as `f = int`, is called here.
+        tested = found.get(self._entry_point)
+        self._is_reached_by_requests = tested is None or isinstance(tested, StandIn | StandInClass)
         return solution, found
 
     def find(self, entry_point: str) -> Any:
@@ -86,13 +92,18 @@ class Apart:
         return ask
 
     def was_used(self) -> bool:
-        return self._peer.num_requests > self._num_to_load
+        return self._peer.num_requests > self._num_to_load or not self._is_reached_by_requests
 
     def consulted(self) -> list[str]:
         return self._trust.consulted
 
     def raised(self, error: BaseException) -> bool:
         return isinstance(error, PeerLost) or self._standins.number_of(error) is not None
+
+    def _note_stored(self, subject: Any, value: Any) -> None:
+        if is_mock(subject) and isinstance(value, StandIn | StandInClass):
+            # Tests that ask the mock for it ask the program.
+            self._trust.consulted.append(f"{type(value).__name__}, stored in a mock")
 
     def _seeding(self, module: str, seed: Callable[..., Any]) -> Callable[..., None]:
         def both(*state: Any) -> None:

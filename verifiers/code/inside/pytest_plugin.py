@@ -30,7 +30,9 @@ def run_module(
     """Reports each of the module's tests. Raises BadTests for a fixture that does not exist."""
     plugin = _Plugin(module, program, report, describe)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    ended = _run_pytest(_OPTIONS, plugins=[plugin])
+    # Folders that pytest places by itself are closed to the program.
+    temporary = f"--basetemp={Path.cwd() / 'pytest'}"
+    ended = _run_pytest([*_OPTIONS, temporary], plugins=[plugin])
     if plugin.stopped_by is not None:
         raise plugin.stopped_by
     if ended not in (

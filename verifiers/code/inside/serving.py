@@ -16,6 +16,7 @@ from typing import Any
 
 from verifiers.code.inside.carrying import Carrier
 from verifiers.code.inside.peer import Peer
+from verifiers.code.inside.shared_files import share_files
 from verifiers.code.inside.standins import StandIns
 
 
@@ -30,6 +31,7 @@ def serve(descriptor: int) -> None:
     }
     peer = Peer(descriptor, Carrier(1, standins), operations, trusts=True)
     standins.request = peer.request
+    share_files()
     for name in ("stdout", "stderr"):
         forward: Any = _Forward(peer, name)
         stream = io.TextIOWrapper(forward, encoding="utf-8", write_through=True)

@@ -23,6 +23,7 @@ _UNARY = {
     "index": "index", "neg": "neg", "pos": "pos", "invert": "invert", "abs": "abs", "hash": "hash",
     "iter": "iter", "reversed": "reversed", "enter": "enter",
 }  # fmt: skip
+_TO_NUMBERS = frozenset("len bool int float complex index neg pos invert abs round".split())
 _WITH_OPERANDS = ("getitem", "setitem", "delitem", "round", "exit")
 _REFLECTED = {f"r{name}": operation for name, operation in _ARITHMETIC.items()}
 _EVERY = (
@@ -69,6 +70,9 @@ class StandIn:
     _origin = Origin.RETURNED
 
     def __getattr__(self, name: str) -> Any:
+        if name in ("__array_interface__", "__array_struct__"):
+            # By these numpy would read whatever address the program names, in this process.
+            raise AttributeError(name)
         value = self._standins.get(self, name)
         trust = self._standins.trust
         if trust is not None and not isinstance(value, StandIn | StandInMethod):
@@ -361,17 +365,30 @@ class StandIns:
         operation = _UNARY.get(name, name)
         if name == "exit":
             return lambda subject, kind, error, trace: self.request("exit", subject, error)
-        return lambda subject, *operands: self.request(operation, subject, *operands)
+        return lambda subject, *operands: self._other_operator(operation, subject, operands)
+
+    def _other_operator(self, operation: str, subject: Any, operands: tuple[Any, ...]) -> Any:
+        result = self.request(operation, subject, *operands)
+        if self.trust is not None and operation in _TO_NUMBERS and not isinstance(result, StandIn):
+            self.trust.note_plain(subject._origin, f"{type(subject).__name__}.__{operation}__")
+        return result
 
     def _binary(self, operation: str, *, compares: bool, reflected: bool = False) -> Any:
         def apply(subject: Any, other: Any) -> Any:
-            if self.trust is not None:
-                of_other = other._origin if isinstance(other, StandIn) else None
-                name = f"{type(subject).__name__}.__{operation}__"
-                if not self.trust.may_operate(subject._origin, of_other, name, compares=compares):
-                    return NotImplemented
+            of_other = other._origin if isinstance(other, StandIn) else None
+            name = f"{type(subject).__name__}.__{operation}__"
+            if self.trust is not None and not self.trust.may_operate(
+                subject._origin, of_other, name, compares=compares
+            ):
+                return NotImplemented
             operands = (other, subject) if reflected else (subject, other)
-            return self.request(operation, *operands)
+            result = self.request(operation, *operands)
+            if self.trust is not None and of_other is None and not compares:
+                if isinstance(result, StandIn):
+                    object.__setattr__(result, "_origin", Origin.COMPUTED)
+                else:
+                    self.trust.note_plain(Origin.COMPUTED, name)
+            return result
 
         return apply
 

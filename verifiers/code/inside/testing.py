@@ -21,6 +21,7 @@ from verifiers.code.inside.peer import PeerLost
 from verifiers.code.inside.programs import Apart, Here
 from verifiers.code.inside.report import BadTests, Enough, Report
 from verifiers.code.inside.runners import describe, place, run_plainly, run_with_pytest
+from verifiers.code.inside.shared_files import share_files
 from verifiers.code.inside.standins import Unsupported
 
 
@@ -39,6 +40,7 @@ def run_tests(descriptor: int) -> None:
 
     if request["seeds_numpy"]:
         importlib.import_module("numpy.random")
+    share_files()
     program = Apart(descriptor, request["entry_point"]) if request["apart"] else Here()
     try:
         _judge(program, request, Report(write))
@@ -69,7 +71,7 @@ def _judge(program: Apart | Here, request: dict[str, Any], report: Report) -> No
         code, text = describe(e, program)
         report.end(code, place(e) + text)
     else:
-        if not program.was_used():
+        if not program.was_used() and report.num_passed == report.num_cases:
             raise BadTests("they never use the program")
         if not report.num_cases and report.num_asserted:
             report.passed()

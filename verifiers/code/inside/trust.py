@@ -8,6 +8,9 @@ compared with what the test expects, and worth nothing where the object is asked
 - An object that a test made by calling a class by its name is what is tested: its methods and its
   arithmetic are asked. Only a capital letter tells a class from a function, since a wrong program can
   name either as it likes.
+- What such arithmetic makes of a plain value is asked for its attributes. That it is a plain value, or
+  gives one by `abs`, `float` and the like, is noted in `consulted`: `abs(x - 4) < 1e-6` says to the
+  program what is expected.
 - Whether two objects are equal, what a returned object's methods make of a test's values, and what is
   stored in an object of a mere helper class can be asked, but is noted in `consulted`.
 """
@@ -22,6 +25,8 @@ class Origin(Enum):
     RETURNED = "returned"
     TESTED = "tested"
     """Made from the class under test."""
+    COMPUTED = "computed"
+    """What the program made of an object and a plain value of the tests, such as `vector * 2`."""
     HELPER = "helper"
     """Made from another class of the program's, which the test names."""
 
@@ -47,9 +52,15 @@ class Trust:
             self.consulted.append(name)
         return True
 
+    def note_plain(self, origin: Origin, name: str) -> None:
+        """An operator without operands gave a plain value."""
+        if origin is Origin.COMPUTED:
+            self.consulted.append(name)
+
     def note_method(self, origin: Origin, name: str, *, has_arguments: bool, result: Any) -> None:
         """A method was called."""
-        if origin is Origin.RETURNED and has_arguments and result is not None:
+        asserts = name.rpartition(".")[2].startswith("assert")
+        if origin is Origin.RETURNED and has_arguments and (asserts or result is not None):
             self.consulted.append(name)
 
     def note_attribute(self, origin: Origin, name: str) -> None:
