@@ -535,4 +535,16 @@ UNDECIDED: Pairs = {
         ("5", "no 5 sino 6"),
         ("5", "не 5"),
     ),
+    "numbers behind a number in other languages": (
+        *(("7", f"7 {word}") for word in ("milhões", "mila", "миллиарда", "тыс.", "مليون", "nửa")),
+        *(
+            ("7", f"7{word}")
+            for word in ("万元", "亿元", "億円", "만원", "백만원", "个半", "倍多", "十")
+        ),
+    ),
+    "products of quantities, which may be the sizes of something": (
+        (r"4 \text{ cm} \times 12 \text{ cm}", "16 cm"),
+        ("16 cm", r"4\text{ cm} \cdot 12\text{ cm}"),
+        ("6", "4 m / 2 m"),
+    ),
 }

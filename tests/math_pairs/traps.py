@@ -146,6 +146,14 @@ NEVER_EQUAL: dict[str, tuple[tuple[str, str], ...]] = {
         ("xy=0", "x=0"),
         ("(-3,3)", "x^2<4"),
     ),
+    "an absolute value differs where its content is negative, be that in few places": (
+        ("x(x+1)", "|x(x+1)|"),
+        ("|x^2-5x+6|", "x^2-5x+6"),
+        ("10x^2-55x+60", "|10x^2-55x+60|"),
+        (r"\frac{a}{a+1}", r"\left|\frac{a}{a+1}\right|"),
+        (r"\frac{2x-7}{5x-7}", r"\left|\frac{2x-7}{5x-7}\right|"),
+        ("x^2-x", r"\sqrt{(x^2-x)^2}"),
+    ),
 }
 """The outcome is anything but PASS."""
 
