@@ -536,7 +536,7 @@ UNDECIDED: Pairs = {
         ("5", "не 5"),
     ),
     "numbers behind a number in other languages": (
-        *(("7", f"7 {word}") for word in ("milhões", "mila", "миллиарда", "тыс.", "مليون", "nửa")),
+        *(("7", f"7 {word}") for word in ("milhões", "миллиарда", "тыс.", "مليون", "nửa")),
         *(
             ("7", f"7{word}")
             for word in ("万元", "亿元", "億円", "만원", "백만원", "个半", "倍多", "十")
