@@ -20,6 +20,7 @@ from pydantic import Field
 
 from verifiers.answers import Extract, extract_answer
 from verifiers.answers.choice_labels import read_label
+from verifiers.answers.decimal_commas import is_decimal_comma, may_be_thousands, with_decimal_point
 from verifiers.formulas.comparison import Context
 from verifiers.formulas.conventions import Conventions
 from verifiers.formulas.decide import Question, decide
@@ -34,6 +35,7 @@ _ONE_SOLUTION = re.compile(
     r"\s*(?:the\s+)?(?:unique\s+|general\s+)?solutions?\b(?!.*solution)(?!.*[^\\a-z]\.\s+\S)",
     re.DOTALL | re.IGNORECASE,
 )
+_SWAPPED = str.maketrans(".,", ",.")
 _OUTCOMES = {Equal.YES: Outcome.PASS, Equal.NO: Outcome.FAIL, Equal.UNKNOWN: Outcome.ABSTAIN}
 
 
@@ -91,7 +93,9 @@ class MathVerifier:
         elif extracted is None:
             outcome, reason = Outcome.ABSTAIN, "the response states no answer"
         else:
-            outcome, reason = await self._judge(prompt, gold_answer(target.value), extracted)
+            outcome, reason = await self._judge_commas(
+                prompt, gold_answer(target.value), extracted, response
+            )
         return Verdict(
             outcome=outcome,
             reason=reason,
@@ -100,6 +104,29 @@ class MathVerifier:
             version=self.version,
             seconds=time.perf_counter() - start,
         )
+
+    async def _judge_commas(
+        self, prompt: str, gold: str, answer: str, response: str
+    ) -> tuple[Outcome, str]:
+        """Compares two answers; a comma in a number may be a decimal one, as in `3,5`."""
+        pointed = with_decimal_point(answer) if "," not in gold else None
+        if pointed is not None:
+            outcome, reason = await self._judge(prompt, gold, pointed)
+            if is_decimal_comma(answer, response):
+                return outcome, reason
+            if outcome is Outcome.PASS:
+                return Outcome.ABSTAIN, "equal if the comma is a decimal one, which nothing shows"
+        outcome, reason = await self._judge(prompt, gold, answer)
+        if (
+            outcome is not Outcome.FAIL
+            or not may_be_thousands(answer)
+            or not is_decimal_comma(answer, response)
+        ):
+            return outcome, reason
+        swapped = answer.translate(_SWAPPED)
+        if (await self._judge(prompt, gold, swapped))[0] is Outcome.PASS:
+            return Outcome.ABSTAIN, "equal if the sign in the number is read as its language does"
+        return outcome, reason
 
     async def _judge(self, prompt: str, gold: str, answer: str) -> tuple[Outcome, str]:
         """Compares two answers of which either may have the label of a choice: `(C) 18`."""

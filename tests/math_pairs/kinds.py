@@ -8,6 +8,7 @@ the answer is neither shown to be right nor to be wrong.
 Pairs = dict[str, tuple[tuple[str, str], ...]]
 
 SAME: Pairs = {
+    "percent, abbreviated": ((r"28\%", "28 pct"), ("0.28", r"28\text{ pct}")),
     "a layout says nothing": (
         ("$g$", "g"),
         (r"$\frac{1}{2} g t^2$", r"\dfrac12gt^{2}"),
@@ -349,6 +350,7 @@ SAME: Pairs = {
 }
 
 OTHER: Pairs = {
+    "percent, abbreviated": ((r"28\%", "29 pct"), ("2.8", "28 pct")),
     "another sign, digit or letter in any layout": (
         ("x", "X"),
         (r"\frac{12}{5}", r"\frac1{25}"),

@@ -85,6 +85,41 @@ _ENDING = re.compile(
     r"|(?<=[A-Z)\]])\s*(?:选项|項|选)[\s.]*$"
 )
 
+_WITH_DECIMAL_COMMAS = (
+    *(
+        "Dutch",
+        "French",
+        "German",
+        "Indonesian",
+        "Italian",
+        "Polish",
+        "Portuguese",
+        "Russian",
+        "Spanish",
+    ),
+    *("Turkish", "Ukrainian", "Vietnamese"),
+)
+_ANNOUNCED_WITH_DECIMAL_COMMAS = re.compile(
+    "|".join(f"(?:{_ANNOUNCED[language]})" for language in _WITH_DECIMAL_COMMAS), re.IGNORECASE
+)
+_WORDS_WITH_DECIMAL_COMMAS = re.compile(
+    r"(?<!\w)(?:der|die|das|und|ist|also|somit|le|les|est|donc|des|une|el|los|las|es|por|una|os|é|são|portanto"
+    r"|il|è|di|quindi|het|een|jest|wynosi|[а-яіїє]{2,})(?!\w)",
+    re.IGNORECASE,
+)
+_ENGLISH = re.compile(r"\b(?:the|is|of|are|we|so)\b", re.IGNORECASE)
+_MOST_TEXT = 4000
+"""Characters at the end of a text by which its language is told."""
+
+
+def has_words_of_decimal_commas(text: str) -> bool:
+    """Whether a text is in a language that writes 3.5 as 3,5."""
+    text = text[-_MOST_TEXT:]
+    if _ENGLISH.search(text):
+        return False
+    words = {word.lower() for word in _WORDS_WITH_DECIMAL_COMMAS.findall(text)}
+    return len(words) > 1 or _ANNOUNCED_WITH_DECIMAL_COMMAS.search(text) is not None
+
 
 def find_announcements(text: str, start: int) -> int | None:
     """Where words of one of the languages may begin, at the earliest; None if none can."""

@@ -20,9 +20,11 @@ _ENGLISH_START = (
 )
 _VALUE = r"(?:[$*\\(\s]*[-\u2212]?\d|\\boxed|[$*]*\s*\\[a-z]+)"
 _WRONG = {
-    "English": r"(?:th(?:is|at)(?:\s+(?:answer|result|value))?|it|which|(?:my|the|this)\s+(?:answer|result))"
+    "English": r"(?:th(?:is|at)(?:\s+(?:answer|result|value))?|it|which"
+    r"|(?:my|the|this)\s+(?:answer|result))"
     r"(?:(?:'s|\s+(?:is|was|seems|looks|appears|must\s+be))(?:\s+(?:to\s+be|probably|clearly|still"
-    r"|obviously|actually|definitely|surely))*\s+(?:wrong|incorrect|mistaken|impossible|an?\s+(?:mistake|error)"
+    r"|obviously|actually|definitely|surely))*"
+    r"\s+(?:wrong|incorrect|mistaken|impossible|an?\s+(?:mistake|error)"
     r"|not\s+(?:right|correct|true))(?!\s+(?:to|that|for|if)\b)"
     r"|(?:\s+(?:cannot|can\s+not)|\s+(?:ca|is|was)n't)\s+(?:be\s+)?(?:right|correct|true))\b"
     r"|(?:wrong|incorrect)(?=\s*[.!)]|$)|I\s+(?:was|am)\s+(?:wrong|mistaken)\b",

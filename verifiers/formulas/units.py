@@ -68,7 +68,7 @@ _DERIVED = {
 }
 NOT_NOUNS = frozenset(
     (
-        "and or not no than less more fewer under least most about percent percentage half "
+        "and or not no than less more fewer under least most about percent pct percentage half "
         "halves third thirds fourth fourths fifth fifths sixth sixths "
         "seventh sevenths eighth eighths ninth ninths tenth tenths hundredth hundredths "
         "thousandth thousandths hundred hundreds thousand thousands million millions billion "
