@@ -21,6 +21,7 @@ from pydantic import Field
 from verifiers.answers import Extract, extract_answer
 from verifiers.answers.choice_labels import read_label
 from verifiers.answers.decimal_commas import is_decimal_comma, may_be_thousands, with_decimal_point
+from verifiers.answers.languages import is_english
 from verifiers.formulas.comparison import Context
 from verifiers.formulas.conventions import Conventions
 from verifiers.formulas.decide import Question, decide
@@ -114,7 +115,7 @@ class MathVerifier:
             outcome, reason = await self._judge(prompt, gold, pointed)
             if is_decimal_comma(answer, response):
                 return outcome, reason
-            if outcome is Outcome.PASS:
+            if outcome is Outcome.PASS and not is_english(response):
                 return Outcome.ABSTAIN, "equal if the comma is a decimal one, which nothing shows"
         outcome, reason = await self._judge(prompt, gold, answer)
         if (

@@ -19,7 +19,6 @@ CERTAIN = (
     ("1234.5", "La réponse est 1 234,5"),
 )
 DOUBTFUL = (
-    ("3.5", "The answer is 3,5."),
     ("3.5", "答案是3,5"),
     ("1000.99", "1000,99"),
     ("1234", "Die Antwort ist 1.234"),
@@ -29,6 +28,7 @@ OTHER = (
     ("3.5", "Die Antwort ist 3,6."),
     ("35", "Die Antwort ist 3,5."),
     ("35", "The answer is 3,5."),
+    ("3.5", "The answer is 3,5."),
     ("3.5", "The answer is 3, 6."),
     ("1.234", "The answer is 1,234."),
     ("1234", "The answer is 1.234."),

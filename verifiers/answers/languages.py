@@ -112,10 +112,15 @@ _MOST_TEXT = 4000
 """Characters at the end of a text by which its language is told."""
 
 
+def is_english(text: str) -> bool:
+    """Whether some of the commonest English words are in the end of a text."""
+    return _ENGLISH.search(text[-_MOST_TEXT:]) is not None
+
+
 def has_words_of_decimal_commas(text: str) -> bool:
     """Whether a text is in a language that writes 3.5 as 3,5."""
     text = text[-_MOST_TEXT:]
-    if _ENGLISH.search(text):
+    if is_english(text):
         return False
     words = {word.lower() for word in _WORDS_WITH_DECIMAL_COMMAS.findall(text)}
     return len(words) > 1 or _ANNOUNCED_WITH_DECIMAL_COMMAS.search(text) is not None
