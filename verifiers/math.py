@@ -20,6 +20,8 @@ from pydantic import Field
 
 from verifiers.answers import Extract, extract_answer
 from verifiers.answers.choice_labels import read_label
+from verifiers.answers.decimal_commas import is_decimal_comma, may_be_thousands, with_decimal_point
+from verifiers.answers.languages import is_english
 from verifiers.formulas.comparison import Context
 from verifiers.formulas.conventions import Conventions
 from verifiers.formulas.decide import Question, decide
@@ -34,6 +36,7 @@ _ONE_SOLUTION = re.compile(
     r"\s*(?:the\s+)?(?:unique\s+|general\s+)?solutions?\b(?!.*solution)(?!.*[^\\a-z]\.\s+\S)",
     re.DOTALL | re.IGNORECASE,
 )
+_SWAPPED = str.maketrans(".,", ",.")
 _OUTCOMES = {Equal.YES: Outcome.PASS, Equal.NO: Outcome.FAIL, Equal.UNKNOWN: Outcome.ABSTAIN}
 
 
@@ -91,7 +94,7 @@ class MathVerifier:
         elif extracted is None:
             outcome, reason = Outcome.ABSTAIN, "the response states no answer"
         else:
-            outcome, reason = await self._judge(prompt, gold_answer(target.value), extracted)
+            outcome, reason = await self._judge(prompt, gold_answer(target.value), extracted, response)
         return Verdict(
             outcome=outcome,
             reason=reason,
@@ -101,23 +104,46 @@ class MathVerifier:
             seconds=time.perf_counter() - start,
         )
 
-    async def _judge(self, prompt: str, gold: str, answer: str) -> tuple[Outcome, str]:
-        """Compares two answers of which either may have the label of a choice: `(C) 18`."""
+    async def _judge(self, prompt: str, gold: str, answer: str, response: str) -> tuple[Outcome, str]:
+        """Compares two answers; a comma in a number may be a decimal one, as in `3,5`."""
+        pointed = with_decimal_point(answer) if "," not in gold else None
+        if pointed is not None:
+            outcome, reason = await self.compare(prompt, gold, pointed)
+            if is_decimal_comma(answer, response):
+                return outcome, reason
+            if outcome is Outcome.PASS and not is_english(response):
+                return Outcome.ABSTAIN, "equal if the comma is a decimal one, which nothing shows"
+        outcome, reason = await self.compare(prompt, gold, answer)
+        if (
+            outcome is not Outcome.FAIL
+            or not may_be_thousands(answer)
+            or not is_decimal_comma(answer, response)
+        ):
+            return outcome, reason
+        swapped = answer.translate(_SWAPPED)
+        if (await self.compare(prompt, gold, swapped))[0] is Outcome.PASS:
+            return Outcome.ABSTAIN, "equal if the sign in the number is read as its language does"
+        return outcome, reason
+
+    async def compare(self, prompt: str, gold: str, answer: str) -> tuple[Outcome, str]:
+        """Whether two answers are equal, and why; the prompt says what was asked for.
+
+        Either may have the label of a choice: `(C) 18`.
+        """
         expected, given = read_label(gold), read_label(answer)
         if not (expected.letter and expected.text) and not (given.letter and given.text):
-            return await self.compare(prompt, gold, answer)
+            return await self._compare_texts(prompt, gold, answer)
         same_letter = expected.letter == given.letter
         if expected.letter and given.letter and not (expected.text and given.text):
             return (
                 (Outcome.PASS, "the same choice") if same_letter else (Outcome.FAIL, "another choice")
             )
-        outcome, reason = await self.compare(prompt, expected.text, given.text)
+        outcome, reason = await self._compare_texts(prompt, expected.text, given.text)
         if expected.letter and given.letter and same_letter != (outcome is Outcome.PASS):
             return Outcome.ABSTAIN, "the letter and the text of the choice say different things"
         return outcome, reason
 
-    async def compare(self, prompt: str, gold: str, answer: str) -> tuple[Outcome, str]:
-        """Whether two answers are equal, and why; the prompt says what was asked for."""
+    async def _compare_texts(self, prompt: str, gold: str, answer: str) -> tuple[Outcome, str]:
         if self._quick and (expected := normal_gold(gold)) is not None:
             number = normal_number(answer)
             if number is not None:

@@ -8,6 +8,12 @@ the answer is neither shown to be right nor to be wrong.
 Pairs = dict[str, tuple[tuple[str, str], ...]]
 
 SAME: Pairs = {
+    "percent, abbreviated": ((r"28\%", "28 pct"), ("0.28", r"28\text{ pct}")),
+    "approximations with a unit": (
+        (r"1/\sqrt3", r"1/\sqrt3 \approx 58\%"),
+        (r"10\sqrt2", r"10\sqrt2 \approx \$14.14"),
+        (r"\frac{5}{3}\text{ m}", r"\frac{5}{3}\text{ m} \approx 166.7\text{ cm}"),
+    ),
     "a layout says nothing": (
         ("$g$", "g"),
         (r"$\frac{1}{2} g t^2$", r"\dfrac12gt^{2}"),
@@ -349,6 +355,8 @@ SAME: Pairs = {
 }
 
 OTHER: Pairs = {
+    "percent, abbreviated": ((r"28\%", "29 pct"), ("2.8", "28 pct")),
+    "a formula with a letter in brackets is no choice": (("D", "(D)+1"), ("C", "(C)=5")),
     "another sign, digit or letter in any layout": (
         ("x", "X"),
         (r"\frac{12}{5}", r"\frac1{25}"),
@@ -492,6 +500,9 @@ UNDECIDED: Pairs = {
     "an approximation whose last digit is wrong": (
         (r"\sin(78.95^\circ) \approx 0.981", r"\sin(78.95^\circ) \approx 0.982"),
         (r"\sqrt2", r"\sqrt2 \approx 1.42"),
+        (r"\sqrt2", r"\sqrt2 \approx \$1.42"),
+        (r"1/\sqrt3", r"1/\sqrt3 \approx 56\%"),
+        (r"\frac{2000}{e^{0.0075}} \approx \$1985.06", r"\frac{2000}{e^{0.0075}} \approx \$1987.06"),
     ),
     "a chain that begins with a multiple": (("10", "2t=3+7=10"),),
     "a sentence that denies": ((r"\frac12", r"\text{The probability is not } \frac12"),),
@@ -534,5 +545,17 @@ UNDECIDED: Pairs = {
     "denials in other languages": (
         ("5", "no 5 sino 6"),
         ("5", "не 5"),
+    ),
+    "numbers behind a number in other languages": (
+        *(("7", f"7 {word}") for word in ("milhões", "миллиарда", "тыс.", "مليون", "nửa")),
+        *(
+            ("7", f"7{word}")
+            for word in ("万元", "亿元", "億円", "만원", "백만원", "个半", "倍多", "十")
+        ),
+    ),
+    "products of quantities, which may be the sizes of something": (
+        (r"4 \text{ cm} \times 12 \text{ cm}", "16 cm"),
+        ("16 cm", r"4\text{ cm} \cdot 12\text{ cm}"),
+        ("6", "4 m / 2 m"),
     ),
 }

@@ -146,6 +146,18 @@ NEVER_EQUAL: dict[str, tuple[tuple[str, str], ...]] = {
         ("xy=0", "x=0"),
         ("(-3,3)", "x^2<4"),
     ),
+    "names are exchanged in a sentence": (
+        ("y=4, x=3", "The values are $x=4, y=3$"),
+        ("z=t, y=4t, x=2-4t", "The solution is $z=t, x=4t, y=2-4t$."),
+    ),
+    "an absolute value differs where its content is negative, be that in few places": (
+        ("x(x+1)", "|x(x+1)|"),
+        ("|x^2-5x+6|", "x^2-5x+6"),
+        ("10x^2-55x+60", "|10x^2-55x+60|"),
+        (r"\frac{a}{a+1}", r"\left|\frac{a}{a+1}\right|"),
+        (r"\frac{2x-7}{5x-7}", r"\left|\frac{2x-7}{5x-7}\right|"),
+        ("x^2-x", r"\sqrt{(x^2-x)^2}"),
+    ),
 }
 """The outcome is anything but PASS."""
 

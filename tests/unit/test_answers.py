@@ -323,3 +323,8 @@ def test_a_number_in_words_ends_with_its_last_word(sentence: str) -> None:
     found = re.search(rf"\b{PATTERN}\b", sentence)
     assert found is not None
     assert found[0] == found[0].strip()
+
+
+def test_names_in_a_sentence_are_kept_with_their_values() -> None:
+    assert extract_answer(r"\boxed{The values are $y=4, x=3$.}") == "$y=4, x=3$"
+    assert extract_answer(r"\boxed{\text{The root is } x=3}") == "x=3"

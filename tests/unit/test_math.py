@@ -75,3 +75,12 @@ async def test_no_gold_answer_means_no_verdict(verifier: MathVerifier) -> None:
 )
 def test_a_gold_answer_may_be_a_solution(gold: str, answer: str) -> None:
     assert gold_answer(gold) == answer
+
+
+async def test_long_lists_of_formulas_take_no_long_time(verifier: MathVerifier) -> None:
+    points = [f"(x_{{{i}}}, {i}y+z)" for i in range(2, 190)]
+    shuffled = points[90:] + points[:90]
+    gold = ", ".join(points)
+    assert (await verifier.compare("", gold, ", ".join(shuffled)))[0] is Outcome.PASS
+    sums = [f"(x_{{{i}}}, z+{i}y)" for i in range(2, 190)]
+    assert (await verifier.compare("", gold, ", ".join(reversed(sums))))[0] is Outcome.ABSTAIN

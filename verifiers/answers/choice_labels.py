@@ -13,7 +13,9 @@ _LABEL = re.compile(
 _STARTS_A_VALUE = re.compile(
     r"-?[\d.$\u20ac]|-?\\(?:[dt]?frac|sqrt|text|mathrm|\$|pi)|[A-Za-z\u00c0-\uffff]{2,}"
 )
-_ANOTHER_LABEL = re.compile(rf"(?<![A-Za-z\\])\(?[A-J]\)?\s*[.:)](?=[\s\\])|{_STYLED}")
+_ANOTHER_LABEL = re.compile(
+    rf"(?<![A-Za-z\\])(?:\(?[A-J]\)?\s*[.:)](?=[\s\\,;$]|$)|(?:or|and|,)\s*\(?[A-J](?![A-Za-z]))|{_STYLED}"
+)
 _LETTER = re.compile(
     r"[$\s]*(?:\\(?:text(?:bf)?|mathrm|mathbf)\s*\{)?\s*[(\[]?\s*([A-J])\s*[)\]]?[.:]?\s*\}?[$.\s]*"
 )

@@ -23,7 +23,8 @@ FUNCTION = (
     r"|pi|tau|phi|theta|alpha|beta|gamma|delta|lambda|mu|sigma|omega|inf|infinity|infty)(?![A-Za-z])"
 )
 _MATHS_NEXT = (
-    rf"\s*+(?:[-+\u2212±]?\s?(?:[\d$\\(\[{{|]|{FUNCTION})|[A-Za-z](?:_\w+)?(?:\s*=|\s*\^|\s*$))"
+    rf"\s*+(?:[-+\u2212±]?\s?(?:[\d$\\(\[{{|]|{FUNCTION})|[A-Za-z](?:_\w+)?"
+    r"(?:\s*[=<>^]|\s*\\(?:equiv|in|[lg]eq?|neq?|approx)(?![a-z])|\s*$))"
 )
 _NO_ABBREVIATION = r"(?<!\bMrs)(?<!\bM[rs])(?<!\bDr)(?<!\bSt)(?<!\bapprox)(?<!\bca)"
 _DOMAIN = (

@@ -13,17 +13,20 @@ _ANNOUNCED = {
     rf"|الجواب(?:\s+(?:الصحيح|النهائي))*(?:\s+هو|{_COLON})",
     "Bengali": rf"উত্তর(?:টি)?(?:\s+(?:হলো|হল)|{_COLON})",
     "Chinese": r"【(?:正确|最终|参考)?答案】:?"
-    r"|(?:答案|(?:正确|最佳)(?:的)?选项)(?:应该|应当|应)?(?:是|为|选择?)(?:选项)?\s*:?"
-    r"|(?:答案|(?:正确|最佳)(?:的)?选项|最终结果)\s*:"
+    r"|(?:答案|(?:正确|最佳)(?:的)?选项)(?:应该|应当|应|就|即)?(?:是|为|等于|选择?)(?:选项)?\s*:?"
+    r"|(?:答案|(?:正确|最佳)(?:的)?选项|最终结果)\s*:|最终结果(?:是|为|等于)"
     r"|(?:故|应|所以|因此|综上|答案)[,\s]*(?:本题|此题|正确答案)?应?选(?:择|项)?(?:是|为)?:?(?=\s*[(【]?\s*[A-Z])"
-    r"|(?:^|(?<=[\s.]))答\s*:",
+    r"|(?:^|(?<=[\s.]))答\s*:(?:(?:一|总)?共有?)?",
     "Dutch": rf"\b(?:juiste\s+|uiteindelijke\s+)?antwoord(?:\s+is|{_COLON})",
     "French": r"\br[ée]ponse(?:\s+(?:finale|correcte|exacte))*"
     rf"(?:\s+(?:est|serait)(?:\s+(?:donc|la|le|l'option|bien))*|{_COLON})"
-    rf"|\boption\s+correcte(?:\s+est|{_COLON})",
+    rf"|\b(?:option\s+correcte|résultat\s+final)(?:\s+est|{_COLON})",
     "German": r"\bantwort(?:option|m[öo]glichkeit)?"
     rf"(?:\s+(?:ist|lautet|w[äa]re)(?:\s+(?:also|daher|somit|damit|demnach|option))*|{_COLON})"
-    rf"|\b(?:richtig|korrekt)\s+(?:ist|w[äa]re)(?:\s+(?:also|daher|somit))?(?:\s+antwort)?",
+    rf"|\b(?:richtig|korrekt)\s+(?:ist|w[äa]re)(?:\s+(?:also|daher|somit))?(?:\s+antwort)?"
+    r"|\b(?:ist|lautet)\s+(?:also\s+|somit\s+)?(?:die|unsere)\s+(?:richtige\s+|endg[üu]ltige\s+)?antwort"
+    r"\s*:?(?=\s*[-$\\\d(*])"
+    rf"|\bendergebnis(?:\s+(?:ist|lautet|betr[äa]gt)|{_COLON})",
     "Hindi": r"(?:उत्तर|जवाब)"
     rf"(?:\s+है|{_COLON}|(?=\s+[(\d$\\A-Z-]))"
     r"|(?:सही|उचित)\s+विकल्प"
@@ -32,18 +35,21 @@ _ANNOUNCED = {
     rf"(?:\s+(?:adalah|ialah)|{_COLON})",
     "Italian": r"\brisposta(?:\s+(?:finale|corretta|esatta|giusta))*"
     rf"(?:\s+(?:è|e'|sarebbe)(?:\s+(?:quindi|dunque|la|l'opzione))*|{_COLON})"
-    rf"|\bopzione\s+corretta(?:\s+è|{_COLON})",
+    rf"|\b(?:opzione\s+corretta|risultato\s+finale)(?:\s+è|{_COLON})",
     "Japanese": rf"(?:答え|答|解答|回答|正解|(?:正しい|適切な)選択肢)(?:は|{_COLON})[,\s]*",
     "Korean": r"(?:정답|답변|해답|(?<![가-힣])답|(?:올바른|맞는)\s*(?:선택지|보기|옵션))"
     rf"(?:은|는|{_COLON})[,\s]*",
     "Polish": rf"\b(?:prawidłowa\s+|poprawna\s+)?odpowied(?:ź|zią)(?:\s+(?:to|jest)|{_COLON})",
     "Portuguese": r"\b(?:resposta|(?:alternativa|opção)(?=\s+(?:correta|certa)))"
     r"(?:\s+(?:final|correta|certa))*"
-    rf"(?:\s+(?:é|será|seria)(?:\s+(?:portanto|a\s+letra|a\s+alternativa|a|o))?|{_COLON})",
+    rf"(?:\s+(?:é|será|seria)(?:\s+(?:portanto|a\s+letra|a\s+alternativa|a|o))?|{_COLON})"
+    rf"|\bresultado\s+final(?:\s+é|{_COLON})",
     "Russian": r"\b(?:ответ(?:ом)?|(?:правильный|верный)\s+вариант(?:\s+ответа)?)"
-    r"(?:\s+(?:равен|является|будет|это)|\s*(?:[:=\u2014\u2013]|-(?=\s)))",
+    r"(?:\s+(?:равен|является|будет|это)|\s*(?:[:=\u2014\u2013]|-(?=\s)))"
+    r"|(?:,|образом|итак)\s+ответ(?=\s+[$\\\d-])",
     "Spanish": r"\b(?:respuesta|(?:opci[óo]n|alternativa)(?=\s+correcta))(?:\s+(?:final|correcta))*"
-    rf"(?:\s+(?:es|ser[íi]a)(?:\s+(?:entonces|la\s+opci[óo]n|la|el))?|{_COLON})",
+    rf"(?:\s+(?:es|ser[íi]a)(?:\s+(?:entonces|la\s+opci[óo]n|la|el))?|{_COLON})"
+    rf"|\bresultado\s+final(?:\s+es|{_COLON})",
     "Swahili": rf"\bjibu(?:\s+(?:sahihi|la\s+mwisho))*(?:\s+ni|{_COLON})",
     "Telugu": rf"(?:సమాధానం|జవాబు){_COLON}",
     "Thai": rf"คำตอบ(?:\s*(?:ที่ถูกต้อง|สุดท้าย))*(?:\s*คือ|{_COLON})",
@@ -61,7 +67,7 @@ _STEMS = (
     *"ESPOSTA lternativa pção yanıt".split(),
     *"твет ТВЕТ ариант espuesta ESPUESTA pción pcion jibu Jibu సమాధానం జవాబు คำตอบ".split(),
     *"Yanıt eçenek ідповідь đáp Đáp".split(),
-    "ption correcte",
+    *("ption correcte", "ndergebnis", "ésultat final", "esultado final", "isultato finale", "最终结果"),
     "ả lời",
 )
 """In every text with an announcement; looking for them is quicker than matching."""
@@ -84,6 +90,46 @@ _ENDING = re.compile(
     r"|\s+(?:है|हैं|होगा|होगी|हुआ|olur|हो\s+जाता\s+है)|\s+dir|[''](?:dır|dir|tir|tır))[\s.]*$"
     r"|(?<=[A-Z)\]])\s*(?:选项|項|选)[\s.]*$"
 )
+
+_WITH_DECIMAL_COMMAS = (
+    *(
+        "Dutch",
+        "French",
+        "German",
+        "Indonesian",
+        "Italian",
+        "Polish",
+        "Portuguese",
+        "Russian",
+        "Spanish",
+    ),
+    *("Turkish", "Ukrainian", "Vietnamese"),
+)
+_ANNOUNCED_WITH_DECIMAL_COMMAS = re.compile(
+    "|".join(f"(?:{_ANNOUNCED[language]})" for language in _WITH_DECIMAL_COMMAS), re.IGNORECASE
+)
+_WORDS_WITH_DECIMAL_COMMAS = re.compile(
+    r"(?<!\w)(?:der|die|das|und|ist|also|somit|le|les|est|donc|des|une|el|los|las|es|por|una|os|é|são|portanto"
+    r"|il|è|di|quindi|het|een|jest|wynosi|[а-яіїє]{2,})(?!\w)",
+    re.IGNORECASE,
+)
+_ENGLISH = re.compile(r"\b(?:the|is|of|are|we|so)\b", re.IGNORECASE)
+_MOST_TEXT = 4000
+"""Characters at the end of a text by which its language is told."""
+
+
+def is_english(text: str) -> bool:
+    """Whether some of the commonest English words are in the end of a text."""
+    return _ENGLISH.search(text[-_MOST_TEXT:]) is not None
+
+
+def has_words_of_decimal_commas(text: str) -> bool:
+    """Whether a text is in a language that writes 3.5 as 3,5."""
+    text = text[-_MOST_TEXT:]
+    if is_english(text):
+        return False
+    words = {word.lower() for word in _WORDS_WITH_DECIMAL_COMMAS.findall(text)}
+    return len(words) > 1 or _ANNOUNCED_WITH_DECIMAL_COMMAS.search(text) is not None
 
 
 def find_announcements(text: str, start: int) -> int | None:

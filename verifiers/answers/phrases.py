@@ -68,7 +68,9 @@ _ABOUT_AN_ANSWER = re.compile(
     r"(?:(?:the|this|that|our|my|your|final|correct|above)\s+)*$"
     r"|\b(?:wrong|incorrect|false|initial|original|previous|earlier|old|naive|alternat(?:iv)?e|another)\s+$"
     r"|\b(?:if|suppose|supposing|assume|assuming|whether|unless|why|how|doubt|thought|(?:might|could)\s+say)\b"
-    r"|n't\s+think\b",
+    r"|n't\s+think\b"
+    r"|\b(?:wrong|incorrect|false|untrue|mistaken|not\s+true|not\s+the\s+case)\s+(?:to\s+\w+\s+)?(?:that\s+)?"
+    r"(?:the\s+|my\s+|our\s+)?(?:final\s+|correct\s+)?$",
     re.IGNORECASE,
 )
 """In the clause before a phrase."""

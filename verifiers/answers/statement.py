@@ -6,7 +6,8 @@ correction wins over an earlier box:
     1. a box (`boxes.py`)
     2. a phrase to the end of its sentence, or a list behind it (`phrases.py`); behind a box only one
        with something that looks like an answer
-    3. behind either, what a word of correction ("wait, it should be") puts in its place
+    3. behind either, what a word of correction ("wait, it should be") puts in its place; an answer that
+       is taken back without another one is none (`taken_back.py`)
     4. without any of these: a response that is nothing but an expression, or a formula that "is the
        answer" (`bare.py`)
     5. only if asked for, and without any of these: the last formula or number
@@ -22,6 +23,7 @@ from verifiers.answers.bare import bare_answer, last_formula, named_at_last
 from verifiers.answers.boxes import last_boxes
 from verifiers.answers.phrases import last_correction, last_line_after_hashes, last_phrase
 from verifiers.answers.surface import plain_text
+from verifiers.answers.taken_back import is_taken_back
 from verifiers.answers.trimming import trimmed
 
 Extract = Literal["stated", "last"]
@@ -64,4 +66,13 @@ def _last_statement(response: str) -> str | None:
         answer = box.content
     else:
         return last_line_after_hashes(response)
-    return last_correction(response, end) or answer
+    if correction := last_correction(response, end):
+        return correction
+    behind = box.end if box and not phrase else _end_of(answer, response, end)
+    return None if behind and is_taken_back(answer, response[behind:]) else answer
+
+
+def _end_of(answer: str, response: str, start: int) -> int | None:
+    """Where an answer ends that was stated from `start` on; None where it was put together of parts."""
+    at = response.find(answer, start)
+    return at + len(answer) if at >= 0 else None

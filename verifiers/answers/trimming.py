@@ -40,6 +40,8 @@ _COPULA = re.compile(
 _CONDITION = re.compile(
     r"\b(?:if|when|unless|whether|not|no|than|between|least|most)\b|n't\b", re.IGNORECASE
 )
+_NAMED_VALUE = r"[A-Za-z](?:_\w)?\s*=[^=$,]{1,60}"
+_NAMED_VALUES = re.compile(rf"\$?\s*{_NAMED_VALUE}(?:,\s*{_NAMED_VALUE})*[$.\s]*")
 _MOST_SENTENCE = 300
 
 
@@ -93,4 +95,5 @@ def _value_of_sentence(text: str) -> str:
     if value.count("}") == value.count("{") + 1:
         # The words were in braces with the value: \text{The volume is 120}
         value = value.removesuffix("}")
-    return value if looks_like_maths(value) and is_bare_value(value) else text
+    is_value = is_bare_value(value) or _NAMED_VALUES.fullmatch(value) is not None
+    return value if looks_like_maths(value) and is_value else text

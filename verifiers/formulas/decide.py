@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from verifiers.formulas.answer_form import fault
 from verifiers.formulas.by_sympy import compare_by_sympy
-from verifiers.formulas.choices import compare_choices, without_labels
+from verifiers.formulas.choices import compare_choices
 from verifiers.formulas.compare import compare
 from verifiers.formulas.comparison import Comparison, Context
 from verifiers.formulas.equality import Equal
@@ -67,11 +67,6 @@ def _decide_by_text(question: Question) -> Comparison | None:
 
 def _decide_by_meaning(question: Question) -> Comparison:
     gold, answer = question.gold, question.answer
-    if question.context.conventions.choices:
-        unlabelled = without_labels(gold, answer)
-        if isinstance(unlabelled, Comparison):
-            return unlabelled
-        gold, answer = unlabelled
     found = _compare(gold, answer, question.context)
     if found.equal is not Equal.YES and (other := other_readings(gold, answer)) is not None:
         again = _compare(*other, question.context)

@@ -169,7 +169,7 @@ def _points_for(one: Formula, other: Formula, names: frozenset[str]) -> Iterable
     if not names:
         return [{}]
     steps = _uses(one, _STEPS) or _uses(other, _STEPS)
-    return points(names, _whole(one) | _whole(other), steps=steps)
+    return points(names, _whole(one) | _whole(other), steps=steps, bends=_bends(one) or _bends(other))
 
 
 def _confirm(one: Formula, other: Formula, same: Iterable[Point], log_base: int | None) -> Equal:
@@ -274,7 +274,18 @@ def _is_negative(formula: Formula) -> bool:
 
 
 _STEPS = frozenset(["floor", "ceil", "sgn"])
+_BENDS = frozenset(["abs", "max", "min"])
 _LOG = frozenset(["log"])
+
+
+def _bends(formula: Formula) -> bool:
+    """Whether |x| is in it, perhaps as the root of a square."""
+    if not isinstance(formula, Apply):
+        return False
+    is_root_of_power = formula.name in ("sqrt", "root") and any(
+        isinstance(argument, Apply) and argument.name == "pow" for argument in formula.args
+    )
+    return formula.name in _BENDS or is_root_of_power or any(map(_bends, formula.args))
 
 
 def _uses(formula: Formula, functions: frozenset[str]) -> bool:

@@ -345,6 +345,8 @@ class Parser(AtomReader):
         quantity = with_unit(formula, self._unit_text())
         if self.next.kind != "number" or not isinstance(quantity, Quantity):
             return quantity
+        if self._tokens[self.position - 1].kind in ("*", "/"):
+            raise Unreadable("a product of quantities: their sizes, or its value?")
         self.add_layer()
         rest = self._with_unit(self.read_power())  # as in `2 hours 30 minutes`
         return joined_quantities(quantity, rest)

@@ -44,6 +44,7 @@ from verifiers.formulas.statements import (
     Named,
     Structure,
 )
+from verifiers.formulas.units import Unit
 
 _MOST_ITEMS = 200
 _ROUGHLY = 0.06
@@ -184,12 +185,18 @@ def _is_far_off(exact: Formula, about: Formula) -> bool:
     if value is None or other is None:
         return False
     error = abs(value - other)
-    places = about.places if isinstance(about, Number) else None
+    number, unit = (about.value, about.unit) if isinstance(about, Quantity) else (about, Unit())
+    places = number.places if isinstance(number, Number) and not unit.half_turns else None
+    if isinstance(number, Number) and unit.percent and places is None:
+        places = 0
     if error > _ROUGHLY * max(abs(value), abs(other)):
         return True
     # Digits may be rounded, or cut off.
     most = _CUT_OFF if abs(other) < abs(value) else _ROUNDED
-    if places is not None and error * 10**places > most:
+    if (
+        places is not None
+        and error * 10**places * unit.factor.denominator > most * unit.factor.numerator
+    ):
         raise Unreadable("an approximation is less exact than it is written")
     return False
 

@@ -311,6 +311,6 @@ _SHORT_WORDS = frozenset(
     (
         "is if of to in at on by the for no not yes all any per day way men man box red one two "
         "six ten its it he she we you has had was are be as up off out cat dog pet egg car bus "
-        "pie cup bag pen old new big how who a an"
+        "pie cup bag pen old new big how who a an pct"
     ).split()
 )

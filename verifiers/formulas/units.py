@@ -68,7 +68,7 @@ _DERIVED = {
 }
 NOT_NOUNS = frozenset(
     (
-        "and or not no than less more fewer under least most about percent percentage half "
+        "and or not no than less more fewer under least most about percent pct percentage half "
         "halves third thirds fourth fourths fifth fifths sixth sixths "
         "seventh sevenths eighth eighths ninth ninths tenth tenths hundredth hundredths "
         "thousandth thousandths hundred hundreds thousand thousands million millions billion "
@@ -80,11 +80,22 @@ NOT_NOUNS = frozenset(
         # Numbers, parts and denials in other languages.
         "nicht nein kein keine keinen pas ni non sino sondern mais mille mil millones millions "
         "milliards millionen milliarden tausend hundert demi medio media halb halbe mezzo "
-        "тысяч тысячи тысяча миллион миллиона миллионов миллиард половина не нет "
-        "万 亿 千 百 十 倍 半 成 折 千万 百万 十万 不 非 만 억 천 배"
+        "milhão milhões bilhão bilhões trilhões mila milione milioni miliardo miliardi "
+        "million milliard milliardi billón billones millón cento cientos centaines milhares "
+        "millier milliers douzaine douzaines docena docenas dúzia dúzias dozzina dozzine dutzend "
+        "billion billionen mio mrd demie meia mezza media moitié mitad metade metà hälfte "
+        "quadrat kubik carré cuadrado quadrado quadrato plus moins menos meno mínus weniger mehr "
+        "тысяч тысячи тысяча миллион миллиона миллионов миллиард миллиарда миллиардов половина не нет "
+        "тыс млн млрд половиной десятков сотен дюжина дюжин "
+        "万 亿 千 百 十 倍 半 成 折 千万 百万 十万 百亿 千亿 万亿 打 不 非 萬 億 兆 千萬 百萬 十萬 割 "
+        "만 억 천 백 조 배 백만 천만 십만 ألف آلاف مئة مائة مليون ملايين مليار نصف ليس "
+        "हज़ार हजार लाख करोड़ bin milyon milyar ribu juta miliar "
+        "nửa rưỡi nghìn ngàn triệu tỷ meio"
     ).split()
 )
 """Words after a number that may change what it says."""
+_MULTIPLIES = re.compile("[万萬亿億兆千百十半成折割倍打억천백배]|만(?!큼)|조(?!각)|.{1,3}半")
+"""Beginnings of words that are written together with what is counted: 7万元 is 70,000 yuan."""
 _POWER_WORDS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
 _POWERS_OF_NOUNS = {2: "square", 3: "cubic"}
 _PART = re.compile(r"(?:[^\W\d_]|[€£¥₹¢])+|\^|-?\d+|[/*·()]")
@@ -192,7 +203,7 @@ def read_unit(text: str) -> Unit | None:
                     return None
             unit = _times(unit, _power(found, sign * power * pending_power))
             pending_power = 1
-        elif part.isalpha() and lower not in NOT_NOUNS:
+        elif part.isalpha() and lower not in NOT_NOUNS and not _MULTIPLIES.match(lower):
             nouns += [_POWERS_OF_NOUNS[pending_power], lower] if pending_power > 1 else [lower]
             pending_power = 1
         else:

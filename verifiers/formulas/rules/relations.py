@@ -138,11 +138,17 @@ def _beside(other: Structure, assignment: Assignment) -> Structure | None:
             return _values(assignment, "(", ")")
         return _values(assignment, "", "") if alike and other.name in _bases(assignment) else None
     if isinstance(other, Items):
-        if other.left == "{" and not alike:
+        if (other.left == "{" and not alike) or not _names_agree(other, assignment):
             return None
         in_order = other.left not in ("", "{") or not alike
         return _values(assignment, "(", ")") if in_order else _values(assignment, "", "")
     return _values(assignment, "", "")
+
+
+def _names_agree(items: Items, assignment: Assignment) -> bool:
+    """Whether no item has another name than the value that it is compared with."""
+    named = zip(map(structure_of, items.items), assignment.parts, strict=False)
+    return all(item.name == part.name for item, part in named if isinstance(item, Named))
 
 
 def _bases(assignment: Assignment) -> set[str]:

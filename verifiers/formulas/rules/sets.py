@@ -21,6 +21,8 @@ from verifiers.formulas.structures import named_value, region_of, structure_of
 
 _MOST_COUNTED = 30
 """Items of a list of which each is compared with each to count them."""
+_MOST_COMPARED = 10_000
+"""Pairs of items of two lists without order, of which each is compared with each: a second or two."""
 _DOTS = Apply("dots", ())
 
 
@@ -141,8 +143,15 @@ def _compare_unordered(
         if not any(map(has_decimals, (*gold, *answer))):
             return no("other items")
     ours, theirs = list(map(structure_of, gold)), list(map(structure_of, answer))
-    one_way = [_found_in(item, theirs, comparer) for item in ours]
-    other_way = [_found_in(item, ours, comparer, swapped=True) for item in theirs]
+    # Items that are read alike on both sides are not compared with each of the others.
+    left = [
+        [item for item in items if item not in others]
+        for items, others in ((ours, theirs), (theirs, ours))
+    ]
+    if len(left[0]) * len(theirs) + len(left[1]) * len(ours) > _MOST_COMPARED:
+        return unknown("too many items that are written in other ways")
+    one_way = [_found_in(item, theirs, comparer) for item in left[0]]
+    other_way = [_found_in(item, ours, comparer, swapped=True) for item in left[1]]
     return all_equal([*one_way, *other_way], "the same items", "other items")
 
 
@@ -150,6 +159,8 @@ def _as_often(gold: Sequence[Formula], answer: Sequence[Formula], comparer: Comp
     """Whether each item of the gold answer is in the answer as often, if all of them are there."""
     if len(gold) != len(answer):
         return False
+    if Counter(gold) == Counter(answer):
+        return True
     values = [[exact_or_none(item) for item in items] for items in (gold, answer)]
     if all(None not in one for one in values):
         return len(set(values[0])) == len(gold) or Counter(values[0]) == Counter(values[1])
@@ -166,13 +177,14 @@ def _count(item: Structure, others: Sequence[Structure], comparer: Comparer) -> 
 def _found_in(
     item: Structure, others: Sequence[Structure], comparer: Comparer, *, swapped: bool = False
 ) -> Equal:
-    found = [
-        (comparer.compare(other, item) if swapped else comparer.compare(item, other)).equal
-        for other in others
-    ]
-    if Equal.YES in found:
-        return Equal.YES
-    return Equal.UNKNOWN if Equal.UNKNOWN in found else Equal.NO
+    best = Equal.NO
+    for other in others:
+        pair = (other, item) if swapped else (item, other)
+        found = comparer.compare(*pair).equal
+        if found is Equal.YES:
+            return found
+        best = Equal.UNKNOWN if found is Equal.UNKNOWN else best
+    return best
 
 
 def compare_matrices(gold: Structure, answer: Structure, comparer: Comparer) -> Comparison:
