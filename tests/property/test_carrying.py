@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verifiers.code.inside.carrying import Carrier
-from verifiers.code.inside.standins import StandIns
+from verifiers.code.inside.standin_registry import StandIns
 
 SCALARS = (
     st.none()

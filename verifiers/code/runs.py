@@ -12,8 +12,8 @@ from sandbox import CHANNEL, Limits, Program, Result, Sandbox, SandboxConfig, St
 
 _PACKAGE = "verifiers.code.inside"
 _INSIDE = (
-    "values", "harness", "trust", "standins", "carrying", "guard", "peer", "shared_files", "serving",
-    "report", "programs", "runners", "testing",
+    "values", "harness", "trust", "standins", "standin_registry", "carrying", "guard", "peer",
+    "shared_files", "serving", "report", "programs", "runners", "testing",
 )  # fmt: skip
 """In an order in which each can import those before it."""
 

@@ -11,7 +11,8 @@ from verifiers.code.inside.carrying import Carrier
 from verifiers.code.inside.guard import is_mock
 from verifiers.code.inside.peer import Peer, PeerLost
 from verifiers.code.inside.serving import load
-from verifiers.code.inside.standins import StandIn, StandInClass, StandIns
+from verifiers.code.inside.standin_registry import StandIns
+from verifiers.code.inside.standins import StandIn, StandInClass
 from verifiers.code.inside.trust import Trust
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from verifiers.code.inside.carrying import Carrier
 from verifiers.code.inside.peer import Peer
 from verifiers.code.inside.shared_files import share_files
-from verifiers.code.inside.standins import StandIns
+from verifiers.code.inside.standin_registry import StandIns
 
 
 def serve(descriptor: int) -> None:
