@@ -336,6 +336,8 @@ class _Zygote:
             os._exit(70)
         try:
             program = json.loads(contents[slice(*request["program"])])
+            # The rest is for others: a companion must not find what its program reads.
+            contents.close()
             if program["command"] is not None:
                 become_command(program["command"])
             run_code(program["code"], program["arguments"])

@@ -58,7 +58,7 @@ class CodeVerifier:
         only work in its own process, or ask its own objects whether they are equal."""
 
     name = "code"
-    version = "1"
+    version = "2"
     uses_sandbox = True
     """It is built with the run's sandbox settings, beside its own options."""
     target_kinds = KINDS
