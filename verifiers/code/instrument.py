@@ -9,6 +9,7 @@ a branch that can raise or calls `fail`.
 """
 
 import ast
+import builtins
 import importlib.util
 import marshal
 import re
@@ -60,8 +61,6 @@ def prepare(tests: str, entry_point: str, preamble: str = "") -> Prepared:
     if not any(_asserts(node) for node in nodes):
         raise BadTests("they assert nothing")
     needs_pytest = _needs_pytest(module, nodes)
-    stored = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    loaded = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
     _check_form(module)
     of_prompt = _nodes_of(preamble)
     _check_libraries([*nodes, *of_prompt])
@@ -75,7 +74,7 @@ def prepare(tests: str, entry_point: str, preamble: str = "") -> Prepared:
         code=marshal.dumps(compile(ast.fix_missing_locations(module), "tests.py", "exec")),
         needs_pytest=needs_pytest,
         one_process=one_process,
-        names=tuple(sorted(n for n in loaded - defined - stored | {root} if not n.startswith("__"))),
+        names=tuple(sorted(_borrowed_names(nodes) | {root})),
         given_literals=tuple(sorted(given_literals)),
         sources=tuple(instrumented.sources),
     )
@@ -123,6 +122,23 @@ def _has_parameters(one: ast.stmt, num_given: int) -> bool:
         return False
     args = one.args
     return len(args.posonlyargs) + len(args.args) - len(args.defaults) > num_given
+
+
+def _borrowed_names(nodes: list[ast.AST]) -> set[str]:
+    """What the tests use and neither they nor Python define."""
+    names = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    for node in nodes:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                names.discard(name)
+            case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
+                names.discard(name)
+            case ast.ExceptHandler(name=str(name)):
+                names.discard(name)
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                names -= {alias.asname or alias.name.split(".")[0] for alias in aliases}
+    # A program that defines `all` or `abs` would change what the tests say.
+    return {name for name in names - vars(builtins).keys() if not name.startswith("__")}
 
 
 def _given_literals(nodes: list[ast.AST]) -> set[str]:

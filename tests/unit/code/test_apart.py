@@ -209,3 +209,38 @@ async def test_a_helper_of_the_prompt_is_not_taken_from_the_program(verifier: Co
     del target["prompt"]
     verdict = await judge(verifier, wrong, "asserts", **target)
     assert (verdict.outcome, verdict.evidence["forgeable"]) == (Outcome.ABSTAIN, True)
+
+
+@pytest.mark.parametrize(
+    ("code", "tests", "outcome"),
+    [
+        # Names of Python's own are Python's, and modules are the real ones.
+        ("def all(x): return True\ndef f(x): return 5", "assert all(f(x) == x for x in [1, 2])", "fail"),
+        ("def int(x): return 0\ndef f(x): return 0", "assert f(2) == int('4')", "fail"),
+        ("import types\nmath = types.ModuleType('math')\nmath.isclose = lambda *a, **k: True\ndef f(x): return 5", "assert math.isclose(f(2), 4)", "fail"),
+        ("class math:\n    fabs = staticmethod(lambda x: 0)\ndef f(x): return 5", "assert math.fabs(f(2) - 4) < 1e-6", "fail"),
+        ("class tools:\n    same = staticmethod(lambda *a: True)\ndef f(x): return 5", "assert tools.same(f(2), 4)", "abstain"),
+        ("import math\ndef f(x): return math.sqrt(x)", "assert math.isclose(f(4), 2)", "pass"),
+        ("import numpy as np\ndef f(x): return np.arange(x)", "assert np.array_equal(f(2), [0, 1])", "pass"),
+        # What a test only has from the program can be chosen by it.
+        ("EPS = 1e9\ndef f(x): return 5", "assert abs(f(2) - 4) < EPS", "abstain"),
+        ("class tools:\n    same = staticmethod(lambda *a: True)\ntools = tools()\ndef f(x): return 5", "assert tools.same(f(2), 4)", "abstain"),
+        # Names that only look like the program's.
+        ("a = b = 5\ne = x = 7\ndef f(x): return x", "def same(a, b):\n    return a == b\nassert same(f(1), 1)\ntry:\n    f(1)\nexcept ValueError as e:\n    pass\nassert [x for x in [f(1)]] == [1]", "pass"),
+        ("import math, re\ndef f(x): return x", "import math\ndef check(candidate):\n    import re\n    assert math.isclose(candidate(1), 1) and re.match('a', 'a')", "pass"),
+    ],
+)  # fmt: skip
+async def test_what_tests_borrow_of_a_program(
+    verifier: CodeVerifier, code: str, tests: str, outcome: str
+) -> None:
+    assert (await asserts(verifier, code, tests)).outcome.value == outcome
+
+
+async def test_the_prompts_imports_and_constants_are_the_prompts(verifier: CodeVerifier) -> None:
+    prompt = "import math\nEPS = 1e-6\n\ndef f(x):\n"
+    target: dict[str, Any] = {"prompt": prompt, "entry_point": "f"}
+    target["tests"] = "assert math.fabs(f(4) - 2) < EPS"
+    wrong = "```python\nclass math:\n    fabs = lambda x: 0\nEPS = 1e9\ndef f(x): return 5\n```"
+    right = "```python\nimport math\ndef f(x): return math.sqrt(x)\n```"
+    assert (await judge(verifier, wrong, "asserts", **target)).outcome is Outcome.FAIL
+    assert (await judge(verifier, right, "asserts", **target)).outcome is Outcome.PASS

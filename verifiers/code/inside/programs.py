@@ -1,6 +1,7 @@
 """The program, as the tests' process sees it: in a process of its own, or in this very one."""
 
 import builtins
+import importlib
 import random
 import signal
 import sys
@@ -15,6 +16,9 @@ from verifiers.code.inside.standin_registry import StandIns
 from verifiers.code.inside.standins import StandIn, StandInClass
 from verifiers.code.inside.trust import Trust
 
+_MODULES = {"np": "numpy", "numpy": "numpy"}
+"""Names by which tests know libraries whose values both processes understand."""
+
 
 class UnderTest(Protocol):
     """What running tests needs of a program."""
@@ -25,8 +29,11 @@ class UnderTest(Protocol):
     def load(self, code: str, names: list[str]) -> tuple[Any, dict[str, Any]]:
         """The module `solution`, and what it has under these names. Raises what the program raises."""
 
-    def borrowed(self, name: str, value: Any) -> Any:
-        """One of its functions, which the tests use as if it were theirs."""
+    def borrowed(self, name: str, value: Any, *, given_literals: bool) -> Any:
+        """What the tests use of it as if it were theirs.
+
+        `given_literals`: they call it, with nothing but literals.
+        """
 
     def find(self, entry_point: str) -> Any:
         """A function, or `Class.method` of an object that takes no arguments."""
@@ -81,8 +88,20 @@ class Apart:
         self._num_to_load += self._peer.num_requests - before
         return found
 
-    def borrowed(self, name: str, value: Any) -> Any:
-        if name == self._entry_point or not isinstance(value, StandIn) or not callable(value):
+    def borrowed(self, name: str, value: Any, *, given_literals: bool) -> Any:
+        if name == self._entry_point:
+            return value
+        is_class, is_function = isinstance(value, type), isinstance(value, StandIn) and callable(value)
+        module = _MODULES.get(name, name)
+        if not is_function and (module in sys.stdlib_module_names or name in _MODULES):
+            # Python's own, or numpy: not what the program may have put in its place.
+            return importlib.import_module(module)
+        if is_class and name[:1].isupper():
+            return value
+        if not is_function:
+            self._trust.consulted.append(name)
+            return value
+        if given_literals:
             return value
         function: Callable[..., Any] = value
 
@@ -126,7 +145,7 @@ class Here:
     def find(self, entry_point: str) -> Any:
         return _find(entry_point)
 
-    def borrowed(self, name: str, value: Any) -> Any:
+    def borrowed(self, name: str, value: Any, *, given_literals: bool) -> Any:
         return value
 
     def was_used(self) -> bool:

@@ -86,7 +86,10 @@ def _fill(module: types.ModuleType, program: Apart | Here, request: dict[str, An
     sys.modules["solution"] = solution
     exec(compile(request["preamble"], "prompt.py", "exec"), vars(module))
     for name, value in names.items():
-        # A helper of the prompt is taken from there: a program's own could say what suits it.
-        if not isinstance(vars(module).get(name), types.FunctionType):
-            tested = name in request["given_literals"]
-            vars(module)[name] = value if tested else program.borrowed(name, value)
+        own = vars(module).get(name)
+        is_own_class = isinstance(own, type) and own.__module__ == "__main__"
+        # What the prompt has is taken from there: a program's own could say what suits it. A class that
+        # it defines is the program's, which makes objects of it.
+        if name not in vars(module) or (is_own_class and isinstance(value, type)):
+            literals = name in request["given_literals"]
+            vars(module)[name] = program.borrowed(name, value, given_literals=literals)
