@@ -210,11 +210,32 @@ def _one_process(nodes: list[ast.AST]) -> str:
             return f"the tests use `{node.attr}`, which sees those of its own process"
         elif isinstance(node, ast.arg) and node.arg in ("caplog", "recwarn"):
             return f"the tests use `{node.arg}`, which sees those of its own process"
+        elif (looked := _of_objects(node)) is not None:
+            return f"the tests use `{looked}`, which takes objects apart"
         elif isinstance(node, ast.Attribute) and ast.unparse(node) in _OF_THE_PROCESS:
             return f"the tests use `{ast.unparse(node)}`, which each process has of its own"
     return ""
 
 
+def _of_objects(node: ast.AST) -> str | None:
+    """A function of Python's that takes objects apart, which a stand-in is not made for."""
+    if isinstance(node, ast.ImportFrom):
+        found = [f"{node.module}.{alias.name}" for alias in node.names]
+    elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        found = [f"{node.value.id}.{node.attr}"]
+    else:
+        return None
+    return next((name for name in found if name in _OF_OBJECTS), None)
+
+
+_OF_OBJECTS = frozenset(
+    [f"inspect.{name}" for name in (
+        "getfullargspec getmembers getsource getsourcelines isabstract isclass isfunction ismethod "
+        "signature"
+    ).split()]
+    + [f"dataclasses.{name}" for name in "asdict astuple fields is_dataclass replace".split()]
+    + ["pickle.dumps", "pickle.loads"]
+)  # fmt: skip
 _OF_THREADS = frozenset({"threading", "concurrent", "multiprocessing"})
 _OF_WARNINGS_AND_LOGS = frozenset(
     "assertLogs assertNoLogs assertWarns assertWarnsRegex catch_warnings deprecated_call warns".split()

@@ -97,6 +97,7 @@ class Small(Stack):
         ("def f(): print('a', 1); return input('? ')", "import io, contextlib\nfrom unittest.mock import patch\nout = io.StringIO()\nwith patch('builtins.input', return_value='7'), contextlib.redirect_stdout(out):\n    assert f() == '7'\nassert out.getvalue() == 'a 1\\n'"),
         ("import sys\ndef f(): return sys.stdin.read().split()", "import io\nfrom unittest.mock import patch\nwith patch('sys.stdin', io.StringIO('1 2')):\n    r = f()\nassert r == ['1', '2']"),
         ("def f(): print('x')", "import pytest\ndef test_f(capsys):\n    f()\n    assert capsys.readouterr().out == 'x\\n'"),
+        ("def f(n): return 0 if n == 0 else 1 + f(n - 1)", "import sys\nsys.setrecursionlimit(10_000)\nassert f(5_000) == 5_000"),
         # The module itself.
         ("LIMIT = 3\ndef g(): return 1\ndef f(): return g() + LIMIT", "import solution\nfrom unittest.mock import patch\nassert solution.f() == 4\nwith patch('solution.g', return_value=5):\n    r = solution.f()\nassert r == 8 and solution.LIMIT == 3"),
         ("LIMIT = 3\ndef f(): return LIMIT", "import solution\ndef test_f(monkeypatch):\n    monkeypatch.setattr(solution, 'LIMIT', 9)\n    assert solution.f() == 9\ndef test_g():\n    assert solution.f() == 3"),
@@ -225,6 +226,9 @@ async def test_a_helper_of_the_prompt_is_not_taken_from_the_program(verifier: Co
         # What a test only has from the program can be chosen by it.
         ("EPS = 1e9\ndef f(x): return 5", "assert abs(f(2) - 4) < EPS", "abstain"),
         ("class tools:\n    same = staticmethod(lambda *a: True)\ntools = tools()\ndef f(x): return 5", "assert tools.same(f(2), 4)", "abstain"),
+        # What takes an object apart does not work on a stand-in.
+        ("def f(x, y=2): return x", "import inspect\nassert list(inspect.signature(f).parameters) == ['x', 'y']", "abstain"),
+        ("from dataclasses import *\n@dataclass\nclass P:\n    x: int\ndef f(x): return P(x)", "from dataclasses import asdict\nassert asdict(f(1)) == {'x': 1}", "abstain"),
         # Names that only look like the program's.
         ("a = b = 5\ne = x = 7\ndef f(x): return x", "def same(a, b):\n    return a == b\nassert same(f(1), 1)\ntry:\n    f(1)\nexcept ValueError as e:\n    pass\nassert [x for x in [f(1)]] == [1]", "pass"),
         ("import math, re\ndef f(x): return x", "import math\ndef check(candidate):\n    import re\n    assert math.isclose(candidate(1), 1) and re.match('a', 'a')", "pass"),

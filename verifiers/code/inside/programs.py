@@ -68,9 +68,10 @@ class Apart:
         self._is_reached_by_requests = True
         self._peer.on_stored = self._note_stored
         # Tests seed this process's generators, and mean the program's too.
-        random.seed = self._seeding("random", random.seed)
+        random.seed = self._both(random.seed, "seed", "random")
+        sys.setrecursionlimit = self._both(sys.setrecursionlimit, "recursion")
         if (numpy := sys.modules.get("numpy")) is not None:
-            numpy.random.seed = self._seeding("numpy.random", numpy.random.seed)
+            numpy.random.seed = self._both(numpy.random.seed, "seed", "numpy.random")
 
     def load(self, code: str, names: list[str]) -> tuple[Any, dict[str, Any]]:
         solution, found = self._peer.request("load", code, tuple(names))
@@ -125,10 +126,12 @@ class Apart:
             # Tests that ask the mock for it ask the program.
             self._trust.consulted.append(f"{type(value).__name__}, stored in a mock")
 
-    def _seeding(self, module: str, seed: Callable[..., Any]) -> Callable[..., None]:
-        def both(*state: Any) -> None:
-            seed(*state)
-            self._peer.request("seed", module, *state)
+    def _both(self, function: Callable[..., Any], operation: str, *first: str) -> Callable[..., None]:
+        """The function, which is done in the other process too."""
+
+        def both(*arguments: Any) -> None:
+            function(*arguments)
+            self._peer.request(operation, *first, *arguments)
 
         return both
 

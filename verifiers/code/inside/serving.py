@@ -28,6 +28,7 @@ def serve(descriptor: int) -> None:
         "load": load,
         "run": asyncio.run,
         "seed": _seed,
+        "recursion": sys.setrecursionlimit,
     }
     peer = Peer(descriptor, Carrier(1, standins), operations, trusts=True)
     standins.request = peer.request
