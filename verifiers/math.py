@@ -131,7 +131,9 @@ class MathVerifier:
         Either may have the label of a choice: `(C) 18`.
         """
         expected, given = read_label(gold), read_label(answer)
-        if not (expected.letter and expected.text) and not (given.letter and given.text):
+        labelled = any(one.letter and one.text for one in (expected, given))
+        is_lone_letter = expected.letter is not None and not expected.text
+        if not labelled or (is_lone_letter and not self._conventions.choices):
             return await self._compare_texts(prompt, gold, answer)
         same_letter = expected.letter == given.letter
         if expected.letter and given.letter and not (expected.text and given.text):

@@ -116,8 +116,6 @@ REPEATED: tuple[Asked, ...] = (
 """The answer is in the question, up to notation and order."""
 
 NOT_WORKED_OUT: tuple[Asked, ...] = (
-    (r"What is $3\cdot4$?", "12", r"\frac{24}{2}"),
-    ("Find x if 2x = 24.", "12", "24/2"),
     ("Find the sum of the squares of 1, 2 and 3.", "14", "1^2+2^2+3^2"),
     ("What is the sum of 2^3 and 3^2?", "17", "3^2+2^3"),
     (r"Evaluate $\sin(\pi/6)$", "1/2", r"\sin 30^\circ"),
@@ -205,6 +203,8 @@ OTHER_FORM: tuple[Asked, ...] = (
 ANSWERS: tuple[Asked, ...] = (
     ("How many lists are there?", str(2**100 - 1), "2^{100}-1"),
     ("Find the probability.", "5/6", "10/12"),
+    (r"What is $3\cdot4$?", "12", r"\frac{24}{2}"),
+    ("How many apples are left?", "43", "86/2"),
     ("Which is larger, 3/4 or 2/3?", "3/4", r"\frac34"),
     ("Which is larger, 3/4 or 2/3?", "3/4", "3/4"),
     ("What is the smallest of 5, 7, 9?", "5", "5"),

@@ -19,14 +19,11 @@ from typing import Any
 
 from verifiers.formulas.as_written import (
     is_closed,
-    is_fraction,
     parts_of,
     read_as_written,
-    without_sign,
 )
 from verifiers.formulas.asked_forms import missing_form
 from verifiers.formulas.equality import real_value
-from verifiers.formulas.exact_values import exact_or_none
 from verifiers.formulas.form_measures import is_scientific
 from verifiers.formulas.nodes import (
     Apply,
@@ -155,16 +152,9 @@ def _is_no_value(answer: Formula, golds: list[Formula], prompt: str) -> bool:
         return True
     if not all(map(_is_number, golds)) or _WANTS_VALUE.search(prompt) is None:
         return False
-    if (is_value(answer) and not _is_whole_quotient(answer)) or is_scientific(answer):
+    if is_value(answer) or is_scientific(answer):
         return False
     return not any(map(_is_decimal, golds)) or any(_is_value_of(answer, gold) for gold in golds)
-
-
-def _is_whole_quotient(formula: Formula) -> bool:
-    """Whether it is a division of whole numbers that comes out even, such as `24/2`."""
-    formula = without_sign(formula.value if isinstance(formula, Quantity) else formula)
-    value = exact_or_none(formula)
-    return is_fraction(formula) and value is not None and value.denominator == 1 and abs(value) != 1
 
 
 def _is_number(formula: Formula) -> bool:
