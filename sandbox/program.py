@@ -29,8 +29,20 @@ class _Writer(io.TextIOWrapper):
     mode = "w"
 
 
+def allow_depth() -> None:
+    """Sets what every child inherits: deep recursion, and integers of any length as text.
+
+    The stack of the main thread counts as memory, and judges of programming contests set no limit of
+    digits: the limit of time says the same and more.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        _, hard = resource.getrlimit(resource.RLIMIT_STACK)
+        soft = _STACK_BYTES if hard < 0 else min(hard, _STACK_BYTES)
+        resource.setrlimit(resource.RLIMIT_STACK, (soft, hard))
+    sys.set_int_max_str_digits(0)
+
+
 def become_command(command: list[str]) -> NoReturn:
-    _allow_deep_stack()
     try:
         os.execvpe(command[0], command, dict(os.environ))
     except (OSError, ValueError) as e:
@@ -41,9 +53,6 @@ def become_command(command: list[str]) -> NoReturn:
 def run_code(code: str, arguments: list[str]) -> NoReturn:
     """What `python program.py` does, from compiling to the last flush."""
     exit_code = 1
-    _allow_deep_stack()
-    # As judges of programming contests do: there is a limit of time, which says the same and more.
-    sys.set_int_max_str_digits(0)
     try:
         stdin = _Reader(open(0, "rb", closefd=False), encoding="utf-8")
         stdout = _Writer(open(1, "wb", closefd=False), encoding="utf-8")
@@ -65,15 +74,6 @@ def run_code(code: str, arguments: list[str]) -> NoReturn:
         _report()
     exit_code = _finish() or exit_code
     os._exit(exit_code)
-
-
-def _allow_deep_stack() -> None:
-    """Lets recursion go as deep as memory allows: the stack of the main thread counts as memory."""
-    with contextlib.suppress(OSError, ValueError):
-        _, hard = resource.getrlimit(resource.RLIMIT_STACK)
-        resource.setrlimit(
-            resource.RLIMIT_STACK, (_STACK_BYTES if hard < 0 else min(hard, _STACK_BYTES), hard)
-        )
 
 
 def _exit_code(code: object) -> int:

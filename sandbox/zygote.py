@@ -31,7 +31,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from sandbox import lock
-from sandbox.program import OUT_OF_MEMORY, become_command, run_code
+from sandbox.program import OUT_OF_MEMORY, allow_depth, become_command, run_code
 from sandbox.watch import PRIVATE, Watch
 
 _LOCKED = 3
@@ -57,6 +57,7 @@ def main(connection: socket.socket) -> None:
     # When memory is short, a program goes before anything else of this machine's.
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")
+    allow_depth()
     gc.collect()
     gc.freeze()
     zygote = _Zygote(connection, settings)
@@ -318,8 +319,9 @@ class _Zygote:
         `descriptors` are its standard streams, where it says that it is locked, and its channel.
         """
         try:
+            own = [d for d in descriptors if d is not None]
             # First away from the numbers that they will have: one can be another's goal.
-            own = [fcntl.fcntl(d, fcntl.F_DUPFD, 16) for d in descriptors if d is not None]
+            own = [d if d >= len(own) else fcntl.fcntl(d, fcntl.F_DUPFD, 16) for d in own]
             for number, descriptor in enumerate(own):
                 os.dup2(descriptor, number)
             os.set_inheritable(_LOCKED, False)
