@@ -1,6 +1,7 @@
 """What a sandbox is at just now, for tests that need a program to be running."""
 
 import contextlib
+from typing import Any
 
 import psutil
 
@@ -34,3 +35,11 @@ def asleep(sandbox: Sandbox) -> list[psutil.Process]:
             if process.num_threads() > 1:
                 found.append(process)
     return found
+
+
+def call_f(code: str | None) -> Any:
+    """What the program's `f` makes of 2, in this process: for programs of our own."""
+    assert code is not None
+    namespace: dict[str, Any] = {}
+    exec(compile(code, "program.py", "exec"), namespace)
+    return namespace["f"](2)

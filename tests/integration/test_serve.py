@@ -7,6 +7,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -157,17 +158,43 @@ async def until_waiting(session: aiohttp.ClientSession, address: str, rows: int)
             waiting = (await health.json())["rows_waiting"]
 
 
-async def test_sigterm_lets_a_request_under_way_finish() -> None:
-    target = {"kind": "stdin_stdout", "cases": [{"input": "", "output": "1"}]}
-    row = {"response": "```python\nimport time\ntime.sleep(2)\nprint(1)\n```", "target": target}
-    with served("--use", "code") as (address, process):
+async def test_sigterm_lets_a_request_under_way_finish(tmp_path: Path) -> None:
+    (tmp_path / "waits.py").write_text(WAITS)
+    go_on = tmp_path / "go_on"
+    options = {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}", "GO_ON": str(go_on)}
+    row = {"response": "", "target": {"kind": "any"}}
+    with served("--use", "waits:Waits", **options) as (address, process):
         async with aiohttp.ClientSession() as session:
             asked = asyncio.create_task(post(session, address, {"rows": [row]}))
             await until_waiting(session, address, 1)
             process.send_signal(signal.SIGTERM)
+            # It takes no further clients once it has begun to end.
+            await until(lambda: not is_listening(address) or None)
+            go_on.touch()
             status, content = await asked
     assert (status, content["verdicts"][0]["outcome"]) == (200, "pass")
     assert process.wait() == 0
+
+
+WAITS = """
+import asyncio, os
+from pydantic import BaseModel
+from verifiers import Outcome, Verdict
+class Waits:
+    class Config(BaseModel): pass
+    name, version = "waits", "1"
+    def __init__(self, config): pass
+    async def verify(self, prompt, response, target):
+        while not os.path.exists(os.environ["GO_ON"]):
+            await asyncio.sleep(0.02)
+        return Verdict(outcome=Outcome.PASS, reason="", verifier="waits", version="1", seconds=0.0)
+"""
+
+
+def is_listening(address: str) -> bool:
+    host, port = address.removeprefix("http://").split(":")
+    with socket.socket() as client:
+        return client.connect_ex((host, int(port))) == 0
 
 
 async def test_a_token_is_asked_for_where_one_is_set() -> None:

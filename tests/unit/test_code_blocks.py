@@ -3,18 +3,10 @@
 import pytest
 
 from tests.patience import processor_time
+from tests.programs import call_f
 from verifiers.code.extraction import extract_code
 
 PROMPT = 'import math\n\ndef helper(x):\n    return x\n\ndef f(x: int) -> int:\n    """Twice x."""\n'
-
-
-def run(code: str | None) -> int:
-    assert code is not None
-    namespace: dict[str, object] = {}
-    exec(code, namespace)
-    result = namespace["f"](2)  # type: ignore[operator]
-    assert isinstance(result, int)
-    return result
 
 
 @pytest.mark.parametrize(
@@ -49,7 +41,7 @@ def run(code: str | None) -> int:
     ],
 )
 def test_the_program_is_found(response: str) -> None:
-    assert run(extract_code(response, prompt=PROMPT, entry_point="f")) == 4
+    assert call_f(extract_code(response, prompt=PROMPT, entry_point="f")) == 4
 
 
 def test_without_an_entry_point_it_is_the_last_block() -> None:
@@ -86,7 +78,7 @@ def test_a_program_may_speak_of_thinking() -> None:
 
 def test_a_comparison_defines_nothing() -> None:
     blocks = "```python\ndef f(x):\n    return 2 * x\n```\n```python\nf == f\n```"
-    assert run(extract_code(blocks, entry_point="f")) == 4
+    assert call_f(extract_code(blocks, entry_point="f")) == 4
 
 
 def test_line_ends_of_any_sort() -> None:

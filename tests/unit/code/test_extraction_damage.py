@@ -3,20 +3,12 @@
 import pytest
 
 from tests.patience import processor_time
+from tests.programs import call_f
 from verifiers.code.extraction import extract_code
 
 PROMPT = 'import math\n\n\ndef f(x: int) -> int:\n    """Twice x."""\n'
 BODY = "    return 2 * x\n"
 WHOLE = f"def f(x):\n{BODY}"
-
-
-def run(code: str | None) -> int:
-    assert code is not None
-    namespace: dict[str, object] = {}
-    exec(compile(code, "program.py", "exec"), namespace)
-    result = namespace["f"](2)  # type: ignore[operator]
-    assert isinstance(result, int)
-    return result
 
 
 @pytest.mark.parametrize("code", [BODY, WHOLE, "return 2 * x\n", "    y = 2\n    return y * x"])
@@ -40,9 +32,9 @@ def run(code: str | None) -> int:
 )
 def test_only_the_closing_fence_is_there(code: str, behind: str) -> None:
     response = code.rstrip("\n") + behind
-    assert run(extract_code(response, prompt=PROMPT, entry_point="f")) == 4, response
+    assert call_f(extract_code(response, prompt=PROMPT, entry_point="f")) == 4, response
     if code == WHOLE:
-        assert run(extract_code(response, entry_point="f")) == 4
+        assert call_f(extract_code(response, entry_point="f")) == 4
 
 
 @pytest.mark.parametrize("behind", ["\n```", "\n```\nIt reads a number.", "\n```\nOutput\n```\n4\n```"])
@@ -55,7 +47,7 @@ def test_only_the_closing_fence_of_a_program_is_there(behind: str) -> None:
 def test_the_prompt_has_begun_the_opening_fence(tag: str) -> None:
     for code in (WHOLE, BODY):
         response = f"{tag}\n{code}```\nDone."
-        assert run(extract_code(response, prompt=PROMPT, entry_point="f")) == 4
+        assert call_f(extract_code(response, prompt=PROMPT, entry_point="f")) == 4
     assert extract_code(f"{tag}\nprint(input())\n```") == "print(input())\n"
     cpp = "#include <cstdio>\nint main() {}\n"
     assert extract_code(f"cpp\n{cpp}```", language="cpp") == cpp
@@ -94,7 +86,7 @@ def test_broken_code_before_a_closing_fence_stays_code() -> None:
 )
 def test_a_body_is_joined_to_any_prompt(prompt: str, body: str) -> None:
     for response in (body, f"```python\n{body}\n```", f"{body}\n```\nDone."):
-        assert run(extract_code(response, prompt=prompt, entry_point="f")) == 4, response
+        assert call_f(extract_code(response, prompt=prompt, entry_point="f")) == 4, response
 
 
 @pytest.mark.parametrize(
@@ -112,7 +104,7 @@ def test_a_body_is_joined_to_any_prompt(prompt: str, body: str) -> None:
 def test_a_demo_is_not_the_solution(demo: str) -> None:
     for solution in (WHOLE, BODY):
         response = f"Solution:\n```python\n{solution}```\nHow to use it:\n{demo}\nThat is all."
-        assert run(extract_code(response, prompt=PROMPT, entry_point="f")) == 4
+        assert call_f(extract_code(response, prompt=PROMPT, entry_point="f")) == 4
 
 
 @pytest.mark.parametrize("before", ["", "Here it is:\n\n", "Sure.\n"])
@@ -122,10 +114,10 @@ def test_a_demo_is_not_the_solution(demo: str) -> None:
 )
 def test_a_program_without_fences_may_be_followed_by_a_block(before: str, behind: str) -> None:
     response = f"{before}{WHOLE}\n{behind}"
-    assert run(extract_code(response, entry_point="f")) == 4
-    assert run(extract_code(response, prompt=PROMPT, entry_point="f")) == 4
+    assert call_f(extract_code(response, entry_point="f")) == 4
+    assert call_f(extract_code(response, prompt=PROMPT, entry_point="f")) == 4
     better = f"{before}def f(x):\n    return x\n\nNo:\n```python\n{WHOLE}```"
-    assert run(extract_code(better, entry_point="f")) == 4
+    assert call_f(extract_code(better, entry_point="f")) == 4
     program = extract_code(f"{before}{PROGRAM}\n{behind.replace('f(1)', '5')}")
     assert program is not None
     assert program.strip() == PROGRAM.strip()
@@ -167,9 +159,9 @@ def test_fences_in_a_string_belong_to_the_code(quotes: str, inner: str) -> None:
     code = f"def f(x):\n    {quotes}Doubles.\n\n    {indented}\n    {quotes}\n    return 2 * x\n"
     body = code.removeprefix("def f(x):\n")
     for response in (code, f"```python\n{code}```", f"So:\n```\n{code}```\nand\n```python\nf(1)\n```"):
-        assert run(extract_code(response, entry_point="f")) == 4, response
+        assert call_f(extract_code(response, entry_point="f")) == 4, response
     for response in (body, f"```python\n{body}```\nDone", body + "```"):
-        assert run(extract_code(response, prompt="def f(x):\n", entry_point="f")) == 4, response
+        assert call_f(extract_code(response, prompt="def f(x):\n", entry_point="f")) == 4, response
 
 
 def test_a_string_that_never_ends_does_not_swallow_the_next_block() -> None:
@@ -193,8 +185,8 @@ def test_a_string_that_never_ends_does_not_swallow_the_next_block() -> None:
     ],
 )
 def test_tags_around_code(response: str) -> None:
-    assert run(extract_code(response, entry_point="f")) == 4
-    assert run(extract_code(response, prompt=PROMPT, entry_point="f")) == 4
+    assert call_f(extract_code(response, entry_point="f")) == 4
+    assert call_f(extract_code(response, prompt=PROMPT, entry_point="f")) == 4
 
 
 @pytest.mark.parametrize(
@@ -217,18 +209,18 @@ def test_tags_around_code(response: str) -> None:
     ],
 )
 def test_prose_around_code(response: str) -> None:
-    assert run(extract_code(response, entry_point="f")) == 4
+    assert call_f(extract_code(response, entry_point="f")) == 4
 
 
 @pytest.mark.parametrize("odd", ["\u2028", "\u00a0", "\x0c", "\x1c", "\x85", "\x0b", "\u2003"])
 def test_characters_that_only_some_take_for_white_space_stay(odd: str) -> None:
     body = f"    s = '{odd}'\n    return 2 * len(s) * x\n"
-    assert run(extract_code(body, prompt=PROMPT, entry_point="f")) == 4
+    assert call_f(extract_code(body, prompt=PROMPT, entry_point="f")) == 4
     dedented = f"s = 'a{odd}b'\nreturn len(s) + 1"
     for response in (dedented, f"```python\n{dedented}\n```"):
-        assert run(extract_code(response, prompt=PROMPT, entry_point="f")) == 4
+        assert call_f(extract_code(response, prompt=PROMPT, entry_point="f")) == 4
     lined = f'text = """a{odd}\n  {odd}\nb"""\nreturn len(text) - 4'
-    assert run(extract_code(f"```\n{lined}\n```", prompt=PROMPT, entry_point="f")) == 4
+    assert call_f(extract_code(f"```\n{lined}\n```", prompt=PROMPT, entry_point="f")) == 4
 
 
 def test_what_python_warns_of_is_code() -> None:

@@ -2,19 +2,13 @@
 
 import pytest
 
+from tests.programs import call_f
 from verifiers.code.extraction import extract_code
 from verifiers.code.pieces import with_pieces
 
 
 def blocks(*bodies: str) -> str:
     return "\n".join(f"Then:\n```python\n{body}\n```" for body in bodies)
-
-
-def run(code: str | None) -> object:
-    assert code is not None
-    namespace: dict[str, object] = {}
-    exec(compile(code, "program.py", "exec"), namespace)
-    return namespace["f"](2)  # type: ignore[operator]
 
 
 FUNCTION = "def f(x):\n    return math.floor(helper(x))"
@@ -48,7 +42,7 @@ FUNCTION = "def f(x):\n    return math.floor(helper(x))"
     ],
 )  # fmt: skip
 def test_what_the_function_needs_is_found(parts: tuple[str, ...]) -> None:
-    assert run(extract_code(blocks(*parts), entry_point="f")) == 4
+    assert call_f(extract_code(blocks(*parts), entry_point="f")) == 4
 
 
 def test_a_program_in_pieces() -> None:
