@@ -78,6 +78,7 @@ async def _judge_in_order(
             try:
                 judged[pair[0]] = await judge_case(pair[1])
             except BaseException:
+                # Also a cancellation: no further case is begun.
                 broken = True
                 raise
 
