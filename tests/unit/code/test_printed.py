@@ -70,7 +70,7 @@ async def test_an_endless_loop_does_not_cost_a_limit_for_every_case(
 
 
 async def test_the_same_failure_is_reported_every_time(verifier: CodeVerifier) -> None:
-    # The later case fails at once, the earlier one after a while; two sandboxed programs share no event.
+    # The later case fails at once, the earlier one after a while: two programs share no event.
     code = "import time\nn = int(input())\nif n == 2: time.sleep(0.3)\nprint(n if n < 2 else -n)"
     for _ in range(3):
         verdict = await printed(verifier, code, *CASES)
