@@ -1,13 +1,15 @@
-"""`make bench`: measures everything, prints the table and writes it to benchmarks/README.md."""
+"""`make bench`: measures everything, prints it and writes benchmarks/README.md (`page.py`)."""
 
 import sys
+import time
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 from benchmarks.cache import against_no_cache
 from benchmarks.languages import compilations_and_runs
 from benchmarks.measure import Measured, machine, table
+from benchmarks.page import Part, write_page
 from benchmarks.rewards import reward_models
 from benchmarks.sandbox import against_other_ways
 from benchmarks.scoring import steps_per_second
@@ -38,46 +40,47 @@ _SECTIONS: dict[str, Callable[[], tuple[list[Measured], str]]] = {
     "serving": against_in_process,
 }
 """Those with several rows, and a section of the page for the rest."""
-_NAMES = [*_BENCHMARKS, *_SECTIONS]
-_TEXT = """# Benchmarks
-`make bench` measures these and writes this page; `python -m benchmarks NAME ...` measures only some
-({names}) and prints them. What is compared runs in turn on the same machine in the same hour.
-Figures are medians with their range.
-
-{machine}, {date}.
-
-{table}
-
-{sections}
-"""
+NAMES = [*_BENCHMARKS, *_SECTIONS]
 
 
 def main(names: list[str]) -> None:
-    """Measures the named benchmarks, or all, which also writes the page."""
-    unknown = [name for name in names if name not in _NAMES]
+    """Measures the named parts, or all, and renews each on the page as soon as it is done.
+
+    A part that breaks is told with its traceback, and the others go on.
+    """
+    unknown = [name for name in names if name not in NAMES]
     if unknown:
-        sys.exit(f"benchmarks: expected some of {', '.join(_NAMES)}, got {unknown[0]}")
-    rows, sections = [], []
-    for name in names or _NAMES:
+        sys.exit(f"benchmarks: expected some of {', '.join(NAMES)}, got {unknown[0]}")
+    broken, missed = [], []
+    for name in names or NAMES:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
-        if name in _BENCHMARKS:
-            rows.append(_BENCHMARKS[name]())
-        else:
-            measured, section = _SECTIONS[name]()
-            rows += measured
-            sections.append(section)
-    print(table(rows), *sections, sep="\n\n")
-    if not names:
-        page = _TEXT.format(
-            names=", ".join(_NAMES),
-            machine=machine(),
-            date=datetime.now(UTC).date(),
-            table=table(rows),
-            sections="\n\n".join(sections),
-        )
-        (Path(__file__).parent / "README.md").write_text(page)
-    if not all(row.met for row in rows):
-        sys.exit("benchmarks: a goal was missed")
+        try:
+            part = _measure(name)
+        except Exception:  # noqa: BLE001 - an hour of other parts does not end with one
+            traceback.print_exc()
+            broken.append(name)
+            continue
+        print(table(part.rows), part.section, sep="\n\n", flush=True)
+        part.save()
+        write_page(NAMES)
+        missed += [row.what for row in part.rows if not row.met]
+    if broken:
+        sys.exit(f"benchmarks: broke off: {', '.join(broken)}")
+    if missed:
+        sys.exit(f"benchmarks: goals missed: {'; '.join(missed)}")
+
+
+def _measure(name: str) -> Part:
+    began = time.perf_counter()
+    rows, section = ([_BENCHMARKS[name]()], "") if name in _BENCHMARKS else _SECTIONS[name]()
+    return Part(
+        name=name,
+        rows=rows,
+        section=section,
+        machine=machine(),
+        date=datetime.now(UTC).date().isoformat(),
+        seconds=time.perf_counter() - began,
+    )
 
 
 if __name__ == "__main__":
