@@ -22,6 +22,8 @@ from verifiers.plugins import Kind, Part
 REWARD_MODELS = {
     "prm": "reward_models.serving.model:Prm",
     "orm": "reward_models.serving.model:Orm",
+    "critic": "pipeline.critic.critics:Critic",
+    "self_critic": "pipeline.critic.critics:SelfCritic",
     "simulated": "pipeline.engines.simulated_prm:SimulatedPrm",
 }
 """What `use` can name in a section of `reward_models`."""

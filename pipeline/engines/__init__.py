@@ -194,3 +194,12 @@ class MessageMatcher(Protocol):
         None where the model has no chat template.
         """
         ...
+
+
+@runtime_checkable
+class Instructable(Protocol):
+    """What an engine can do besides whose model follows instructions; no engine has to."""
+
+    def encode_instruction(self, text: str) -> Prompt:
+        """The text as the user's turn, without the run's system prompt and template."""
+        ...

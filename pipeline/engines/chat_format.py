@@ -45,13 +45,19 @@ class ChatFormat:
 
     def encode(self, problem: Problem) -> Prompt:
         """The problem's prompt."""
-        user = self._format.render(problem)
+        return self._encode(self._format.render(problem), self._format.system)
+
+    def instruct(self, text: str) -> Prompt:
+        """The text as the user's turn, without the run's system prompt and template."""
+        return self._encode(text, None)
+
+    def _encode(self, user: str, system: str | None) -> Prompt:
         if not self._has_template:
-            text = f"{self._format.system}\n\n{user}" if self._format.system else user
+            text = f"{system}\n\n{user}" if system else user
             # Without a template the tokenizer itself adds the special tokens that the model expects.
             ids = self._tokenizer.encode(text)
             return Prompt(token_ids=tuple(ids), text=text, chat=Chat.plain(text))
-        messages = self._turns(user)
+        messages = _turns(user, system)
         text = self._render(messages, open_answer=True)
         chat = Chat(messages=tuple(messages), opening=self.opening)
         return Prompt(token_ids=tuple(self._ids(text)), text=text, chat=chat)
@@ -88,10 +94,6 @@ class ChatFormat:
         )
         return MessageMatch.OTHER_TOKENS if is_same else MessageMatch.OTHER_TEXT
 
-    def _turns(self, user: str) -> list[Message]:
-        system = [Message(role="system", content=self._format.system)] if self._format.system else []
-        return [*system, Message(role="user", content=user)]
-
     def _render(self, messages: Sequence[Message], *, open_answer: bool = False) -> str:
         """The turns as text; raises one of _TEMPLATE_ERRORS."""
         turns = [{"role": message.role, "content": message.content} for message in messages]
@@ -112,7 +114,7 @@ class ChatFormat:
         where = f"engine.model={model}: expected a chat template that takes"
         instead = "put its text into prompt.template instead"
         try:
-            prompt = self._render(self._turns(_QUESTION), open_answer=True)
+            prompt = self._render(_turns(_QUESTION, self._format.system), open_answer=True)
         except _TEMPLATE_ERRORS as e:
             if self._takes_question_alone():
                 raise EngineStartError(
@@ -139,7 +141,7 @@ class ChatFormat:
         has behind that is opened for the model to go on from. Where the template puts tags of its own
         around nothing (`<think></think>`), the head ends before them.
         """
-        asked = [*self._turns(_QUESTION), Message(role="assistant", content=_ANSWER)]
+        asked = [*_turns(_QUESTION, self._format.system), Message(role="assistant", content=_ANSWER)]
         try:
             last = self._render(asked)
             middle = self._render([*asked, Message(role="user", content=_NEXT)])
@@ -183,6 +185,11 @@ def _num_shared(one: str, other: str) -> int:
     pairs = enumerate(zip(one, other, strict=False))
     differing = (index for index, (a, b) in pairs if a != b)
     return next(differing, min(len(one), len(other)))
+
+
+def _turns(user: str, system: str | None) -> list[Message]:
+    before = [Message(role="system", content=system)] if system else []
+    return [*before, Message(role="user", content=user)]
 
 
 def _line(error: BaseException) -> str:

@@ -190,6 +190,10 @@ class VllmEngine:
         """The problem's prompt through the model's chat template, if it has one."""
         return self._chat_format.encode(problem)
 
+    def encode_instruction(self, text: str) -> Prompt:
+        """The text as the user's turn of a chat, without the run's system prompt and template."""
+        return self._chat_format.instruct(text)
+
     def match_messages(
         self,
         chat: Chat,

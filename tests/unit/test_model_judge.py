@@ -5,7 +5,7 @@ import json
 import pickle
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,73 +15,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from tests.chat_server import Handler, Server, completion, serving
 from tests.patience import LONG_BEFORE_SECONDS, LONG_SECONDS, until
 from verifiers import Outcome, Target, Verdict
 from verifiers.model_judge import ModelJudgeVerifier, compose, read_reply
 
 KEY = "sk-very-secret-1234567890"
 GOLD = Target(kind="math", value="42")
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class Server:
-    """Speaks OpenAI's protocol; `answer` makes the reply of the message and the verdict's code."""
-
-    def __init__(self) -> None:
-        self.answer: Callable[[str, str], Any] = lambda message, code: f"VERDICT-{code}: PASS"
-        self.handler: Handler = self.complete
-        self.requests: list[dict[str, Any]] = []
-        self.keys: list[str] = []
-        self.num_open = self.most_open = 0
-        self.url = ""
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.requests.append(await request.json())
-        self.keys.append(request.headers.get("Authorization", ""))
-        self.num_open += 1
-        self.most_open = max(self.most_open, self.num_open)
-        try:
-            return await self.handler(request)
-        finally:
-            self.num_open -= 1
-
-    async def complete(self, _: web.Request) -> web.StreamResponse:
-        message = self.requests[-1]["messages"][0]["content"]
-        codes = re.findall(r"^VERDICT-([0-9a-f]{12}): PASS$", message, re.MULTILINE)
-        answer = self.answer(message, codes[-1])
-        return web.json_response(completion(answer) if isinstance(answer, str) else answer)
-
-
-def completion(text: Any, finish: str = "stop", **message: Any) -> dict[str, Any]:
-    return {
-        "id": "1",
-        "object": "chat.completion",
-        "created": 0,
-        "model": "judge",
-        "choices": [
-            {
-                "index": 0,
-                "finish_reason": finish,
-                "message": {"role": "assistant", "content": text, **message},
-            }
-        ],
-        "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
-    }
 
 
 @pytest_asyncio.fixture
 async def server() -> AsyncIterator[Server]:
-    server = Server()
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", server.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    server.url = f"http://{host}:{port}/v1"
-    yield server
-    await runner.cleanup()
+    async with serving() as server:
+        yield server
 
 
 async def judge(
