@@ -2,7 +2,7 @@
 
 A step's score is the share of opinions that hold it and all steps before it to be right. Replies that
 are no opinion are left out; without any the response stays unscored. A generative process reward model:
-Zhang et al. (GenPRM, 2025, arXiv:2504.00891), Khalifa et al. (ThinkPRM, 2025, arXiv:2504.16828).
+Zhao et al. (GenPRM, 2025, arXiv:2504.00891), Khalifa et al. (ThinkPRM, 2025, arXiv:2504.16828).
 """
 
 import asyncio
