@@ -134,13 +134,8 @@ class RunConfig(BaseModel):
             self._check_scores_steps(f"strategy.use={use}")
         if getattr(cls, "needs_pauses", False):
             self._check_pauses(f"strategy.use={use}")
-        if getattr(self.strategy.options, "needs_logprobs", False) and not getattr(
-            self.engine.options, "gives_logprobs", True
-        ):
-            raise ValueError(
-                f"strategy.use={use}: expected an engine that gives log-probabilities, by which it "
-                f"goes, got engine.use={self.engine.use}; vllm gives them with engine.logprobs=true"
-            )
+        if getattr(self.strategy.options, "needs_logprobs", False):
+            self._check_logprobs(f"strategy.use={use}")
         return self
 
     @model_validator(mode="after")
@@ -177,6 +172,14 @@ class RunConfig(BaseModel):
                 f"time, got {breaks[0]!r}"
             )
 
+    def _check_logprobs(self, who: str) -> None:
+        """Raises ValueError for an engine that does not tell how probable its tokens were."""
+        if not getattr(self.engine.options, "gives_logprobs", True):
+            raise ValueError(
+                f"{who}: expected an engine that gives log-probabilities, by which it goes, got "
+                f"engine.use={self.engine.use}; vllm gives them with engine.logprobs=true"
+            )
+
     def _check_scores_steps(self, who: str) -> None:
         """Raises ValueError without a process reward model."""
         if all(scores_outcomes(part) for part in self.reward_models):
@@ -190,6 +193,8 @@ class RunConfig(BaseModel):
     def _check_reward_models(self) -> "RunConfig":
         """That those which look into an engine have that engine."""
         for index, part in enumerate(self.reward_models):
+            if getattr(part.cls, "needs_logprobs", False):
+                self._check_logprobs(f"reward_models.{index}.use={part.use}")
             wanted = getattr(part.cls, "reads_engine", None)
             if wanted is not None and not issubclass(self.engine.cls, wanted):
                 raise ValueError(

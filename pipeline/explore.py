@@ -33,10 +33,10 @@ from pipeline.engines.stepwise import Paused, generate_steps
 from pipeline.majority import Majority, withdraw_votes
 from pipeline.prune import Pruner
 from pipeline.records import Problem, Trace, trajectories
-from pipeline.scoring import Heard, Scored
+from pipeline.scoring import Heard, Scored, steps_of
 from pipeline.search import Expansion, Strategy
 from pipeline.seeds import derive_seed
-from pipeline.tree import ROOT, Finish, Node, Rollout, Step, Tree
+from pipeline.tree import Finish, Rollout, Tree
 from reward_models import Steps
 from verifiers import Target, Verdict
 
@@ -218,7 +218,7 @@ class Explorer:
         if self.scorer is None:
             return Scored(values=[[None] * len(rollout.steps) for rollout in rollouts])
         before = tree.path(expansion.parent)[1:]
-        batch = [_steps(tree, problem, [*before, *rollout.steps]) for rollout in rollouts]
+        batch = [steps_of(problem.prompt, tree, [*before, *r.steps]) for r in rollouts]
         scored = await self.scorer.score(batch)
         return replace(scored, values=[values[len(before) :] for values in scored.values])
 
@@ -227,7 +227,7 @@ class Explorer:
         if self.outcome_scorer is None:
             return None
         complete = [leaf for leaf in tree.leaves() if tree.nodes[leaf].finish is Finish.STOP]
-        batch = [_steps(tree, problem, tree.path(leaf)[1:]) for leaf in complete]
+        batch = [steps_of(problem.prompt, tree, tree.path(leaf)[1:]) for leaf in complete]
         scored = await self.outcome_scorer.score(batch) if batch else Scored(values=[])
         heard.add(scored)
         known = {leaf: values[-1] for leaf, values in zip(complete, scored.values, strict=True)}
@@ -262,16 +262,6 @@ class Explorer:
         if finish is not Finish.STOP:
             return None
         return await self.judge.verify(problem.prompt, response, problem.target)
-
-
-def _steps(tree: Tree, problem: Problem, steps: Sequence[Node | Step]) -> Steps:
-    """A response of the tree's problem, or the beginning of one, for a reward model."""
-    return Steps(
-        prompt=problem.prompt,
-        prompt_token_ids=tree.nodes[ROOT].token_ids,
-        texts=tuple(step.text for step in steps),
-        token_ids=tuple(step.token_ids for step in steps),
-    )
 
 
 def _is_explored(tree: Tree, node_id: int) -> bool:

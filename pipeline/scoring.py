@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from pipeline.errors import named
 from pipeline.own_code import OwnThread
+from pipeline.tree import ROOT, Node, Step, Tree
 from reward_models import RewardModel, Score, Steps
 from verifiers.mistakes import shown
 from verifiers.plugins import Kind, Part
@@ -22,6 +23,7 @@ from verifiers.plugins import Kind, Part
 REWARD_MODELS = {
     "prm": "reward_models.serving.model:Prm",
     "orm": "reward_models.serving.model:Orm",
+    "confidence": "reward_models.confidence:Confidence",
     "critic": "pipeline.critic.critics:Critic",
     "self_critic": "pipeline.critic.critics:SelfCritic",
     "simulated": "pipeline.engines.simulated_prm:SimulatedPrm",
@@ -33,6 +35,17 @@ def check_part(part: Part) -> None:
     """Raises ValueError for a class that is no reward model."""
     if not callable(getattr(part.cls, "score", None)):
         raise ValueError(f"expected {part.use!r} to have a method `score(self, batch)`")
+
+
+def steps_of(prompt: str, tree: Tree, steps: Sequence[Node | Step]) -> Steps:
+    """The tree's response of these steps, or its beginning, as a reward model is asked about it."""
+    return Steps(
+        prompt=prompt,
+        prompt_token_ids=tree.nodes[ROOT].token_ids,
+        texts=tuple(step.text for step in steps),
+        token_ids=tuple(step.token_ids for step in steps),
+        logprobs=tuple(step.logprob for step in steps),
+    )
 
 
 def scores_outcomes(part: Part) -> bool:

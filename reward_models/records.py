@@ -22,6 +22,9 @@ class Steps:
     """One for each step; joined they are the response so far."""
     token_ids: tuple[tuple[int, ...], ...]
     """The very ids that were sampled, of each step."""
+    logprobs: tuple[float | None, ...] = ()
+    """Of each step the sum of its tokens' log-probabilities when they were sampled; None where unknown,
+    and nothing at all for text that nobody sampled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

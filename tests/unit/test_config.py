@@ -166,7 +166,7 @@ def test_the_order_of_overrides_does_not_matter(path: Path) -> None:
         ),
         (
             ["reward_models=[{use: simulate}]"],
-            "reward_models.0.use: expected one of orm, prm, simulated",
+            "reward_models.0.use: expected one of confidence, critic, orm, prm, self_critic, simulated",
         ),
         (
             ["reward_models=[{use: simulated, noise: 2}]"],
