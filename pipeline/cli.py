@@ -20,6 +20,7 @@ from pipeline.errors import RunFailure, UserMistake
 from pipeline.signals import treat_as_interrupt
 
 if TYPE_CHECKING:
+    from pipeline.evaluation.samples import Against
     from pipeline.verify_file import Columns
     from reward_models.aggregate import Aggregate
     from reward_models.training.records import Kind
@@ -398,6 +399,18 @@ _train_command(
     help="How a process reward model's scores of steps become one of the response.",
 )
 @click.option(
+    "--against",
+    type=click.Choice(["right", "soft", "hard"]),
+    help="The label that scores of steps are compared with; what the model has learnt, if known.",
+)
+@click.option(
+    "--threshold",
+    default=0.5,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Score under which a step is taken to be wrong.",
+)
+@click.option(
     "--output", type=click.Path(path_type=Path), help="A folder for the figures; OUT/eval if not given."
 )
 def evaluate(
@@ -409,6 +422,8 @@ def evaluate(
     ns: str | None,
     seed: int,
     aggregate: "Aggregate",
+    against: "Against | None",
+    threshold: float,
     output: Path | None,
 ) -> None:
     """Evaluate the run in folder OUT: accuracy of answers chosen from N samples.
@@ -424,7 +439,15 @@ def evaluate(
     from pipeline.progress import counter
 
     asked = read_asked(
-        methods, prm=prm, orm=orm, ns=ns, seed=seed, aggregate=aggregate, options=options
+        methods,
+        prm=prm,
+        orm=orm,
+        ns=ns,
+        seed=seed,
+        aggregate=aggregate,
+        against=against,
+        threshold=threshold,
+        options=options,
     )
     with counter("problems read") as advance:
         found = evaluate_run(out, output or out / "eval", asked, advance)

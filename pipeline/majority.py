@@ -38,7 +38,8 @@ class Majority:
     def __init__(self, config: Config) -> None:
         self.config = config
         shared = config.model_dump(include=set(Consensus.Config.model_fields))
-        self._consensus = Consensus(Consensus.Config(**shared))
+        self.consensus = Consensus(Consensus.Config(**shared))
+        """Puts equal answers together."""
 
     async def vote(self, problem: Problem, tree: Tree) -> None:
         """Puts the vote's verdicts into the tree, if the problem is one to be voted on."""
@@ -50,14 +51,14 @@ class Majority:
             of_node = sampling_weights(tree)
             weights = [of_node[leaf] for leaf in voters]
         responses = [tree.response(leaf) for leaf in voters]
-        verdicts = await self._consensus.verify_all(problem.prompt, responses, weights)
+        verdicts = await self.consensus.verify_all(problem.prompt, responses, weights)
         for leaf, verdict in zip(voters, verdicts, strict=True):
             tree.withdraw(leaf)
             tree.judge(leaf, verdict)
 
     async def close(self) -> None:
         """Ends the checking processes, if any answers needed them; calling it twice is fine."""
-        await self._consensus.close()
+        await self.consensus.close()
 
 
 def needs_vote(problem: Problem, tree: Tree) -> bool:

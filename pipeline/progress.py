@@ -138,7 +138,7 @@ def counter(what: str) -> Iterator[Callable[[], None]]:
 def figures(snapshot: "Snapshot") -> dict[str, str]:
     """What is shown, by name."""
     counts = snapshot.counts
-    trials = counts["verdict.pass"] + counts["verdict.fail"]
+    num_right, num_known = counts["right"], counts["right"] + counts["not_right"]
     total = "" if snapshot.total is None else f"/{snapshot.total}"
     speed, eta = snapshot.tokens_per_second, snapshot.eta_seconds
     return {
@@ -146,7 +146,7 @@ def figures(snapshot: "Snapshot") -> dict[str, str]:
         "rollouts": f"{snapshot.num_rollouts}",
         "tokens": f"{snapshot.num_tokens}",
         "tokens/s": "-" if speed is None else f"{speed:.0f}",
-        "pass rate": "-" if not trials else f"{counts['verdict.pass'] / trials:.1%}",
+        "pass rate": "-" if not num_known else f"{num_right / num_known:.1%}",
         "kept": f"{counts['kept']}",
         "errors": f"{counts['problems_failed'] + counts['verdict.error']}",
         "restarts": f"{counts['restarts']}",

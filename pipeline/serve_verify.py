@@ -326,6 +326,7 @@ def _written(row: _Row, verdict: Verdict) -> dict[str, Any]:
         "reward": REWARDS.get(verdict.outcome),
         "reason": verdict.reason,
         "extracted": verdict.extracted,
+        "no_answer": verdict.no_answer,
         "evidence": dict(verdict.evidence),
         "verifier": f"{verdict.verifier}/{verdict.version}",
     }

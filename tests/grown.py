@@ -63,6 +63,7 @@ def _verdict(outcome: Outcome, steps: list[str]) -> Verdict:
         outcome=outcome,
         reason="a reason",
         extracted=steps[-1].strip() or None,
+        no_answer=outcome is Outcome.ABSTAIN and not steps[-1].strip(),
         evidence={"steps": steps, "nested": {"b": 1.5, "a": None}},
         verifier="test",
         version="1",

@@ -159,6 +159,12 @@ def check_verdict(verdict: object) -> Verdict:
     for field, text in texts.items():
         if not isinstance(text, str):
             raise BadVerdict(f"expected the verdict's {field} to be text, got {type(text).__name__}")
+    if not isinstance(verdict.no_answer, bool):
+        raise BadVerdict(f"expected the verdict's no_answer to be a bool, got {verdict.no_answer!r}")
+    if verdict.no_answer and verdict.outcome is not Outcome.ABSTAIN:
+        raise BadVerdict(
+            f"expected no_answer of an abstention alone, got it of {verdict.outcome.value}"
+        )
     if not isinstance(verdict.seconds, int | float):
         raise BadVerdict(f"expected the verdict's seconds to be a number, got {verdict.seconds!r}")
     evidence = _check_evidence(verdict.evidence)

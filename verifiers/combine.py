@@ -7,7 +7,9 @@ Outcomes combine as in three-valued logic, with two ways of not knowing, of whic
     first_decisive  the first part, in order, that says PASS or FAIL; an ERROR ends it with ERROR
 
 So a part that broke or abstained is never counted as a no or as a yes: it can only keep a result from
-being known. The evidence has every verdict that was given; the version has those of all parts.
+being known. An abstention says `no_answer` where that settles the matter: for `all_of` if any part says
+so, for the others if every part does that takes the target's kind and has not failed the response. The
+evidence has every verdict that was given; the version has those of all parts.
 """
 
 import asyncio
@@ -60,6 +62,7 @@ class _Combined:
             outcome=outcome,
             reason=f"{said.verifier}: {said.reason}",
             extracted=next((v.extracted for v in (said, *verdicts) if v.extracted is not None), None),
+            no_answer=outcome is Outcome.ABSTAIN and self._no_answer(verdicts, target.kind),
             evidence={"parts": list(map(_as_evidence, verdicts))},
             verifier=self.name,
             version=self.version,
@@ -82,12 +85,23 @@ class _Combined:
         """The result, and the place of the part whose reason it has."""
         raise NotImplementedError
 
+    def _no_answer(self, verdicts: Sequence[Verdict], kind: str) -> bool:
+        """Whether a response that all of this is not known of gives no answer."""
+        return all(
+            verdict.no_answer
+            for part, verdict in zip(self._parts, verdicts, strict=True)
+            if verdict.outcome is Outcome.ABSTAIN and part.refusal(kind) is None
+        )
+
 
 class AllOf(_Combined):
     """PASS if every part passes; the parts are asked at the same time."""
 
     name = "all_of"
     rules = "1"
+
+    def _no_answer(self, verdicts: Sequence[Verdict], kind: str) -> bool:
+        return any(verdict.no_answer for verdict in verdicts)
 
     def _combine(self, outcomes: Sequence[Outcome]) -> tuple[int, Outcome]:
         return _first_of(outcomes, (Outcome.FAIL, Outcome.ERROR, Outcome.ABSTAIN, Outcome.PASS))
@@ -141,8 +155,12 @@ class _Reader:
         self.border = Border(verifier)
         self._verifier = verifier
 
+    def refusal(self, kind: str) -> str | None:
+        """Why the part does not take targets of this kind; None if it does."""
+        return refusal(self._verifier, kind)
+
     async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
-        if problem := refusal(self._verifier, target.kind):
+        if problem := self.refusal(target.kind):
             return Verdict(
                 outcome=Outcome.ABSTAIN,
                 reason=problem,

@@ -150,6 +150,7 @@ class Consensus:
             outcome=outcome,
             reason=reason,
             extracted=answer,
+            no_answer=outcome is Outcome.ABSTAIN and answer is None,
             evidence=evidence,
             verifier=self.name,
             version=self.version,

@@ -36,6 +36,7 @@ class ExactVerifier:
             outcome=outcome,
             reason=reason,
             extracted=extracted,
+            no_answer=outcome is Outcome.ABSTAIN and extracted is None,
             verifier=self.name,
             version=self.version,
         )

@@ -92,6 +92,7 @@ class FormalVerifier:
             reason=judged.reason,
             # Half a character, which a response may hold, goes into no dataset.
             extracted=proof if proof is None else proof.encode(errors="replace").decode(),
+            no_answer=judged.outcome is Outcome.ABSTAIN and proof is None,
             evidence=evidence,
             verifier=self.name,
             version=self.version,

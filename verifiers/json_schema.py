@@ -95,6 +95,7 @@ class JsonSchemaVerifier:
             outcome=outcome,
             reason=reason,
             extracted=extracted,
+            no_answer=outcome is Outcome.ABSTAIN and extracted is None,
             evidence=evidence,
             verifier=self.name,
             version=self.version,

@@ -99,6 +99,7 @@ class MathVerifier:
             outcome=outcome,
             reason=reason,
             extracted=extracted,
+            no_answer=outcome is Outcome.ABSTAIN and extracted is None,
             verifier=self.name,
             version=self.version,
             seconds=time.perf_counter() - start,

@@ -83,6 +83,7 @@ class ModelJudgeVerifier:
         return Verdict(
             outcome=outcome,
             reason=reason,
+            no_answer=outcome is Outcome.ABSTAIN and not response.strip(),
             evidence=evidence,
             verifier=self.name,
             version=self.version,

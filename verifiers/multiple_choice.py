@@ -124,6 +124,7 @@ class MultipleChoiceVerifier:
             outcome=outcome,
             reason=reason,
             extracted=" or ".join(sorted(letters)) or None,
+            no_answer=outcome is Outcome.ABSTAIN and not letters,
             verifier=self.name,
             version=self.version,
         )

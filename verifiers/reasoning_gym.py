@@ -101,6 +101,7 @@ class ReasoningGymVerifier:
             outcome=outcome,
             reason=reason,
             extracted=answer,
+            no_answer=outcome is Outcome.ABSTAIN and answer is None,
             evidence={} if value is None else evidence | {"threshold": self.config.threshold},
             verifier=self.name,
             version=self.version,

@@ -79,6 +79,9 @@ class Verdict:
     """Why, in a short phrase for a reader of the dataset."""
     extracted: str | None = None
     """The answer that was read from the response; None when none was found."""
+    no_answer: bool = False
+    """Of an ABSTAIN: the response gives no answer. That is not right, as published accuracies count it;
+    of a response with any other abstention it is unknown whether it is right."""
     evidence: Mapping[str, object] = field(default_factory=dict)
     """What the outcome rests on, as JSON."""
     verifier: str

@@ -86,6 +86,7 @@ class RegexVerifier:
             outcome=outcome,
             reason=reason,
             extracted=text if self.config.where == "answer" else None,
+            no_answer=outcome is Outcome.ABSTAIN and text is None,
             evidence={"pattern": pattern[:_EVIDENCE_CHARACTERS]} if pattern else {},
             verifier=self.name,
             version=self.version,

@@ -168,6 +168,11 @@ class VerifierContract:
                     f"expected abstain or error for {response!r:.200} without a target, "
                     f"got {_told(verdict)}"
                 )
+            if verdict.no_answer:
+                pytest.fail(
+                    f"expected {response!r:.200} to give an answer, since it is judged with a target, "
+                    "got no_answer=True"
+                )
 
     def test_the_same_question_has_the_same_answer(
         self, examiner: Examiner, options: Mapping[str, Any]
@@ -244,5 +249,5 @@ def _told(verdict: Verdict) -> str:
     return f"{verdict.outcome.value} ({verdict.reason})"
 
 
-def _said(verdict: Verdict) -> tuple[Outcome, str, str | None]:
-    return verdict.outcome, verdict.reason, verdict.extracted
+def _said(verdict: Verdict) -> tuple[Outcome, str, str | None, bool]:
+    return verdict.outcome, verdict.reason, verdict.extracted, verdict.no_answer

@@ -11,14 +11,17 @@ from typing import Any
 
 from benchmarks.measure import spread
 from benchmarks.search.solvers import Solver, search
+from pipeline.config import KINDS
+from pipeline.evaluation.design import Design
+from pipeline.outcomes import sample_outcome
 from pipeline.records import Trace
 from pipeline.search.budget import BudgetConfig
-from pipeline.tree import ROOT
+from pipeline.tree import Tree
 from reward_models.evaluation.choosing import pass_at_k
 
 CAPTION = """Distinct verified traces for a million sampled tokens, on the same problems under each
-strategy, and the share of problems with at least one. pass@k: of the whole rollouts, by the unbiased
-estimator."""
+strategy, and the share of problems with at least one. pass@k: of the whole rollouts that the strategy
+samples whatever comes back, by the estimator of Chen et al. (2021)."""
 _SECTIONS: Sequence[Mapping[str, Any]] = (
     {"use": "best_of_n", "n": 16},
     {"use": "branching", "rollouts": 4},
@@ -36,17 +39,18 @@ class Yield:
     num_solved: int
     """Problems with a trace that is kept."""
     whole: Sequence[tuple[int, int]]
-    """For each problem: whole rollouts, and those that passed."""
+    """For each problem: of the whole rollouts that are sampled whatever comes back those whose outcome
+    is known, and those that are right."""
 
     @classmethod
-    def of(cls, traces: Sequence[Trace]) -> "Yield":
+    def of(cls, traces: Sequence[Trace], design: Design) -> "Yield":
         """Counts what a search has found."""
         return cls(
             num_kept=sum(len(trace.kept) for trace in traces),
             num_tokens=sum(trace.tree.num_tokens for trace in traces),
             num_problems=len(traces),
             num_solved=sum(bool(trace.kept) for trace in traces),
-            whole=[_whole(trace) for trace in traces],
+            whole=[_whole(trace.tree, design) for trace in traces],
         )
 
     @property
@@ -70,7 +74,7 @@ async def measure_yields(
         for seed in seeds:
             problems = solver.problems(seed, num_problems)
             traces = await search(solver, section, BudgetConfig(), problems, seed)
-            found.setdefault(section["use"], []).append(Yield.of(traces))
+            found.setdefault(section["use"], []).append(Yield.of(traces, _design(section, solver)))
     return found
 
 
@@ -98,7 +102,14 @@ def _coverage(seeds: Sequence[Yield], k: int) -> str:
     return spread(found, 3) if found else "-"
 
 
-def _whole(trace: Trace) -> tuple[int, int]:
-    tree = trace.tree
-    passed = [tree.passed(tree.leaf_of(child)) for child in tree.children(ROOT)]
-    return len(passed), sum(one is True for one in passed)
+def _design(section: Mapping[str, Any], solver: Solver) -> Design:
+    strategy = KINDS["strategy"].part(dict(section)).build()
+    design = Design.of(strategy, BudgetConfig(), solver.sampling.max_tokens)
+    assert design is not None, f"{section['use']} fixes no number of whole rollouts"
+    return design
+
+
+def _whole(tree: Tree, design: Design) -> tuple[int, int]:
+    outcomes = [sample_outcome(tree, leaf) for leaf in design.samples(tree) or ()]
+    known = [right for right in outcomes if right is not None]
+    return len(known), sum(known)

@@ -30,6 +30,15 @@ _UNVERIFIED = {
     "majority vote only": Stage.MAJORITY_ONLY,
 }
 """Reasons of the stage `unverified`, which earlier versions had."""
+_NO_ANSWER = (
+    "the response states no answer",
+    "the response states no letter",
+    "the response gives no code",
+    "the response gives no proof",
+    "the response has no JSON",
+    "the response is empty",
+)
+"""How earlier versions' abstentions said that a response gives no answer."""
 _NODE = pa.struct(
     [
         ("id", pa.int32()),
@@ -56,6 +65,7 @@ _TRAJECTORY = pa.struct(
         ("outcome", pa.string()),
         ("reason", pa.string()),
         ("extracted", pa.string()),
+        ("no_answer", pa.bool_()),
         ("evidence", pa.string()),
         ("verifier", pa.string()),
         ("verifier_version", pa.string()),
@@ -95,6 +105,7 @@ def tree_rows(trace: Trace, labels: LabelConfig) -> list[dict[str, object]]:
                 **judged_columns(trajectory),
                 "status": trajectory.status,
                 "reason": trajectory.verdict and trajectory.verdict.reason,
+                "no_answer": trajectory.verdict and trajectory.verdict.no_answer,
                 "evidence": trajectory.verdict and to_json(trajectory.verdict.evidence),
                 **_decision_columns(decisions[trajectory.leaf]),
                 "messages_match": trace.message_matches.get(trajectory.leaf),
@@ -268,11 +279,20 @@ def _read_stats(rows: Sequence[Mapping[str, Any]], nodes: Sequence[Node]) -> lis
     ]
 
 
+def _read_no_answer(trajectory: Mapping[str, Any]) -> bool:
+    """Earlier versions said it in the reason alone, behind the name of a verifier's part."""
+    if trajectory.get("no_answer") is not None:
+        return bool(trajectory["no_answer"])
+    reason = trajectory["reason"] or ""
+    return trajectory["outcome"] == Outcome.ABSTAIN and reason.endswith(_NO_ANSWER)
+
+
 def _read_verdict(trajectory: Mapping[str, Any]) -> Verdict:
     return Verdict(
         outcome=Outcome(trajectory["outcome"]),
         reason=trajectory["reason"],
         extracted=trajectory["extracted"],
+        no_answer=_read_no_answer(trajectory),
         evidence=json.loads(trajectory["evidence"]),
         verifier=trajectory["verifier"],
         version=trajectory["verifier_version"],

@@ -16,6 +16,7 @@ from pipeline.datasets.traces import TRACES, trace_rows
 from pipeline.datasets.trees import TREES, tree_rows
 from pipeline.labels import DEFAULT, LabelConfig
 from pipeline.majority import is_vote
+from pipeline.outcomes import has_gold, sample_outcome
 from pipeline.records import Trace
 from pipeline.tree import Finish, Tree
 
@@ -70,7 +71,8 @@ def count(trace: Trace) -> Counter[str]:
     Keys: problems, problems_failed, problems_solved, rollouts, nodes, tokens, kept; unscored and
     unscored_outcomes (with reward models; nodes and complete responses); explored, explored_trials and
     explored_passes (branches that went on although their score would have ended them, those of which it
-    is known how they turned out, those that turned out right); and with a suffix status.*, verdict.* of
+    is known how they turned out, those that turned out right); right and not_right (rollouts to
+    problems with a gold answer, as `sample_outcome` has it); and with a suffix status.*, verdict.* of
     verifiers, vote.* of majority votes, dropped.RULE, messages.* of survivors (as MessageMatch has
     them), and reason.* (`reasons.py`).
     """
@@ -92,6 +94,9 @@ def count(trace: Trace) -> Counter[str]:
         counts.update(
             explored=1, explored_trials=int(right is not None), explored_passes=int(right is True)
         )
+    outcomes = [sample_outcome(trace.tree, one.leaf) for one in trace.trajectories]
+    if has_gold(trace):
+        counts.update(right=outcomes.count(True), not_right=outcomes.count(False))
     for trajectory in trace.trajectories:
         counts[f"status.{trajectory.status}"] += 1
         if trajectory.verdict is not None:

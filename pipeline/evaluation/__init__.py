@@ -1,6 +1,7 @@
 """`berry eval`: how good the answers of a run are if they are chosen from N samples in some way.
 
-samples.py      a problem's samples and scores, from its tree
+design.py       which rollouts of a problem are its samples
+samples.py      their outcomes and scores, from the problem's tree
 curves.py       accuracy against N, by method
 outputs.py      the table, metrics.jsonl and the plots
 evaluate.py     the whole of it

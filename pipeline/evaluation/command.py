@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from pipeline.config import check_section
 from pipeline.evaluation.curves import METHODS
 from pipeline.evaluation.evaluate import Asked, Evaluation, EvaluationError
+from pipeline.evaluation.samples import Against
 from pipeline.scoring import REWARD_MODEL, scores_outcomes
 from reward_models.aggregate import Aggregate
 from verifiers.plugins import Part
@@ -19,6 +20,8 @@ def read_asked(
     ns: str | None,
     seed: int,
     aggregate: Aggregate,
+    against: Against | None,
+    threshold: float,
     options: Sequence[str],
 ) -> Asked:
     """Raises EvaluationError, and ConfigError for models' options."""
@@ -42,6 +45,8 @@ def read_asked(
         ns=None if ns is None else _read_numbers(ns),
         seed=seed,
         aggregate=aggregate,
+        against=against,
+        threshold=threshold,
     )
 
 

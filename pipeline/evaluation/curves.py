@@ -1,22 +1,17 @@
-"""Accuracy against N, by the method that chooses an answer from N samples.
-
-Beside pass@k stands the same figure over judged samples alone: it shows how much of what is missing
-are responses that a verifier could not judge, and not wrong ones.
-"""
+"""Accuracy against N, by the method that chooses an answer from N samples."""
 
 import math
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from pipeline.evaluation.samples import Samples
-from reward_models.evaluation.choosing import Sample, best_of_n, pass_at_k, vote
+from reward_models.evaluation.bootstrap import Interval, bootstrap, mean_of
+from reward_models.evaluation.choosing import Rank, Sample, best_of_n, pass_at_k, vote
 
 METHODS = ("pass@k", "majority", "orm", "prm", "oracle")
 """What `--with` can name; a reward model's scores both choose the best and weigh votes."""
-JUDGED_ONLY = "pass@k of judged"
-"""The row beside pass@k that leaves abstentions out."""
 _LEAST_SHARE = 0.9
 
 Measure = Callable[[Sequence[Sample], int, Random], float]
@@ -28,9 +23,10 @@ class Point:
 
     method: str
     n: int
-    accuracy: float
-    stderr: float | None
-    """Of the mean over problems; None for one problem."""
+    accuracy: float | None
+    """Mean over problems; None where no problem has what the method goes by."""
+    interval: Interval | None
+    """By problems; None for one problem."""
     num_problems: int
 
 
@@ -46,46 +42,47 @@ def accuracy_curves(
 ) -> list[Point]:
     """Points of every method at every N, on the problems that have samples for the greatest.
 
-    A method that goes by scores leaves out problems with a complete sample that is unscored.
+    A method that goes by scores leaves out problems with a complete sample that is unscored, one that
+    votes those of which nobody can tell whose answers are equal.
     """
     enough = [one for one in found if len(one.known) >= max(ns)]
-    points = []
-    for method, measure, scored_by in _measures(methods):
-        of_method = [one for one in enough if scored_by is None or _is_scored(one, scored_by)]
-        for n in ns if of_method else ():
-            values = [measure(p.known, n, Random(f"{seed} {p.problem_id} {n}")) for p in of_method]
-            points.append(_point(method, n, values))
-        if method == "pass@k":
-            points += _judged_only(enough, ns)
-    return points
+    return [
+        _point(way, n, [one for one in enough if way.fits(one)], seed)
+        for way in _ways(methods)
+        for n in ns
+    ]
 
 
-def _judged_only(found: Sequence[Samples], ns: Sequence[int]) -> Iterator[Point]:
-    """pass@k of problems that have so many judged samples; no point where none has."""
-    judged = [[sample for sample in one.known if sample.is_judged] for one in found]
-    for n in ns:
-        values = [
-            pass_at_k(len(samples), sum(sample.right for sample in samples), n)
-            for samples in judged
-            if len(samples) >= n
-        ]
-        if values:
-            yield _point(JUDGED_ONLY, n, values)
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """To choose an answer."""
+
+    name: str
+    measure: Measure
+    scored_by: str | None = None
+    votes: bool = False
+
+    def fits(self, one: Samples) -> bool:
+        """Whether the problem's samples have what it goes by."""
+        if self.votes and not one.can_vote:
+            return False
+        return self.scored_by is None or all(
+            _score(sample, self.scored_by) is not None for sample in one.known if sample.is_complete
+        )
 
 
-def _measures(methods: Sequence[str]) -> list[tuple[str, Measure, str | None]]:
-    """Name, function, and whose scores it goes by."""
-    found: list[tuple[str, Measure, str | None]] = []
+def _ways(methods: Sequence[str]) -> list[_Way]:
+    found = []
     for method in METHODS:
         if method not in methods:
             continue
         if method in ("pass@k", "oracle"):
-            found.append((method, _any_right, None))
+            found.append(_Way(method, _any_right))
         elif method == "majority":
-            found.append((method, _majority, None))
+            found.append(_Way(method, _majority, votes=True))
         else:
-            found.append((f"best by {method}", _best_by(method), method))
-            found.append((f"vote by {method}", _vote_by(method), method))
+            found.append(_Way(f"best by {method}", _best_by(method), method))
+            found.append(_Way(f"vote by {method}", _vote_by(method), method, votes=True))
     return found
 
 
@@ -99,7 +96,7 @@ def _majority(samples: Sequence[Sample], n: int, random: Random) -> float:
 
 def _best_by(model: str) -> Measure:
     def measure(samples: Sequence[Sample], n: int, random: Random) -> float:
-        return best_of_n([_score(s, model) for s in samples], [s.right for s in samples], n)
+        return best_of_n([_rank(s, model) for s in samples], [s.right for s in samples], n)
 
     return measure
 
@@ -116,16 +113,18 @@ def _score(sample: Sample, model: str) -> float | None:
     return sample.orm if model == "orm" else sample.prm
 
 
-def _is_scored(one: Samples, model: str) -> bool:
-    return all(_score(s, model) is not None for s in one.known if s.is_complete)
+def _rank(sample: Sample, model: str) -> Rank | None:
+    if model == "orm" or sample.prm is None or sample.prm_last is None:
+        return _score(sample, model)
+    return sample.prm, sample.prm_last
 
 
-def _point(method: str, n: int, values: Sequence[float]) -> Point:
-    stderr = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
+def _point(way: _Way, n: int, problems: Sequence[Samples], seed: int) -> Point:
+    values = [way.measure(one.known, n, Random(f"{seed} {one.problem_id} {n}")) for one in problems]
     return Point(
-        method=method,
+        method=way.name,
         n=n,
-        accuracy=statistics.fmean(values),
-        stderr=stderr,
+        accuracy=statistics.fmean(values) if values else None,
+        interval=bootstrap(mean_of(values), [one.problem_id for one in problems], seed),
         num_problems=len(values),
     )

@@ -2,7 +2,8 @@
 
 1. read the committed trees, all but those of problems that a given model was trained on
 2. score them by the given models, or take the scores that the run has stored
-3. take each problem's whole rollouts from its start as samples, equal answers put together
+3. take as each problem's samples the whole rollouts that the run's strategy samples whatever comes
+   back, equal answers put together as the run's own votes do it
 4. work out accuracy against N, and how good the scores are as chances
 5. write metrics.jsonl and the plots
 """
@@ -14,22 +15,26 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.config import read_rules
+from pipeline.config import KINDS, read_rules
 from pipeline.datasets.damage import part_traces
 from pipeline.datasets.files import explained
 from pipeline.datasets.folder import FolderError, RunFolder
 from pipeline.errors import UserMistake
 from pipeline.evaluation.curves import accuracy_curves, sizes
+from pipeline.evaluation.design import Design
 from pipeline.evaluation.outputs import Figures, write_figures
-from pipeline.evaluation.samples import Samples, StepScores, has_gold, score_tree, take_samples
+from pipeline.evaluation.samples import Against, Samples, StepScores, score_tree, take_samples
 from pipeline.labels import LabelConfig
+from pipeline.majority import Majority
+from pipeline.outcomes import has_gold
 from pipeline.records import Trace
 from pipeline.scoring import ModelScorer
+from pipeline.search.budget import BudgetConfig
 from reward_models.aggregate import Aggregate
 from reward_models.errors import RewardModelError
-from reward_models.evaluation.quality import Quality, find_first_errors, measure
+from reward_models.evaluation.first_errors import THRESHOLD, find_first_errors, threshold_curve
+from reward_models.evaluation.quality import Quality, measure
 from reward_models.trained import TrainedModel
-from verifiers.consensus import Consensus
 from verifiers.plugins import Part
 
 
@@ -49,6 +54,9 @@ class Asked:
     """None for powers of two as far as there are samples."""
     seed: int
     aggregate: Aggregate
+    against: Against | None = None
+    """None for what the model has learnt, where that is known, and else `right`."""
+    threshold: float = THRESHOLD
 
 
 @dataclass(slots=True)
@@ -66,8 +74,8 @@ class Evaluation:
 class _Found:
     """What was read."""
 
+    steps: StepScores
     samples: list[Samples] = field(default_factory=list)
-    steps: StepScores = field(default_factory=StepScores)
     left_out: Counter[str] = field(default_factory=Counter)
     warnings: set[str] = field(default_factory=set)
 
@@ -82,8 +90,9 @@ def evaluate(
     folder = RunFolder.read(out)
     if not folder.parts:
         raise FolderError(f"{out}: expected a run with a committed part, found none yet")
+    design = _design(folder)
     try:
-        found = asyncio.run(_read(folder, asked, advance))
+        found = asyncio.run(_read(folder, design, asked, advance))
     except RewardModelError as e:
         raise EvaluationError(str(e)) from e
     figures = _work_out(out, found, asked)
@@ -94,13 +103,32 @@ def evaluate(
     )
 
 
-async def _read(folder: RunFolder, asked: Asked, advance: Callable[[], None]) -> _Found:
-    found = _Found()
+def _design(folder: RunFolder) -> Design:
+    """Which rollouts of the run are samples. Raises EvaluationError where none are."""
+    config = folder.run["config"]
+    section = dict(config["strategy"])
+    try:
+        strategy = KINDS["strategy"].part(section).build()
+        budget = BudgetConfig.model_validate(config.get("budget") or {})
+    except ValueError as e:
+        raise EvaluationError(f"{folder.path}: the run's strategy cannot be built: {e}") from e
+    design = Design.of(strategy, budget, config["sampling"]["max_tokens"])
+    if design is None:
+        raise EvaluationError(
+            f"{folder.path}: expected a strategy that samples a number of whole rollouts whatever "
+            f"comes back, as best_of_n does, got {section['use']}; one of your own says how many in "
+            "a property `fixed_rollouts`"
+        )
+    return design
+
+
+async def _read(folder: RunFolder, design: Design, asked: Asked, advance: Callable[[], None]) -> _Found:
     known = _train_problems(asked)
     labels = read_rules(folder.run["config"]).labels
+    found = _Found(steps=StepScores(asked.against or _learnt(asked.prm) or "right"))
     async with AsyncExitStack() as closing:
-        consensus = Consensus(Consensus.Config())
-        closing.push_async_callback(consensus.close)
+        majority = Majority(labels.majority)
+        closing.push_async_callback(majority.close)
         prm, orm = [await _scorer(part, closing) for part in (asked.prm, asked.orm)]
         for trace in _traces(folder):
             advance()
@@ -108,26 +136,33 @@ async def _read(folder: RunFolder, asked: Asked, advance: Callable[[], None]) ->
                 found.left_out["problems that a model was trained on"] += 1
             elif not has_gold(trace):
                 found.left_out["problems that do not say what is right"] += 1
+            elif (leaves := design.samples(trace.tree)) is None:
+                found.left_out[
+                    f"problems without all {design.num_samples} whole rollouts (a budget ended the "
+                    "search, or the engine refused the problem)"
+                ] += 1
             else:
                 found.warnings.update(await score_tree(trace, prm, orm))
-                await _take(trace, found, consensus, labels, asked)
+                samples = await take_samples(trace, leaves, majority.consensus, asked.aggregate)
+                _take(trace, samples, found, labels, asked)
     return found
 
 
-async def _take(
-    trace: Trace, found: _Found, consensus: Consensus, labels: LabelConfig, asked: Asked
-) -> None:
-    samples = await take_samples(trace, consensus, asked.aggregate)
+def _take(trace: Trace, samples: Samples, found: _Found, labels: LabelConfig, asked: Asked) -> None:
     if samples.num_unknown:
-        found.left_out["samples whose verdict is an error, or that were ended mid-way"] += (
-            samples.num_unknown
-        )
+        found.left_out["samples of which it is unknown whether they are right"] += samples.num_unknown
     if samples.known:
         found.samples.append(samples)
     else:
-        found.left_out["problems without a whole rollout from the start"] += 1
+        found.left_out["problems without a sample that is known to be right or not"] += 1
     if "prm" in asked.methods:
-        found.steps.add(trace.tree, labels, asked.aggregate)
+        found.steps.add(trace.problem.id, trace.tree, labels)
+
+
+def _learnt(part: Part | None) -> Against | None:
+    """What the model's scores say, by its own folder; None where it does not say."""
+    trained = _trained(part)
+    return None if trained is None or trained.labels == "outcome" else trained.labels
 
 
 def _traces(folder: RunFolder) -> Iterator[Trace]:
@@ -137,17 +172,18 @@ def _traces(folder: RunFolder) -> Iterator[Trace]:
 
 def _train_problems(asked: Asked) -> set[str]:
     """Ids of problems that a given model has seen. Raises RewardModelError for a broken folder."""
-    seen: set[str] = set()
-    for part in (asked.prm, asked.orm):
-        model = None if part is None else getattr(part.options, "model", None)
-        if model is None:
-            continue
-        try:
-            trained = TrainedModel.read(Path(model))
-        except ValueError as e:
-            raise RewardModelError(str(e)) from e
-        seen.update(trained.train_problems if trained is not None else ())
-    return seen
+    trained = map(_trained, (asked.prm, asked.orm))
+    return {problem for one in trained if one is not None for problem in one.train_problems}
+
+
+def _trained(part: Part | None) -> TrainedModel | None:
+    model = None if part is None else getattr(part.options, "model", None)
+    if model is None:
+        return None
+    try:
+        return TrainedModel.read(Path(model))
+    except ValueError as e:
+        raise RewardModelError(str(e)) from e
 
 
 async def _scorer(part: Part | None, closing: AsyncExitStack) -> ModelScorer | None:
@@ -178,10 +214,19 @@ def _work_out(out: Path, found: _Found, asked: Asked) -> Figures:
         raise EvaluationError(f"--n {max(ns)}: expected at most {most}, the samples that problems have")
     if len(enough) < len(found.samples):
         found.left_out[f"problems with under {max(ns)} samples"] += len(found.samples) - len(enough)
+    return _figures(found, asked, ns)
+
+
+def _figures(found: _Found, asked: Asked, ns: Sequence[int]) -> Figures:
+    has_steps = "prm" in asked.methods
+    if has_steps and found.steps.num_unknown:
+        found.left_out["scored responses whose first wrong step is unknown"] = found.steps.num_unknown
+    responses = found.steps.responses
     return Figures(
         points=accuracy_curves(found.samples, asked.methods, ns, asked.seed),
         qualities=_qualities(found, asked),
-        first_errors=find_first_errors(found.steps.responses) if "prm" in asked.methods else None,
+        first_errors=find_first_errors(responses, asked.threshold, asked.seed) if has_steps else None,
+        curve=threshold_curve(responses) if has_steps else (),
     )
 
 
@@ -189,21 +234,23 @@ def _qualities(found: _Found, asked: Asked) -> dict[str, Quality]:
     qualities = {}
     for model in ("orm", "prm"):
         if model in asked.methods:
-            pairs = _scores(found, model)
-            qualities[f"{model} responses"] = measure(*zip(*pairs, strict=True))
+            scores, right, problems = zip(*_scores(found, model), strict=True)
+            qualities[f"{model} responses"] = measure(scores, right, problems=problems, seed=asked.seed)
     if "prm" in asked.methods:
         steps = found.steps
-        qualities["prm steps"] = measure(steps.scores, steps.pass_rates, steps.trials)
+        qualities[f"prm steps, {steps.against}"] = measure(
+            steps.scores, steps.targets, problems=steps.problems, seed=asked.seed
+        )
     return qualities
 
 
-def _scores(found: _Found, model: str) -> list[tuple[float, bool]]:
-    """Score and outcome of every scored sample that was judged."""
+def _scores(found: _Found, model: str) -> list[tuple[float, bool, str]]:
+    """Score, outcome and problem of every scored sample."""
     return [
-        (score, sample.right)
+        (score, sample.right, one.problem_id)
         for one in found.samples
         for sample in one.known
-        if sample.is_judged and (score := sample.orm if model == "orm" else sample.prm) is not None
+        if (score := sample.orm if model == "orm" else sample.prm) is not None
     ]
 
 

@@ -10,7 +10,9 @@ from rich.console import Group
 from rich.table import Table
 
 from pipeline.evaluation.curves import Point
-from reward_models.evaluation.quality import FirstErrors, Quality
+from reward_models.evaluation.bootstrap import Interval
+from reward_models.evaluation.first_errors import FirstErrors
+from reward_models.evaluation.quality import Quality
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +24,8 @@ class Figures:
     """What was scored by which model, such as `orm responses`, -> how well."""
     first_errors: FirstErrors | None
     """Of the process reward model."""
+    curve: Sequence[FirstErrors] = ()
+    """The same at other thresholds."""
 
 
 def write_figures(figures: Figures, folder: Path) -> list[Path]:
@@ -31,6 +35,7 @@ def write_figures(figures: Figures, folder: Path) -> list[Path]:
     rows += [{"figure": "quality", "of": of, **asdict(q)} for of, q in figures.qualities.items()]
     if figures.first_errors is not None:
         rows.append({"figure": "first_errors", **asdict(figures.first_errors)})
+    rows += [{"figure": "first_errors_curve", **asdict(one)} for one in figures.curve]
     metrics = folder / "metrics.jsonl"
     metrics.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     written = [metrics]
@@ -47,7 +52,8 @@ def tables(figures: Figures) -> Group:
     if figures.points:
         parts.append(_accuracy_table(figures.points))
     if figures.qualities:
-        parts.append(_quality_table(figures))
+        steps = [of for of in figures.qualities if of.startswith("prm steps")]
+        parts.append(quality_table(figures.qualities, dict.fromkeys(steps, figures.first_errors)))
     return Group(*parts)
 
 
@@ -56,51 +62,62 @@ def _accuracy_table(points: Sequence[Point]) -> Table:
     table = Table("accuracy", *(f"N={n}" for n in ns), "problems", box=None, pad_edge=False)
     for method in dict.fromkeys(point.method for point in points):
         of_method = {point.n: point for point in points if point.method == method}
-        cells = [_with_error(of_method[n]) if n in of_method else "-" for n in ns]
+        cells = [_with_interval(of_method[n]) for n in ns]
         table.add_row(method, *cells, str(next(iter(of_method.values())).num_problems))
     return table
 
 
-def _with_error(point: Point) -> str:
-    error = "" if point.stderr is None else f" ±{point.stderr:.1%}"
-    return f"{point.accuracy:.1%}{error}"
+def _with_interval(point: Point) -> str:
+    if point.accuracy is None:
+        return "-"
+    between = "" if point.interval is None else f" [{point.interval[0]:.1%}, {point.interval[1]:.1%}]"
+    return f"{point.accuracy:.1%}{between}"
 
 
-def _quality_table(figures: Figures) -> Table:
+def quality_table(
+    qualities: Mapping[str, Quality], first_errors: Mapping[str, FirstErrors | None]
+) -> Table:
+    """Rows by what was scored; `first_errors` has the same names, of those that have any."""
     names = (
         "scores",
         "number",
         "AUC",
+        "within problems",
         "av. precision",
         "calibration error",
         "Brier",
-        "first errors F1",
     )
-    table = Table(*names, box=None, pad_edge=False)
-    for of, quality in figures.qualities.items():
-        errors = figures.first_errors if of == "prm steps" else None
-        figures_of = [
-            quality.auc,
-            quality.average_precision,
-            quality.calibration_error,
-            quality.brier,
-            None if errors is None else errors.f1,
-        ]
-        table.add_row(of, str(quality.number), *map(_known, figures_of))
+    table = Table(*names, "first errors F1", box=None, pad_edge=False)
+    for of, quality in qualities.items():
+        errors = first_errors.get(of)
+        table.add_row(
+            of,
+            str(quality.number),
+            between(quality.auc, quality.intervals.get("auc")),
+            between(quality.auc_within, quality.intervals.get("auc_within")),
+            between(quality.average_precision, None),
+            between(quality.calibration_error, quality.intervals.get("calibration_error")),
+            between(quality.brier, quality.intervals.get("brier")),
+            "-" if errors is None else between(errors.f1, errors.intervals.get("f1")),
+        )
     return table
 
 
-def _known(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def between(value: float | None, interval: Interval | None) -> str:
+    """A figure and its interval, if they are known."""
+    if value is None:
+        return "-"
+    return f"{value:.3f}" + ("" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}]")
 
 
 def _plot_accuracy(points: Sequence[Point], path: Path) -> Path:
     figure, axes = _new_plot()
-    for method in dict.fromkeys(point.method for point in points):
-        of_method = [point for point in points if point.method == method]
-        ns, accuracies = [p.n for p in of_method], [p.accuracy for p in of_method]
-        axes.plot(ns, accuracies, marker="o", markersize=4, label=method)
-        low, high = ([p.accuracy + sign * (p.stderr or 0.0) for p in of_method] for sign in (-1, 1))
+    known = [point for point in points if point.accuracy is not None]
+    for method in dict.fromkeys(point.method for point in known):
+        of_method = [point for point in known if point.method == method]
+        ns = [point.n for point in of_method]
+        axes.plot(ns, [p.accuracy for p in of_method], marker="o", markersize=4, label=method)
+        low, high = zip(*((p.interval or (p.accuracy, p.accuracy)) for p in of_method), strict=True)
         axes.fill_between(ns, low, high, alpha=0.12)
     ns = sorted({point.n for point in points})
     axes.set_xscale("log", base=2)

@@ -1,23 +1,26 @@
 """A problem's samples, and what is known of its steps' scores, from its tree.
 
-A sample is a whole rollout from the problem's start: those are independent of each other, whatever the
-search did below them. One that was cut off gives no answer; one whose verdict is ABSTAIN or ERROR, or
-that was ended mid-way, is not known, and left out.
+Which rollouts are samples, and which of them are right, says `pipeline/outcomes.py`; those of which it
+is unknown are left out.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Literal
 
 from pipeline.labels import LabelConfig, label_tree
-from pipeline.majority import is_voted
+from pipeline.outcomes import sample_outcome
 from pipeline.records import Trace
 from pipeline.scoring import ModelScorer
-from pipeline.tree import ROOT, Finish, Tree
+from pipeline.tree import Finish, Tree
 from reward_models import Steps
 from reward_models.aggregate import Aggregate, aggregate
 from reward_models.evaluation.choosing import Sample
-from verifiers import Outcome
+from reward_models.evaluation.first_errors import Marked
+from verifiers.catalog import VERIFIER
 from verifiers.consensus import Consensus
+from verifiers.kinds import target_kinds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,44 +30,52 @@ class Samples:
     problem_id: str
     known: tuple[Sample, ...]
     num_unknown: int
+    can_vote: bool = True
+    """Whether it can be told which answers are equal."""
+
+
+Against = Literal["right", "soft", "hard"]
+"""What a PRM's scores of steps are compared with, as `label_tree` has it: the probability that all is
+right so far, the share of rollouts from there that pass, or whether any does."""
 
 
 @dataclass(slots=True)
 class StepScores:
-    """A process reward model's scores up to each step, beside what rollouts through it came to; lists
-    of one length."""
+    """A process reward model's scores of steps beside what is known of those."""
 
+    against: Against
     scores: list[float] = field(default_factory=list)
-    pass_rates: list[float] = field(default_factory=list)
-    trials: list[int] = field(default_factory=list)
-    responses: list[tuple[Sequence[float], int | None]] = field(default_factory=list)
-    """Of responses whose first wrong step is known, or that are right: scores and that step."""
+    targets: list[float] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    """Three lists of one length, of every scored step whose target is known."""
+    responses: list[Marked] = field(default_factory=list)
+    num_unknown: int = 0
+    """Scored responses of which it is not known where they went wrong, if they did. A pass is no proof
+    that all steps are right."""
 
-    def add(self, tree: Tree, labels: LabelConfig, how: Aggregate) -> None:
-        """Every scored step of the tree, once."""
-        for node in tree.scores:
-            stats, score = tree.stats[node], _prefix_score(tree, node, how)
-            if stats.value is not None and score is not None:
-                self.scores.append(score)
-                self.pass_rates.append(stats.value)
-                self.trials.append(stats.trials)
+    def add(self, problem_id: str, tree: Tree, labels: LabelConfig) -> None:
+        """Every scored step of the tree, once, and every response."""
+        seen = set[int]()
         for labelled in label_tree(tree, labels):
-            passed = tree.passed(labelled.leaf)
-            scores = [tree.scores.get(node.id) for node in tree.path(labelled.leaf)[1:]]
+            path = tree.path(labelled.leaf)[1:]
+            scores = [tree.scores.get(node.id) for node in path]
+            for node, score, label in zip(path, scores, labelled.steps, strict=True):
+                target = getattr(label, self.against)
+                if score is not None and target is not None and node.id not in seen:
+                    self.scores.append(score)
+                    self.targets.append(float(target))
+                    self.problems.append(problem_id)
+                seen.add(node.id)
             known = [score for score in scores if score is not None]
-            told = labelled.first_wrong is None if passed else labelled.first_wrong is not None
-            if passed is not None and told and len(known) == len(scores):
-                self.responses.append((known, labelled.first_wrong))
-
-
-def has_gold(trace: Trace) -> bool:
-    """Whether the problem says what is right, or a verifier does; a vote does not.
-
-    It is a matter of the problem: one whose responses all went wrong in some way counts too.
-    """
-    target = trace.problem.target
-    known = target.value is not None or bool(target.tests)
-    return not is_voted(trace.tree) and (known or bool(trace.tree.stats[ROOT].trials))
+            if not known or len(known) < len(scores):
+                continue
+            all_right = labelled.steps[-1].right
+            if labelled.first_wrong is None and (all_right is None or all_right < labels.confidence):
+                self.num_unknown += 1
+                continue
+            self.responses.append(
+                Marked(scores=known, first_wrong=labelled.first_wrong, problem=problem_id)
+            )
 
 
 async def score_tree(trace: Trace, prm: ModelScorer | None, orm: ModelScorer | None) -> tuple[str, ...]:
@@ -92,48 +103,47 @@ async def score_tree(trace: Trace, prm: ModelScorer | None, orm: ModelScorer | N
     return tuple(warnings)
 
 
-async def take_samples(trace: Trace, consensus: Consensus, how: Aggregate) -> Samples:
-    """The whole rollouts from the start, in order of their slots.
-
-    Right is what passed. What failed, was cut off or has no verdict but an abstention is not right.
-    What the verifier broke on, what was pruned mid-way and what the engine gave up is unknown.
-    """
+async def take_samples(
+    trace: Trace, leaves: Sequence[int], consensus: Consensus, how: Aggregate
+) -> Samples:
+    """Those of these leaves whose outcome is known, equal answers put together."""
     tree = trace.tree
-    starts = sorted(tree.children(ROOT), key=lambda child: tree.nodes[child].slot)
-    leaves = [tree.leaf_of(start) for start in starts]
-    known = [leaf for leaf in leaves if _is_known(tree, leaf)]
+    outcomes = {leaf: sample_outcome(tree, leaf) for leaf in leaves}
+    known = {leaf: right for leaf, right in outcomes.items() if right is not None}
     complete = [leaf for leaf in known if tree.nodes[leaf].finish is Finish.STOP]
-    classes = await consensus.classes(trace.problem.prompt, [tree.response(leaf) for leaf in complete])
+    can_vote = trace.problem.target.kind not in _without_equal_answers()
+    texts = [tree.response(leaf) for leaf in complete]
+    classes = await consensus.classes(trace.problem.prompt, texts) if can_vote else ()
     answers = {complete[index]: number for number, members in enumerate(classes) for index in members}
     return Samples(
         problem_id=trace.problem.id,
         known=tuple(
-            Sample(
-                right=tree.passed(leaf) is True,
-                answer=answers.get(leaf),
-                is_complete=tree.nodes[leaf].finish is Finish.STOP,
-                is_judged=tree.nodes[leaf].finish is Finish.LENGTH or tree.passed(leaf) is not None,
-                orm=tree.outcome_scores.get(leaf),
-                prm=_prefix_score(tree, leaf, how) if tree.nodes[leaf].finish is Finish.STOP else None,
-            )
-            for leaf in known
+            _sample(tree, leaf, right, answers.get(leaf), how) for leaf, right in known.items()
         ),
         num_unknown=len(leaves) - len(known),
+        can_vote=can_vote,
     )
 
 
-def _is_known(tree: Tree, leaf: int) -> bool:
-    """Whether the rollout is right or is not; False where something of ours broke or ended it."""
-    if tree.nodes[leaf].finish is Finish.LENGTH:
-        return True
-    verdict = tree.verdicts.get(leaf)
-    judged = (Outcome.PASS, Outcome.FAIL, Outcome.ABSTAIN)
-    return tree.nodes[leaf].finish is Finish.STOP and verdict is not None and verdict.outcome in judged
+@cache
+def _without_equal_answers() -> frozenset[str]:
+    """Kinds of targets whose answers are programs and proofs: of two that differ nobody knows whether
+    they are the same."""
+    kinds = (target_kinds(VERIFIER.find(name)) for name in ("code", "formal"))
+    return frozenset(kind for of_verifier in kinds for kind in of_verifier or ())
 
 
-def _prefix_score(tree: Tree, node_id: int, how: Aggregate) -> float | None:
-    scores = [tree.scores.get(node.id) for node in tree.path(node_id)[1:]]
-    return aggregate(how, scores[-1:] if how == "last" else scores)
+def _sample(tree: Tree, leaf: int, right: bool, answer: int | None, how: Aggregate) -> Sample:
+    is_complete = tree.nodes[leaf].finish is Finish.STOP
+    scores = [tree.scores.get(node.id) for node in tree.path(leaf)[1:]] if is_complete else []
+    return Sample(
+        right=right,
+        answer=answer,
+        is_complete=is_complete,
+        orm=tree.outcome_scores.get(leaf),
+        prm=aggregate(how, scores[-1:] if how == "last" else scores),
+        prm_last=aggregate("last", scores[-1:]),
+    )
 
 
 def _steps(trace: Trace, leaf: int) -> Steps:

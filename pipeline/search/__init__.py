@@ -43,6 +43,10 @@ class Strategy(Protocol):
 
     A class may say `needs_scores = True`, for nodes that a reward model has scored, and
     `needs_pauses = True`, for steps at whose ends an engine can pause: a config without is refused.
+
+    It may have a property `fixed_rollouts`: how many whole rollouts it samples from the root before any
+    outcome can change its mind. They have its first slots, and accuracies such as pass@k are of them
+    alone; without it there are none.
     """
 
     def propose(self, tree: Tree, pending: Sequence[Expansion]) -> list[Expansion]:

@@ -70,6 +70,11 @@ class Adaptive:
         self.config = config
         self._memory: Memory[_Known] = Memory(_Known)
 
+    @property
+    def fixed_rollouts(self) -> int:
+        """Whole rollouts that are sampled whatever comes back."""
+        return self.config.rollouts
+
     def propose(self, tree: Tree, pending: Sequence[Expansion]) -> list[Expansion]:
         """What is missing at the root, then the best probe of each trajectory that waits for none."""
         known, news = self._memory.recall(tree)

@@ -24,6 +24,11 @@ class BestOfN:
     def __init__(self, config: Config) -> None:
         self.config = config
 
+    @property
+    def fixed_rollouts(self) -> int:
+        """Whole rollouts that are sampled whatever comes back."""
+        return self.config.n
+
     def propose(self, tree: Tree, pending: Sequence[Expansion]) -> list[Expansion]:
         """What is missing of n rollouts."""
         asked = len(tree.children(ROOT)) + sum(expansion.num_rollouts for expansion in pending)

@@ -70,6 +70,11 @@ class Branching:
         self.config = config
         self._memory: Memory[_Demand] = Memory(_Demand)
 
+    @property
+    def fixed_rollouts(self) -> int:
+        """Whole rollouts that are sampled whatever comes back."""
+        return self.config.rollouts
+
     def propose(self, tree: Tree, pending: Sequence[Expansion]) -> list[Expansion]:
         """What is missing at the root and at the branch points of the rollouts that are back."""
         under_way: Counter[int] = Counter()

@@ -53,6 +53,11 @@ class Mcts:
     def __init__(self, config: Config) -> None:
         self.config = config
 
+    @property
+    def fixed_rollouts(self) -> int:
+        """The first rollout; where the others start depends on what came before."""
+        return 1
+
     def propose(self, tree: Tree, pending: Sequence[Expansion]) -> list[Expansion]:
         """As many rollouts as may be under way, each selected with those before it under way."""
         number = sum(expansion.num_rollouts for expansion in pending)

@@ -84,6 +84,11 @@ class Omega:
         self.config = config
         self._memory: Memory[_Pool] = Memory(_Pool)
 
+    @property
+    def fixed_rollouts(self) -> int:
+        """Whole rollouts that are sampled whatever comes back."""
+        return self.config.rollouts
+
     def propose(self, tree: Tree, pending: Sequence[Expansion]) -> list[Expansion]:
         """The next step of the bisection under way, or the first one of the next."""
         at_root = sum(e.num_rollouts for e in pending if e.parent == ROOT)

@@ -18,17 +18,16 @@ class Sample:
     """One sampled response to a problem."""
 
     right: bool
-    """Whether a verifier passed it; what was cut off or states no answer is not right."""
+    """Whether it is right; what was cut off or gives no answer is not."""
     answer: int | None
     """Which class of equal answers it is in; None if it gives none, or was cut off."""
     is_complete: bool = True
     """Whether it was not cut off."""
-    is_judged: bool = True
-    """Whether it is known to be right or wrong by itself; False for a verifier's abstention, which
-    counts as not right so that accuracies are those that others would find."""
     orm: float | None = None
     prm: float | None = None
     """Scores of the response; None if it is unscored, or was cut off."""
+    prm_last: float | None = None
+    """Score of its last step, which decides between equals."""
 
 
 def pass_at_k(num_samples: int, num_passes: int, k: int) -> float:
@@ -42,7 +41,11 @@ def pass_at_k(num_samples: int, num_passes: int, k: int) -> float:
     return 1 - math.comb(num_samples - num_passes, k) / math.comb(num_samples, k)
 
 
-def best_of_n(scores: Sequence[float | None], right: Sequence[bool], n: int) -> float:
+Rank = float | tuple[float, ...]
+"""A score, or several of which the later ones decide between equals."""
+
+
+def best_of_n(scores: Sequence[Rank | None], right: Sequence[bool], n: int) -> float:
     """Chance that the best-scored of n samples is right; of equals each is as likely to be taken, and
     unscored ones come after all others.
 
@@ -53,7 +56,7 @@ def best_of_n(scores: Sequence[float | None], right: Sequence[bool], n: int) -> 
     if not 1 <= n <= total:
         raise ValueError(f"expected n from 1 to {total}, the samples there are, got {n}")
     ranked = sorted(
-        zip(scores, right, strict=True), key=lambda one: -math.inf if one[0] is None else one[0]
+        zip(scores, right, strict=True), key=lambda one: () if one[0] is None else (one[0],)
     )
     chance, num_below = 0.0, 0
     for _, tied in groupby(ranked, key=lambda one: one[0]):

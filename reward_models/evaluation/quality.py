@@ -1,18 +1,19 @@
-"""How good scores are as chances: how they rank, how they are calibrated, whether they find errors.
+"""How good scores are as chances: how they rank, and how they are calibrated.
 
 A target may be a share with a weight: t of weight w is w t positives and w (1 - t) negatives.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reward_models.evaluation.bootstrap import Interval, bootstrap, mean_of
+
 Array = NDArray[np.float64]
 NUM_BINS = 10
-_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +34,11 @@ class Quality:
 
     number: int
     auc: float | None
-    """Area under the ROC curve: the chance that a right one is scored over a wrong one. None if there
-    are none of either."""
+    """Area under the ROC curve: the chance that a right one is scored over a wrong one, ties half. None
+    if there are none of either."""
+    auc_within: float | None = None
+    """Mean of the same within each problem, over the problems that have both: how scores choose among
+    responses to one problem, whatever they say of hard and easy ones. None if problems are unknown."""
     average_precision: float | None
     loss: float | None
     """Cross-entropy, in nats."""
@@ -45,16 +49,25 @@ class Quality:
     (expected calibration error, Guo et al., 2017, arXiv:1706.04599)."""
     reliability: tuple[Bin, ...]
     """Of the bins with anything in them."""
+    intervals: Mapping[str, Interval | None] = field(default_factory=dict)
+    """Name of a figure -> its interval by problems; none where problems are unknown."""
 
 
-def measure(scores: Any, targets: Any, weights: Any = None) -> Quality:
-    """Of arrays of one length: scores and targets from 0 to 1, and weights, 1 each if not given."""
-    from sklearn.metrics import average_precision_score, roc_auc_score
+def measure(
+    scores: Any,
+    targets: Any,
+    weights: Any = None,
+    *,
+    problems: Sequence[Hashable] | None = None,
+    seed: int = 0,
+) -> Quality:
+    """Of arrays of one length: scores and targets from 0 to 1, and weights, 1 each if not given.
 
+    `problems` says which problem each is of; `seed` is that of the intervals' draws.
+    """
     scores, targets = (np.asarray(values, np.float64).ravel() for values in (scores, targets))
     weights = np.ones_like(scores) if weights is None else np.asarray(weights, np.float64).ravel()
-    total = weights.sum()
-    if not total:
+    if not weights.sum():
         return Quality(
             number=0,
             auc=None,
@@ -64,87 +77,120 @@ def measure(scores: Any, targets: Any, weights: Any = None) -> Quality:
             calibration_error=None,
             reliability=(),
         )
-    safe = np.clip(scores, 1e-7, 1 - 1e-7)
-    losses = -(targets * np.log(safe) + (1 - targets) * np.log(1 - safe))
-    # (s - 1)^2 for the share that is right, s^2 for the rest.
-    squares = targets * (scores - 1) ** 2 + (1 - targets) * scores**2
-    bins = tuple(_bins(scores, targets, weights))
-    labels, twice, both = _as_classes(scores, targets, weights)
-    has_both = set(labels) == {0, 1}
+    of_items = _Items(scores, targets)
+    within = {} if problems is None else _within(scores, targets, weights, problems)
     return Quality(
         number=int((weights > 0).sum()),
-        auc=float(roc_auc_score(labels, twice, sample_weight=both)) if has_both else None,
-        average_precision=(
-            float(average_precision_score(labels, twice, sample_weight=both)) if has_both else None
-        ),
-        loss=float((weights * losses).sum() / total),
-        brier=float((weights * squares).sum() / total),
-        calibration_error=float(
-            sum(b.weight * abs(b.mean_score - b.share_right) for b in bins) / total
-        ),
-        reliability=bins,
+        auc=of_items.auc(weights),
+        auc_within=float(np.mean(list(within.values()))) if within else None,
+        average_precision=_average_precision(scores, targets, weights),
+        loss=of_items.loss(weights),
+        brier=of_items.brier(weights),
+        calibration_error=of_items.calibration_error(weights),
+        reliability=tuple(of_items.bins(weights)),
+        intervals={} if problems is None else _intervals(of_items, weights, within, problems, seed),
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FirstErrors:
-    """How often the first step under `_THRESHOLD` is the first wrong one.
+class _Items:
+    """Scores and targets, whose figures are functions of weights: cheap to have a thousand times."""
 
-    As ProcessBench has it (Zheng et al., 2024, arXiv:2412.06559): on responses with an error the share
-    whose first one is found, on right ones the share in which none is, and their harmonic mean.
-    """
+    def __init__(self, scores: Array, targets: Array) -> None:
+        self._targets = targets
+        order = np.argsort(scores, kind="stable")
+        _, self._starts = np.unique(scores[order], return_index=True)
+        self._order = order
+        # (s - 1)^2 for the share that is right, s^2 for the rest.
+        self._squares = targets * (scores - 1) ** 2 + (1 - targets) * scores**2
+        safe = np.clip(scores, 1e-7, 1 - 1e-7)
+        self._losses = -(targets * np.log(safe) + (1 - targets) * np.log(1 - safe))
+        self._scores = scores
+        self._bin = np.minimum((scores * NUM_BINS).astype(int), NUM_BINS - 1)
 
-    num_wrong: int
-    num_right: int
-    on_wrong: float | None
-    on_right: float | None
-    f1: float | None
+    def auc(self, weights: Array) -> float | None:
+        ordered = (weights * self._targets)[self._order], (weights * (1 - self._targets))[self._order]
+        # Equal scores are one place.
+        right, wrong = (np.add.reduceat(of, self._starts) for of in ordered)
+        pairs = right.sum() * wrong.sum()
+        if not pairs > 0:
+            return None
+        return float(right @ (wrong.cumsum() - wrong / 2) / pairs)
+
+    def loss(self, weights: Array) -> float | None:
+        return _mean(self._losses, weights)
+
+    def brier(self, weights: Array) -> float | None:
+        return _mean(self._squares, weights)
+
+    def calibration_error(self, weights: Array) -> float | None:
+        total = weights.sum()
+        apart = np.bincount(self._bin, weights * (self._scores - self._targets), NUM_BINS)
+        return float(np.abs(apart).sum() / total) if total else None
+
+    def bins(self, weights: Array) -> Sequence[Bin]:
+        sums = [
+            np.bincount(self._bin, weights * of, NUM_BINS)
+            for of in (np.ones_like(self._scores), self._scores, self._targets)
+        ]
+        return [
+            Bin(
+                low=index / NUM_BINS,
+                high=(index + 1) / NUM_BINS,
+                weight=float(weight),
+                mean_score=float(score / weight),
+                share_right=float(right / weight),
+            )
+            for index, (weight, score, right) in enumerate(zip(*sums, strict=True))
+            if weight
+        ]
 
 
-def find_first_errors(
-    responses: Sequence[tuple[Sequence[float], int | None]], threshold: float = _THRESHOLD
-) -> FirstErrors:
-    """Of responses: each one's scores of steps, and the index of its first wrong step if one is."""
-    hits: dict[bool, list[bool]] = {True: [], False: []}
-    for scores, first_wrong in responses:
-        found = next((index for index, score in enumerate(scores) if score < threshold), None)
-        hits[first_wrong is None].append(found == first_wrong)
-    on_right, on_wrong = (sum(of) / len(of) if of else None for of in (hits[True], hits[False]))
-    f1 = None
-    if on_right is not None and on_wrong is not None:
-        both = on_right + on_wrong
-        f1 = 2 * on_right * on_wrong / both if both else 0.0
-    return FirstErrors(
-        num_wrong=len(hits[False]),
-        num_right=len(hits[True]),
-        on_wrong=on_wrong,
-        on_right=on_right,
-        f1=f1,
-    )
+def _mean(values: Array, weights: Array) -> float | None:
+    total = weights.sum()
+    return float(weights @ values / total) if total else None
 
 
-def _as_classes(scores: Array, targets: Array, weights: Array) -> tuple[Array, Array, Array]:
-    """Labels 0 and 1, a score and a weight over 0 of each."""
+def _within(
+    scores: Array, targets: Array, weights: Array, problems: Sequence[Hashable]
+) -> dict[Hashable, float]:
+    """Problem -> area under the ROC curve of its own items, of problems that have both sorts."""
+    members: dict[Hashable, list[int]] = {}
+    for place, problem in enumerate(problems):
+        members.setdefault(problem, []).append(place)
+    found = {}
+    for problem, places in members.items():
+        auc = _Items(scores[places], targets[places]).auc(weights[places])
+        if auc is not None:
+            found[problem] = auc
+    return found
+
+
+def _intervals(
+    of_items: _Items,
+    weights: Array,
+    within: Mapping[Hashable, float],
+    problems: Sequence[Hashable],
+    seed: int,
+) -> dict[str, Interval | None]:
+    statistics = {
+        "auc": of_items.auc,
+        "brier": of_items.brier,
+        "calibration_error": of_items.calibration_error,
+    }
+    found = {
+        name: bootstrap(lambda times, of=of: of(weights * times), problems, seed)  # type: ignore[misc]  # a default binds it
+        for name, of in statistics.items()
+    }
+    return found | {"auc_within": bootstrap(mean_of(list(within.values())), list(within), seed)}
+
+
+def _average_precision(scores: Array, targets: Array, weights: Array) -> float | None:
+    from sklearn.metrics import average_precision_score
+
     labels = np.repeat([1, 0], len(scores))
     both = np.concatenate([weights * targets, weights * (1 - targets)])
     seen = both > 0
-    return labels[seen], np.tile(scores, 2)[seen], both[seen]
-
-
-def _bins(scores: Array, targets: Array, weights: Array) -> Sequence[Bin]:
-    number = np.minimum((scores * NUM_BINS).astype(int), NUM_BINS - 1)
-    found = []
-    for index in range(NUM_BINS):
-        inside = number == index
-        weight = weights[inside].sum()
-        if weight:
-            found.append(
-                Bin(
-                    low=index / NUM_BINS,
-                    high=(index + 1) / NUM_BINS,
-                    weight=float(weight),
-                    mean_score=float((weights * scores)[inside].sum() / weight),
-                    share_right=float((weights * targets)[inside].sum() / weight),
-                )
-            )
-    return found
+    if set(labels[seen]) != {0, 1}:
+        return None
+    twice = np.tile(scores, 2)
+    return float(average_precision_score(labels[seen], twice[seen], sample_weight=both[seen]))

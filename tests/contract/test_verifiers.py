@@ -2,19 +2,34 @@
 
 import shutil
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from tests.contract.judge_server import judge_server
-from verifiers import Target
+from verifiers import Outcome, Target
 from verifiers.catalog import VERIFIER, VERIFIERS
+from verifiers.examiner import Examiner
 from verifiers.testing import VerifierContract, verifier_contract
 
 
 def contract(name: str, **sample: Any) -> type[VerifierContract]:
-    """The suite for a name of the catalogue."""
-    return verifier_contract(VERIFIER.find(name), **sample)
+    """The suite for a name of the catalogue, and what is asked of ours alone."""
+    suite = verifier_contract(VERIFIER.find(name), **sample)
+    return type(suite.__name__, (SaysSo, suite), {"__module__": __name__})
+
+
+class SaysSo(VerifierContract):
+    """An abstention on a response that gives no answer says so, since that is not right."""
+
+    judged_all_the_same: ClassVar[str | None] = None
+    """Of `no_answer` one that the verifier has an opinion on."""
+
+    def test_a_response_without_an_answer_is_told_from_others(self, examiner: Examiner) -> None:
+        for response in ("", *self.exam.no_answer):
+            verdict = self._ask(examiner, response)
+            if verdict.outcome is Outcome.ABSTAIN and response != self.judged_all_the_same:
+                assert verdict.no_answer, verdict
 
 
 ANSWERS: dict[str, Any] = {
@@ -88,6 +103,8 @@ TestReasoningGym = contract(
 
 class TestModelJudge(contract("model_judge", **ANSWERS)):  # type: ignore[misc]  # a class made at run time
     """With a server that judges by the sample's own answer, since a real one has a model's opinion."""
+
+    judged_all_the_same = "I wonder."
 
     @pytest.fixture(scope="class")
     @classmethod

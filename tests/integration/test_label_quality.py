@@ -5,6 +5,7 @@ from statistics import mean
 from benchmarks.search.label_quality import Accuracy
 from benchmarks.search.solvers import search, simulated
 from benchmarks.search.yields import Yield
+from pipeline.evaluation.design import Design
 from pipeline.search.budget import BudgetConfig
 
 
@@ -34,7 +35,7 @@ async def test_a_yield_counts_traces_that_are_kept() -> None:
     traces = await search(
         solver, {"use": "best_of_n", "n": 8}, BudgetConfig(), solver.problems(1, 5), seed=1
     )
-    found = Yield.of(traces)
+    found = Yield.of(traces, Design(num_samples=8, cut_below=None))
     assert found.num_kept == sum(len({t.response for t in trace.kept}) for trace in traces)
     assert found.coverage(8) == found.num_solved / 5
     assert found.coverage(9) is None

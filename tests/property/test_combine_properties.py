@@ -29,6 +29,7 @@ class Canned:
         raises: bool = False
         kinds: tuple[str, ...] | None = None
         version: str = "1"
+        no_answer: bool = False
 
     name = "canned"
 
@@ -42,6 +43,7 @@ class Canned:
             outcome=self.config.outcome,
             reason=f"says {self.config.outcome.value}",
             extracted=f"by {self.config.outcome.value}",
+            no_answer=self.config.no_answer,
             evidence={"because": "canned"},
             verifier=self.name,
             version=self.version,
@@ -212,3 +214,26 @@ def test_parts_are_asked_at_the_same_time_and_closed_all() -> None:
         with pytest.raises(OSError, match="stuck"):
             asyncio.run(verifier.close())
         assert Meeting.closed == 3
+
+
+SILENT, UNSURE = {"outcome": ABSTAIN, "no_answer": True}, {"outcome": ABSTAIN}
+
+
+@pytest.mark.parametrize(
+    ("use", "sections", "no_answer"),
+    [
+        ("all_of", [SILENT, UNSURE, {"outcome": PASS}], True),
+        ("all_of", [UNSURE, {"outcome": PASS}], False),
+        ("any_of", [SILENT, {"outcome": FAIL}], True),
+        ("any_of", [SILENT, UNSURE], False),
+        ("any_of", [SILENT, {"outcome": PASS}], False),
+        ("first_decisive", [SILENT, SILENT], True),
+        ("first_decisive", [SILENT, UNSURE], False),
+        ("first_decisive", [{"kinds": ["another"]}, SILENT], True),
+    ],
+)
+def test_a_missing_answer_is_told_where_it_settles_the_matter(
+    use: str, sections: list[dict[str, Any]], no_answer: bool
+) -> None:
+    found = asyncio.run(ask_and_close(build(use, sections)))
+    assert found.no_answer is no_answer

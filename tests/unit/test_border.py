@@ -124,6 +124,18 @@ async def test_half_characters_are_replaced_so_that_the_verdict_can_be_written()
     assert found.evidence == {"\ufffd": ["\ufffd"], "b": "c"}
 
 
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (verdict(no_answer=True), "expected no_answer of an abstention alone, got it of pass"),
+        (verdict(no_answer="yes"), "expected the verdict's no_answer to be a bool, got 'yes'"),
+    ],
+)
+async def test_only_an_abstention_says_that_there_is_no_answer(given: Verdict, reason: str) -> None:
+    found = await ask(Mine(lambda _: given))
+    assert (found.outcome, found.reason) == (Outcome.ERROR, reason)
+
+
 async def test_a_plain_function_neither_stops_the_loop_nor_meets_itself() -> None:
     threads: list[int] = []
     inside = 0

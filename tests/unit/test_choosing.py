@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reward_models.evaluation.choosing import best_of_n, vote
-from reward_models.evaluation.quality import find_first_errors, measure
+from reward_models.evaluation.quality import measure
 
 SCORES = st.none() | st.sampled_from([0.0, 0.25, 0.5, 1.0])
 SAMPLES = st.lists(st.tuples(SCORES, st.booleans()), min_size=1, max_size=7)
@@ -100,20 +100,3 @@ def test_bins_hold_everything_once(samples: list[tuple[float, bool]]) -> None:
         assert one.low - 1e-9 <= one.mean_score <= one.high + 1e-9
     assert found.calibration_error is not None
     assert 0 <= found.calibration_error <= 1
-
-
-def test_first_errors_are_found_where_the_score_first_falls() -> None:
-    found = find_first_errors(
-        [
-            ([0.9, 0.4, 0.8], 1),  # found
-            ([0.9, 0.4, 0.1], 2),  # too early
-            ([0.9, 0.9], 0),  # not found
-            ([0.9, 0.5], None),  # right, and none is found
-        ]
-    )
-    assert (found.num_wrong, found.num_right) == (3, 1)
-    assert found.on_wrong == pytest.approx(1 / 3)
-    assert found.on_right == 1
-    assert found.f1 == pytest.approx(0.5)
-    assert find_first_errors([]).f1 is None
-    assert find_first_errors([([0.1], None)]).on_wrong is None

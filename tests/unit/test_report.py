@@ -19,7 +19,7 @@ from verifiers.code.languages import LANGUAGES
 
 
 def snapshot(**values: object) -> Snapshot:
-    counts = Counter({"problems": 5, "rollouts": 40, "verdict.pass": 1, "verdict.fail": 3, "kept": 1})
+    counts = Counter({"problems": 5, "rollouts": 40, "right": 1, "not_right": 3, "kept": 1})
     made = Snapshot(counts=counts, total=10, seconds=4.0, new_problems=5)
     made.usage = Usage(num_tokens=400, num_rollouts=44)
     for name, value in values.items():

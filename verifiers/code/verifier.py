@@ -95,6 +95,7 @@ class CodeVerifier:
             outcome=outcome,
             reason=reason,
             extracted=code,
+            no_answer=outcome is Outcome.ABSTAIN and code is None,
             evidence=evidence,
             verifier=self.name,
             version=self.version,
