@@ -17,12 +17,11 @@ import click
 
 from pipeline.cli_options import at_least
 from pipeline.errors import RunFailure, UserMistake
+from pipeline.evaluation.cli import evaluate
 from pipeline.signals import treat_as_interrupt
 
 if TYPE_CHECKING:
-    from pipeline.evaluation.samples import Against
     from pipeline.verify_file import Columns
-    from reward_models.aggregate import Aggregate
     from reward_models.training.records import Kind
     from verifiers import Verifier
 
@@ -376,83 +375,7 @@ _train_command(
 )
 
 
-@berry.command(name="eval")
-@click.argument("out", type=click.Path(path_type=Path))
-@click.argument("options", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option(
-    "--with",
-    "methods",
-    default="pass@k,majority,oracle",
-    show_default=True,
-    metavar="LIST",
-    help="Some of pass@k, majority, orm, prm, oracle.",
-)
-@click.option("--prm", metavar="MODEL", help="A process reward model, in place of the run's scores.")
-@click.option("--orm", metavar="MODEL", help="An outcome reward model, in place of the run's scores.")
-@click.option("--n", "ns", metavar="LIST", help="Numbers of samples; powers of two if not given.")
-@click.option("--seed", default=0, show_default=True, type=at_least(0), help="Of votes' draws.")
-@click.option(
-    "--aggregate",
-    default="min",
-    show_default=True,
-    type=click.Choice(["last", "min", "product", "mean"]),
-    help="How a process reward model's scores of steps become one of the response.",
-)
-@click.option(
-    "--against",
-    type=click.Choice(["right", "soft", "hard"]),
-    help="The label that scores of steps are compared with; what the model has learnt, if known.",
-)
-@click.option(
-    "--threshold",
-    default=0.5,
-    show_default=True,
-    type=click.FloatRange(0, 1),
-    help="Score under which a step is taken to be wrong.",
-)
-@click.option(
-    "--output", type=click.Path(path_type=Path), help="A folder for the figures; OUT/eval if not given."
-)
-def evaluate(
-    out: Path,
-    options: tuple[str, ...],
-    methods: str,
-    prm: str | None,
-    orm: str | None,
-    ns: str | None,
-    seed: int,
-    aggregate: "Aggregate",
-    against: "Against | None",
-    threshold: float,
-    output: Path | None,
-) -> None:
-    """Evaluate the run in folder OUT: accuracy of answers chosen from N samples.
-
-    MODEL is a folder, a Hub id, or my_module:MyModel. KEY=VALUE sets an option of the models, for
-    example backend=vllm. Problems that a model was trained on are left out.
-    """
-    from rich.console import Console
-
-    from pipeline.evaluation.command import describe, read_asked
-    from pipeline.evaluation.evaluate import evaluate as evaluate_run
-    from pipeline.evaluation.outputs import tables
-    from pipeline.progress import counter
-
-    asked = read_asked(
-        methods,
-        prm=prm,
-        orm=orm,
-        ns=ns,
-        seed=seed,
-        aggregate=aggregate,
-        against=against,
-        threshold=threshold,
-        options=options,
-    )
-    with counter("problems read") as advance:
-        found = evaluate_run(out, output or out / "eval", asked, advance)
-    Console().print(tables(found.figures))
-    click.echo(describe(found))
+berry.add_command(evaluate)
 
 
 @berry.command()

@@ -5,4 +5,10 @@ samples.py      their outcomes and scores, from the problem's tree
 curves.py       accuracy against N, by method
 outputs.py      the table, metrics.jsonl and the plots
 evaluate.py     the whole of it
+
+And with `--on FILE` how well scores find the first wrong step, on responses that people have labelled:
+
+labelled.py         the files of such responses
+on_labels.py        scores them, and works out the figures
+labels_outputs.py   the tables, metrics.jsonl and the plot
 """

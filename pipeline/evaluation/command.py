@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 from pipeline.config import check_section
 from pipeline.evaluation.curves import METHODS
 from pipeline.evaluation.evaluate import Asked, Evaluation, EvaluationError
+from pipeline.evaluation.on_labels import SCORES, AskedOnLabels, OnLabelsEvaluation
 from pipeline.evaluation.samples import Against
 from pipeline.scoring import REWARD_MODEL, scores_outcomes
 from reward_models.aggregate import Aggregate
@@ -48,6 +50,39 @@ def read_asked(
         against=against,
         threshold=threshold,
     )
+
+
+def read_asked_on_labels(
+    files: Sequence[Path],
+    *,
+    prm: str | None,
+    scores: str | None,
+    seed: int,
+    aggregate: Aggregate,
+    threshold: float,
+    options: Sequence[str],
+) -> AskedOnLabels:
+    """Raises EvaluationError, and ConfigError for the model's options."""
+    if prm is not None and scores is not None:
+        raise EvaluationError(f"--scores {scores}: expected it or --prm {prm}, got both")
+    if options and prm is None:
+        raise EvaluationError(f"{options[0]}: expected --prm beside it, whose option it sets")
+    return AskedOnLabels(
+        files=files,
+        prm=_model("prm", prm, options),
+        scores=scores or SCORES,
+        threshold=threshold,
+        aggregate=aggregate,
+        seed=seed,
+    )
+
+
+def describe_on_labels(found: OnLabelsEvaluation, files: Sequence[Path]) -> str:
+    """What was left out, what went wrong, and where the figures are."""
+    lines = [f"left out   {found.num_unscored} responses without a score"] * bool(found.num_unscored)
+    lines += [f"warning    {warning}" for warning in found.warnings]
+    lines += [f"written    {', '.join(map(str, files))}"] * bool(files)
+    return "\n".join(["", *lines] if lines else [])
 
 
 def describe(found: Evaluation) -> str:

@@ -22,7 +22,7 @@ from pipeline.datasets.folder import FolderError, RunFolder
 from pipeline.errors import UserMistake
 from pipeline.evaluation.curves import accuracy_curves, sizes
 from pipeline.evaluation.design import Design
-from pipeline.evaluation.outputs import Figures, write_figures
+from pipeline.evaluation.outputs import STEPS, Figures, write_figures
 from pipeline.evaluation.samples import Against, Samples, StepScores, score_tree, take_samples
 from pipeline.labels import LabelConfig
 from pipeline.majority import Majority
@@ -227,6 +227,7 @@ def _figures(found: _Found, asked: Asked, ns: Sequence[int]) -> Figures:
         qualities=_qualities(found, asked),
         first_errors=find_first_errors(responses, asked.threshold, asked.seed) if has_steps else None,
         curve=threshold_curve(responses) if has_steps else (),
+        against=found.steps.against if has_steps else None,
     )
 
 
@@ -238,7 +239,7 @@ def _qualities(found: _Found, asked: Asked) -> dict[str, Quality]:
             qualities[f"{model} responses"] = measure(scores, right, problems=problems, seed=asked.seed)
     if "prm" in asked.methods:
         steps = found.steps
-        qualities[f"prm steps, {steps.against}"] = measure(
+        qualities[STEPS] = measure(
             steps.scores, steps.targets, problems=steps.problems, seed=asked.seed
         )
     return qualities

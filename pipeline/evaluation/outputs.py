@@ -6,13 +6,26 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group
+from rich.console import Console, Group
 from rich.table import Table
 
 from pipeline.evaluation.curves import Point
+from pipeline.evaluation.samples import Against
 from reward_models.evaluation.bootstrap import Interval
 from reward_models.evaluation.first_errors import FirstErrors
 from reward_models.evaluation.quality import Quality
+
+_WIDE = 160
+STEPS = "prm steps"
+"""What the process reward model's scores of steps are called."""
+_QUALITIES = {
+    "auc": "AUC",
+    "auc_within": "AUC within problems",
+    "average_precision": "average precision",
+    "calibration_error": "calibration error",
+    "brier": "Brier",
+}
+"""Field of a Quality -> its row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +39,17 @@ class Figures:
     """Of the process reward model."""
     curve: Sequence[FirstErrors] = ()
     """The same at other thresholds."""
+    against: Against | None = None
+    """What its scores of steps are compared with."""
 
 
 def write_figures(figures: Figures, folder: Path) -> list[Path]:
     """The files: metrics.jsonl, and plots of what there is to draw. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = [{"figure": "accuracy", **asdict(one)} for one in figures.points]
-    rows += [{"figure": "quality", "of": of, **asdict(q)} for of, q in figures.qualities.items()]
+    for of, quality in figures.qualities.items():
+        against = {"against": figures.against} if of == STEPS else {}
+        rows.append({"figure": "quality", "of": of, **against, **asdict(quality)})
     if figures.first_errors is not None:
         rows.append({"figure": "first_errors", **asdict(figures.first_errors)})
     rows += [{"figure": "first_errors_curve", **asdict(one)} for one in figures.curve]
@@ -46,72 +63,64 @@ def write_figures(figures: Figures, folder: Path) -> list[Path]:
     return written
 
 
+def console() -> Console:
+    """Standard output; what is no terminal has room for every column."""
+    made = Console()
+    return made if made.is_terminal else Console(width=_WIDE)
+
+
 def tables(figures: Figures) -> Group:
     """For the terminal."""
     parts: list[Table] = []
     if figures.points:
         parts.append(_accuracy_table(figures.points))
     if figures.qualities:
-        steps = [of for of in figures.qualities if of.startswith("prm steps")]
-        parts.append(quality_table(figures.qualities, dict.fromkeys(steps, figures.first_errors)))
+        parts.append(_quality_table(figures))
     return Group(*parts)
 
 
 def _accuracy_table(points: Sequence[Point]) -> Table:
     ns = sorted({point.n for point in points})
-    table = Table("accuracy", *(f"N={n}" for n in ns), "problems", box=None, pad_edge=False)
+    table = Table("accuracy, 95%", *(f"N={n}" for n in ns), "problems", box=None, pad_edge=False)
     for method in dict.fromkeys(point.method for point in points):
         of_method = {point.n: point for point in points if point.method == method}
-        cells = [_with_interval(of_method[n]) for n in ns]
+        cells = [_accuracy(of_method[n]) for n in ns]
         table.add_row(method, *cells, str(next(iter(of_method.values())).num_problems))
     return table
 
 
-def _with_interval(point: Point) -> str:
+def _accuracy(point: Point) -> str:
     if point.accuracy is None:
         return "-"
-    between = "" if point.interval is None else f" [{point.interval[0]:.1%}, {point.interval[1]:.1%}]"
+    low, high = point.interval or (None, None)
+    between = "" if low is None or high is None else f" {100 * low:.0f}-{100 * high:.0f}"
     return f"{point.accuracy:.1%}{between}"
 
 
-def quality_table(
-    qualities: Mapping[str, Quality], first_errors: Mapping[str, FirstErrors | None]
-) -> Table:
-    """Rows by what was scored; `first_errors` has the same names, of those that have any."""
-    names = (
-        "scores",
-        "number",
-        "AUC",
-        "within problems",
-        "av. precision",
-        "calibration error",
-        "Brier",
-    )
-    table = Table(*names, "first errors F1", box=None, pad_edge=False)
-    for of, quality in qualities.items():
-        errors = first_errors.get(of)
-        table.add_row(
-            of,
-            str(quality.number),
-            between(quality.auc, quality.intervals.get("auc")),
-            between(quality.auc_within, quality.intervals.get("auc_within")),
-            between(quality.average_precision, None),
-            between(quality.calibration_error, quality.intervals.get("calibration_error")),
-            between(quality.brier, quality.intervals.get("brier")),
-            "-" if errors is None else between(errors.f1, errors.intervals.get("f1")),
-        )
+def _quality_table(figures: Figures) -> Table:
+    of_steps = f"{STEPS} ({figures.against})"
+    names = [of_steps if of == STEPS else of for of in figures.qualities]
+    table = Table("scores, 95%", *names, box=None, pad_edge=False)
+    qualities = figures.qualities.values()
+    table.add_row("number", *(str(one.number) for one in qualities))
+    for name, row in _QUALITIES.items():
+        cells = (with_interval(getattr(one, name), one.intervals.get(name)) for one in qualities)
+        table.add_row(row, *cells)
+    if (errors := figures.first_errors) is not None:
+        f1 = with_interval(errors.f1, errors.intervals.get("f1"))
+        table.add_row("first errors F1", *(f1 if of == STEPS else "-" for of in figures.qualities))
     return table
 
 
-def between(value: float | None, interval: Interval | None) -> str:
-    """A figure and its interval, if they are known."""
+def with_interval(value: float | None, interval: Interval | None = None) -> str:
+    """A figure and its interval, as far as they are known."""
     if value is None:
         return "-"
-    return f"{value:.3f}" + ("" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}]")
+    return f"{value:.3f}" + ("" if interval is None else f" {interval[0]:.2f}-{interval[1]:.2f}")
 
 
 def _plot_accuracy(points: Sequence[Point], path: Path) -> Path:
-    figure, axes = _new_plot()
+    figure, axes = new_plot()
     known = [point for point in points if point.accuracy is not None]
     for method in dict.fromkeys(point.method for point in known):
         of_method = [point for point in known if point.method == method]
@@ -124,11 +133,11 @@ def _plot_accuracy(points: Sequence[Point], path: Path) -> Path:
     axes.set_xticks(ns, [str(n) for n in ns])
     axes.set_xlabel("samples of each problem (N)")
     axes.set_ylabel("share of problems answered right")
-    return _save(figure, axes, path)
+    return save_plot(figure, axes, path)
 
 
 def _plot_reliability(qualities: Mapping[str, Quality], path: Path) -> Path:
-    figure, axes = _new_plot()
+    figure, axes = new_plot()
     axes.plot([0, 1], [0, 1], color="grey", linewidth=1, linestyle="--", label="calibrated")
     for of, quality in qualities.items():
         bins = quality.reliability
@@ -146,20 +155,22 @@ def _plot_reliability(qualities: Mapping[str, Quality], path: Path) -> Path:
     axes.set_ylabel("share that is right")
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
-    return _save(figure, axes, path)
+    return save_plot(figure, axes, path)
 
 
-def _new_plot() -> tuple[Any, Any]:
+def new_plot() -> tuple[Any, Any]:
+    """A figure of matplotlib's, and its axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     return figure, figure.subplots()
 
 
-def _save(figure: Any, axes: Any, path: Path) -> Path:
+def save_plot(figure: Any, axes: Any, path: Path) -> Path:
+    """Writes the figure; the same figures are the same bytes. Raises OSError."""
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize="small")
-    # Without the version in it, so that the same figures are the same bytes.
+    # The version would be in it.
     figure.savefig(path, dpi=150, metadata={"Software": None})
     return path

@@ -1,0 +1,201 @@
+"""Scores on responses that people have labelled: files, figures, and what users get wrong."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from pydantic import BaseModel
+
+from pipeline.cli import berry
+from pipeline.errors import UserMistake
+from pipeline.evaluation.labelled import LabelledError, read_labelled
+from pipeline.evaluation.on_labels import AskedOnLabels, OnLabels, evaluate_on_labels
+from reward_models import Score, Steps
+from tests.conftest import SHARED_DATA
+
+ROW = {
+    "id": "a",
+    "generator": "a column that is ignored",
+    "problem": "1 + 2?",
+    "steps": ["1 + 2 = 4", "so 4"],
+    "label": 0,
+    "final_answer_correct": False,
+    "scores": [0.2, 0.9],
+}
+
+
+def write(path: Path, *rows: object) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def ask(*files: Path, **changes: Any) -> AskedOnLabels:
+    asked = {"prm": None, "scores": "scores", "threshold": 0.5, "aggregate": "min", "seed": 0}
+    return AskedOnLabels(files=files, **{**asked, **changes})
+
+
+def figures(*files: Path, **changes: Any) -> dict[str, OnLabels]:
+    return {one.of: one for one in evaluate_on_labels(ask(*files, **changes)).figures}
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(berry, ["eval", *map(str, arguments)])
+
+
+def made_up(number: int, noise: float, subset: str) -> list[dict[str, object]]:
+    """Responses to problems, half of them with a wrong step; scores that know it, but for the noise."""
+    random = Random(number)
+    rows: list[dict[str, object]] = []
+    for index in range(number):
+        num_steps = random.randint(2, 6)
+        first = random.randrange(num_steps) if index % 2 else -1
+        truth = [float(first < 0 or place < first) for place in range(num_steps)]
+        scores = [(1 - noise) * one + noise * random.random() for one in truth]
+        steps = [f"step {place}" for place in range(num_steps)]
+        rows.append({**ROW, "problem": f"{index}?", "steps": steps, "label": first, "scores": scores})
+        rows[-1] |= {"subset": subset, "final_answer_correct": index % 5 != 1}
+    return rows
+
+
+def test_perfect_scores_find_every_error_and_useless_ones_none(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", *made_up(40, 0.0, "good"), *made_up(40, 1.0, "useless"))
+    found = figures(path)
+    assert list(found) == ["all", "good", "useless"]
+    good, useless = found["good"], found["useless"]
+    assert (good.first_errors.f1, good.steps.auc) == (1, 1)
+    assert good.by_chance == pytest.approx(0.2, abs=0.05)
+    assert useless.steps.auc == pytest.approx(0.5, abs=0.2)
+    assert useless.best.f1 is not None
+    assert useless.best.f1 < 0.6
+    low, high = found["all"].first_errors.intervals["f1"] or (0, 0)
+    assert low < (found["all"].first_errors.f1 or 0) < high
+    assert good.flawed is not None
+    assert (good.flawed.number, good.flawed.num_flawed) == (32, 16)
+    assert (good.flawed.found, good.flawed.auc) == (1, 1)
+
+
+def test_steps_behind_the_first_error_count_for_nothing(tmp_path: Path) -> None:
+    right = {**ROW, "label": -1, "steps": ["a", "b"], "scores": [0.9, 0.8]}
+    wrong = {**ROW, "label": 0, "steps": ["a", "b", "c"], "scores": [0.1, 1.0, 1.0]}
+    found = figures(write(tmp_path / "a.jsonl", right, wrong))["all"]
+    assert found.steps.number == 3
+    assert found.steps.auc == 1
+
+
+def test_unscored_responses_are_left_out_and_counted(tmp_path: Path) -> None:
+    found = evaluate_on_labels(ask(write(tmp_path / "a.jsonl", ROW, {**ROW, "scores": None})))
+    assert found.num_unscored == 1
+    assert found.figures[0].first_errors.num_wrong == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"label": 2}, "label: expected -1 or a step from 0 to 1, got 2"),
+        ({"label": True}, "label: expected -1 or a step from 0 to 1, got true"),
+        ({"label": None}, "label: expected -1 or a step from 0 to 1, got null"),
+        ({"steps": []}, "steps: expected a list of one text or more, got []"),
+        ({"steps": "a"}, "steps: expected a list of one text or more, got 'a'"),
+        ({"problem": 3}, "problem: expected a text, got 3"),
+        (
+            {"final_answer_correct": "yes"},
+            "final_answer_correct: expected true, false or null, got 'yes'",
+        ),
+        ({"scores": [0.1]}, "scores: expected 2 scores, one for each step, got 1"),
+        ({"scores": [0.1, 1.1]}, "scores: expected scores from 0 to 1, got 1.1"),
+        ({"scores": [0.1, None]}, "scores: expected scores from 0 to 1, got null"),
+    ],
+)
+def test_a_bad_row_is_named(tmp_path: Path, change: dict[str, object], told: str) -> None:
+    path = write(tmp_path / "a.jsonl", ROW, {**ROW, **change})
+    with pytest.raises(LabelledError) as caught:
+        list(read_labelled(path, "scores"))
+    assert str(caught.value) == f"{path}, line 2: {told}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "OUT: expected a run folder, or labelled responses by --on FILE, got none"),
+        (("--on", "a.csv"), "a.csv: expected a .jsonl or .parquet file"),
+        (("--on", "none.jsonl"), "none.jsonl: No such file or directory"),
+        (("--on", "a.jsonl", "--n", "4"), "--on: expected --prm or --scores beside it"),
+        (("--on", "a.jsonl", "half=3"), "half=3: expected --prm beside it"),
+        (("--on", "a.jsonl", "--prm", "x:Y", "--scores", "s"), "--scores s: expected it or --prm x:Y"),
+    ],
+)
+def test_what_users_get_wrong_is_one_line(arguments: Sequence[str], told: str) -> None:
+    found = invoke(*arguments)
+    assert isinstance(found.exception, UserMistake)
+    assert str(found.exception).startswith(told)
+
+
+def test_a_parquet_file_is_the_same(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = made_up(20, 0.5, "x")
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    assert figures(tmp_path / "a.parquet") == figures(write(tmp_path / "a.jsonl", *rows))
+
+
+class Wary:
+    """Doubts every step with the word `wrong` in it; reads texts."""
+
+    class Config(BaseModel, extra="forbid"):
+        pass
+
+    name, revision = "wary", "1"
+
+    def __init__(self, config: object) -> None:
+        self.config = config
+
+    def score(self, batch: Sequence[Steps]) -> list[Score]:
+        return [
+            Score(
+                model=self.name,
+                revision=self.revision,
+                values=tuple(0.1 if "wrong" in text else 0.9 for text in steps.texts),
+            )
+            for steps in batch
+        ]
+
+
+def test_a_model_of_ones_own_scores_them(tmp_path: Path) -> None:
+    wrong = {**ROW, "steps": ["right", "wrong"], "label": 1}
+    right = {**ROW, "steps": ["right"], "label": -1}
+    path = write(tmp_path / "a.jsonl", wrong, right)
+    found = invoke("--on", path, "--prm", f"{__name__}:Wary", "--json", "--output", tmp_path / "out")
+    assert found.exception is None, found.output
+    (row,) = map(json.loads, found.output.splitlines())
+    assert (row["of"], row["first_errors"]["f1"], row["steps"]["auc"]) == ("all", 1, 1)
+    (stored,) = map(json.loads, (tmp_path / "out" / "metrics.jsonl").read_text().splitlines())
+    assert stored == {"figure": "on_labels", **row}
+    assert (tmp_path / "out" / "thresholds.png").read_bytes().startswith(b"\x89PNG")
+    shown = invoke("--on", path, "--prm", f"{__name__}:Wary").output
+    for line in ("first error found", "left alone", "F1", "by chance", "AUC of steps"):
+        assert line in shown
+
+
+@pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="the labelled data are not beside the project")
+@pytest.mark.parametrize(
+    ("name", "number", "num_right", "num_flawed"),
+    [
+        ("mr_gsm8k_wrong590.jsonl", 590, 0, 19),
+        ("bbm_multistep_arithmetic.jsonl", 300, 62, 1),
+        ("bbm_logical_deduction.jsonl", 300, 6, 39),
+    ],
+)
+def test_other_sets_are_read_in_their_own_columns(
+    name: str, number: int, num_right: int, num_flawed: int
+) -> None:
+    rows = list(read_labelled(SHARED_DATA / name))
+    assert len(rows) == number
+    assert sum(one.first_wrong is None for one in rows) == num_right
+    flawed = [one for one in rows if one.final_right and one.first_wrong is not None]
+    assert len(flawed) == num_flawed
+    assert all(one.first_wrong is None or one.first_wrong < len(one.steps) for one in rows)
