@@ -82,8 +82,8 @@ def evaluate(
 ) -> None:
     """Evaluate the run in folder OUT: accuracy of answers chosen from N samples.
 
-    MODEL is a folder, a Hub id, or my_module:MyModel. KEY=VALUE sets an option of the models, for
-    example backend=vllm. Problems that a model was trained on are left out.
+    MODEL is a folder, a Hub id, a name such as critic, or my_module:MyModel. KEY=VALUE sets an option
+    of the models, for example backend=vllm. Problems that a model was trained on are left out.
 
     With --on, which takes no OUT: how well scores of steps find the first wrong one, as ProcessBench
     counts it, of --prm MODEL or of a column of the file.

@@ -9,7 +9,7 @@ from pipeline.evaluation.curves import METHODS
 from pipeline.evaluation.evaluate import Asked, Evaluation, EvaluationError
 from pipeline.evaluation.on_labels import SCORES, AskedOnLabels, OnLabelsEvaluation
 from pipeline.evaluation.samples import Against
-from pipeline.scoring import REWARD_MODEL, scores_outcomes
+from pipeline.scoring import REWARD_MODEL, REWARD_MODELS, scores_outcomes
 from reward_models.aggregate import Aggregate
 from verifiers.plugins import Part
 
@@ -42,8 +42,8 @@ def read_asked(
         raise EvaluationError(f"{options[0]}: expected --prm or --orm beside it, whose option it sets")
     return Asked(
         methods=named,
-        prm=_model("prm", prm, options),
-        orm=_model("orm", orm, options),
+        prm=read_model("prm", prm, options),
+        orm=read_model("orm", orm, options),
         ns=None if ns is None else _read_numbers(ns),
         seed=seed,
         aggregate=aggregate,
@@ -69,7 +69,7 @@ def read_asked_on_labels(
         raise EvaluationError(f"{options[0]}: expected --prm beside it, whose option it sets")
     return AskedOnLabels(
         files=files,
-        prm=_model("prm", prm, options),
+        prm=read_model("prm", prm, options),
         scores=scores or SCORES,
         threshold=threshold,
         aggregate=aggregate,
@@ -93,10 +93,15 @@ def describe(found: Evaluation) -> str:
     return "\n".join(["", *lines])
 
 
-def _model(kind: str, model: str | None, options: Sequence[str]) -> Part | None:
+def read_model(kind: str, model: str | None, options: Sequence[str]) -> Part | None:
+    """The model of `--prm` or `--orm`: a folder, a Hub id, or the name of a class.
+
+    `prm` and `orm` are taken for folders, since users like to call theirs so. Raises
+    EvaluationError and ConfigError.
+    """
     if model is None:
         return None
-    if ":" in model:
+    if ":" in model or model in REWARD_MODELS.keys() - {"prm", "orm"}:
         part = check_section(REWARD_MODEL, model, options)
     else:
         part = check_section(REWARD_MODEL, kind, [f"model={model}", *options])

@@ -12,7 +12,7 @@ from typing import Literal
 from pipeline.labels import LabelConfig, label_tree
 from pipeline.outcomes import sample_outcome
 from pipeline.records import Trace
-from pipeline.scoring import ModelScorer
+from pipeline.scoring import ModelScorer, steps_of
 from pipeline.tree import Finish, Tree
 from reward_models import Steps
 from reward_models.aggregate import Aggregate, aggregate
@@ -147,10 +147,4 @@ def _sample(tree: Tree, leaf: int, right: bool, answer: int | None, how: Aggrega
 
 
 def _steps(trace: Trace, leaf: int) -> Steps:
-    root, *path = trace.tree.path(leaf)
-    return Steps(
-        prompt=trace.problem.prompt,
-        prompt_token_ids=root.token_ids,
-        texts=tuple(node.text for node in path),
-        token_ids=tuple(node.token_ids for node in path),
-    )
+    return steps_of(trace.problem.prompt, trace.tree, trace.tree.path(leaf)[1:])

@@ -1,16 +1,20 @@
 """What an evaluation takes for right, for not right and for unknown."""
 
+import math
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
 import pytest_asyncio
 
+from pipeline.evaluation.command import read_model
 from pipeline.evaluation.curves import accuracy_curves
-from pipeline.evaluation.samples import Samples, StepScores, take_samples
+from pipeline.evaluation.samples import Samples, StepScores, score_tree, take_samples
 from pipeline.labels import LabelConfig, label_tree
 from pipeline.outcomes import has_gold
 from pipeline.records import Problem, Trace, trajectories
+from pipeline.scoring import ModelScorer
 from pipeline.tree import ROOT, Finish, Tree
+from reward_models.confidence import Confidence
 from tests.conftest import make_problem, make_rollout, make_verdict
 from verifiers import Outcome, Target, Verdict
 from verifiers.consensus import Consensus
@@ -129,3 +133,21 @@ def test_a_pass_is_no_proof_that_all_steps_are_right() -> None:
     steps.add("p", tree, labels)
     assert (steps.responses, steps.num_unknown) == ([], 8)
     assert len(steps.scores) == len(steps.targets) == len(steps.problems) == 24
+
+
+async def test_the_solvers_own_confidence_scores_a_stored_run() -> None:
+    tree = Tree((1,), "?")
+    leaf = tree.add(ROOT, tree.reserve(ROOT, 1), make_rollout("ab", logprob=-0.2))
+    trace = Trace(problem=make_problem(), seed=0, tree=tree, trajectories=trajectories(tree))
+    scorer = ModelScorer([Confidence(Confidence.Config())])
+    await score_tree(trace, scorer, None)
+    await scorer.close()
+    assert tree.scores[leaf] == pytest.approx(math.exp(-0.1))
+
+
+@pytest.mark.parametrize(("name", "cls"), [("confidence", "Confidence"), ("prm", "Prm")])
+def test_a_model_is_a_name_or_a_folder(name: str, cls: str) -> None:
+    """`prm` by itself is a folder that is called so."""
+    part = read_model("prm", name, ())
+    assert part is not None
+    assert part.cls.__name__ == cls
