@@ -10,15 +10,15 @@ from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.trees import read_trace
 from pipeline.datasets.views import EncodedTrace, decode
 from pipeline.prune import PruneConfig, Pruner
-from pipeline.records import Decision, Stage, Trace, trajectories
+from pipeline.records import Stage, Trace, trajectories
 from pipeline.report import summary
 from pipeline.tree import ROOT, Finish, Tree
 from tests.conftest import make_problem, make_rollout, make_verdict
 from verifiers import Outcome
 
 
-def read_again(finish: Finish, outcome: Outcome | None, **stored: Any) -> Decision:
-    """The decision of the only trajectory, with these columns stored instead of today's."""
+def read_again(finish: Finish, outcome: Outcome | None, **stored: Any) -> Trace:
+    """Of one trajectory, with these columns stored instead of today's."""
     tree = Tree([1], "?")
     leaf = tree.add(ROOT, 0, make_rollout("x", finish=finish))
     if outcome is not None:
@@ -33,8 +33,7 @@ def read_again(finish: Finish, outcome: Outcome | None, **stored: Any) -> Decisi
     )
     (row,) = decode("trees", [EncodedTrace.of(trace)]).to_pylist()
     row["trajectories"][0] |= stored
-    (decision,) = read_trace(row).decisions
-    return decision
+    return read_trace(row)
 
 
 @pytest.mark.parametrize(
@@ -57,12 +56,14 @@ def test_decisions_of_earlier_versions_get_todays_names(
     finish: Finish, outcome: Outcome | None, decided_by: str, reason: str, stage: Stage | None
 ) -> None:
     kept = stage is None
-    decision = read_again(finish, outcome, decided_by=decided_by, decision=reason, kept=kept)
+    trace = read_again(finish, outcome, decided_by=decided_by, decision=reason, kept=kept)
+    (decision,) = trace.decisions
     assert (decision.stage, decision.reason, decision.kept) == (stage, reason, kept)
 
 
 def test_a_kept_row_has_no_rule_that_decided() -> None:
-    assert read_again(Finish.STOP, Outcome.PASS).stage is None
+    (decision,) = read_again(Finish.STOP, Outcome.PASS).decisions
+    assert decision.stage is None
 
 
 def test_the_summary_names_what_was_dropped_in_the_order_of_the_rules() -> None:
@@ -74,3 +75,20 @@ def test_the_summary_names_what_was_dropped_in_the_order_of_the_rules() -> None:
         "survivors  6 traces; dropped: 5 truncated, 4 failed, 3 near_duplicate, 2 beyond_max, "
         "1 unverified"
     ) in summary(folder)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason", "no_answer"),
+    [
+        (Outcome.ABSTAIN, "the response states no answer", True),
+        (Outcome.ABSTAIN, "math: the response states no answer", True),
+        (Outcome.ABSTAIN, "the judge says ABSTAIN", False),
+        (Outcome.FAIL, "another number", False),
+    ],
+)
+def test_earlier_versions_said_by_the_reason_that_there_is_no_answer(
+    outcome: Outcome, reason: str, no_answer: bool
+) -> None:
+    trace = read_again(Finish.STOP, outcome, no_answer=None, reason=reason)
+    (verdict,) = trace.tree.verdicts.values()
+    assert verdict.no_answer is no_answer
