@@ -90,7 +90,7 @@ def evaluate(
     folder = RunFolder.read(out)
     if not folder.parts:
         raise FolderError(f"{out}: expected a run with a committed part, found none yet")
-    design = _design(folder)
+    design = design_of(folder)
     try:
         found = asyncio.run(_read(folder, design, asked, advance))
     except RewardModelError as e:
@@ -103,7 +103,7 @@ def evaluate(
     )
 
 
-def _design(folder: RunFolder) -> Design:
+def design_of(folder: RunFolder) -> Design:
     """Which rollouts of the run are samples. Raises EvaluationError where none are."""
     config = folder.run["config"]
     section = dict(config["strategy"])

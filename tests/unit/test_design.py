@@ -1,14 +1,18 @@
 """Which rollouts are samples, and that their number does not depend on how they turned out."""
 
+from pathlib import Path
 from random import Random
 from statistics import mean
 
 import pytest
+from pydantic import BaseModel
 
 from pipeline.config import KINDS
+from pipeline.datasets.folder import RunFolder
 from pipeline.evaluation.design import Design
+from pipeline.evaluation.evaluate import EvaluationError, design_of
 from pipeline.outcomes import sample_outcome
-from pipeline.search import STRATEGIES
+from pipeline.search import STRATEGIES, Expansion
 from pipeline.search.adaptive import Adaptive
 from pipeline.search.best_of_n import BestOfN
 from pipeline.search.budget import BudgetConfig
@@ -90,3 +94,34 @@ def test_a_budget_of_rollouts_is_fixed_in_advance() -> None:
     design = Design.of(BestOfN(BestOfN.Config(n=3)), BudgetConfig(rollouts=2), 20)
     assert design is not None
     assert design.samples(tree_of(5, 5)) == [1, 2]
+
+
+class Unfixed:
+    """A strategy of one's own that does not say how many it fixes."""
+
+    class Config(BaseModel, extra="forbid"):
+        pass
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def propose(self, tree: Tree, pending: object) -> list[Expansion]:
+        return []
+
+
+@pytest.mark.parametrize("use", ["beam", f"{__name__}:Unfixed"])
+def test_a_run_without_fixed_samples_is_refused(use: str) -> None:
+    config = {"strategy": {"use": use}, "sampling": {"max_tokens": 20}}
+    told = f"runs/some: expected a strategy that samples a number of whole rollouts .* got {use}"
+    with pytest.raises(EvaluationError, match=told):
+        design_of(RunFolder(Path("runs/some"), {"config": config}))
+
+
+def test_a_runs_own_settings_say_what_its_samples_are() -> None:
+    config = {
+        "strategy": {"use": "branching", "rollouts": 6},
+        "budget": {"tokens": 900, "rollouts": 5, "nodes": None},
+        "sampling": {"max_tokens": 20},
+    }
+    found = design_of(RunFolder(Path("runs/some"), {"config": config}))
+    assert found == Design(num_samples=5, cut_below=20)
