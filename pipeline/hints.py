@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 from pipeline.datasets.folder import RunFolder
+from pipeline.evaluation.design import design_of
+from pipeline.evaluation.errors import EvaluationError
 from pipeline.report import first_survivor
 
 
@@ -21,9 +23,16 @@ def next_commands(folder: RunFolder) -> str:
         f"  {berry} show {out} {problem}",
         f"  {_python()} -c {_quoted(f'from datasets import load_dataset; print({load})')}",
     ]
-    # A vote says nothing of how good the answers are.
-    is_judged = folder.counts["verdict.pass"] > 0
-    return "\n".join([*lines, *([f"  {berry} eval {out}"] if is_judged else [])])
+    return "\n".join([*lines, *([f"  {berry} eval {out}"] if _can_be_evaluated(folder) else [])])
+
+
+def _can_be_evaluated(folder: RunFolder) -> bool:
+    """A vote says nothing of how good the answers are, and some strategies fix no samples."""
+    try:
+        design_of(folder)
+    except EvaluationError:
+        return False
+    return folder.counts["verdict.pass"] > 0
 
 
 def berry_command() -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pipeline.config import check_section
 from pipeline.evaluation.curves import METHODS
-from pipeline.evaluation.evaluate import Asked, Evaluation, EvaluationError
+from pipeline.evaluation.errors import EvaluationError
+from pipeline.evaluation.evaluate import Asked, Evaluation
 from pipeline.evaluation.on_labels import SCORES, AskedOnLabels, OnLabelsEvaluation
 from pipeline.evaluation.samples import Against
 from pipeline.scoring import REWARD_MODEL, REWARD_MODELS, scores_outcomes

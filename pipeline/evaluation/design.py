@@ -8,6 +8,9 @@ whatever comes back (`fixed_rollouts`).
 
 from dataclasses import dataclass
 
+from pipeline.config import KINDS
+from pipeline.datasets.folder import RunFolder
+from pipeline.evaluation.errors import EvaluationError
 from pipeline.search import Strategy
 from pipeline.search.budget import BudgetConfig
 from pipeline.tree import ROOT, Finish, Tree
@@ -46,3 +49,22 @@ class Design:
         if self.cut_below is None or tree.nodes[leaf].finish is not Finish.LENGTH:
             return False
         return tree.num_response_tokens(leaf) < self.cut_below
+
+
+def design_of(folder: RunFolder) -> Design:
+    """Which rollouts of the run are samples. Raises EvaluationError where none are."""
+    config = folder.run["config"]
+    section = dict(config["strategy"])
+    try:
+        strategy = KINDS["strategy"].part(section).build()
+        budget = BudgetConfig.model_validate(config.get("budget") or {})
+    except ValueError as e:
+        raise EvaluationError(f"{folder.path}: the run's strategy cannot be built: {e}") from e
+    design = Design.of(strategy, budget, config["sampling"]["max_tokens"])
+    if design is None:
+        raise EvaluationError(
+            f"{folder.path}: expected a strategy that samples a number of whole rollouts whatever "
+            f"comes back, as best_of_n does, got {section['use']}; one of your own says how many in "
+            "a property `fixed_rollouts`"
+        )
+    return design

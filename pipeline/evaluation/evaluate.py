@@ -15,13 +15,13 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.config import KINDS, read_rules
+from pipeline.config import read_rules
 from pipeline.datasets.damage import part_traces
 from pipeline.datasets.files import explained
 from pipeline.datasets.folder import FolderError, RunFolder
-from pipeline.errors import UserMistake
 from pipeline.evaluation.curves import accuracy_curves, sizes
-from pipeline.evaluation.design import Design
+from pipeline.evaluation.design import Design, design_of
+from pipeline.evaluation.errors import EvaluationError
 from pipeline.evaluation.outputs import STEPS, Figures, write_figures
 from pipeline.evaluation.samples import Against, Samples, StepScores, score_tree, take_samples
 from pipeline.labels import LabelConfig
@@ -29,17 +29,12 @@ from pipeline.majority import Majority
 from pipeline.outcomes import has_gold
 from pipeline.records import Trace
 from pipeline.scoring import ModelScorer
-from pipeline.search.budget import BudgetConfig
 from reward_models.aggregate import Aggregate
 from reward_models.errors import RewardModelError
 from reward_models.evaluation.first_errors import THRESHOLD, find_first_errors, threshold_curve
 from reward_models.evaluation.quality import Quality, measure
 from reward_models.trained import TrainedModel
 from verifiers.plugins import Part
-
-
-class EvaluationError(UserMistake):
-    """What was asked for cannot be worked out; the message is one line for the user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,25 +96,6 @@ def evaluate(
     return Evaluation(
         figures=figures, files=files, left_out=found.left_out, warnings=sorted(found.warnings)
     )
-
-
-def design_of(folder: RunFolder) -> Design:
-    """Which rollouts of the run are samples. Raises EvaluationError where none are."""
-    config = folder.run["config"]
-    section = dict(config["strategy"])
-    try:
-        strategy = KINDS["strategy"].part(section).build()
-        budget = BudgetConfig.model_validate(config.get("budget") or {})
-    except ValueError as e:
-        raise EvaluationError(f"{folder.path}: the run's strategy cannot be built: {e}") from e
-    design = Design.of(strategy, budget, config["sampling"]["max_tokens"])
-    if design is None:
-        raise EvaluationError(
-            f"{folder.path}: expected a strategy that samples a number of whole rollouts whatever "
-            f"comes back, as best_of_n does, got {section['use']}; one of your own says how many in "
-            "a property `fixed_rollouts`"
-        )
-    return design
 
 
 async def _read(folder: RunFolder, design: Design, asked: Asked, advance: Callable[[], None]) -> _Found:

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from pipeline.config import KINDS
 from pipeline.datasets.folder import RunFolder
-from pipeline.evaluation.design import Design
-from pipeline.evaluation.evaluate import EvaluationError, design_of
+from pipeline.evaluation.design import Design, design_of
+from pipeline.evaluation.errors import EvaluationError
 from pipeline.outcomes import sample_outcome
 from pipeline.search import STRATEGIES, Expansion
 from pipeline.search.adaptive import Adaptive
