@@ -1,23 +1,27 @@
-"""Step labels: what the rollouts below a prefix say of the step that ends there.
+"""Step labels: what rollouts say of a step.
 
-Of every step of every trajectory: how often a rollout through it passed, from that a hard label (any
-pass) and a soft one (the share), as in Math-Shepherd (Wang et al., 2023, arXiv:2312.08935), a credible
-interval of the pass rate, and the probability that the step and all before it are right.
+Of every step of every trajectory: a hard label (any rollout started at its end passed) and a soft one
+(the share that did), as in Math-Shepherd (Wang et al., 2023, arXiv:2312.08935), a credible interval of
+the pass rate, and the probability that the step and all before it are right.
 
-A rollout counts once for each prefix it goes through. ERROR and ABSTAIN verdicts are no trials, nor are
-rollouts that were cut off unless `truncated_fails` says so. What is unknown is None: a step without
-trials has neither label nor interval, and without any trial in its tree no probability either.
+Rollouts that only came through a step say nothing unbiased of it: a search starts more of them at
+the deeper steps that it doubts, or prefers. So they are counted (`trials`, `passes`) and decide no
+label. At the end of a response nothing can start: its own outcome is its last step's one trial.
+
+ERROR and ABSTAIN verdicts are no trials, nor are rollouts that were cut off unless `truncated_fails`
+says so. What is unknown is None: a step without trials of its own has neither label nor interval, and
+without any trial in its tree no probability either.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.first_error import AtPrefix, Trials, first_error, trials_at_root
+from pipeline.first_error import AtPrefix, Trials, at_prefix, first_error, trials_at_root
 from pipeline.majority import Majority
-from pipeline.tree import ROOT, Node, Stats, Tree
+from pipeline.tree import ROOT, Finish, Node, Stats, Tree
 
 
 class LabelConfig(BaseModel):
@@ -48,28 +52,31 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepLabel:
-    """What is known of one step, by the rollouts through it."""
+    """What is known of one step."""
 
     trials: int
-    """Rollouts that passed or failed; with `truncated_fails` also those that were cut off."""
+    """Rollouts through it that passed or failed; with `truncated_fails` those that were cut off too."""
     passes: int
     truncated: int
-    """Rollouts that were cut off."""
+    """Rollouts through it that were cut off."""
+    started_trials: int
+    """Those of `trials` that started at the step's end; of a response's last step its own outcome."""
+    started_passes: int
     interval: Interval | None
-    """Of the pass rate; None without trials."""
+    """Of the pass rate of rollouts that start at the step's end; None without `started_trials`."""
     right: float | None
     """Probability that the step and all before it are right; None if nothing in the tree was judged.
     It rests on judged rollouts alone, whatever `truncated_fails` says."""
 
     @property
     def hard(self) -> bool | None:
-        """Whether any rollout passed; None without trials."""
-        return self.passes > 0 if self.trials else None
+        """Whether any rollout started here passed; None without one."""
+        return self.started_passes > 0 if self.started_trials else None
 
     @property
     def soft(self) -> float | None:
-        """Share of trials that passed; None without trials."""
-        return self.passes / self.trials if self.trials else None
+        """Share of the rollouts started here that passed; None without one."""
+        return self.started_passes / self.started_trials if self.started_trials else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +103,25 @@ def _label_trajectory(
     path = tree.path(leaf)
     right, first_wrong = _find_error(tree, path, at_root, cache, config.confidence)
     steps = (
-        _label_step(tree.stats[node.id], chance, config)
+        _label_step(tree.stats[node.id], _started(tree, node.id, leaf, cache, config), chance, config)
         for node, chance in zip(path[1:], right, strict=True)
     )
     return TrajectoryLabels(leaf=leaf, steps=tuple(steps), first_wrong=first_wrong)
+
+
+def _started(
+    tree: Tree, node_id: int, leaf: int, cache: dict[int, AtPrefix], config: LabelConfig
+) -> Trials:
+    """The trials of a step's own; none where a reward model had a hand in how they ended."""
+    if node_id == leaf:
+        trials = Trials().and_one(tree.passed(leaf))
+        num_truncated = int(tree.nodes[leaf].finish is Finish.LENGTH)
+    else:
+        at_step = at_prefix(tree, node_id, cache)
+        if at_step.num_stopped:
+            return Trials()
+        trials, num_truncated = at_step.started, at_step.num_truncated
+    return replace(trials, fails=trials.fails + config.truncated_fails * num_truncated)
 
 
 def _find_error(
@@ -113,13 +135,17 @@ def _find_error(
     return list(posterior.right), step if probability >= confidence else None
 
 
-def _label_step(stats: Stats, right: float | None, config: LabelConfig) -> StepLabel:
-    trials = stats.trials + (stats.truncated if config.truncated_fails else 0)
+def _label_step(stats: Stats, started: Trials, right: float | None, config: LabelConfig) -> StepLabel:
+    num_started = started.passes + started.fails
     return StepLabel(
-        trials=trials,
+        trials=stats.trials + (stats.truncated if config.truncated_fails else 0),
         passes=stats.passes,
         truncated=stats.truncated,
-        interval=credible_interval(stats.passes, trials, config.interval) if trials else None,
+        started_trials=num_started,
+        started_passes=started.passes,
+        interval=(
+            credible_interval(started.passes, num_started, config.interval) if num_started else None
+        ),
         right=right,
     )
 

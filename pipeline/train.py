@@ -38,7 +38,7 @@ _COLUMNS = [
     "outcome",
     "label_source",
 ]
-_PRM_COLUMNS = ["labels", "soft_labels", "trials", "right", "num_shared"]
+_PRM_COLUMNS = ["labels", "soft_labels", "started_trials", "right", "num_shared"]
 
 
 class TrainError(UserMistake):
@@ -53,6 +53,8 @@ class _Seen:
     """Ids of problems with a response that passed."""
     num_voted: int = 0
     """Responses that are labelled by a majority vote."""
+    any_started: bool = False
+    """Whether any rollout started within a response, of a PRM's data."""
 
 
 def train_reward_model(
@@ -72,6 +74,12 @@ def train_reward_model(
         raise TrainError(
             f"--data: expected positive and negative labels, got {len(found)} responses none of which "
             "passed; easier problems or more rollouts give some that do"
+        )
+    if found and kind == "prm" and settings.labels != "right" and not seen.any_started:
+        raise TrainError(
+            f"labels={settings.labels}: expected rollouts that start within responses, got "
+            f"{len(found)} responses without any; runs of strategy.use=math_shepherd start some at "
+            "every step, of branching, omega, epic and adaptive at some; labels=right needs none"
         )
     responses = found
     if kind == "prm" and not settings.unsolved:
@@ -126,7 +134,11 @@ def _read_responses(
                         seen.num_voted += row["label_source"] == LabelSource.MAJORITY
                         if row["outcome"] == "pass":
                             seen.solved.add(row["problem_id"])
-                        yield _prm_labels(row, settings) if kind == "prm" else _orm_labels(row)
+                        if kind == "prm":
+                            seen.any_started |= any(row["started_trials"][:-1])
+                            yield _prm_labels(row, settings)
+                        else:
+                            yield _orm_labels(row)
         except (OSError, ValueError) as e:
             raise TrainError(
                 f"{path}: is damaged; `berry export --as steps` of its run makes it again"
@@ -175,7 +187,7 @@ def _until_wrong(row: dict[str, Any], labels: str) -> int:
 def _targets(row: dict[str, Any], labels: str) -> tuple[list[float | None], list[float]]:
     """Of each step, and how much each counts."""
     if labels == "soft":
-        return row["soft_labels"], [float(trials) for trials in row["trials"]]
+        return row["soft_labels"], [float(trials) for trials in row["started_trials"]]
     known = row["right"] if labels == "right" else row["labels"]
     return [None if one is None else float(one) for one in known], [1.0] * len(known)
 

@@ -16,6 +16,7 @@ STRATEGIES = {
     "branching": "pipeline.search.branching:Branching",
     "math_shepherd": "pipeline.search.math_shepherd:MathShepherd",
     "omega": "pipeline.search.omega:Omega",
+    "epic": "pipeline.search.epic:Epic",
     "adaptive": "pipeline.search.adaptive:Adaptive",
     "beam": "pipeline.search.beam:Beam",
     "dvts": "pipeline.search.beam:Dvts",

@@ -1,11 +1,11 @@
-"""`adaptive`: each rollout where it is expected to tell the most about a step's label, per token.
+"""`adaptive`: each rollout where it is expected to better the labels the most, per token.
 
     1. a few rollouts of the whole problem; more, up to a limit, while none passes
     2. those that pass need no more: their steps are taken to be right
     3. along one that failed, keep the posterior over its first wrong step (`pipeline/first_error.py`),
-       and sample from the step whose next rollout tells the most for what it costs: the mutual
-       information between its outcome and the step's label, over the tokens that it is likely to take
-    4. stop with a trajectory when its first wrong step is certain enough, or its rollouts are used up;
+       and sample from the step whose next rollouts raise the chance of naming it rightly the most for
+       the tokens that they are likely to take
+    4. stop with a trajectory when no rollout is worth its tokens any more, or its rollouts are used up;
        stop with a problem that is solved (nothing failed) or hopeless (nothing passes)
 
 So a failed trajectory costs a noisy binary search, not k completions of each of its steps. Trajectories
@@ -61,8 +61,11 @@ class Adaptive:
         """Whole rollouts without a pass after which the problem is given up."""
         siblings: int = Field(default=1, ge=1)
         """Rollouts sampled at once from a step: more take fewer rounds, and tell less for a token."""
-        confidence: float = Field(default=0.95, gt=0, lt=1)
+        confidence: float = Field(default=0.99, gt=0, lt=1)
         """Probability of a first wrong step at which its trajectory is settled."""
+        min_gain: float = Field(default=0.01, ge=0)
+        """Rise of the probability of the most likely first wrong step, for as many tokens as the
+        trajectory has, below which it is settled. Lower is more accurate, and dearer."""
         probes: int = Field(default=24, ge=0)
         """Most rollouts spent on the steps of one trajectory."""
 
@@ -141,6 +144,8 @@ class Adaptive:
             return posterior.gain(index) / (left + 1)
 
         best = max(range(len(path) - 2), key=value)
+        if value(best) * length < self.config.min_gain:
+            return None
         node = path[best + 1].id
         return _Probe(node=node, gain_per_token=value(best), address=tree.address(node))
 

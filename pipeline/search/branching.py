@@ -150,7 +150,10 @@ def _surprisal(node: Node) -> float:
 def _variances(tree: Tree, path: Sequence[Node]) -> list[float]:
     """Of the outcome of a rollout from each step's end, the root left out."""
     passed = tree.passed(path[-1].id)
-    posterior = FirstError(trials_at_root(tree), [Trials()] * (len(path) - 1), passed)
+    others = trials_at_root(tree)
+    if tree.leaf_of(path[1].id) == path[-1].id:
+        others = others.without(passed)
+    posterior = FirstError(others, [Trials()] * (len(path) - 1), passed)
     rates = map(posterior.pass_rate, range(len(path) - 1))
     return [rate * (1 - rate) for rate in rates]
 

@@ -11,9 +11,9 @@ class TrainSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     labels: Literal["hard", "soft", "right"] = "right"
-    """Of a PRM: `hard`, whether any rollout through the step passed; `soft`, the share that did,
-    weighted by how many there were; `right`, the probability that all is right so far. The first two
-    need many rollouts through each step: that a few failed says little of the steps they begin with."""
+    """Of a PRM: `hard`, whether any rollout started at the step's end passed; `soft`, the share that
+    did, weighted by how many there were; `right`, the probability that all is right so far. The first
+    two need rollouts from each step, and many: that a few failed says little of the step."""
     until_wrong: bool = True
     """A PRM learns from a response up to its first wrong step, as in PRM800K (Lightman et al., 2023,
     arXiv:2305.20050). All behind it are wrong as well, whatever they say, so that they would teach to

@@ -45,6 +45,7 @@ CASES = [
     Case("branching", {"rollouts": 2, "where": "tokens", "every_tokens": 10}, 2 * (1 + 2 * 8)),
     Case("math_shepherd", {"rollouts": 2, "completions": 3}, 2 * (1 + 8 * 3), exact=True),
     Case("omega", {"rollouts": 4, "searches": 5}, 4 + 5 * 4 * 4),
+    Case("epic", {"rollouts": 4, "passes": 2, "least": 2, "most": 6}, 4 + 4 * 4 * 6),
     Case("adaptive", {"rollouts": 4, "hopeless_after": 6, "probes": 8}, 6 + 4 * (8 + 1)),
     Case("adaptive", {"rollouts": 3, "siblings": 1, "confidence": 0.8, "probes": 12}, 32 + 3 * 12),
     Case("beam", {"rollouts": 4, "beam_width": 2, "max_rounds": 6}, 4 * 6),

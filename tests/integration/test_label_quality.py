@@ -1,33 +1,52 @@
 """What adaptive is for, on a solver whose steps' truth is known: small, with the seeds fixed."""
 
+from dataclasses import replace
 from statistics import mean
 
-from benchmarks.search.label_quality import Accuracy
+from benchmarks.search.label_quality import label
 from benchmarks.search.solvers import search, simulated
 from benchmarks.search.yields import Yield
 from pipeline.evaluation.design import Design
 from pipeline.search.budget import BudgetConfig
 
-
-async def label(strategy: str, tokens: int | None = None, **options: object) -> Accuracy:
-    solver = simulated(4, 10, 0.12)
-    section = {"use": strategy, "rollouts": 8, **options}
-    accuracy = Accuracy()
-    for trace in await search(
-        solver, section, BudgetConfig(tokens=tokens), solver.problems(1, 15), seed=1
-    ):
-        accuracy.add(solver, trace.tree)
-    return accuracy
+SOLVER = simulated(4, 10, 0.12)
 
 
 async def test_adaptive_labels_as_well_for_a_tenth_of_the_tokens() -> None:
-    shepherd = await label("math_shepherd", completions=8)
-    adaptive = await label("adaptive", round(shepherd.tokens / 10), confidence=0.99)
-    omega = await label("omega", round(shepherd.tokens / 10))
+    shepherd = await label(SOLVER, {"use": "math_shepherd", "completions": 8}, 12, seed=1)
+    adaptive = await label(SOLVER, {"use": "adaptive", "min_gain": 0.05}, 12, seed=1)
+    omega = await label(SOLVER, {"use": "omega", "searches": 4}, 12, seed=1)
     assert adaptive.tokens <= shepherd.tokens / 10
-    assert mean(adaptive.posterior) >= mean(shepherd.published)
-    assert mean(adaptive.posterior) >= mean(omega.posterior)
-    assert mean(adaptive.posterior_first) >= mean(omega.posterior_first)
+    assert adaptive.tokens <= omega.tokens
+    for what in ("steps", "firsts"):
+        ours = mean(grade.posterior for grade in getattr(adaptive, what).values())
+        published = mean(bool(grade.published) for grade in getattr(shepherd, what).values())
+        assert ours >= published
+        assert ours >= mean(grade.posterior for grade in getattr(omega, what).values())
+
+
+async def test_all_strategies_label_the_same_trajectories() -> None:
+    solver = simulated(2, 5, 0.2)
+    sections = [
+        {"use": "math_shepherd", "completions": 1},
+        {"use": "omega", "searches": 2},
+        {"use": "epic", "passes": 1, "least": 1},
+        {"use": "adaptive", "probes": 2},
+    ]
+    labelled = [await label(solver, section, 5, seed=1) for section in sections]
+    assert len({frozenset(one.steps) for one in labelled}) == 1
+    shepherd, omega, epic, adaptive = labelled
+    assert all(grade.published is not None for grade in shepherd.steps.values())
+    assert any(grade.published is None for grade in omega.steps.values())
+    assert any(grade.published is not None for grade in epic.firsts.values())
+    assert all(grade.published is None for grade in adaptive.steps.values())
+
+
+async def test_where_truth_is_unknown_nothing_is_counted() -> None:
+    solver = replace(simulated(2, 5, 0.2), true_steps=lambda tree, leaf: None)
+    found = await label(solver, {"use": "math_shepherd", "completions": 1}, 2, seed=1)
+    assert (found.steps, found.firsts) == ({}, {})
+    assert found.tokens > 0
 
 
 async def test_a_yield_counts_traces_that_are_kept() -> None:

@@ -30,6 +30,26 @@ def recount(tree: Tree, node_id: int) -> tuple[int, int, int]:
     return passes + fails, passes, sum(n.finish is Finish.LENGTH for n in below)
 
 
+def recount_started(tree: Tree, leaf: int, node_id: int) -> tuple[int, int, int]:
+    """Trials, passes and truncated rollouts among those that start at a step's end, by token ids."""
+    if node_id == leaf:
+        ends = [leaf]
+    else:
+        steps = [node.token_ids for node in tree.path(node_id)]
+        alike = [n.id for n in tree.nodes if [one.token_ids for one in tree.path(n.id)] == steps]
+        ends = [
+            tree.leaf_of(child)
+            for twin in alike
+            for child in tree.children(twin)
+            if tree.rollout(tree.leaf_of(child))[0].id == child
+        ]
+        if any(tree.nodes[end].finish in (Finish.STEP, Finish.PRUNED) for end in ends):
+            return 0, 0, 0
+    passed = [tree.passed(end) for end in ends]
+    truncated = sum(tree.nodes[end].finish is Finish.LENGTH for end in ends)
+    return len(passed) - passed.count(None), passed.count(True), truncated
+
+
 @given(trees, CONFIGS)
 def test_counts_and_labels_are_those_of_a_recount(tree: Tree, config: LabelConfig) -> None:
     labelled = list(label_tree(tree, config))
@@ -41,11 +61,13 @@ def test_counts_and_labels_are_those_of_a_recount(tree: Tree, config: LabelConfi
             trials, passes, truncated = recount(tree, node.id)
             trials += truncated if config.truncated_fails else 0
             assert (label.trials, label.passes, label.truncated) == (trials, passes, truncated)
-            assert label.hard is (None if not trials else passes > 0)
-            assert label.soft == (passes / trials if trials else None)
-            assert (label.interval is None) == (trials == 0)
-            if label.interval is not None:
-                assert label.interval == credible_interval(passes, trials, config.interval)
+            started, passed, cut_off = recount_started(tree, one.leaf, node.id)
+            started += cut_off if config.truncated_fails else 0
+            assert (label.started_trials, label.started_passes) == (started, passed)
+            assert label.hard is (None if not started else passed > 0)
+            assert label.soft == (passed / started if started else None)
+            expected = credible_interval(passed, started, config.interval) if started else None
+            assert label.interval == expected
 
 
 @given(trees, CONFIGS)

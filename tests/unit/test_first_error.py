@@ -56,6 +56,24 @@ def test_a_rollout_tells_nothing_where_the_answer_is_known() -> None:
     assert known.gain(1) < 0.02
 
 
+def test_a_rollout_is_worth_something_where_only_several_can_change_the_answer() -> None:
+    """One fail more does not unseat step 0, eight would make step 1 certain."""
+    posterior = FirstError(HALF, [Trials(0, 2), NONE, NONE], passed=False)
+    best, chance = posterior.most_likely()
+    assert best == 0
+    assert chance < 0.9
+    assert posterior.gain(0) > 0
+
+
+def test_a_whole_rollout_is_counted_once() -> None:
+    """As its own outcome, and not among those of the whole problem too."""
+    tree = Tree([1], "ask")
+    wrong = add(tree, ROOT, "a", "b", outcome=Outcome.FAIL)
+    add(tree, ROOT, "c", "d", outcome=Outcome.PASS)
+    found = first_error(tree, tree.path(wrong), trials_at_root(tree))
+    assert found.right == FirstError(Trials(1, 0), [NONE, NONE], passed=False).right
+
+
 def test_no_trial_is_no_evidence() -> None:
     assert Trials().and_one(None) == Trials()
     undecided = FirstError(NONE, [NONE] * 3, passed=None)

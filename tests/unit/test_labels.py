@@ -34,22 +34,60 @@ def example() -> Tree:
     return tree.sorted()
 
 
-def test_labels_are_counts_over_all_rollouts_below() -> None:
+def test_labels_are_of_the_rollouts_that_start_at_the_step() -> None:
     first = next(iter(label_tree(example(), DEFAULT)))
     a, b, c = first.steps
-    assert (a.trials, a.passes, a.truncated, a.hard, a.soft) == (3, 1, 1, True, 1 / 3)
-    assert (b.trials, b.passes, b.truncated, b.hard, b.soft) == (2, 0, 1, False, 0.0)
-    assert (c.trials, c.passes, c.truncated, c.hard, c.soft) == (1, 0, 0, False, 0.0)
+    assert [(s.trials, s.passes, s.truncated) for s in (a, b, c)] == [(3, 1, 1), (2, 0, 1), (1, 0, 0)]
+    assert (a.started_trials, a.started_passes, a.hard, a.soft) == (1, 1, True, 1.0)
+    assert (b.started_trials, b.started_passes, b.hard, b.soft) == (1, 0, False, 0.0)
     assert a.right is not None
     assert c.right is not None
     assert 1 > a.right > c.right == 0
 
 
+def test_a_response_decides_its_last_step_itself() -> None:
+    last = [one.steps[-1] for one in label_tree(example(), DEFAULT)]
+    failed, undecided = (1, False, 0.0), (0, None, None)
+    assert [(step.started_trials, step.hard, step.soft) for step in last] == [
+        *(failed, failed, undecided, (1, True, 1.0), undecided, undecided)
+    ]
+
+
+def test_a_step_from_which_nothing_started_has_no_label() -> None:
+    tree = Tree([1], "ask")
+    add(tree, ROOT, "a", "b", outcome=Outcome.PASS)
+    (one,) = label_tree(tree, DEFAULT)
+    a, b = one.steps
+    assert (a.trials, a.passes, a.started_trials) == (1, 1, 0)
+    assert (a.hard, a.soft, a.interval) == (None, None, None)
+    assert (b.hard, b.soft) == (True, 1.0)
+
+
+def test_rollouts_that_begin_alike_share_what_started_there() -> None:
+    tree = Tree([1], "ask")
+    first = add(tree, ROOT, "a", "b", outcome=Outcome.FAIL)
+    add(tree, ROOT, "a", "c", outcome=Outcome.FAIL)
+    add(tree, tree.path(first)[1].id, "d", outcome=Outcome.PASS)
+    for one in label_tree(tree, DEFAULT):
+        assert (one.steps[0].started_trials, one.steps[0].soft) == (1, 1.0)
+
+
+def test_a_step_where_a_score_stopped_rollouts_has_no_label() -> None:
+    tree = Tree([1], "ask")
+    first = add(tree, ROOT, "a", "b", outcome=Outcome.FAIL)
+    a = tree.path(first)[1].id
+    add(tree, a, "c", outcome=Outcome.PASS)
+    tree.add(a, tree.reserve(a, 1), make_rollout("d", finish=Finish.PRUNED))
+    steps = next(iter(label_tree(tree, DEFAULT))).steps
+    assert (steps[0].passes, steps[0].started_trials, steps[0].soft) == (1, 0, None)
+
+
 def test_what_was_cut_off_fails_only_if_asked_for() -> None:
-    first = next(iter(label_tree(example(), LabelConfig(truncated_fails=True))))
+    first, _, cut, *_ = label_tree(example(), LabelConfig(truncated_fails=True))
     a, b, _ = first.steps
-    assert (a.trials, a.passes, a.truncated, a.soft) == (4, 1, 1, 1 / 4)
-    assert (b.trials, b.truncated) == (3, 1)
+    assert (a.trials, a.passes, a.truncated, a.soft) == (4, 1, 1, 1.0)
+    assert (b.trials, b.truncated, b.started_trials, b.soft) == (3, 1, 2, 0.0)
+    assert (cut.steps[-1].started_trials, cut.steps[-1].hard) == (1, False)
 
 
 def test_without_a_trial_nothing_is_known() -> None:

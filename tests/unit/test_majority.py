@@ -59,7 +59,7 @@ async def test_equal_answers_are_one_and_the_majority_labels_steps(plain: Majori
     await plain.vote(OPEN, tree)
     assert outcomes(tree) == [PASS, PASS, FAIL, PASS]
     assert {vote_share(verdict) for verdict in tree.verdicts.values()} == {0.75}
-    assert [one.steps[0].hard for one in label_tree(tree, DEFAULT)] == [True, True, False, True]
+    assert [one.steps[-1].hard for one in label_tree(tree, DEFAULT)] == [True, True, False, True]
 
 
 async def test_without_a_majority_nobody_is_judged(plain: Majority) -> None:

@@ -20,7 +20,8 @@ ROW: dict[str, Any] = {
     "step_token_ids": [[2], [3, 4], [5]],
     "labels": [True, False, None],
     "soft_labels": [0.75, 0.0, None],
-    "trials": [4, 1, 0],
+    "trials": [6, 2, 0],
+    "started_trials": [4, 1, 0],
     "right": [0.875, 0.25, 0.125],
     "num_shared": 0,
     "status": "completed",
@@ -135,6 +136,17 @@ def test_without_any_response_that_passed_nothing_is_trained(tmp_path: Path, kin
     write(tmp_path, [{}, {"problem_id": "q"}])
     with pytest.raises(train.TrainError, match="got 2 responses none of which passed"):
         train_reward_model(kind, [tmp_path], "base", tmp_path / "output", ["unsolved=true"])
+
+
+@pytest.mark.parametrize("labels", ["hard", "soft"])
+def test_labels_of_started_rollouts_need_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labels: str
+) -> None:
+    """A run of best_of_n: the outcomes of the responses label their last steps alone."""
+    write(tmp_path, [{"outcome": "pass", "started_trials": [0, 0, 1]}])
+    with pytest.raises(train.TrainError, match=f"labels={labels}: expected rollouts that start within"):
+        train_reward_model("prm", [tmp_path], "base", tmp_path / "output", [f"labels={labels}"])
+    assert given(tmp_path, monkeypatch, "prm", ["labels=right"]) == ["p"]
 
 
 def given(folder: Path, monkeypatch: pytest.MonkeyPatch, kind: Any, options: list[str]) -> list[str]:
