@@ -157,6 +157,8 @@ class RunConfig(BaseModel):
         if self.branch_pruning.is_on:
             self._check_scores_steps("branch_pruning")
             self._check_pauses("branch_pruning")
+        if self.labels.consensus is not None:
+            self._check_scores_steps("labels.consensus")
         return self
 
     def _check_pauses(self, who: str) -> None:

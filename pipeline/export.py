@@ -70,6 +70,11 @@ def export_view(
     kind = None if output is None else file_kind(output)
     folder = RunFolder.read(out)
     rules = read_rules(folder.run["config"], overrides)
+    if rules.labels.consensus is not None and not folder.run["config"].get("reward_models"):
+        raise ExportError(
+            "labels.consensus: expected a run whose steps a reward model has scored, got one without "
+            "reward_models"
+        )
     if overrides and output is None:
         raise ExportError(
             f"{overrides[0]}: expected --output FOLDER or FILE beside it, since what is in {out} "

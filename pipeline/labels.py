@@ -9,11 +9,12 @@ the deeper steps that it doubts, or prefers. So they are counted (`trials`, `pas
 label. At the end of a response nothing can start: its own outcome is its last step's one trial.
 
 ERROR and ABSTAIN verdicts are no trials, nor are rollouts that were cut off unless `truncated_fails`
-says so. What is unknown is None: a step without trials of its own has neither label nor interval, and
-without any trial in its tree no probability either.
+says so. With `consensus` a reward model's scores can take a label away, never make one (Zhang et al.,
+2025, arXiv:2501.07301). What is unknown is None: a step without trials of its own has neither label nor
+interval, and without any trial in its tree no probability either.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -21,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.first_error import AtPrefix, Trials, at_prefix, first_error, trials_at_root
 from pipeline.majority import Majority
+from pipeline.scoring import as_float32
 from pipeline.tree import ROOT, Finish, Node, Stats, Tree
 
 
@@ -35,11 +37,16 @@ class LabelConfig(BaseModel):
     """Probability from which on the most likely first wrong step is told."""
     truncated_fails: bool = False
     """Count rollouts that were cut off as failed trials."""
+    consensus: float | None = Field(default=None, ge=0, le=1)
+    """Withhold the labels of steps about which a reward model and the rollouts disagree. In the model's
+    view a step is right if it and all before it score this; unscored steps are withheld too."""
     majority: Majority.Config = Majority.Config()
     """Votes on problems without a gold answer."""
 
 
 DEFAULT = LabelConfig()
+_EVEN = 0.5
+"""Probability from which on a step counts as right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,16 +74,24 @@ class StepLabel:
     right: float | None
     """Probability that the step and all before it are right; None if nothing in the tree was judged.
     It rests on judged rollouts alone, whatever `truncated_fails` says."""
+    withheld: bool = False
+    """Whether a reward model and the rollouts started here disagree: there is neither hard nor soft
+    label then."""
 
     @property
     def hard(self) -> bool | None:
         """Whether any rollout started here passed; None without one."""
-        return self.started_passes > 0 if self.started_trials else None
+        return self.started_passes > 0 if self.has_label else None
 
     @property
     def soft(self) -> float | None:
         """Share of the rollouts started here that passed; None without one."""
-        return self.started_passes / self.started_trials if self.started_trials else None
+        return self.started_passes / self.started_trials if self.has_label else None
+
+    @property
+    def has_label(self) -> bool:
+        """Whether there is a hard and a soft one."""
+        return self.started_trials > 0 and not self.withheld
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,11 +117,43 @@ def _label_trajectory(
 ) -> TrajectoryLabels:
     path = tree.path(leaf)
     right, first_wrong = _find_error(tree, path, at_root, cache, config.confidence)
-    steps = (
+    steps = tuple(
         _label_step(tree.stats[node.id], _started(tree, node.id, leaf, cache, config), chance, config)
         for node, chance in zip(path[1:], right, strict=True)
     )
-    return TrajectoryLabels(leaf=leaf, steps=tuple(steps), first_wrong=first_wrong)
+    labels = TrajectoryLabels(leaf=leaf, steps=steps, first_wrong=first_wrong)
+    if config.consensus is None:
+        return labels
+    scores = [tree.scores.get(node.id) for node in path[1:]]
+    return _agreed(labels, list(_opinions(scores, config.consensus)))
+
+
+def _opinions(scores: Sequence[float | None], least: float) -> Iterator[bool | None]:
+    """For each step whether a reward model holds it and all before it to be right; None if it says
+    nothing of one of them, and of none that it is wrong."""
+    bound, opinion = as_float32(least), True
+    is_known = True
+    for score in scores:
+        if score is None:
+            is_known = False
+        elif score < bound:
+            opinion = False
+        yield opinion if is_known or not opinion else None
+
+
+def _agreed(labels: TrajectoryLabels, opinions: Sequence[bool | None]) -> TrajectoryLabels:
+    """The labels without those to which the opinions do not agree."""
+    steps = tuple(
+        replace(
+            step,
+            right=None if step.right is None or (step.right >= _EVEN) is not opinion else step.right,
+            withheld=(step.started_passes > 0) is not opinion,
+        )
+        for step, opinion in zip(labels.steps, opinions, strict=True)
+    )
+    first = labels.first_wrong
+    agrees = first is not None and opinions[first] is False and (first == 0 or opinions[first - 1])
+    return TrajectoryLabels(leaf=labels.leaf, steps=steps, first_wrong=first if agrees else None)
 
 
 def _started(

@@ -38,6 +38,7 @@ _COLUMNS = [
     "outcome",
     "label_source",
 ]
+_ORM_COLUMNS = ["sampling_weight"]
 _PRM_COLUMNS = ["labels", "soft_labels", "started_trials", "right", "num_shared"]
 
 
@@ -120,7 +121,7 @@ def _read_responses(
     folder: Path, kind: Kind, settings: TrainSettings, seen: _Seen
 ) -> Iterator[Labelled]:
     """The labelled responses of one folder."""
-    columns = [*_COLUMNS, *(_PRM_COLUMNS if kind == "prm" else [])]
+    columns = [*_COLUMNS, *(_PRM_COLUMNS if kind == "prm" else _ORM_COLUMNS)]
     for path in _files(folder):
         try:
             with pq.ParquetFile(path) as file:
@@ -193,12 +194,17 @@ def _targets(row: dict[str, Any], labels: str) -> tuple[list[float | None], list
 
 
 def _orm_labels(row: dict[str, Any]) -> Labelled:
-    """A target for the last step of a complete response that passed or failed."""
+    """A target for the last step of a complete response that passed or failed.
+
+    It counts as much as its prefix was likely to be sampled: a search that looks for mistakes starts
+    most rollouts from wrong prefixes, and an ORM of theirs alone would take most responses for wrong.
+    """
     target = {"pass": 1.0, "fail": 0.0}.get(row["outcome"])
     if row["status"] != "completed":
         target = None
     before: list[float | None] = [None] * (len(row["steps"]) - 1)
-    return _labelled(row, targets=[*before, target], weights=[1.0] * len(row["steps"]))
+    weights = [row["sampling_weight"]] * len(row["steps"])
+    return _labelled(row, targets=[*before, target], weights=weights)
 
 
 def _labelled(

@@ -17,7 +17,7 @@ from pipeline.datasets.columns import (
     source_columns,
 )
 from pipeline.labels import Interval, LabelConfig, TrajectoryLabels, label_tree
-from pipeline.majority import is_voted
+from pipeline.majority import is_voted, sampling_weights
 from pipeline.records import Trace
 from pipeline.tree import Node
 
@@ -49,6 +49,7 @@ STEPS = pa.schema(
         ("extracted", pa.string()),
         ("kept", pa.bool_()),
         ("leaf", pa.int32()),
+        ("sampling_weight", pa.float32()),
         ("verifier", pa.string()),
         ("verifier_version", pa.string()),
         *LABEL_SOURCE,
@@ -64,6 +65,7 @@ def step_rows(trace: Trace, labels: LabelConfig) -> Iterator[dict[str, object]]:
     voted = is_voted(trace.tree)
     seen: set[int] = set()
     labelled = label_tree(trace.tree, labels)
+    weights = sampling_weights(trace.tree)
     for trajectory, labels_of in zip(trace.trajectories, labelled, strict=True):
         root, *path = trace.tree.path(trajectory.leaf)
         nodes = [node.id for node in path]
@@ -77,6 +79,7 @@ def step_rows(trace: Trace, labels: LabelConfig) -> Iterator[dict[str, object]]:
             "num_shared": len(seen.intersection(nodes)),
             "status": trajectory.status,
             "kept": trajectory.leaf in kept,
+            "sampling_weight": weights[trajectory.leaf],
         }
         seen.update(nodes)
 

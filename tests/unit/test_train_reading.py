@@ -24,6 +24,7 @@ ROW: dict[str, Any] = {
     "started_trials": [4, 1, 0],
     "right": [0.875, 0.25, 0.125],
     "num_shared": 0,
+    "sampling_weight": 0.25,
     "status": "completed",
     "outcome": "fail",
     "label_source": "verifier",
@@ -101,6 +102,11 @@ def test_an_orm_learns_outcomes_of_complete_responses_alone(tmp_path: Path) -> N
     assert [targets for targets, _ in found] == [
         (None, None, last) for last in (1.0, 0.0, None, None, None, None)
     ]
+
+
+def test_an_orm_weighs_responses_as_the_solver_would_have_sampled_them(tmp_path: Path) -> None:
+    found, _ = read(tmp_path, [{"outcome": "pass", "sampling_weight": 0.125}], "orm")
+    assert [weights for _, weights in found] == [(0.125, 0.125, 0.125)]
 
 
 def test_votes_and_solved_problems_are_seen(tmp_path: Path) -> None:
