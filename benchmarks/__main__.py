@@ -13,7 +13,11 @@ from benchmarks.page import Part, write_page
 from benchmarks.rewards import reward_models
 from benchmarks.sandbox import against_other_ways
 from benchmarks.scoring import steps_per_second
-from benchmarks.search.sections import labels_for_tokens, traces_for_tokens
+from benchmarks.search.sections import (
+    agreement_by_confidence,
+    labels_for_tokens,
+    traces_for_tokens,
+)
 from benchmarks.search.thinking import cost_of_proposals
 from benchmarks.serving import against_in_process
 from benchmarks.simulated import peak_memory, rollouts_per_second
@@ -34,6 +38,7 @@ _SECTIONS: dict[str, Callable[[], tuple[list[Measured], str]]] = {
     "verifiers": against_math_verify,
     "labels": labels_for_tokens,
     "traces": traces_for_tokens,
+    "confidence": agreement_by_confidence,
     "thinking": cost_of_proposals,
     "scoring": steps_per_second,
     "rewards": reward_models,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.arithmetic.model import train_model
 from benchmarks.measure import Measured
-from benchmarks.search import label_quality, yields
+from benchmarks.search import agreement, label_quality, yields
 from benchmarks.search.solvers import Solver, arithmetic, gsm8k, simulated
 
 _SEEDS = (1, 2, 3)
@@ -25,6 +25,22 @@ def labels_for_tokens() -> tuple[list[Measured], str]:
 def traces_for_tokens() -> tuple[list[Measured], str]:
     """Distinct verified traces against tokens, on the trained model and on GSM8K."""
     return asyncio.run(_traces())
+
+
+def agreement_by_confidence() -> tuple[list[Measured], str]:
+    """What the solver's own log-probabilities tell, on the trained model."""
+    return asyncio.run(_agreement())
+
+
+async def _agreement() -> tuple[list[Measured], str]:
+    with tempfile.TemporaryDirectory() as folder:
+        await asyncio.to_thread(train_model, Path(folder))
+        async with arithmetic(Path(folder), 0) as solver:
+            found = await agreement.measure(solver, 100, _SEEDS)
+    table = agreement.table(solver, *found[:2])
+    return agreement.compare(solver, *found), "\n\n".join(
+        ["## The solver's own confidence", agreement.CAPTION, table]
+    )
 
 
 async def _labels() -> tuple[list[Measured], str]:
