@@ -10,7 +10,7 @@ A point is the end of a step, the rollout's last one left out. Which are chosen:
     steps      every one
     tokens     the first at or after every c-th token (with `steps.at: tokens` exactly every c-th)
     entropy    the m that the most uncertain steps follow, by mean surprisal of their sampled tokens,
-               which estimates the entropy of the tokens' distribution without bias
+               which estimates the entropy of the distribution they are sampled from without bias
     variance   the m with the greatest p(1 - p), p being the expected pass rate from there, by how the
                whole rollouts ended and this one: where the outcome is least decided
 """
