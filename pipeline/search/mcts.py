@@ -106,7 +106,7 @@ class _View:
 
     def _allowed(self, visits: int) -> int:
         """Children that a node with so many visits may have."""
-        exact = self._config.widening * visits**self._config.widening_exponent
+        exact: float = self._config.widening * visits**self._config.widening_exponent
         # 1.1 * 10 is a little over 11 in floating point, and not 12 children.
         return math.ceil(round(exact, 9))
 
