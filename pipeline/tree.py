@@ -38,6 +38,8 @@ class Step:
     text: str
     logprob: float | None
     """Sum of the sampled tokens' log-probabilities; None where the engine gives none."""
+    max_surprisal: float | None = None
+    """-log p of its least likely token, in nats; None where the engine gives no log-probabilities."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,7 @@ class Node:
     """Only the ids that this node adds to its parent's prefix."""
     text: str
     logprob: float | None = None
+    max_surprisal: float | None = None
     finish: Finish | None = None
     """Set on the last node of a rollout, None on every other."""
     model_version: str | None = None
@@ -241,6 +244,7 @@ class Tree:
                     token_ids=step.token_ids,
                     text=step.text,
                     logprob=step.logprob,
+                    max_surprisal=step.max_surprisal,
                     finish=rollout.finish if index == last else None,
                     model_version=rollout.model_version,
                 ),

@@ -185,7 +185,11 @@ def make_problem(prompt: str = "What is 2 + 3?", answer: str | None = "5") -> Pr
 
 def make_rollout(*texts: str, finish: Finish = Finish.STOP, logprob: float | None = None) -> Rollout:
     """A rollout of these steps; every character is a token."""
-    steps = [Step(token_ids=tuple(map(ord, t)), text=t, logprob=logprob) for t in texts]
+    surprisal = None if logprob is None else -logprob
+    steps = [
+        Step(token_ids=tuple(map(ord, t)), text=t, logprob=logprob, max_surprisal=surprisal)
+        for t in texts
+    ]
     return Rollout(steps=tuple(steps), finish=finish, model_version="test-1")
 
 

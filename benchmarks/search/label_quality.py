@@ -49,8 +49,9 @@ tree. Median and range of three seeds. Math-Shepherd's accuracy, which is to be 
 published label at k = 8; adaptive's is by the posterior. Where none of the 8 passes adaptive samples no
 more whole rollouts (`hopeless_after`), since only the 8 are labelled."""
 
-Place = tuple[str, int, int | None]
-"""Problem, slot of the whole rollout, index of the step; None stands for the first wrong one."""
+Place = tuple[str, int, str, int | None]
+"""Problem, slot of the whole rollout, its text, index of the step; None for the first wrong one. An
+engine that is not deterministic may give another text to the same slot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +87,12 @@ class Accuracy:
             leaf, slot = tree.leaf_of(child), tree.nodes[child].slot
             truth = solver.true_steps(tree, leaf)
             if slot < ROLLOUTS and truth is not None:
-                self._add_trajectory(tree, leaf, (problem, slot), list(truth))
+                at = problem, slot, tree.response(leaf)
+                self._add_trajectory(tree, leaf, at, list(truth))
 
-    def _add_trajectory(self, tree: Tree, leaf: int, at: tuple[str, int], truth: list[bool]) -> None:
+    def _add_trajectory(
+        self, tree: Tree, leaf: int, at: tuple[str, int, str], truth: list[bool]
+    ) -> None:
         posterior = first_error(tree, tree.path(leaf), trials_at_root(tree))
         unsaid: Labels = [None] * len(truth)
         published = self.published(tree, leaf)[: len(truth)] if self.published else unsaid
@@ -211,13 +215,13 @@ def _share(adaptive: Sequence[Point], what: str, shepherd: Point, goal: Sequence
 
 
 def _lead(adaptive: Sequence[Point], other: Point, what: str) -> float:
-    """By how much adaptive's labels are true more often, where the other method has labels, at its
-    dearest setting that takes no more tokens."""
+    """By how much adaptive's labels are true more often, at its dearest setting that takes no more
+    tokens, where the other method has labels of the same rollouts."""
     best = max((p for p in adaptive if p.tokens <= other.tokens), key=lambda p: p.tokens)
     ours, theirs = list[bool](), list[bool]()
     for mine, its in zip(best.seeds, other.seeds, strict=True):
         for place, grade in getattr(its, what).items():
-            if grade.published is not None:
+            if grade.published is not None and place in getattr(mine, what):
                 ours.append(getattr(mine, what)[place].posterior)
                 theirs.append(grade.published)
     return mean(ours) - mean(theirs)

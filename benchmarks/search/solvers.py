@@ -134,7 +134,9 @@ async def gsm8k(path: Path, seed: int) -> AsyncIterator[Solver]:
 @asynccontextmanager
 async def arithmetic(model: Path, seed: int) -> AsyncIterator[Solver]:
     """The small model of `benchmarks.arithmetic`, which is trained already, in the real engine."""
-    engine = VllmEngine(engine_config(model), PromptFormat(), seed)
+    # So that all strategies begin with the same rollouts, nearly: kernels depend on the batch.
+    config = engine_config(model).model_copy(update={"request_seeds": True})
+    engine = VllmEngine(config, PromptFormat(), seed)
     judge = LocalJudge(MathVerifier(MathVerifier.Config()))
 
     def problems(seed: int, number: int) -> list[Problem]:

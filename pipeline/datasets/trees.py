@@ -48,6 +48,7 @@ _NODE = pa.struct(
         ("token_ids", pa.list_(pa.int32())),
         ("text", pa.string()),
         ("logprob", pa.float32()),
+        ("max_surprisal", pa.float32()),
         ("score", pa.float32()),
         ("cut_score", pa.float32()),
         ("finish", pa.string()),
@@ -138,6 +139,7 @@ def _node_columns(tree: Tree) -> list[dict[str, object]]:
             "token_ids": node.token_ids,
             "text": node.text,
             "logprob": node.logprob,
+            "max_surprisal": node.max_surprisal,
             "score": tree.scores.get(node.id),
             "cut_score": tree.cut_scores.get(node.id),
             "finish": node.finish,
@@ -262,6 +264,7 @@ def _read_node(node: Mapping[str, Any]) -> Node:
         token_ids=tuple(node["token_ids"]),
         text=node["text"],
         logprob=node["logprob"],
+        max_surprisal=node.get("max_surprisal"),  # which files of earlier versions lack
         finish=None if node["finish"] is None else Finish(node["finish"]),
         model_version=node["model_version"],
     )

@@ -74,6 +74,7 @@ class StepSplitter:
                     # A stop string has ids but is no part of the response's text.
                     text=completion.text[begin_char:end_char],
                     logprob=None if logprobs is None else sum(logprobs[begin:end]),
+                    max_surprisal=None if logprobs is None else -min(logprobs[begin:end]),
                 )
             )
             begin, begin_char = end, end_char

@@ -106,6 +106,9 @@ class VllmEngine:
             "seed": self._seed % 2**32,
             "enable_prefix_caching": True,
             "disable_log_stats": True,
+            # Of the distribution that is sampled from, with temperature, top_p and top_k: what an
+            # importance weight divides by, and whose mean is that distribution's entropy.
+            "logprobs_mode": "processed_logprobs",
         }
         if self.config.max_model_len is not None:
             arguments["max_model_len"] = self.config.max_model_len

@@ -9,8 +9,10 @@ A point is the end of a step, the rollout's last one left out. Which are chosen:
     even       m points, evenly spaced
     steps      every one
     tokens     the first at or after every c-th token (with `steps.at: tokens` exactly every c-th)
-    entropy    the m that the most uncertain steps follow, by mean surprisal of their sampled tokens,
-               which estimates the entropy of the tokens' distribution without bias
+    entropy    the m that the most uncertain steps follow, by the surprisal of their sampled tokens: the
+               mean over a step (`unit: step`), which estimates the entropy of the distribution they
+               are sampled from without bias, or that of its least likely token (`unit: token`), since
+               few tokens decide which way a solution takes (Wang et al., 2025, arXiv:2506.01939)
     variance   the m with the greatest p(1 - p), p being the expected pass rate from there, by how the
                whole rollouts ended and this one: where the outcome is least decided
 """
@@ -52,6 +54,8 @@ class Branching:
         """n0: rollouts of the whole problem."""
         where: Literal["even", "steps", "tokens", "entropy", "variance"] = "even"
         """How branch points are chosen."""
+        unit: Literal["step", "token"] = "step"
+        """What is to be uncertain, for `entropy`: a step on average, or one token of it."""
         points: int = Field(default=2, ge=0)
         """m: branch points along each rollout, for `even`, `entropy` and `variance`."""
         every_tokens: int = Field(default=64, ge=1)
@@ -119,7 +123,7 @@ class Branching:
             case "tokens":
                 return _every(ends, self.config.every_tokens)
             case "entropy":
-                weights = [_surprisal(following) for following in path[start + 1 :]]
+                weights = [_surprisal(node, self.config.unit) for node in path[start + 1 :]]
             case "variance":
                 weights = _variances(tree, path)[start - 1 : -1]
         order = sorted(range(len(ends)), key=lambda index: (-weights[index], index))
@@ -137,14 +141,17 @@ def _every(ends: Sequence[Node], num_tokens: int) -> list[Node]:
     return chosen
 
 
-def _surprisal(node: Node) -> float:
-    """Mean of -log p over the node's tokens, in nats."""
-    if node.logprob is None:
+def _surprisal(node: Node, unit: Literal["step", "token"]) -> float:
+    """-log p in nats, the mean over the node's tokens or the greatest."""
+    surprisal = node.max_surprisal
+    if unit == "step" and node.logprob is not None:
+        surprisal = -node.logprob / len(node.token_ids)
+    if surprisal is None:
         raise ValueError(
             "strategy.where=entropy: expected an engine that gives log-probabilities, got one that "
             "does not; choose another, or `engine.logprobs=true`"
         )
-    return -node.logprob / len(node.token_ids)
+    return surprisal
 
 
 def _variances(tree: Tree, path: Sequence[Node]) -> list[float]:

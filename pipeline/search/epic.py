@@ -12,7 +12,6 @@ al., 2025, arXiv:2503.02382), with its parameters; it also weighs completions by
 takes those of two models.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -85,12 +84,14 @@ class Epic:
 
         Raises ZeroDivisionError if none of them passed: then nothing can be told.
         """
-        rate = whole.passes / (whole.passes + whole.fails)
-        wanted = min(max(self.config.least, math.ceil(self.config.passes / rate)), self.config.most)
+        num_whole = whole.passes + whole.fails
+        # In whole numbers, so that a quotient that is one is not rounded up.
+        needed = -(-self.config.passes * num_whole // whole.passes)
+        wanted = min(max(self.config.least, needed), self.config.most)
         # The last step of what failed is wrong.
         steps = tree.rollout(leaf)[:-1]
         left, right = 0, len(steps) - 1
-        middle = _first_middle(right, rate)
+        middle = _first_middle(right, whole.passes / num_whole)
         while left <= right:
             own = tree.leaf_of(steps[middle].id)
             others = [c for c in tree.children(steps[middle].id) if tree.leaf_of(c) != own]
@@ -107,7 +108,7 @@ class Epic:
             if trials == Trials():
                 # None of them could be judged: nothing is known of this step.
                 return Bisection(num_right=left, first_wrong=None, middle=None)
-            if trials.passes / (trials.passes + trials.fails) >= rate / 2:
+            if 2 * trials.passes * num_whole >= whole.passes * (trials.passes + trials.fails):
                 left = middle + 1
             else:
                 right = middle - 1

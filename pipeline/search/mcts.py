@@ -98,11 +98,17 @@ class _View:
         while True:
             children = self._tree.children(node)
             visits = self._visits(node)
-            allowed = math.ceil(self._config.widening * visits**self._config.widening_exponent)
+            allowed = self._allowed(visits)
             going_on = [child for child in children if self._can_go_on(child)]
             if not going_on or len(children) + self._here[node] < allowed:
                 return node
             node = self._best(node, going_on)
+
+    def _allowed(self, visits: int) -> int:
+        """Children that a node with so many visits may have."""
+        exact: float = self._config.widening * visits**self._config.widening_exponent
+        # 1.1 * 10 is a little over 11 in floating point, and not 12 children.
+        return math.ceil(round(exact, 9))
 
     def _best(self, parent: int, children: Sequence[int]) -> int:
         """The child with the greatest Q + U; the first by slot of several."""

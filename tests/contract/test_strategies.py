@@ -41,6 +41,7 @@ CASES = [
     Case("branching", {"rollouts": 2, "points": 0, "depth": 3}, 2, exact=True),
     Case("branching", {"rollouts": 2, "where": "steps", "branches": 1}, 2 * 9, exact=True),
     Case("branching", {"rollouts": 2, "where": "entropy", "branches": 3}, 2 * 7, exact=True),
+    Case("branching", {"rollouts": 2, "where": "entropy", "unit": "token"}, 2 * 5, exact=True),
     Case("branching", {"rollouts": 4, "where": "variance", "points": 1}, 4 * 3, exact=True),
     Case("branching", {"rollouts": 2, "where": "tokens", "every_tokens": 10}, 2 * (1 + 2 * 8)),
     Case("math_shepherd", {"rollouts": 2, "completions": 3}, 2 * (1 + 8 * 3), exact=True),

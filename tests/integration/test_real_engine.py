@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import datasets
@@ -224,6 +225,27 @@ class TestPrefixCache:
         await asyncio.gather(*(metered.generate(asking([5000 + n] * 70, 4)) for n in range(6)))
         assert metered.usage.num_prompt_tokens == 6 * 4 * 70
         assert metered.usage.num_cached_tokens == 6 * 3 * 64
+
+
+@pytest.mark.engine
+@pytest.mark.asyncio(loop_scope="session")
+async def test_log_probabilities_are_of_the_distribution_that_is_sampled_from(
+    real_engine: VllmEngine,
+) -> None:
+    """Nearly cold, the model is all but certain of each token; as it is, it is not."""
+    prompt = real_engine.encode(make_problem("Write a list of ten animals, one a line."))
+    surprisals = {}
+    for temperature in (0.02, 1.0):
+        request = Request(
+            token_ids=prompt.token_ids,
+            num_rollouts=4,
+            max_tokens=32,
+            sampling=Sampling(max_tokens=32, temperature=temperature),
+            seed=1,
+        )
+        logprobs = [one.logprobs or () for one in await real_engine.generate(request)]
+        surprisals[temperature] = -mean(logprob for one in logprobs for logprob in one)
+    assert 0 <= surprisals[0.02] < 0.1 < 0.5 < surprisals[1.0]
 
 
 @pytest.mark.engine

@@ -36,6 +36,7 @@ def test_joining_the_steps_gives_the_completion(
     assert all(step.token_ids for step in steps)
     if steps:
         assert sum(step.logprob or 0 for step in steps) == pytest.approx(-0.5 * len(texts))
+        assert {step.max_surprisal for step in steps} <= {0.5}
 
 
 @given(configs, token_texts)

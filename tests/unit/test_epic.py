@@ -47,6 +47,13 @@ def test_a_step_is_right_if_half_as_many_pass_as_of_whole_rollouts() -> None:
         assert Expansion(parent=found.middle or 0, num_rollouts=4) in strategy().propose(tree, [])
 
 
+def test_a_whole_number_of_completions_is_not_rounded_up() -> None:
+    """Three passes at three in seven are seven completions; in floating point a little over."""
+    tree = tree_of(*[PASS] * 3, *[FAIL] * 4)
+    proposed = strategy(rollouts=7, passes=3).propose(tree, [])
+    assert [one.num_rollouts for one in proposed] == [7] * 4
+
+
 def test_it_ends_at_the_first_wrong_step() -> None:
     tree = tree_of(PASS, PASS, PASS, FAIL, steps=3)
     path = tree.path(wrong(tree))

@@ -56,6 +56,18 @@ def test_children_become_more_with_visits() -> None:
     assert start(strategy, tree) == ROOT, "five visits allow three"
 
 
+def test_a_whole_number_of_children_is_not_rounded_up() -> None:
+    """0.28 * 25 is a little over 7 in floating point: it allows seven children, not eight."""
+    tree = Tree([1], "ask")
+    one = grow(tree, ROOT, 3, True)
+    for _ in range(6):
+        grow(tree, ROOT, 1, True)
+    for _ in range(18):
+        grow(tree, one[0], 1, True)
+    assert (tree.stats[ROOT].visits, len(tree.children(ROOT))) == (25, 7)
+    assert start(mcts(widening=0.28, widening_exponent=1), tree) != ROOT
+
+
 def test_the_better_scored_child_is_preferred(fork: tuple[Tree, list[int], list[int]]) -> None:
     tree, one, other = fork
     strategy = mcts(**NARROW)
