@@ -1,10 +1,11 @@
 """Ends rollouts mid-way that a process reward model has little hope for.
 
 A rollout pauses after each `every` steps and is scored. Of the rollouts of one expansion that could go
-on those are ended whose score is under `under`, and then all but the best share `keep`. A rollout whose
-score is not known always goes on. Of those that would be ended a share `explore`, drawn by a hash, goes
-on to its end all the same, and is not looked at again: how often such a branch turns out right is the
-model's false-prune rate, which the run reports.
+on those are ended whose score is under `under`, and then all but the best share `keep`; of equal ones
+those with the better last step are the better ones. A rollout whose score is not known always goes on.
+Of those that would be ended a share `explore`, drawn by a hash, goes on to its end all the same, and is
+not looked at again: how often such a branch turns out right is the model's false-prune rate, which the
+run reports.
 
 What is ended is no trial: how it would have ended is unknown. So a pass rate below a prefix speaks of
 the rollouts that the model let live.
@@ -15,6 +16,7 @@ import math
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -27,6 +29,16 @@ from pipeline.tree import Finish, Tree
 from reward_models.aggregate import Aggregate, aggregate
 
 _DRAWS = 2**32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Standing:
+    """How a rollout scores so far, among others; as 32 bits hold it."""
+
+    score: float
+    """The one that counts."""
+    last: float
+    """Its last step's, which tells rollouts apart that share their worst step."""
 
 
 class BranchPruning(BaseModel):
@@ -60,21 +72,29 @@ class BranchPruning(BaseModel):
             )
         return self
 
-    def low(self, scores: Mapping[int, float]) -> list[int]:
-        """Which of the rollouts that could go on are to be ended, the lowest score first.
+    def low(self, standings: Mapping[int, Standing]) -> list[int]:
+        """Which of the rollouts that could go on are to be ended, the lowest first.
 
-        `scores` has those that are known; ties go to the earlier rollout.
+        `standings` has those that are known; ties go to the earlier rollout.
         """
-        order = sorted(scores, key=lambda rollout: (scores[rollout], -rollout))
-        num_low = sum(self.under is not None and scores[r] < as_float32(self.under) for r in order)
+        order = sorted(standings, key=lambda rollout: (standings[rollout], -rollout))
+        num_low = 0
+        if self.under is not None:
+            bound = as_float32(self.under)
+            num_low = sum(one.score < bound for one in standings.values())
         if self.keep is not None:
-            num_low = max(num_low, len(order) - math.ceil(self.keep * len(order)))
+            # As it was written: in floats 0.1 * 30 is over 3.
+            num_kept = math.ceil(Fraction(str(self.keep)) * len(order))
+            num_low = max(num_low, len(order) - num_kept)
         return order[:num_low]
 
-    def score(self, steps: Sequence[float | None]) -> float | None:
-        """The one that counts, as 32 bits hold it; None if a step that it rests on is unscored."""
+    def stand(self, steps: Sequence[float | None]) -> Standing | None:
+        """Of a rollout with these scores; None if a step that it rests on is unscored."""
         value = aggregate(self.aggregate, steps[-1:] if self.aggregate == "last" else steps)
-        return None if value is None else as_float32(value)
+        last = steps[-1] if steps else None
+        if value is None or last is None:
+            return None
+        return Standing(score=as_float32(value), last=as_float32(last))
 
     def explores(self, tree: Tree, parent: int, slot: int) -> bool:
         """Whether this rollout goes on whatever its score: the same each time it is asked."""
@@ -97,7 +117,7 @@ class Watched:
     """What it scored then."""
 
 
-Look = Callable[[Sequence[Paused]], Awaitable[Sequence[float | None]]]
+Look = Callable[[Sequence[Paused]], Awaitable[Sequence[Standing | None]]]
 """Scores rollouts as they are so far."""
 
 
@@ -126,15 +146,15 @@ async def sample_watched(
     done, explored = dict[int, Watched](), list[tuple[Paused, float]]()
     running = await advance(await begin(engine, request), rules.every - 1)
     while running:
-        scores = dict(zip((one.index for one in running), await look(running), strict=True))
-        open_ones = {r.index: s for r in running if r.can_go_on and (s := scores[r.index]) is not None}
+        found = dict(zip((one.index for one in running), await look(running), strict=True))
+        open_ones = {r.index: s for r in running if r.can_go_on and (s := found[r.index]) is not None}
         low = set(rules.low(open_ones))
         going_on = []
         for one in running:
             if one.index in low and explores(one.index):
-                explored.append((one, open_ones[one.index]))
+                explored.append((one, open_ones[one.index].score))
             elif one.index in low:
-                done[one.index] = _cut(one, open_ones[one.index], Finish.PRUNED)
+                done[one.index] = _cut(one, open_ones[one.index].score, Finish.PRUNED)
             elif one.can_go_on and one.num_steps < most:
                 going_on.append(one)
             else:

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from pipeline.branch_pruning import NEVER, BranchPruning, Watched, sample_watched
+from pipeline.branch_pruning import NEVER, BranchPruning, Standing, Watched, sample_watched
 from pipeline.chat import MessageMatch
 from pipeline.engines import (
     Completion,
@@ -181,13 +181,13 @@ class Explorer:
         """The same, of rollouts that are scored on their way and may be ended there."""
         values, heard = dict[int, list[float | None]](), Heard()
 
-        async def look(rollouts: Sequence[Paused]) -> list[float | None]:
+        async def look(rollouts: Sequence[Paused]) -> list[Standing | None]:
             completions = [one.completion for one in rollouts]
             scored = await self._score(tree, expansion, completions, problem)
             values.update(zip((one.index for one in rollouts), scored.values, strict=True))
             heard.add(scored)
             before = [tree.scores.get(node.id) for node in tree.path(expansion.parent)[1:]]
-            return [self.branch_pruning.score([*before, *own]) for own in scored.values]
+            return [self.branch_pruning.stand([*before, *own]) for own in scored.values]
 
         watched = await sample_watched(
             self.engine,

@@ -144,6 +144,10 @@ class Stage(StrEnum):
     """Only a majority vote passed it."""
     TOO_LONG = "too_long"
     LOW_SCORE = "low_score"
+    DOUBTFUL_PREFIX = "doubtful_prefix"
+    """It goes on from a prefix that is probably wrong, by what other rollouts came to."""
+    DOUBTFUL = "doubtful"
+    """One of its steps is probably wrong."""
     DUPLICATE = "duplicate"
     NEAR_DUPLICATE = "near_duplicate"
     BEYOND_MAX = "beyond_max"
@@ -160,6 +164,8 @@ class Decision:
     reason: str
     score: float | None = None
     """The reward model's score that decided; None where none did."""
+    p_correct: float | None = None
+    """Of a survivor: probability that every step is right; None where nothing is known."""
 
     @property
     def kept(self) -> bool:

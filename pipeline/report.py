@@ -15,6 +15,7 @@ from pipeline.datasets.folder import FolderError, RunFolder
 from pipeline.datasets.metrics import Metrics
 from pipeline.datasets.reasons import commonest
 from pipeline.datasets.trees import problem_text, read_trace
+from pipeline.datasets.views import flawed_share
 from pipeline.labels import LabelConfig, TrajectoryLabels, credible_interval, label_tree
 from pipeline.majority import VOTE
 from pipeline.records import Stage
@@ -45,6 +46,7 @@ def summary(folder: RunFolder) -> str:
     if any(votes.values()):
         lines.insert(-1, f"votes      {sum(votes.values())} ({_listed(votes)})")
     lines[-1:-1] = _reasons(counts)
+    lines += _flawed(counts)
     lines += _messages(counts)
     lines += _scores(counts)
     # Folders of earlier versions do not say.
@@ -73,6 +75,17 @@ def _dropped(counts: Counter[str]) -> dict[str, int]:
     found = {key.removeprefix(prefix): n for key, n in counts.items() if key.startswith(prefix)}
     order = {stage.value: place for place, stage in enumerate(Stage)}
     return dict(sorted(found.items(), key=lambda one: (order.get(one[0], len(order)), one[0])))
+
+
+def _flawed(counts: Counter[str]) -> list[str]:
+    """How many survivors are expected to be wrong on the way; no line where nothing is known of it."""
+    share = flawed_share(counts)
+    if share is None:
+        return []
+    return [
+        f"flawed     {share:.1%} of {counts['weighed']} survivors are expected to have a wrong step, "
+        "by what rollouts from their prefixes came to"
+    ]
 
 
 def _messages(counts: Counter[str]) -> list[str]:
@@ -207,12 +220,18 @@ def _ending(trajectory: dict[str, Any], labels: TrajectoryLabels) -> str:
     answer = "" if trajectory["extracted"] is None else f" {escape(trajectory['extracted'])}"
     if trajectory.get("score") is not None:
         answer += f" [magenta]{trajectory['score']:.2f}[/magenta]"
-    fate = "kept" if trajectory["kept"] else f"dropped: {escape(trajectory['decision'])}"
+    fate = _kept(trajectory) if trajectory["kept"] else f"dropped: {escape(trajectory['decision'])}"
     is_voted = trajectory["verifier"] == VOTE and outcome in ("pass", "fail")
     vote = " by majority vote" if is_voted else ""
     reason = f": {escape(trajectory['reason'])}" if trajectory["reason"] else ""
     ending = f"[{colour}]{outcome}[/{colour}]{answer}{vote}{reason}"
     return f"{ending} [dim]({fate}{_mistake(labels)})[/dim]"
+
+
+def _kept(trajectory: dict[str, Any]) -> str:
+    # Files of earlier versions lack it.
+    chance = trajectory.get("p_correct")
+    return "kept" if chance is None else f"kept; all steps right: {chance:.0%}"
 
 
 def _mistake(labels: TrajectoryLabels) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from pipeline.datasets.folder import RunFolder
-from pipeline.datasets.views import ABOUT, SCHEMAS
+from pipeline.datasets.views import ABOUT, SCHEMAS, flawed_share
 
 
 def render_card(folder: RunFolder) -> str:
@@ -28,6 +28,7 @@ def render_card(folder: RunFolder) -> str:
         "Rollouts": counts["rollouts"],
         "Sampled tokens": counts["tokens"],
         "Survivors": counts["kept"],
+        "Expected share of survivors with a wrong step": _percent(flawed_share(counts)),
         "Licence of the problems": "(fill in)",
         "Licence of the model's output": "(fill in)",
     }
@@ -110,6 +111,10 @@ def _view_metadata(view: str, state: str, *, default: bool) -> dict[str, object]
         # changes with the data, it would serve an earlier state or another run.
         "description": f"state {state}",
     }
+
+
+def _percent(share: float | None) -> str:
+    return "unknown" if share is None else f"{share:.1%}"
 
 
 def _section(section: Mapping[str, Any]) -> str:

@@ -32,6 +32,7 @@ TRACES = pa.schema(
         ("leaf", pa.int32()),
         ("outcome", pa.string()),
         ("score", pa.float32()),
+        ("p_correct", pa.float64()),
         ("verifier", pa.string()),
         ("verifier_version", pa.string()),
         *LABEL_SOURCE,
@@ -44,8 +45,10 @@ TRACES = pa.schema(
 def trace_rows(trace: Trace, labels: LabelConfig) -> Iterator[dict[str, object]]:
     """A row for each trajectory that was kept."""
     voted = is_voted(trace.tree)
+    p_correct = {decision.leaf: decision.p_correct for decision in trace.decisions}
     for trajectory in trace.kept:
-        yield _row(trace, trajectory) | source_columns(trajectory, is_voted=voted)
+        row = _row(trace, trajectory) | source_columns(trajectory, is_voted=voted)
+        yield row | {"p_correct": p_correct[trajectory.leaf]}
 
 
 def _row(trace: Trace, trajectory: Trajectory) -> dict[str, object]:

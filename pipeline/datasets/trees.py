@@ -75,6 +75,7 @@ _TRAJECTORY = pa.struct(
         ("decided_by", pa.string()),
         ("decision", pa.string()),
         ("decision_score", pa.float32()),
+        ("p_correct", pa.float64()),
         ("messages_match", pa.string()),
     ]
 )
@@ -126,6 +127,7 @@ def _decision_columns(decision: Decision) -> dict[str, object]:
         "decided_by": decision.stage,
         "decision": decision.reason,
         "decision_score": decision.score,
+        "p_correct": decision.p_correct,
     }
 
 
@@ -179,6 +181,7 @@ def read_trace(row: Mapping[str, Any]) -> Trace:
                 stage=None if t["kept"] else _read_stage(t),
                 reason=t["decision"],
                 score=t.get("decision_score"),
+                p_correct=t.get("p_correct"),
             )
             for t in row["trajectories"]
         ),

@@ -72,7 +72,9 @@ def count(trace: Trace) -> Counter[str]:
     unscored_outcomes (with reward models; nodes and complete responses); explored, explored_trials and
     explored_passes (branches that went on although their score would have ended them, those of which it
     is known how they turned out, those that turned out right); right and not_right (rollouts to
-    problems with a gold answer, as `sample_outcome` has it); and with a suffix status.*, verdict.* of
+    problems with a gold answer, as `sample_outcome` has it); weighed and flawed_thousandths (survivors
+    whose chance of being right at every step is known, and how many of them are expected to be wrong
+    somewhere, in thousandths, since counts are whole numbers); and with a suffix status.*, verdict.* of
     verifiers, vote.* of majority votes, dropped.RULE, messages.* of survivors (as MessageMatch has
     them), and reason.* (`reasons.py`).
     """
@@ -108,8 +110,19 @@ def count(trace: Trace) -> Counter[str]:
     for decision in trace.decisions:
         if not decision.kept:
             counts[f"dropped.{decision.stage}"] += 1
+        elif decision.p_correct is not None:
+            flawed = round(1000 * (1 - decision.p_correct))
+            counts.update(weighed=1, flawed_thousandths=flawed)
     counts.update(count_reasons(trace))
     return counts
+
+
+def flawed_share(counts: Counter[str]) -> float | None:
+    """Share of the survivors that are expected to have a wrong step, of those of which something is
+    known; None without any."""
+    if not (number := counts["weighed"]):
+        return None
+    return counts["flawed_thousandths"] / 1000 / number
 
 
 def _turned_out_right(tree: Tree, node: int) -> bool | None:

@@ -16,6 +16,7 @@ from pipeline.prune.diversity import beyond_max
 from pipeline.prune.near_duplicates import drop_near_duplicates
 from pipeline.prune.rules import Rule
 from pipeline.records import Decision, Trajectory
+from pipeline.soundness import Soundness
 from pipeline.tree import Tree
 
 
@@ -39,6 +40,12 @@ class PruneConfig(BaseModel):
     of equal or no scores the most diverse (`diversity.py`)."""
     min_score: float | None = Field(default=None, ge=0, le=1)
     """Drop responses that an outcome reward model scores under this; what is unscored stays."""
+    min_p_prefix: float | None = Field(default=0.7, gt=0, le=1)
+    """Drop branches from a prefix that is right with less than this probability (`soundness.py`); null
+    keeps them. Whole rollouts, and what nothing is known of, stay."""
+    min_p_correct: float | None = Field(default=None, gt=0, le=1)
+    """Drop responses all of whose steps are right with less than this probability; what nothing is
+    known of stays."""
 
 
 class Pruner:
@@ -51,15 +58,20 @@ class Pruner:
         """One decision for each of the tree's trajectories, in the same order."""
         left = sorted(trajectories, key=lambda t: (t.score is None, -(t.score or 0.0)))
         decisions: dict[int, Decision] = {}
-        for rule in self._rules(tree):
+        soundness = Soundness(tree)
+        for rule in self._rules(tree, soundness):
             decisions |= {dropped.leaf: dropped for dropped in rule(left)}
             left = [trajectory for trajectory in left if trajectory.leaf not in decisions]
         for trajectory in left:
-            kept = Decision(leaf=trajectory.leaf, stage=None, reason="passed every rule")
-            decisions[trajectory.leaf] = kept
+            decisions[trajectory.leaf] = Decision(
+                leaf=trajectory.leaf,
+                stage=None,
+                reason="passed every rule",
+                p_correct=soundness.of_response(trajectory.leaf),
+            )
         return tuple(decisions[trajectory.leaf] for trajectory in trajectories)
 
-    def _rules(self, tree: Tree) -> Iterator[Rule]:
+    def _rules(self, tree: Tree, soundness: Soundness) -> Iterator[Rule]:
         """The rules for one problem, in order."""
         config = self.config
         yield partial(rules.not_verified, keep_majority=config.keep_majority)
@@ -67,6 +79,10 @@ class Pruner:
             yield partial(rules.longer_than, max_tokens=config.max_tokens)
         if config.min_score is not None:
             yield partial(rules.scored_under, least=config.min_score)
+        if (prefix := config.min_p_prefix) is not None:
+            yield partial(rules.grown_from_doubt, least=prefix, soundness=soundness)
+        if (least := config.min_p_correct) is not None:
+            yield partial(rules.doubtful, least=least, soundness=soundness)
         if config.drop_duplicates:
             yield rules.duplicates
             if config.near_duplicates is not None:

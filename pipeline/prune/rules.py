@@ -1,4 +1,4 @@
-"""Pruning rules that look at a trajectory's end, its verdict, its length, its score and its text.
+"""Pruning rules that look at a trajectory's end, verdict, length, score, steps and text.
 
 A rule gets the trajectories of one problem that earlier rules left over, and yields a decision for each
 one that it drops. It keeps nothing from one call to the next.
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pipeline.majority import is_vote
 from pipeline.records import Decision, Stage, Status, Trajectory
 from pipeline.scoring import as_float32
+from pipeline.soundness import Soundness
 from verifiers import Outcome
 
 Rule = Callable[[Sequence[Trajectory]], Iterable[Decision]]
@@ -71,6 +72,28 @@ def scored_under(candidates: Sequence[Trajectory], *, least: float) -> Iterator[
         score = trajectory.score
         if score is not None and score < bound:
             yield drop(trajectory, Stage.LOW_SCORE, f"scored {score:.3f}, under {least:g}", score)
+
+
+def grown_from_doubt(
+    candidates: Sequence[Trajectory], *, least: float, soundness: Soundness
+) -> Iterator[Decision]:
+    """Drops branches from prefixes that are right with less than this probability."""
+    for trajectory in candidates:
+        chance = soundness.of_prefix(trajectory.leaf)
+        if chance is not None and chance < least:
+            reason = f"its prefix is right with {chance:.3f}, under {least:g}"
+            yield drop(trajectory, Stage.DOUBTFUL_PREFIX, reason)
+
+
+def doubtful(
+    candidates: Sequence[Trajectory], *, least: float, soundness: Soundness
+) -> Iterator[Decision]:
+    """Drops responses all of whose steps are right with less than this probability."""
+    for trajectory in candidates:
+        chance = soundness.of_response(trajectory.leaf)
+        if chance is not None and chance < least:
+            reason = f"all steps are right with {chance:.3f}, under {least:g}"
+            yield drop(trajectory, Stage.DOUBTFUL, reason)
 
 
 def duplicates(candidates: Sequence[Trajectory]) -> Iterator[Decision]:

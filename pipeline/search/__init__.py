@@ -13,6 +13,7 @@ from pipeline.tree import Tree
 
 STRATEGIES = {
     "best_of_n": "pipeline.search.best_of_n:BestOfN",
+    "survivors": "pipeline.search.survivors:Survivors",
     "branching": "pipeline.search.branching:Branching",
     "math_shepherd": "pipeline.search.math_shepherd:MathShepherd",
     "omega": "pipeline.search.omega:Omega",

@@ -12,8 +12,11 @@ complete responses all the same.
 With a lookahead of l a continuation is sampled l steps further and goes by the score there; the search
 goes on from its first step. What was sampled beyond it is one of the M continuations of the next round.
 
-A beam's score is the last step's, or the minimum, the product or the mean of all its steps'. Where
-steps are unscored it ranks below those with fewer such; ties go to the earlier slot.
+A beam's score is the last step's, or the minimum, the product or the mean of all its steps'. Ties go to
+the better last step, which `min` leaves many of: continuations of one prefix share its worst step. Then
+they go to the earlier slot. Where steps are unscored a beam ranks below those with fewer such. Of
+continuations with the very same tokens only the best one is kept; a place that no other one can take
+stays empty.
 
 Beam search against a process reward model (Snell et al., 2024, arXiv:2408.03314); diverse verifier tree
 search (Beeching, Tunstall and Rush, "Scaling test-time compute with open models", Hugging Face, 2024).
@@ -65,7 +68,7 @@ class Beam:
         """M: continuations of each beam that is kept."""
         lookahead: int = Field(default=0, ge=0)
         """l: steps that a continuation is sampled further, to be scored there."""
-        aggregate: Aggregate = "min"
+        aggregate: Aggregate = "product"
         """How the scores of a beam's steps become one."""
         max_rounds: int = Field(default=40, ge=1)
         """Steps after which the search ends; what has not ended by then stays unfinished."""
@@ -130,17 +133,22 @@ class Beam:
         return []
 
     def _best(self, tree: Tree, nodes: Sequence[int], count: int) -> list[int]:
-        return sorted(nodes, key=lambda node: self._rank(tree, node))[:count]
+        order = sorted(nodes, key=lambda node: self._rank(tree, node))
+        distinct: dict[int, int] = {}
+        for node in order:
+            distinct.setdefault(tree.twins(node)[0], node)
+        return list(distinct.values())[:count]
 
-    def _rank(self, tree: Tree, node: int) -> tuple[int, float, tuple[int, ...]]:
+    def _rank(self, tree: Tree, node: int) -> tuple[int, float, float, tuple[int, ...]]:
         """Sorts beams best first."""
         # The end of the rollout that sampled it: the lookahead's, or the node itself.
         path = tree.path(tree.leaf_of(node))[1:]
+        last = tree.scores.get(path[-1].id, 0.0)
         if self.config.aggregate == "last":
             path = path[-1:]
         scores = [tree.scores[step.id] for step in path if step.id in tree.scores]
         value = AGGREGATES[self.config.aggregate](scores) if scores else 0.0
-        return len(path) - len(scores), -value, tree.address(node)
+        return len(path) - len(scores), -value, -last, tree.address(node)
 
 
 class Dvts(Beam):

@@ -35,6 +35,8 @@ class Case:
 
 CASES = [
     Case("best_of_n", {"n": 5}, 5, exact=True),
+    Case("survivors", {"most": 3}, 8),
+    Case("survivors", {"most": 9, "least_first": 0.02, "least_more": 0.1}, 100),
     Case("branching", {"rollouts": 3, "depth": 0}, 3, exact=True),
     Case("branching", {"rollouts": 3, "depth": 1}, 3 * (1 + 4), exact=True),
     Case("branching", {"rollouts": 2, "branches": 3, "depth": 2}, 2 * (1 + 6 + 36), exact=True),

@@ -168,6 +168,10 @@ def test_other_rules_go_into_a_folder_of_their_own(here: Berry, run: Path, tmp_p
     fewer = export("traces", "prune.max_per_problem=1")
     assert 0 < len(fewer) < len(read(run, "traces"))
     assert len({row["problem_id"] for row in fewer}) == len(fewer)
+    least = sorted({row["p_correct"] for row in read(run, "traces")})[1]
+    sound = export("traces", f"prune.min_p_correct={least}")
+    assert 0 < len(sound) < len(read(run, "traces"))
+    assert min(row["p_correct"] for row in sound) == least
     middle = sorted(row["num_tokens"] for row in read(run, "traces"))[40]
     shorter = export("traces", f"prune.max_tokens={middle}")
     assert max(row["num_tokens"] for row in shorter) == middle

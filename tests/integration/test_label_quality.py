@@ -3,13 +3,17 @@
 from dataclasses import replace
 from statistics import mean
 
+import pytest
+
 from benchmarks.search.label_quality import label
 from benchmarks.search.solvers import search, simulated
 from benchmarks.search.yields import Yield
 from pipeline.evaluation.design import Design
+from pipeline.prune import PruneConfig, Pruner
 from pipeline.search.budget import BudgetConfig
 
 SOLVER = simulated(4, 10, 0.12)
+ONE = Design(num_samples=1, cut_below=None)
 
 
 async def test_adaptive_labels_as_well_for_a_tenth_of_the_tokens() -> None:
@@ -49,12 +53,44 @@ async def test_where_truth_is_unknown_nothing_is_counted() -> None:
     assert found.tokens > 0
 
 
+async def test_survivors_solves_more_problems_and_keeps_more_clean_traces_for_a_token() -> None:
+    solver = simulated(2, 8, 0.3)
+    found = {}
+    for section in ({"use": "survivors"}, {"use": "best_of_n", "n": 4}):
+        traces = await search(solver, section, BudgetConfig(), solver.problems(1, 300), seed=1)
+        found[section["use"]] = Yield.of(traces, solver.true_steps, ONE)
+    better, plain = found["survivors"], found["best_of_n"]
+    assert better.num_clean is not None
+    assert plain.num_clean is not None
+    assert better.per_million(better.num_clean) > plain.per_million(plain.num_clean)
+    assert better.per_million(better.num_solved) > 1.2 * plain.per_million(plain.num_solved)
+
+
+async def test_branches_that_are_kept_are_seldom_flawed_and_the_summary_says_how_often() -> None:
+    solver = simulated(2, 5, 0.2)
+    traces = await search(solver, {"use": "adaptive"}, BudgetConfig(), solver.problems(1, 20), seed=1)
+    found = Yield.of(traces, solver.true_steps, ONE)
+    assert found.flawed is not None
+    assert found.flawed < 0.12
+    assert found.expected_flawed == pytest.approx(found.flawed, abs=0.05)
+    # Without the rule it is twice as many.
+    keeps_all = Pruner(PruneConfig(min_p_prefix=None))
+    traces = [
+        replace(trace, decisions=keeps_all.prune(trace.trajectories, trace.tree)) for trace in traces
+    ]
+    assert (Yield.of(traces, solver.true_steps, ONE).flawed or 0) > 2 * found.flawed
+
+
 async def test_a_yield_counts_traces_that_are_kept() -> None:
     solver = simulated(2, 5, 0.2)
     traces = await search(
         solver, {"use": "best_of_n", "n": 8}, BudgetConfig(), solver.problems(1, 5), seed=1
     )
-    found = Yield.of(traces, Design(num_samples=8, cut_below=None))
+    found = Yield.of(traces, solver.true_steps, Design(num_samples=8, cut_below=None))
+    assert found.num_clean == sum(
+        all(solver.true_steps(trace.tree, one.leaf) or ()) for trace in traces for one in trace.kept
+    )
+    assert Yield.of(traces, lambda tree, leaf: None, ONE).flawed is None
     assert found.num_kept == sum(len({t.response for t in trace.kept}) for trace in traces)
     assert found.coverage(8) == found.num_solved / 5
     assert found.coverage(9) is None

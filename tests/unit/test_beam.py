@@ -19,11 +19,17 @@ class Garden:
         self.ids = {"": ROOT}
 
     def add(
-        self, name: str, *scores: float | None, below: str = "", finish: Finish = Finish.STEP
+        self,
+        name: str,
+        *scores: float | None,
+        below: str = "",
+        finish: Finish = Finish.STEP,
+        text: str = "",
     ) -> None:
-        """Adds a rollout with a step for each score, the first of which is called `name`."""
+        """Adds a rollout with a step for each score, the first of which is called `name`, which is its
+        text too if no other is given."""
         parent = self.ids[below]
-        rollout = make_rollout(*["x"] * len(scores), finish=finish)
+        rollout = make_rollout(text or name, *["x"] * (len(scores) - 1), finish=finish)
         leaf = self.tree.add(parent, self.tree.reserve(parent, 1), rollout)
         nodes = self.tree.rollout(leaf)
         self.ids[name] = nodes[0].id
@@ -62,6 +68,33 @@ def test_beam_keeps_the_best_of_all_and_dvts_the_best_of_each_group() -> None:
 
 def test_ties_go_to_the_earlier_slot() -> None:
     assert first_round(0.5, 0.5, 0.5, 0.5).asks(beam()) == {"a": 2, "b": 2}
+
+
+@pytest.mark.parametrize("aggregate", ["min", "product", "mean"])
+def test_continuations_that_share_their_worst_step_are_told_apart_by_the_new_one(
+    aggregate: str,
+) -> None:
+    garden = Garden()
+    garden.add("a", 0.2)
+    garden.add("b", 0.1)
+    for name, score in (("aa", 0.7), ("ab", 0.9)):
+        garden.add(name, score, below="a")
+    strategy = beam(rollouts=2, aggregate=aggregate)
+    assert garden.asks(strategy) == {"ab": 2}
+
+
+def test_of_continuations_with_the_same_tokens_one_is_kept() -> None:
+    garden = Garden()
+    for name, score, text in (("a", 0.9, "x"), ("b", 0.9, "x"), ("c", 0.2, "y"), ("d", 0.1, "z")):
+        garden.add(name, score, text=text)
+    assert garden.asks(beam()) == {"a": 2, "c": 2}
+
+
+def test_a_place_that_no_other_continuation_can_take_stays_empty() -> None:
+    garden = Garden()
+    for name in "abcd":
+        garden.add(name, 0.5, text="x")
+    assert garden.asks(beam()) == {"a": 2}
 
 
 def test_unscored_ranks_below_scored_and_is_taken_where_nothing_is() -> None:

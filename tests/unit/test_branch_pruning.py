@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline.branch_pruning import NEVER, BranchPruning
+from pipeline.branch_pruning import NEVER, BranchPruning, Standing
 from pipeline.config import KINDS
 from pipeline.datasets.trees import read_trace
 from pipeline.datasets.views import EncodedTrace, count, decode
@@ -22,7 +22,7 @@ from pipeline.explore import Explorer
 from pipeline.judging import LocalJudge
 from pipeline.prune import PruneConfig, Pruner
 from pipeline.records import Stage, Status, Trace
-from pipeline.scoring import ModelScorer
+from pipeline.scoring import ModelScorer, as_float32
 from pipeline.search.budget import BudgetConfig, Budgeted
 from pipeline.tree import ROOT, Finish, Tree
 from reward_models import Score, Steps
@@ -223,24 +223,40 @@ def test_a_budget_holds() -> None:
 
 
 @given(
-    scores=st.dictionaries(st.integers(0, 20), st.floats(0, 1), max_size=12),
+    standings=st.dictionaries(
+        st.integers(0, 20),
+        st.builds(Standing, score=st.floats(0, 1), last=st.floats(0, 1)),
+        max_size=12,
+    ),
     under=st.none() | st.floats(0.01, 1),
     keep=st.none() | st.floats(0.01, 1),
 )
 def test_those_to_be_ended_are_the_lowest(
-    scores: dict[int, float], under: float | None, keep: float | None
+    standings: dict[int, Standing], under: float | None, keep: float | None
 ) -> None:
-    low = BranchPruning(under=under, keep=keep).low(scores)
-    high = set(scores) - set(low)
-    assert all(scores[a] <= scores[b] for a in low for b in high)
+    low = BranchPruning(under=under, keep=keep).low(standings)
+    high = set(standings) - set(low)
+    assert all(standings[a] <= standings[b] for a in low for b in high)
     if under is not None:
-        assert all(scores[one] >= under for one in high)
+        assert all(standings[one].score >= as_float32(under) for one in high)
     if keep is not None:
-        assert len(high) <= -(-keep * len(scores) // 1)
+        assert len(high) <= -(-keep * len(standings) // 1)
     if under is None and keep is None:
         assert not low
-    if keep is not None and scores and under is None:
+    if keep is not None and standings and under is None:
         assert high
+
+
+def test_of_rollouts_that_share_their_worst_step_those_with_the_better_last_one_go_on() -> None:
+    rules = BranchPruning(keep=0.5)
+    stands = {place: rules.stand([0.2, last]) for place, last in enumerate((0.4, 0.9, 0.3, 0.8))}
+    assert rules.low({place: stand for place, stand in stands.items() if stand}) == [2, 0]
+
+
+@pytest.mark.parametrize(("keep", "number", "kept"), [(0.1, 30, 3), (0.07, 100, 7), (0.1, 31, 4)])
+def test_a_share_that_comes_out_even_is_not_rounded_up(keep: float, number: int, kept: int) -> None:
+    standings = {place: Standing(score=0.5, last=0.5) for place in range(number)}
+    assert number - len(BranchPruning(keep=keep).low(standings)) == kept
 
 
 def test_a_draw_is_the_same_each_time_and_takes_its_share() -> None:

@@ -135,6 +135,13 @@ def test_the_summary_says_which_traces_cannot_be_trained_on_as_messages() -> Non
     assert message_lines(exact=3) == message_lines() == []
 
 
+def test_the_summary_says_how_many_survivors_are_expected_to_be_flawed() -> None:
+    folder = RunFolder(Path("runs/some"), {})
+    assert "flawed" not in summary(folder)
+    folder.counts = Counter(kept=10, weighed=8, flawed_thousandths=600)
+    assert "flawed     7.5% of 8 survivors are expected to have a wrong step" in summary(folder)
+
+
 def test_the_doctor_finds_what_the_tests_need() -> None:
     findings = {finding.name: finding for finding in examine()}
     assert findings["vllm"].ok
