@@ -59,6 +59,11 @@ class Epic:
     def __init__(self, config: Config) -> None:
         self.config = config
 
+    @property
+    def fixed_rollouts(self) -> int:
+        """Whole rollouts that are sampled whatever comes back."""
+        return self.config.rollouts
+
     def propose(self, tree: Tree, pending: Sequence[Expansion]) -> list[Expansion]:
         """Whole rollouts, then the next completions of every wrong one that waits for none."""
         at_root = sum(e.num_rollouts for e in pending if e.parent == ROOT)

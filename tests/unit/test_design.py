@@ -66,6 +66,7 @@ def test_every_strategy_says_how_many_it_fixes_or_that_it_fixes_none() -> None:
         "branching": 4,
         "math_shepherd": 8,
         "omega": 8,
+        "epic": 8,
         "adaptive": 8,
         "mcts": 1,
         "beam": None,
