@@ -89,6 +89,20 @@ def write_problems(path: Path, num_problems: int) -> Path:
     return path
 
 
+def gsm8k_file() -> Path | None:
+    """OpenAI's GSM8K training set, if it is at hand; says what is left out if it is not."""
+    named = os.environ.get("BERRY_GSM8K")
+    path = Path(named) if named else CONFIGS.parent.parent / "shared" / "data" / "gsm8k_train.jsonl"
+    if path.is_file():
+        return path
+    print(
+        f"left out: GSM8K ({path}: no such file); BERRY_GSM8K=FILE names OpenAI's "
+        "grade_school_math/data/train.jsonl",
+        file=sys.stderr,
+    )
+    return None
+
+
 def spread(values: Sequence[float], digits: int = 0) -> str:
     """Median, and the range in brackets."""
     median, low, high = statistics.median(values), min(values), max(values)

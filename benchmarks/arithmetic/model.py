@@ -8,9 +8,11 @@ held-out chains reaches `pass_rate`: the model's mistakes are those of one that 
 The same seed gives the same weights on the same machine with the same number of threads.
 """
 
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from benchmarks.arithmetic.chains import NUM_OPERATIONS, Chain, Split, draw_chai
 from benchmarks.arithmetic.tokenizer import make_tokenizer
 
 _NUM_HELD_OUT = 256
+_FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
 _IGNORED = -100
 """The label of a token that is not trained on, in transformers."""
 
@@ -84,6 +87,15 @@ def train_model(path: Path, seed: int = 0, recipe: Recipe | None = None) -> Trai
         pass_rate=passed,
         step_rate=step,
     )
+
+
+@cache
+def trained_solver() -> Path:
+    """The folder of a model that was trained in this process, for as long as that runs."""
+    # The folder is removed when the process ends.
+    folder = tempfile.TemporaryDirectory()
+    _FOLDERS.append(folder)
+    return train_model(Path(folder.name)).path
 
 
 def load_model(path: Path) -> tuple[Any, Any]:

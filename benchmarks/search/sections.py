@@ -1,14 +1,10 @@
 """The search's sections of benchmarks/README.md: labels and traces for the tokens they cost."""
 
 import asyncio
-import os
-import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
-from benchmarks.arithmetic.model import train_model
-from benchmarks.measure import Measured
+from benchmarks.arithmetic.model import trained_solver
+from benchmarks.measure import Measured, gsm8k_file
 from benchmarks.search import agreement, label_quality, yields
 from benchmarks.search.solvers import Solver, arithmetic, gsm8k, simulated
 
@@ -33,10 +29,8 @@ def agreement_by_confidence() -> tuple[list[Measured], str]:
 
 
 async def _agreement() -> tuple[list[Measured], str]:
-    with tempfile.TemporaryDirectory() as folder:
-        await asyncio.to_thread(train_model, Path(folder))
-        async with arithmetic(Path(folder), 0) as solver:
-            found = await agreement.measure(solver, 100, _SEEDS)
+    async with arithmetic(await asyncio.to_thread(trained_solver), 0) as solver:
+        found = await agreement.measure(solver, 100, _SEEDS)
     table = agreement.table(solver, *found[:2])
     return agreement.compare(solver, *found), "\n\n".join(
         ["## The solver's own confidence", agreement.CAPTION, table]
@@ -53,10 +47,8 @@ async def _labels() -> tuple[list[Measured], str]:
 
     for min_steps, max_steps, error_rate in _SIMULATED:
         await add(simulated(min_steps, max_steps, error_rate), 40)
-    with tempfile.TemporaryDirectory() as folder:
-        await asyncio.to_thread(train_model, Path(folder))
-        async with arithmetic(Path(folder), 0) as solver:
-            await add(solver, 16)
+    async with arithmetic(await asyncio.to_thread(trained_solver), 0) as solver:
+        await add(solver, 16)
     return rows, "\n\n".join(tables)
 
 
@@ -67,17 +59,9 @@ async def _traces() -> tuple[list[Measured], str]:
         found = await yields.measure_yields(solver, num_problems, seeds)
         tables.append(yields.yield_table(solver, found))
 
-    with tempfile.TemporaryDirectory() as folder:
-        await asyncio.to_thread(train_model, Path(folder))
-        async with arithmetic(Path(folder), 0) as solver:
-            await add(solver, 64, _SEEDS)
-    path = os.environ.get("BERRY_GSM8K")
-    if path is None:
-        print(
-            "left out: GSM8K; BERRY_GSM8K=FILE names OpenAI's grade_school_math/data/train.jsonl",
-            file=sys.stderr,
-        )
-    else:
-        async with gsm8k(Path(path), 0) as solver:
+    async with arithmetic(await asyncio.to_thread(trained_solver), 0) as solver:
+        await add(solver, 64, _SEEDS)
+    if (path := gsm8k_file()) is not None:
+        async with gsm8k(path, 0) as solver:
             await add(solver, 12, _SEEDS[:1])
     return [], "\n\n".join(tables)
