@@ -63,6 +63,7 @@ def test_every_strategy_says_how_many_it_fixes_or_that_it_fixes_none() -> None:
     found = {name: None if one is None else one.num_samples for name, one in designs.items()}
     assert found == {
         "best_of_n": 8,
+        "survivors": 1,
         "branching": 4,
         "math_shepherd": 8,
         "omega": 8,
