@@ -70,7 +70,6 @@ def test_every_strategy_says_how_many_it_fixes_or_that_it_fixes_none() -> None:
         "epic": 8,
         "adaptive": 8,
         "mcts": 1,
-        "survivors": 1,
         "beam": None,
         "dvts": None,
     }
