@@ -54,7 +54,7 @@ def test_a_run_from_problems_to_a_dataset(
     sampled = sequences(pq.read_table(out / "data" / "trees").to_pylist())
     assert last["new_prompt_tokens"] == sum(len(prefix) for prefix, _ in sampled)
     assert last["new_prompt_tokens_cached"] is None
-    assert "prefixes" not in finished.stdout
+    assert "\nprefixes " not in finished.stdout
 
     status = berry("status", "out")
     assert status.returncode == 0
