@@ -184,7 +184,7 @@ def compare(solver: Solver, points: Sequence[Point]) -> list[Measured]:
                 what=f"{solver.name}: share of math_shepherd's {shepherd.tokens:,.0f} tokens with "
                 f"which adaptive reaches its {words}",
                 figures=spread(shepherd.published(what), 3),
-                ratio=f"{share:.3f}",
+                ratio="not reached" if math.isinf(share) else f"{share:.3f}",
                 goal=f"at most {_SHARE:.2f}",
                 met=share <= _SHARE,
             )
