@@ -81,7 +81,7 @@ def golds_in(path: Path) -> Iterator[str]:
 
 async def _passed(verifier: MathVerifier, pairs: list[Pair]) -> list[Pair]:
     found = await asyncio.gather(*(verifier.compare("", gold, answer) for gold, answer in pairs))
-    return [pair for pair, (outcome, _) in zip(pairs, found, strict=True) if outcome is Outcome.PASS]
+    return [pair for pair, one in zip(pairs, found, strict=True) if one.outcome is Outcome.PASS]
 
 
 async def _measure(path: Path, size: int) -> None:

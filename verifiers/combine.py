@@ -8,7 +8,7 @@ Outcomes combine as in three-valued logic, with two ways of not knowing, of whic
 
 So a part that broke or abstained is never counted as a no or as a yes: it can only keep a result from
 being known. An abstention says `no_answer` where that settles the matter: for `all_of` if any part says
-so, for the others if every part does that takes the target's kind and has not failed the response. The
+so, for the others if every part does, of those that take the target's kind and have not failed it. The
 evidence has every verdict that was given; the version has those of all parts.
 """
 
@@ -87,11 +87,12 @@ class _Combined:
 
     def _no_answer(self, verdicts: Sequence[Verdict], kind: str) -> bool:
         """Whether a response that all of this is not known of gives no answer."""
-        return all(
+        said = [
             verdict.no_answer
             for part, verdict in zip(self._parts, verdicts, strict=True)
             if verdict.outcome is Outcome.ABSTAIN and part.refusal(kind) is None
-        )
+        ]
+        return bool(said) and all(said)
 
 
 class AllOf(_Combined):

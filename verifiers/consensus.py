@@ -124,7 +124,7 @@ class Consensus:
     async def _same(self, prompt: str, one: str, other: str) -> Outcome:
         """PASS if each would pass for the other: a rounded answer is no vote for the exact one."""
         for gold, answer in ((one, other), (other, one)):
-            outcome, _ = await self._math.compare(prompt, gold, answer)
+            outcome = (await self._math.compare(prompt, gold, answer)).outcome
             if outcome is not Outcome.PASS:
                 return outcome
         return Outcome.PASS

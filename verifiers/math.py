@@ -14,7 +14,7 @@ is never evaluated as code. docs/math.md has the rules and the conventions.
 
 import re
 import time
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
@@ -38,6 +38,15 @@ _ONE_SOLUTION = re.compile(
 )
 _SWAPPED = str.maketrans(".,", ",.")
 _OUTCOMES = {Equal.YES: Outcome.PASS, Equal.NO: Outcome.FAIL, Equal.UNKNOWN: Outcome.ABSTAIN}
+
+
+class Compared(NamedTuple):
+    """What a comparison of an answer with the gold answer says."""
+
+    outcome: Outcome
+    reason: str
+    no_answer: bool = False
+    """As a verdict has it."""
 
 
 class AnswerOptions(Conventions):
@@ -90,43 +99,46 @@ class MathVerifier:
         start = time.perf_counter()
         extracted = self.config.answer_of(response)
         if target.value is None or not target.value.strip():
-            outcome, reason = Outcome.ABSTAIN, "the problem has no gold answer"
+            reason = "the problem has no gold answer"
+            found = Compared(Outcome.ABSTAIN, reason, no_answer=extracted is None)
         elif extracted is None:
-            outcome, reason = Outcome.ABSTAIN, "the response states no answer"
+            found = Compared(Outcome.ABSTAIN, "the response states no answer", no_answer=True)
         else:
-            outcome, reason = await self._judge(prompt, gold_answer(target.value), extracted, response)
+            found = await self._judge(prompt, gold_answer(target.value), extracted, response)
         return Verdict(
-            outcome=outcome,
-            reason=reason,
+            outcome=found.outcome,
+            reason=found.reason,
             extracted=extracted,
-            no_answer=outcome is Outcome.ABSTAIN and extracted is None,
+            no_answer=found.no_answer,
             verifier=self.name,
             version=self.version,
             seconds=time.perf_counter() - start,
         )
 
-    async def _judge(self, prompt: str, gold: str, answer: str, response: str) -> tuple[Outcome, str]:
+    async def _judge(self, prompt: str, gold: str, answer: str, response: str) -> Compared:
         """Compares two answers; a comma in a number may be a decimal one, as in `3,5`."""
         pointed = with_decimal_point(answer) if "," not in gold else None
         if pointed is not None:
-            outcome, reason = await self.compare(prompt, gold, pointed)
+            found = await self.compare(prompt, gold, pointed)
             if is_decimal_comma(answer, response):
-                return outcome, reason
-            if outcome is Outcome.PASS and not is_english(response):
-                return Outcome.ABSTAIN, "equal if the comma is a decimal one, which nothing shows"
-        outcome, reason = await self.compare(prompt, gold, answer)
+                return found
+            if found.outcome is Outcome.PASS and not is_english(response):
+                reason = "equal if the comma is a decimal one, which nothing shows"
+                return Compared(Outcome.ABSTAIN, reason)
+        found = await self.compare(prompt, gold, answer)
         if (
-            outcome is not Outcome.FAIL
+            found.outcome is not Outcome.FAIL
             or not may_be_thousands(answer)
             or not is_decimal_comma(answer, response)
         ):
-            return outcome, reason
+            return found
         swapped = answer.translate(_SWAPPED)
-        if (await self.compare(prompt, gold, swapped))[0] is Outcome.PASS:
-            return Outcome.ABSTAIN, "equal if the sign in the number is read as its language does"
-        return outcome, reason
+        if (await self.compare(prompt, gold, swapped)).outcome is Outcome.PASS:
+            reason = "equal if the sign in the number is read as its language does"
+            return Compared(Outcome.ABSTAIN, reason)
+        return found
 
-    async def compare(self, prompt: str, gold: str, answer: str) -> tuple[Outcome, str]:
+    async def compare(self, prompt: str, gold: str, answer: str) -> Compared:
         """Whether two answers are equal, and why; the prompt says what was asked for.
 
         Either may have the label of a choice: `(C) 18`.
@@ -138,28 +150,31 @@ class MathVerifier:
             return await self._compare_texts(prompt, gold, answer)
         same_letter = expected.letter == given.letter
         if expected.letter and given.letter and not (expected.text and given.text):
-            return (
-                (Outcome.PASS, "the same choice") if same_letter else (Outcome.FAIL, "another choice")
-            )
-        outcome, reason = await self._compare_texts(prompt, expected.text, given.text)
-        if expected.letter and given.letter and same_letter != (outcome is Outcome.PASS):
-            return Outcome.ABSTAIN, "the letter and the text of the choice say different things"
-        return outcome, reason
+            if same_letter:
+                return Compared(Outcome.PASS, "the same choice")
+            return Compared(Outcome.FAIL, "another choice")
+        found = await self._compare_texts(prompt, expected.text, given.text)
+        if expected.letter and given.letter and same_letter != (found.outcome is Outcome.PASS):
+            reason = "the letter and the text of the choice say different things"
+            # Two choices at once are none.
+            two = found.no_answer or found.outcome.is_trial
+            return Compared(Outcome.ABSTAIN, reason, no_answer=two)
+        return found
 
-    async def _compare_texts(self, prompt: str, gold: str, answer: str) -> tuple[Outcome, str]:
+    async def _compare_texts(self, prompt: str, gold: str, answer: str) -> Compared:
         if self._quick and (expected := normal_gold(gold)) is not None:
             number = normal_number(answer)
             if number is not None:
                 if number == expected:
-                    return Outcome.PASS, "equal numbers"
-                return Outcome.FAIL, "another number"
+                    return Compared(Outcome.PASS, "equal numbers")
+                return Compared(Outcome.FAIL, "another number")
         percent = asks_for_percentage(prompt)
         context = Context(self._conventions, percent_is_figure=percent)
         asked = prompt if self.config.form == "evaluated" else ""
         try:
             return await self._workers.run(Question(gold, answer, context, asked))
         except CheckFailed as e:
-            return Outcome.ERROR, str(e)
+            return Compared(Outcome.ERROR, str(e))
 
     async def start(self) -> None:
         """Starts the checking processes, so that the first comparison need not wait for them."""
@@ -170,17 +185,17 @@ class MathVerifier:
         await self._workers.close()
 
 
-def judge_pair(question: Question) -> tuple[Outcome, str]:
+def judge_pair(question: Question) -> Compared:
     """Decides a pair; to be run in a checking process."""
     try:
         found = decide(question)
     except MemoryError:
         raise
     except TooLarge as e:
-        return Outcome.ERROR, str(e)
+        return Compared(Outcome.ERROR, str(e))
     except Exception as e:  # noqa: BLE001 - a fault of ours or of sympy's says nothing about the answer
-        return Outcome.ERROR, f"the comparison broke: {type(e).__name__}: {e}"[:200]
-    return _OUTCOMES[found.equal], found.reason
+        return Compared(Outcome.ERROR, f"the comparison broke: {type(e).__name__}: {e}"[:200])
+    return Compared(_OUTCOMES[found.equal], found.reason, found.no_answer)
 
 
 def gold_answer(gold: str) -> str:

@@ -124,7 +124,7 @@ class MultipleChoiceVerifier:
             outcome=outcome,
             reason=reason,
             extracted=" or ".join(sorted(letters)) or None,
-            no_answer=outcome is Outcome.ABSTAIN and not letters,
+            no_answer=outcome is Outcome.ABSTAIN and len(letters) != 1,
             verifier=self.name,
             version=self.version,
         )

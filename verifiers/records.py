@@ -80,8 +80,9 @@ class Verdict:
     extracted: str | None = None
     """The answer that was read from the response; None when none was found."""
     no_answer: bool = False
-    """Of an ABSTAIN: the response gives no answer. That is not right, as published accuracies count it;
-    of a response with any other abstention it is unknown whether it is right."""
+    """Of an ABSTAIN: the response gives no answer, or none that could be right: two letters at once, an
+    equal one that only repeats the question or is not in the form asked for. That is not right, as
+    published accuracies count it; with any other abstention it is unknown whether it is right."""
     evidence: Mapping[str, object] = field(default_factory=dict)
     """What the outcome rests on, as JSON."""
     verifier: str

@@ -5,6 +5,7 @@ other rules, and can be grown further. Rows of a trace that was read are those o
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,13 +31,11 @@ _UNVERIFIED = {
     "majority vote only": Stage.MAJORITY_ONLY,
 }
 """Reasons of the stage `unverified`, which earlier versions had."""
-_NO_ANSWER = (
-    "the response states no answer",
-    "the response states no letter",
-    "the response gives no code",
-    "the response gives no proof",
-    "the response has no JSON",
-    "the response is empty",
+_NO_ANSWER = re.compile(
+    r"(?:the response (?:states no (?:answer|letter)|gives no (?:code|proof)|has no JSON|is empty)"
+    r"|the answer repeats the question|the answer is not worked out: .*"
+    r"|equal, but the question asks for .*|the response names [A-Z] and .*)$",
+    re.DOTALL,
 )
 """How earlier versions' abstentions said that a response gives no answer."""
 _NODE = pa.struct(
@@ -290,7 +289,7 @@ def _read_no_answer(trajectory: Mapping[str, Any]) -> bool:
     if trajectory.get("no_answer") is not None:
         return bool(trajectory["no_answer"])
     reason = trajectory["reason"] or ""
-    return trajectory["outcome"] == Outcome.ABSTAIN and reason.endswith(_NO_ANSWER)
+    return trajectory["outcome"] == Outcome.ABSTAIN and _NO_ANSWER.search(reason) is not None
 
 
 def _read_verdict(trajectory: Mapping[str, Any]) -> Verdict:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from pipeline.cli_options import at_least
 from pipeline.errors import UserMistake
@@ -13,6 +14,10 @@ from pipeline.errors import UserMistake
 if TYPE_CHECKING:
     from pipeline.evaluation.samples import Against
     from reward_models.aggregate import Aggregate
+
+_OF_LABELS = {"scores": "--scores", "as_json": "--json"}
+_OF_RUNS = {"methods": "--with", "orm": "--orm", "ns": "--n", "against": "--against"}
+"""Parameter -> option that only one of the two evaluations reads."""
 
 
 @click.command(name="eval")
@@ -88,9 +93,8 @@ def evaluate(
     With --on, which takes no OUT: how well scores of steps find the first wrong one, as ProcessBench
     counts it, of --prm MODEL or of a column of the file.
     """
+    _refuse_options_of_the_other(on_labels=bool(labelled))
     if labelled:
-        if orm is not None or ns is not None:
-            raise UserMistake("--on: expected --prm or --scores beside it, got --orm or --n")
         _evaluate_on_labels(
             labelled,
             # Without OUT the first KEY=VALUE stands in its place.
@@ -128,6 +132,15 @@ def evaluate(
     click.echo(describe(found))
 
 
+def _refuse_options_of_the_other(*, on_labels: bool) -> None:
+    """Raises UserMistake for an option that this evaluation would leave unread."""
+    context = click.get_current_context()
+    for name, option in (_OF_RUNS if on_labels else _OF_LABELS).items():
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            told = "is of a run, not of --on FILE" if on_labels else "goes with --on FILE alone"
+            raise UserMistake(f"{option}: {told}")
+
+
 def _evaluate_on_labels(
     files: Sequence[Path], *, output: Path | None, as_json: bool, **asked: Any
 ) -> None:
@@ -146,6 +159,7 @@ def _evaluate_on_labels(
             written = write_label_figures(found.figures, output)
     if as_json:
         click.echo("\n".join(json.dumps(row) for row in label_rows(found.figures)))
-        return
-    console().print(label_tables(found.figures))
-    click.echo(describe_on_labels(found, written))
+    else:
+        console().print(label_tables(found.figures))
+    if told := describe_on_labels(found, written):
+        click.echo(told, err=as_json)

@@ -106,6 +106,11 @@ def read_model(kind: str, model: str | None, options: Sequence[str]) -> Part | N
         part = check_section(REWARD_MODEL, model, options)
     else:
         part = check_section(REWARD_MODEL, kind, [f"model={model}", *options])
+    if getattr(part.cls, "reads_engine", None) is not None:
+        raise EvaluationError(
+            f"--{kind} {model}: it asks a run's own engine, and an evaluation has none; expected "
+            "another model, such as critic with the address of a server"
+        )
     if scores_outcomes(part) is not (kind == "orm"):
         got = "an outcome" if scores_outcomes(part) else "a process"
         raise EvaluationError(f"--{kind} {model}: got {got} reward model; name it by the other option")

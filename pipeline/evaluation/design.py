@@ -51,15 +51,23 @@ class Design:
         return tree.num_response_tokens(leaf) < self.cut_below
 
 
+def _check_fixed(strategy: Strategy) -> None:
+    """Raises ValueError for a strategy of somebody's own that gives no number."""
+    fixed = getattr(strategy, "fixed_rollouts", None)
+    if fixed is not None and (type(fixed) is not int or fixed < 1):
+        raise ValueError(f"fixed_rollouts: expected a whole number of 1 or more, got {fixed!r}")
+
+
 def design_of(folder: RunFolder) -> Design:
     """Which rollouts of the run are samples. Raises EvaluationError where none are."""
     config = folder.run["config"]
     section = dict(config["strategy"])
     try:
         strategy = KINDS["strategy"].part(section).build()
+        _check_fixed(strategy)
         budget = BudgetConfig.model_validate(config.get("budget") or {})
     except ValueError as e:
-        raise EvaluationError(f"{folder.path}: the run's strategy cannot be built: {e}") from e
+        raise EvaluationError(f"{folder.path}: the run's strategy cannot be used: {e}") from e
     design = Design.of(strategy, budget, config["sampling"]["max_tokens"])
     if design is None:
         raise EvaluationError(

@@ -12,7 +12,6 @@ BIG-Bench-Mistake (Tyen et al., 2023, arXiv:2311.08516) and MR-GSM8K (Zeng et al
 arXiv:2312.17080) are read in their own columns, by which they are recognised.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,17 +109,15 @@ def _read(row: object, path: Path, scores: str | None) -> Labelled:
     shape = next((shape for shape in _SHAPES if shape.label in row), None)
     if shape is None:
         labels = ", ".join(shape.label for shape in _SHAPES)
-        raise ValueError(f"expected a column of labels, one of {labels}, got {', '.join(row)}")
-    steps = row.get(shape.steps)
-    if not isinstance(steps, list) or not steps or not all(isinstance(one, str) for one in steps):
-        raise ValueError(f"{shape.steps}: expected a list of one text or more, got {shown(steps)}")
-    subset = row.get("subset")
+        got = ", ".join(row) or "no columns"
+        raise ValueError(f"expected a column of labels, one of {labels}, got {got}")
+    steps = _steps(row, shape.steps)
     return Labelled(
         problem=_text(row, shape.problem),
         steps=steps,
         first_wrong=_first_wrong(row[shape.label], shape, len(steps)),
         final_right=shape.final_right(row),
-        subset=path.stem if subset is None else str(subset),
+        subset=path.stem if row.get("subset") is None else _text(row, "subset"),
         scores=None if scores is None else _scores(row, scores, len(steps)),
     )
 
@@ -128,11 +125,27 @@ def _read(row: object, path: Path, scores: str | None) -> Labelled:
 def _text(row: Row, name: str) -> str:
     if not isinstance(value := row.get(name), str):
         raise ValueError(f"{name}: expected a text, got {shown(value)}")
-    return value
+    return _checked(value, name)
+
+
+def _steps(row: Row, name: str) -> Sequence[str]:
+    steps = row.get(name)
+    if not isinstance(steps, list) or not steps or not all(isinstance(one, str) for one in steps):
+        raise ValueError(f"{name}: expected a list of one text or more, got {shown(steps)}")
+    return [_checked(one, name) for one in steps]
+
+
+def _checked(text: str, name: str) -> str:
+    """The text, which neither a tokenizer nor a terminal takes with half a character in it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name}: expected text without lone surrogates, got {shown(text)}") from None
+    return text
 
 
 def _first_wrong(label: object, shape: _Shape, num_steps: int) -> int | None:
-    if label == shape.all_right and not isinstance(label, bool):
+    if label == shape.all_right and type(label) is type(shape.all_right):
         return None
     last = shape.first + num_steps - 1
     if not isinstance(label, int) or isinstance(label, bool) or not shape.first <= label <= last:
@@ -145,7 +158,9 @@ def _first_wrong(label: object, shape: _Shape, num_steps: int) -> int | None:
 
 def _scores(row: Row, name: str, num_steps: int) -> Sequence[float] | None:
     if name not in row:
-        raise ValueError(f"{name}: expected a list of scores, got no such column")
+        raise ValueError(
+            f"{name}: expected a list of scores, got no such column; --prm MODEL scores the steps"
+        )
     values = row[name]
     if values is None:
         return None
@@ -154,7 +169,7 @@ def _scores(row: Row, name: str, num_steps: int) -> Sequence[float] | None:
         raise ValueError(f"{name}: expected {num_steps} scores, one for each step, got {got}")
     for value in values:
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or math.isnan(value) or not 0 <= value <= 1:
+        if not number or not 0 <= value <= 1:
             raise ValueError(f"{name}: expected scores from 0 to 1, got {shown(value)}")
     return values
 

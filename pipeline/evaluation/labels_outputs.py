@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from pipeline.evaluation.on_labels import Flawed, OnLabels
@@ -28,7 +29,8 @@ def write_label_figures(figures: Sequence[OnLabels], folder: Path) -> list[Path]
 
 def label_tables(figures: Sequence[OnLabels]) -> Table:
     """For the terminal: a column for each set of responses."""
-    table = Table("first errors, 95%", *(one.of for one in figures), box=None, pad_edge=False)
+    sets = (escape(one.of) for one in figures)
+    table = Table("first errors, 95%", *sets, box=None, pad_edge=False)
     for name, cell in _ROWS.items():
         table.add_row(name, *map(cell, figures))
     if any(one.flawed is not None for one in figures):

@@ -104,6 +104,8 @@ def evaluate_on_labels(
     responses = [
         one for path in asked.files for one in read_labelled(path, None if asked.prm else asked.scores)
     ]
+    if not responses:
+        raise LabelledError(f"{asked.files[0]}: expected one labelled response or more, got none")
     warnings = set[str]()
     try:
         scores = asyncio.run(_score(responses, asked.prm, warnings, advance))

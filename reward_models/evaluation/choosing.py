@@ -1,13 +1,14 @@
 """How often the answer is right that is chosen from N samples of a problem.
 
 All figures are expectations over which N of a problem's M samples there are, drawn without replacement.
-Those of pass@k and best-of-N are exact; for votes `NUM_DRAWS` draws are made from a seed.
+Those of pass@k and best-of-N are exact, and those of votes where there are no more than `NUM_DRAWS`
+ways to draw; else that many draws are made from a seed.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import combinations, groupby
 from random import Random
 
 NUM_DRAWS = 200
@@ -85,14 +86,13 @@ def vote(
     if not 1 <= n <= total:
         raise ValueError(f"expected n from 1 to {total}, the samples there are, got {n}")
     of_samples = [1.0] * total if weights is None else weights
-    num_draws = 1 if n == total else NUM_DRAWS
-    return (
-        math.fsum(
-            _vote_once(random.sample(range(total), n), answers, right, of_samples)
-            for _ in range(num_draws)
-        )
-        / num_draws
-    )
+    draws: Iterable[Sequence[int]]
+    if (num_draws := math.comb(total, n)) <= NUM_DRAWS:
+        draws = combinations(range(total), n)
+    else:
+        num_draws = NUM_DRAWS
+        draws = (sorted(random.sample(range(total), n)) for _ in range(num_draws))
+    return math.fsum(_vote_once(drawn, answers, right, of_samples) for drawn in draws) / num_draws
 
 
 def _vote_once(
@@ -103,8 +103,7 @@ def _vote_once(
 ) -> float:
     votes: dict[int, float] = {}
     passes: dict[int, list[bool]] = {}
-    # In one order, so that sums of the same weights are the same.
-    for index in sorted(drawn):
+    for index in drawn:
         answer = answers[index]
         if answer is not None:
             votes[answer] = votes.get(answer, 0.0) + weights[index]

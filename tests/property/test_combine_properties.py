@@ -227,6 +227,8 @@ SILENT, UNSURE = {"outcome": ABSTAIN, "no_answer": True}, {"outcome": ABSTAIN}
         ("any_of", [SILENT, {"outcome": FAIL}], True),
         ("any_of", [SILENT, UNSURE], False),
         ("any_of", [SILENT, {"outcome": PASS}], False),
+        ("any_of", [{"kinds": ["another"]}, {"outcome": FAIL}], False),
+        ("any_of", [{"kinds": ["another"]}, {"kinds": ["another"]}], False),
         ("first_decisive", [SILENT, SILENT], True),
         ("first_decisive", [SILENT, UNSURE], False),
         ("first_decisive", [{"kinds": ["another"]}, SILENT], True),

@@ -1,8 +1,10 @@
 """Answers chosen from N samples: the closed forms against drawing them in every way there is."""
 
 import math
+from collections import Counter
 from itertools import combinations
 from random import Random
+from statistics import mean
 
 import pytest
 from hypothesis import given
@@ -46,7 +48,7 @@ def test_perfect_scores_reach_the_oracle_and_inverted_ones_the_opposite() -> Non
 def test_the_answer_with_the_most_votes_is_taken() -> None:
     answers, right = [0, 0, 1, None], [True, True, False, False]
     assert vote(answers, right, 4, Random(0)) == 1
-    assert vote(answers, right, 1, Random(0)) == pytest.approx(0.5, abs=0.1)
+    assert vote(answers, right, 1, Random(0)) == 0.5
     assert vote(answers, right, 4, Random(0), [0.1, 0.1, 0.9, 1.0]) == 0
 
 
@@ -58,12 +60,29 @@ def test_level_answers_share_the_chance_and_no_answer_is_not_right() -> None:
 
 
 def test_a_vote_is_the_same_for_a_seed_and_near_the_truth() -> None:
-    answers, right = [0] * 6 + [1] * 4, [True] * 6 + [False] * 4
-    draws = [sum(index < 6 for index in drawn) > 1.5 for drawn in combinations(range(10), 3)]
+    answers, right = [0] * 8 + [1] * 5, [True] * 8 + [False] * 5
+    draws = [sum(index < 8 for index in drawn) > 1.5 for drawn in combinations(range(13), 3)]
     wanted = sum(draws) / len(draws)
     found = [vote(answers, right, 3, Random(seed)) for seed in (1, 1, 2)]
-    assert found[0] == found[1]
+    assert found[0] == found[1] != found[2]
     assert found == pytest.approx([wanted] * 3, abs=0.1)
+
+
+@given(
+    st.lists(st.tuples(st.none() | st.integers(0, 2), st.booleans()), min_size=1, max_size=6), st.data()
+)
+def test_a_vote_of_few_draws_is_exact(
+    samples: list[tuple[int | None, bool]], data: st.DataObject
+) -> None:
+    n = data.draw(st.integers(1, len(samples)))
+    wanted = []
+    for drawn in combinations([(a, a is not None and right) for a, right in samples], n):
+        votes = Counter(answer for answer, _ in drawn if answer is not None)
+        winners = [answer for answer in votes if votes[answer] == max(votes.values())]
+        shares = [mean(right for answer, right in drawn if answer == winner) for winner in winners]
+        wanted.append(mean(shares) if shares else 0.0)
+    answers, right = zip(*((a, a is not None and r) for a, r in samples), strict=True)
+    assert vote(answers, right, n, Random(0)) == pytest.approx(mean(wanted))
 
 
 def test_perfect_and_useless_scores() -> None:

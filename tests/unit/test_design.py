@@ -111,6 +111,19 @@ class Unfixed:
         return []
 
 
+class Vague(Unfixed):
+    """One that says it in no number."""
+
+    fixed_rollouts = "many"
+
+
+def test_a_strategy_that_fixes_no_number_is_named() -> None:
+    config = {"strategy": {"use": f"{__name__}:Vague"}, "sampling": {"max_tokens": 20}}
+    told = "fixed_rollouts: expected a whole number of 1 or more, got 'many'"
+    with pytest.raises(EvaluationError, match=told):
+        design_of(RunFolder(Path("runs/some"), {"config": config}))
+
+
 @pytest.mark.parametrize("use", ["beam", f"{__name__}:Unfixed"])
 def test_a_run_without_fixed_samples_is_refused(use: str) -> None:
     config = {"strategy": {"use": use}, "sampling": {"max_tokens": 20}}

@@ -50,7 +50,7 @@ def test_the_collection_is_large_and_has_all_outcomes() -> None:
 
 async def outcomes_of(verifier: MathVerifier, pairs: tuple[tuple[str, str], ...]) -> list[Outcome]:
     found = await asyncio.gather(*(verifier.compare("", gold, answer) for gold, answer in pairs))
-    return [outcome for outcome, _ in found]
+    return [one.outcome for one in found]
 
 
 @pytest.mark.parametrize("reason", NEVER_EQUAL)

@@ -286,6 +286,7 @@ async def test_a_gold_letter_may_have_its_text(value: str) -> None:
 async def test_two_letters_do_not_decide(response: str) -> None:
     verdict = await judge(response)
     assert (verdict.outcome, verdict.extracted) == (Outcome.ABSTAIN, "A or B")
+    assert verdict.no_answer
 
 
 @pytest.mark.parametrize("value", ["B", "b", "(B)", "B.", "B)", r"\text{(B)}", " Rome ", "rome."])

@@ -98,6 +98,9 @@ def test_unscored_responses_are_left_out_and_counted(tmp_path: Path) -> None:
         ({"label": 2}, "label: expected -1 or a step from 0 to 1, got 2"),
         ({"label": True}, "label: expected -1 or a step from 0 to 1, got true"),
         ({"label": None}, "label: expected -1 or a step from 0 to 1, got null"),
+        ({"label": -1.0}, "label: expected -1 or a step from 0 to 1, got -1.0"),
+        ({"subset": {"a": 1}}, 'subset: expected a text, got {"a": 1}'),
+        ({"steps": ["a", "\ud800"]}, "steps: expected text without lone surrogates, got '\\ud800'"),
         ({"steps": []}, "steps: expected a list of one text or more, got []"),
         ({"steps": "a"}, "steps: expected a list of one text or more, got 'a'"),
         ({"problem": 3}, "problem: expected a text, got 3"),
@@ -107,6 +110,8 @@ def test_unscored_responses_are_left_out_and_counted(tmp_path: Path) -> None:
         ),
         ({"scores": [0.1]}, "scores: expected 2 scores, one for each step, got 1"),
         ({"scores": [0.1, 1.1]}, "scores: expected scores from 0 to 1, got 1.1"),
+        ({"scores": [0.1, 10**400]}, f"scores: expected scores from 0 to 1, got 1{'0' * 56}..."),
+        ({"scores": [0.1, float("nan")]}, "scores: expected scores from 0 to 1, got NaN"),
         ({"scores": [0.1, None]}, "scores: expected scores from 0 to 1, got null"),
     ],
 )
@@ -123,7 +128,12 @@ def test_a_bad_row_is_named(tmp_path: Path, change: dict[str, object], told: str
         ((), "OUT: expected a run folder, or labelled responses by --on FILE, got none"),
         (("--on", "a.csv"), "a.csv: expected a .jsonl or .parquet file"),
         (("--on", "none.jsonl"), "none.jsonl: No such file or directory"),
-        (("--on", "a.jsonl", "--n", "4"), "--on: expected --prm or --scores beside it"),
+        (("--on", "a.jsonl", "--n", "4"), "--n: is of a run, not of --on FILE"),
+        (("--on", "a.jsonl", "--with", "prm"), "--with: is of a run, not of --on FILE"),
+        (("--on", "a.jsonl", "--against", "soft"), "--against: is of a run, not of --on FILE"),
+        (("out", "--json"), "--json: goes with --on FILE alone"),
+        (("out", "--scores", "s"), "--scores: goes with --on FILE alone"),
+        (("--on", "a.jsonl", "--prm", "self_critic"), "--prm self_critic: it asks a run's own engine"),
         (("--on", "a.jsonl", "half=3"), "half=3: expected --prm beside it"),
         (("--on", "a.jsonl", "--prm", "x:Y", "--scores", "s"), "--scores s: expected it or --prm x:Y"),
     ],
@@ -132,6 +142,34 @@ def test_what_users_get_wrong_is_one_line(arguments: Sequence[str], told: str) -
     found = invoke(*arguments)
     assert isinstance(found.exception, UserMistake)
     assert str(found.exception).startswith(told)
+
+
+def test_a_file_without_rows_or_columns_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n\n")
+    with pytest.raises(LabelledError, match="expected one labelled response or more, got none"):
+        figures(path)
+    with pytest.raises(
+        LabelledError, match=r"expected a column of labels, one of label, .*got no columns"
+    ):
+        figures(write(path, {}))
+    bare = {key: value for key, value in ROW.items() if key != "scores"}
+    with pytest.raises(LabelledError, match="got no such column; --prm MODEL scores the steps"):
+        figures(write(path, bare))
+
+
+def test_a_subset_is_no_markup(tmp_path: Path) -> None:
+    rows = {**ROW, "subset": "[red]a[/red]"}, {**ROW, "subset": "[/b]"}
+    shown = invoke("--on", write(tmp_path / "a.jsonl", *rows))
+    assert shown.exception is None
+    assert "[red]a[/red]" in shown.output
+    assert "[/b]" in shown.output
+
+
+def test_what_was_left_out_is_told_beside_the_json(tmp_path: Path) -> None:
+    found = invoke("--on", write(tmp_path / "a.jsonl", ROW, {**ROW, "scores": None}), "--json")
+    assert json.loads(found.stdout)["first_errors"]["num_wrong"] == 1
+    assert "left out   1 responses without a score" in found.stderr
 
 
 def test_a_parquet_file_is_the_same(tmp_path: Path) -> None:
@@ -171,7 +209,7 @@ def test_a_model_of_ones_own_scores_them(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", wrong, right)
     found = invoke("--on", path, "--prm", f"{__name__}:Wary", "--json", "--output", tmp_path / "out")
     assert found.exception is None, found.output
-    (row,) = map(json.loads, found.output.splitlines())
+    (row,) = map(json.loads, found.stdout.splitlines())
     assert (row["of"], row["first_errors"]["f1"], row["steps"]["auc"]) == ("all", 1, 1)
     (stored,) = map(json.loads, (tmp_path / "out" / "metrics.jsonl").read_text().splitlines())
     assert stored == {"figure": "on_labels", **row}

@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from pipeline.evaluation.command import read_model
 from pipeline.evaluation.curves import accuracy_curves
+from pipeline.evaluation.errors import EvaluationError
 from pipeline.evaluation.samples import Samples, StepScores, score_tree, take_samples
 from pipeline.labels import LabelConfig, label_tree
 from pipeline.outcomes import has_gold
@@ -143,6 +144,11 @@ async def test_the_solvers_own_confidence_scores_a_stored_run() -> None:
     await score_tree(trace, scorer, None)
     await scorer.close()
     assert tree.scores[leaf] == pytest.approx(math.exp(-0.1))
+
+
+def test_a_model_that_asks_a_runs_engine_is_refused() -> None:
+    with pytest.raises(EvaluationError, match="--prm self_critic: it asks a run's own engine"):
+        read_model("prm", "self_critic", ())
 
 
 @pytest.mark.parametrize(("name", "cls"), [("confidence", "Confidence"), ("prm", "Prm")])

@@ -82,6 +82,10 @@ def test_the_summary_names_what_was_dropped_in_the_order_of_the_rules() -> None:
     [
         (Outcome.ABSTAIN, "the response states no answer", True),
         (Outcome.ABSTAIN, "math: the response states no answer", True),
+        (Outcome.ABSTAIN, "multiple_choice: the response names A and B", True),
+        (Outcome.ABSTAIN, "the answer repeats the question", True),
+        (Outcome.ABSTAIN, "equal, but the question asks for a decimal number", True),
+        (Outcome.ABSTAIN, "cannot be read: '\"' does not fit there", False),
         (Outcome.ABSTAIN, "the judge says ABSTAIN", False),
         (Outcome.FAIL, "another number", False),
     ],

@@ -19,6 +19,8 @@ class Comparison:
 
     equal: Equal
     reason: str
+    no_answer: bool = False
+    """Of UNKNOWN: the answer is equal, and none all the same, such as the question once more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def decide(question: Question) -> Comparison:
         return found
     found = _decide_by_meaning(question)
     if found.equal is Equal.YES and (wrong := fault(question.prompt, question.gold, question.answer)):
-        return Comparison(Equal.UNKNOWN, wrong)
+        return Comparison(Equal.UNKNOWN, wrong, no_answer=True)
     return found
 
 
