@@ -5,6 +5,18 @@ from collections.abc import Callable
 import click
 
 
+def share(value: str | float) -> float:
+    """Reads a number from 0 to 1. Raises click.BadParameter."""
+    try:
+        read = float(value)
+    except ValueError:
+        read = -1
+    # NaN is between no two numbers.
+    if not 0 <= read <= 1:
+        raise click.BadParameter(f"expected a number from 0 to 1, got {value!r}")
+    return read
+
+
 def at_least(minimum: int, maximum: int | None = None) -> Callable[[str | int], int]:
     """Reads a whole number of `minimum` or more, up to `maximum` if there is one.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from pipeline.cli_options import at_least
+from pipeline.cli_options import at_least, share
 from pipeline.errors import UserMistake
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ _OF_RUNS = {"methods": "--with", "orm": "--orm", "ns": "--n", "against": "--agai
     "--threshold",
     default=0.5,
     show_default=True,
-    type=click.FloatRange(0, 1),
+    type=share,
+    metavar="NUMBER",
     help="Score under which a step is taken to be wrong.",
 )
 @click.option(
@@ -95,6 +96,8 @@ def evaluate(
     """
     _refuse_options_of_the_other(on_labels=bool(labelled))
     if labelled:
+        if out is not None and "=" not in out:
+            raise UserMistake(f"OUT: expected none beside --on FILE, got {out}")
         _evaluate_on_labels(
             labelled,
             # Without OUT the first KEY=VALUE stands in its place.

@@ -24,6 +24,7 @@ from pipeline.evaluation.design import Design, design_of
 from pipeline.evaluation.errors import EvaluationError
 from pipeline.evaluation.outputs import STEPS, Figures, write_figures
 from pipeline.evaluation.samples import Against, Samples, StepScores, score_tree, take_samples
+from pipeline.evaluation.trained import read_trained
 from pipeline.labels import LabelConfig
 from pipeline.majority import Majority
 from pipeline.outcomes import has_gold
@@ -33,7 +34,6 @@ from reward_models.aggregate import Aggregate
 from reward_models.errors import RewardModelError
 from reward_models.evaluation.first_errors import THRESHOLD, find_first_errors, threshold_curve
 from reward_models.evaluation.quality import Quality, measure
-from reward_models.trained import TrainedModel
 from verifiers.plugins import Part
 
 
@@ -137,7 +137,7 @@ def _take(trace: Trace, samples: Samples, found: _Found, labels: LabelConfig, as
 
 def _learnt(part: Part | None) -> Against | None:
     """What the model's scores say, by its own folder; None where it does not say."""
-    trained = _trained(part)
+    trained = read_trained(part)
     return None if trained is None or trained.labels == "outcome" else trained.labels
 
 
@@ -148,18 +148,8 @@ def _traces(folder: RunFolder) -> Iterator[Trace]:
 
 def _train_problems(asked: Asked) -> set[str]:
     """Ids of problems that a given model has seen. Raises RewardModelError for a broken folder."""
-    trained = map(_trained, (asked.prm, asked.orm))
+    trained = map(read_trained, (asked.prm, asked.orm))
     return {problem for one in trained if one is not None for problem in one.train_problems}
-
-
-def _trained(part: Part | None) -> TrainedModel | None:
-    model = None if part is None else getattr(part.options, "model", None)
-    if model is None:
-        return None
-    try:
-        return TrainedModel.read(Path(model))
-    except ValueError as e:
-        raise RewardModelError(str(e)) from e
 
 
 async def _scorer(part: Part | None, closing: AsyncExitStack) -> ModelScorer | None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.evaluation.labelled import Labelled, LabelledError, read_labelled
+from pipeline.evaluation.trained import model_folder, read_trained
 from pipeline.scoring import ModelScorer
 from reward_models import Steps
 from reward_models.aggregate import Aggregate, aggregate
@@ -29,7 +30,6 @@ from reward_models.evaluation.first_errors import (
     threshold_curve,
 )
 from reward_models.evaluation.quality import Quality, measure
-from reward_models.trained import TrainedModel
 from verifiers.plugins import Part
 
 _AT_ONCE = 64
@@ -154,7 +154,7 @@ async def _score(
 
 def _encoder(prm: Part) -> Callable[[Labelled], Steps]:
     """How a response is put to the model: one of its own tokenizer's ids only if it reads such."""
-    tokenizer = _tokenizer(getattr(prm.options, "model", None))
+    tokenizer = _tokenizer(prm)
 
     def ids(text: str) -> tuple[int, ...]:
         return () if tokenizer is None else tuple(tokenizer.encode(text, add_special_tokens=False))
@@ -177,17 +177,14 @@ def _encoder(prm: Part) -> Callable[[Labelled], Steps]:
     return encode
 
 
-def _tokenizer(model: str | None) -> Any:
+def _tokenizer(prm: Part) -> Any:
     """Of a model that was trained here; None for others, which read text. Raises RewardModelError."""
-    if model is None:
+    if read_trained(prm) is None:
         return None
-    folder = Path(model).expanduser()
-    try:
-        if TrainedModel.read(folder) is None:
-            return None
-        from transformers import AutoTokenizer
+    from transformers import AutoTokenizer
 
-        return AutoTokenizer.from_pretrained(folder)
+    try:
+        return AutoTokenizer.from_pretrained(model_folder(prm))
     except (OSError, ValueError) as e:
         raise RewardModelError(str(e)) from e
 

@@ -12,8 +12,10 @@ from pydantic import BaseModel
 
 from pipeline.cli import berry
 from pipeline.errors import UserMistake
+from pipeline.evaluation.command import read_model
 from pipeline.evaluation.labelled import LabelledError, read_labelled
 from pipeline.evaluation.on_labels import AskedOnLabels, OnLabels, evaluate_on_labels
+from pipeline.evaluation.trained import read_trained
 from reward_models import Score, Steps
 from tests.conftest import SHARED_DATA
 
@@ -131,6 +133,7 @@ def test_a_bad_row_is_named(tmp_path: Path, change: dict[str, object], told: str
         (("--on", "a.jsonl", "--n", "4"), "--n: is of a run, not of --on FILE"),
         (("--on", "a.jsonl", "--with", "prm"), "--with: is of a run, not of --on FILE"),
         (("--on", "a.jsonl", "--against", "soft"), "--against: is of a run, not of --on FILE"),
+        (("out", "--on", "a.jsonl"), "OUT: expected none beside --on FILE, got out"),
         (("out", "--json"), "--json: goes with --on FILE alone"),
         (("out", "--scores", "s"), "--scores: goes with --on FILE alone"),
         (("--on", "a.jsonl", "--prm", "self_critic"), "--prm self_critic: it asks a run's own engine"),
@@ -156,6 +159,22 @@ def test_a_file_without_rows_or_columns_says_so(tmp_path: Path) -> None:
     bare = {key: value for key, value in ROW.items() if key != "scores"}
     with pytest.raises(LabelledError, match="got no such column; --prm MODEL scores the steps"):
         figures(write(path, bare))
+
+
+@pytest.mark.parametrize("value", ["nan", "-0.1", "1.5", "x"])
+def test_a_threshold_is_a_share(value: str) -> None:
+    found = invoke("--on", "a.jsonl", "--threshold", value)
+    assert found.exit_code == 2
+    assert f"expected a number from 0 to 1, got '{value}'" in found.output
+
+
+def test_a_servers_name_for_a_model_is_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "served").write_text("a file that happens to be called so")
+    monkeypatch.chdir(tmp_path)
+    part = read_model("prm", "critic", ["model=served", "base_url=http://localhost:9/v1"])
+    assert read_trained(part) is None
 
 
 def test_a_subset_is_no_markup(tmp_path: Path) -> None:
