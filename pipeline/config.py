@@ -57,7 +57,7 @@ KINDS = {
     "reward_models": REWARD_MODEL,
 }
 """Config section -> what its `use` can name."""
-_MEANT_BEFORE = {("prune", "near_duplicates"): None}
+_MEANT_BEFORE = {("prune", "near_duplicates"): None, ("prune", "min_p_prefix"): None}
 """Rule that a stored config of an earlier version lacks -> the value that does what it did then."""
 _DEFAULT_STRATEGY = {"use": "adaptive"}
 

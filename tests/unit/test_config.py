@@ -418,3 +418,5 @@ def test_a_run_of_an_earlier_version_is_derived_again_by_the_rules_it_had() -> N
     assert read_rules(stored).prune.near_duplicates is None
     assert read_rules(stored, ["prune.near_duplicates=0.9"]).prune.near_duplicates == 0.9
     assert read_rules({"prune": {"near_duplicates": 0.8}}).prune.near_duplicates == 0.8
+    assert read_rules(stored).prune.min_p_prefix is None
+    assert read_rules(stored, ["prune.min_p_prefix=0.9"]).prune.min_p_prefix == 0.9
