@@ -114,11 +114,11 @@ class ChatModel:
             raise NoReply(f"no reply within {self.config.timeout_seconds:g} seconds") from e
         except openai.APIStatusError as e:
             # The body may repeat the key.
-            raise NoReply(f"the judge's server answered with status {e.status_code}") from e
+            raise NoReply(f"the model's server answered with status {e.status_code}") from e
         except openai.APIConnectionError as e:
-            raise NoReply("the judge's server cannot be reached, or broke off") from e
+            raise NoReply("the model's server cannot be reached, or broke off") from e
         except (openai.OpenAIError, ValueError) as e:
-            raise NoReply(f"the judge's server sent no readable reply ({type(e).__name__})") from e
+            raise NoReply(f"the model's server sent no readable reply ({type(e).__name__})") from e
 
     def _connect(self) -> Any:
         if self._client is None:
@@ -164,10 +164,10 @@ def _text_of(completion: Any) -> tuple[str, object]:
     first: Any = choices[0] if isinstance(choices, list) and choices else None
     message = getattr(first, "message", None)
     if message is None:
-        raise NoReply("the judge's server sent no readable reply (no chat completion)")
+        raise NoReply("the model's server sent no readable reply (no chat completion)")
     text = getattr(message, "content", None) or getattr(message, "refusal", None) or ""
     if not isinstance(text, str):
-        raise NoReply("the judge's server sent no readable reply (its content is no text)")
+        raise NoReply("the model's server sent no readable reply (its content is no text)")
     return text, getattr(first, "finish_reason", None)
 
 

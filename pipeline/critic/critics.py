@@ -7,8 +7,8 @@ Zhao et al. (GenPRM, 2025, arXiv:2504.00891), Khalifa et al. (ThinkPRM, 2025, ar
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
-from typing import Any, Self
+from collections.abc import Coroutine, Sequence
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -18,6 +18,8 @@ from pipeline.seeds import derive_seed
 from pipeline.tree import Finish
 from reward_models import Score, Steps
 from verifiers.chat_model import ChatModel, ChatModelConfig, NoReply
+
+Answer = TypeVar("Answer")
 
 
 class _Question(BaseModel):
@@ -56,10 +58,14 @@ class _Critic:
         self.revision = _digest(config)
 
     async def score(self, batch: Sequence[Steps]) -> list[Score]:
-        """Raises NoReply if the model answers nothing on any of the batch."""
-        found = await asyncio.gather(*map(self._opinions, batch))
+        """Of a response without a reply all steps are None. Raises NoReply if no response has one."""
+        found = await _answered([self._opinions(steps) for steps in batch])
         return [
-            Score(model=self.name, revision=self.revision, values=_shares(opinions, len(steps.texts)))
+            Score(
+                model=self.name,
+                revision=self.revision,
+                values=_shares(opinions or [], len(steps.texts)),
+            )
             for opinions, steps in zip(found, batch, strict=True)
         ]
 
@@ -93,14 +99,8 @@ class Critic(_Critic):
         await self._model.close()
 
     async def _ask(self, message: str, number: int) -> list[str]:
-        answers = await asyncio.gather(
-            *(self._model.ask(message) for _ in range(number)), return_exceptions=True
-        )
-        failures = [answer for answer in answers if isinstance(answer, BaseException)]
-        if len(failures) == number or any(not isinstance(f, NoReply) for f in failures):
-            raise failures[0]
-        replies = [answer for answer in answers if not isinstance(answer, BaseException)]
-        return [reply.text for reply in replies if not reply.was_cut_off]
+        replies = await _answered([self._model.ask(message) for _ in range(number)])
+        return [reply.text for reply in replies if reply is not None and not reply.was_cut_off]
 
 
 class SelfCritic(_Critic):
@@ -140,6 +140,19 @@ class SelfCritic(_Critic):
             # The response is too long to be asked about: it stays unscored.
             return []
         return [one.text for one in completions if one.finish is Finish.STOP]
+
+
+async def _answered(asked: Sequence[Coroutine[Any, Any, Answer]]) -> list[Answer | None]:
+    """What each came to, None for NoReply. Raises NoReply if all did, and whatever else one raises.
+
+    So a server that fails now and then takes only those scores that it has failed on.
+    """
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    failures = [answer for answer in answers if isinstance(answer, BaseException)]
+    for failure in failures:
+        if not isinstance(failure, NoReply) or len(failures) == len(asked):
+            raise failure
+    return [None if isinstance(answer, BaseException) else answer for answer in answers]
 
 
 def _shares(opinions: Sequence[Opinion], num_steps: int) -> tuple[float | None, ...]:

@@ -169,10 +169,7 @@ def _work_out(out: Path, found: _Found, asked: Asked) -> Figures:
         )
     for model in ("orm", "prm"):
         if model in asked.methods and not any(_scores(found, model)):
-            raise EvaluationError(
-                f"--with {model}: expected scores of responses, {out} has none; name a model by "
-                f"--{model} FOLDER{_because(found)}"
-            )
+            raise EvaluationError(_unscored(out, found, model, getattr(asked, model)))
     ns = list(asked.ns) if asked.ns is not None else sizes(found.samples)
     enough = [one for one in found.samples if len(one.known) >= max(ns)]
     if not enough:
@@ -221,5 +218,14 @@ def _scores(found: _Found, model: str) -> list[tuple[float, bool, str]]:
     ]
 
 
-def _because(found: _Found) -> str:
-    return f" ({sorted(found.warnings)[0]})" if found.warnings else ""
+def _unscored(out: Path, found: _Found, model: str, part: Part | None) -> str:
+    """Why there are no scores."""
+    if part is None:
+        return (
+            f"--with {model}: expected scores of responses, {out} has none; name a model by "
+            f"--{model} FOLDER"
+        )
+    if getattr(part.cls, "needs_logprobs", False):
+        return f"--{model} {part.use}: expected a run with log-probabilities, {out} has none"
+    because = f" ({sorted(found.warnings)[0]})" if found.warnings else ""
+    return f"--{model} {part.use}: expected scores of responses, got none{because}"

@@ -1,10 +1,14 @@
 """transformers' Trainer, with the loss at labelled places and nowhere else.
 
 The loss is cross-entropy against the targets, each counted by its weight: with shares of passes and
-numbers of trials that is, up to a constant, the binomial log-likelihood of what the rollouts came to.
+numbers of trials that is, up to a factor, the binomial log-likelihood of what the rollouts came to.
+Weights are shares of the mean weight of all examples, not of their batch: in a batch of one any weight
+would count the same.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -24,10 +28,15 @@ _EPOCHS = 1_000_003
 
 
 class Examples(Dataset[Example]):
-    """Examples as a torch dataset."""
+    """Examples as a torch dataset, their weights scaled to a mean of 1."""
 
     def __init__(self, examples: Sequence[Example]) -> None:
-        self._examples = examples
+        weights = [weight for example in examples for weight in example.weights]
+        mean_weight = fmean(weights) if weights else 1.0
+        self._examples = [
+            replace(example, weights=tuple(weight / mean_weight for weight in example.weights))
+            for example in examples
+        ]
 
     def __len__(self) -> int:
         return len(self._examples)
@@ -60,10 +69,11 @@ def collate(examples: Sequence[Example]) -> Batch:
 
 
 def weighted_loss(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of logits (rows, places, 2) against shares of label 1, averaged by weight."""
+    """Mean over the places with a weight of the weighed cross-entropy of logits (rows, places, 2)
+    against shares of label 1."""
     log_chances = functional.log_softmax(logits.float(), dim=-1)
     losses = -(targets * log_chances[..., 1] + (1 - targets) * log_chances[..., 0])
-    return (losses * weights).sum() / weights.sum().clamp(min=1e-9)
+    return (losses * weights).sum() / (weights > 0).sum().clamp(min=1)
 
 
 class ByLength(Sampler[int]):

@@ -100,5 +100,5 @@ async def test_a_real_server_that_does_not_have_the_model(vllm_server: str) -> N
     await verifier.close()
     assert (verdict.outcome, verdict.reason) == (
         Outcome.ERROR,
-        "the judge's server answered with status 404",
+        "the model's server answered with status 404",
     )

@@ -319,6 +319,10 @@ def test_a_users_mistake_is_one_line_and_status_2(here: Berry, labelled: Path, t
         (("eval", tmp_path / "none"), "expected a run folder with run.json"),
         (("eval", labelled, "--with", "best"), "--with best: expected some of pass@k, majority"),
         (("eval", labelled, "--with", "prm"), "name a model by --prm FOLDER"),
+        (
+            ("eval", labelled, "--with", "prm", "--prm", "confidence"),
+            "--prm confidence: expected a run with log-probabilities",
+        ),
         (("eval", labelled, "backend=vllm"), "backend=vllm: expected --prm or --orm beside it"),
         (("eval", labelled, "--n", "four"), "--n four: expected whole numbers"),
         (("eval", labelled, "--n", "4000"), "--n 4000: expected at most"),

@@ -102,6 +102,16 @@ async def test_a_server_that_answers_nothing_is_a_failure_and_not_a_score(server
         await scores(server, "a")
 
 
+async def test_a_reply_that_fails_takes_no_other_responses_score(server: Server) -> None:
+    server.answer = lambda message, code: (
+        {"choices": []} if "broken" in message else f"FIRST-ERROR-{code}: NONE"
+    )
+    critic = Critic(Critic.Config(base_url=server.url, model="judge", attempts=1))
+    found = await critic.score([response("a"), response("broken", "b"), response("c")])
+    await critic.close()
+    assert [score.values for score in found] == [(1.0,), (None, None), (1.0,)]
+
+
 def test_opinions_of_a_greedy_critic_are_all_alike() -> None:
     with pytest.raises(ValidationError, match="temperature over 0"):
         Critic.Config(base_url="http://x", model="m", opinions=2)

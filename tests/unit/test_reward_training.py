@@ -101,7 +101,22 @@ def test_the_loss_is_the_binomial_log_likelihood_by_trials() -> None:
     # 3 of 4 and 0 of 2 trials passed.
     likelihood = 3 * right[0].log() + (1 - right[0]).log() + 2 * (1 - right[1]).log()
     found = weighted_loss(logits, targets, weights)
-    assert found.item() == pytest.approx(-likelihood.item() / 6, rel=1e-6)
+    assert found.item() == pytest.approx(-likelihood.item() / 2, rel=1e-6)
+
+
+def test_a_weight_counts_the_same_in_whatever_batch_it_comes() -> None:
+    examples = Examples(
+        [
+            Example(ids=(1,), places=(0,), targets=(target,), weights=(weight,))
+            for target, weight in [(1.0, 0.125), (0.0, 0.025)]
+        ]
+    )
+    batches = [collate([examples[0], examples[1]]), collate([examples[0]]), collate([examples[1]])]
+    together, first, second = (
+        weighted_loss(torch.zeros(len(b["targets"]), 1, 2), b["targets"], b["weights"]) for b in batches
+    )
+    assert first.item() == pytest.approx(5 * second.item())
+    assert together.item() == pytest.approx((first.item() + second.item()) / 2)
 
 
 def test_without_any_weight_the_loss_is_nothing_and_a_number() -> None:
