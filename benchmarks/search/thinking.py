@@ -29,6 +29,7 @@ def _sections(size: int) -> list[dict[str, Any]]:
         {"use": "branching", "rollouts": max(1, size // 30), "where": "steps"},
         {"use": "math_shepherd", "rollouts": max(1, size // 100), "completions": 8},
         {"use": "omega", "rollouts": max(8, size // 400), "searches": size},
+        {"use": "epic", "rollouts": max(8, size // 30), "passes": 1, "least": 16},
         {"use": "mcts", "rollouts": size, "in_flight": 8},
         {"use": "beam", "rollouts": 4 * max(1, size // 32)},
         {"use": "adaptive", "rollouts": max(1, size // 30), "confidence": 0.999, "probes": 1_000},

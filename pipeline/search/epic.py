@@ -13,12 +13,13 @@ takes those of two models.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.first_error import Trials, trials_at_root
 from pipeline.search import Expansion
+from pipeline.search.memory import Memory
 from pipeline.tree import ROOT, Tree
 
 _QUARTERED_FROM = 4
@@ -37,6 +38,16 @@ class Bisection:
     """The node to sample from next; None if nothing is left to find out, or no way to."""
     missing: int = 0
     """Rollouts to start there."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of a tree whose whole rollouts are back."""
+
+    whole: Trials | None = None
+    """How they ended; None before they are looked at."""
+    open: dict[int, Bisection] = field(default_factory=dict)
+    """Leaf of a wrong whole rollout -> its search, while that goes on."""
 
 
 class Epic:
@@ -58,6 +69,7 @@ class Epic:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self._memory: Memory[_Known] = Memory(_Known)
 
     @property
     def fixed_rollouts(self) -> int:
@@ -72,17 +84,25 @@ class Epic:
             return [Expansion(parent=ROOT, num_rollouts=missing)]
         if at_root:
             return []
-        whole, waiting = trials_at_root(tree), {expansion.parent for expansion in pending}
-        searches = [
-            self.bisect(tree, tree.leaf_of(child), whole)
-            for child in tree.children(ROOT)
-            if tree.passed(tree.leaf_of(child)) is False and whole.passes
-        ]
+        known, news = self._memory.recall(tree)
+        self._catch_up(tree, known, news)
+        waiting = {expansion.parent for expansion in pending}
         return [
             Expansion(parent=search.middle, num_rollouts=search.missing)
-            for search in searches
+            for _, search in sorted(known.open.items())
             if search.middle is not None and search.middle not in waiting
         ]
+
+    def _catch_up(self, tree: Tree, known: _Known, news: Sequence[int]) -> None:
+        """Takes the searches a step further about whose rollouts there is news."""
+        if known.whole is None:
+            known.whole = trials_at_root(tree)
+        for leaf in {tree.leaf_of(tree.path(one)[1].id) for one in news}:
+            known.open.pop(leaf, None)
+            if known.whole.passes and tree.passed(leaf) is False:
+                search = self.bisect(tree, leaf, known.whole)
+                if search.middle is not None:
+                    known.open[leaf] = search
 
     def bisect(self, tree: Tree, leaf: int, whole: Trials) -> Bisection:
         """The search of a wrong whole rollout, where `whole` is how all of them ended.
