@@ -75,8 +75,8 @@ class StepLabel:
     """Probability that the step and all before it are right; None if nothing in the tree was judged.
     It rests on judged rollouts alone, whatever `truncated_fails` says."""
     withheld: bool = False
-    """Whether a reward model and the rollouts started here disagree: there is neither hard nor soft
-    label then."""
+    """Whether a reward model does not say the same as the rollouts started here, or nothing: there is
+    neither hard nor soft label then."""
 
     @property
     def hard(self) -> bool | None:
