@@ -22,12 +22,11 @@ from typing import Any
 
 from benchmarks.arithmetic.chains import make_chains, write_problems
 from benchmarks.arithmetic.model import Recipe, train_model
-from benchmarks.measure import CONFIGS, Measured, spread
+from benchmarks.measure import CONFIGS, Measured, gsm8k_file, spread
 
 _SEEDS = (0, 1, 2)
 _N = 16
 _METHODS = ("pass@k", "majority", "best by prm", "vote by prm", "best by orm", "vote by orm", "oracle")
-_GSM8K = Path(__file__).parent.parent.parent / "shared" / "data" / "gsm8k_train.jsonl"
 _EASY = 2
 """Calculations in an easy problem's solution, at most."""
 _LONG = 220
@@ -59,7 +58,7 @@ def reward_models() -> tuple[list[Measured], str]:
     """Accuracy of answers chosen from 16 samples, and traces kept with and without pruning."""
     rows, sections = [], ["## Reward models"]
     with tempfile.TemporaryDirectory() as folder:
-        for make in (_arithmetic, _gsm8k):
+        for make in (_arithmetic, *((_gsm8k,) if gsm8k_file() else ())):
             inside = Path(folder) / make.__name__
             inside.mkdir()
             measured, section = _measure(inside, make(inside))
@@ -91,7 +90,7 @@ def _arithmetic(folder: Path) -> _Solver:
         },
         pruning="{under: 0.5, explore: 0.1}",
         write=lambda path, which, number: write_problems(path, make_chains(number, f"rewards {which}")),
-        num_train=8000,
+        num_train=4000,
         num_eval=200,
     )
 
@@ -106,18 +105,18 @@ def _gsm8k(_folder: Path) -> _Solver:
         training={"prm": training, "orm": training},
         pruning="{under: 0.25, explore: 0.1}",
         write=_write_easy,
-        num_train=200,
-        num_eval=60,
+        num_train=80,
+        num_eval=30,
     )
 
 
 def _write_easy(path: Path, which: int, number: int) -> Path:
     """So many easy problems of the GSM8K file; `which` says from where on, in an order of chance."""
-    if not _GSM8K.is_file():
-        raise RuntimeError(f"expected OpenAI's GSM8K training set as {_GSM8K}, found no such file")
+    source = gsm8k_file()
+    assert source is not None, "the solver is left out without the file"
     lines = [
         line
-        for line in _GSM8K.read_text(encoding="utf-8").splitlines()
+        for line in source.read_text(encoding="utf-8").splitlines()
         if 0 < line.count("<<") <= _EASY and len(json.loads(line)["question"]) < _LONG
     ]
     random.Random(0).shuffle(lines)
