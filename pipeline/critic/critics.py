@@ -7,6 +7,7 @@ Zhao et al. (GenPRM, 2025, arXiv:2504.00891), Khalifa et al. (ThinkPRM, 2025, ar
 
 import asyncio
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Sequence
 from typing import Any, Self, TypeVar
 
@@ -49,7 +50,7 @@ class _Question(BaseModel):
         return self
 
 
-class _Critic:
+class _Critic(ABC):
     """What both kinds share: a score is a share of opinions."""
 
     def __init__(self, config: _Question, name: str) -> None:
@@ -78,9 +79,9 @@ class _Critic:
         read = (read_opinion(reply, code, len(steps.texts)) for reply in replies)
         return [opinion for opinion in read if opinion is not None]
 
+    @abstractmethod
     async def _ask(self, message: str, number: int) -> list[str]:
         """So many replies, less those that were cut off."""
-        raise NotImplementedError
 
 
 class Critic(_Critic):

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from pipeline.errors import UserMistake
 from pipeline.json_rows import read_row
+from pipeline.parquet_rows import DamagedParquet, parquet_rows
 from verifiers.mistakes import shown
 
 Row = Mapping[str, object]
-_BATCH_ROWS = 1024
 
 
 class LabelledError(UserMistake):
@@ -89,17 +89,9 @@ def _jsonl_rows(path: Path) -> Iterator[tuple[str, object]]:
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[str, object]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
-        with pq.ParquetFile(path) as file:
-            number = 0
-            for batch in file.iter_batches(_BATCH_ROWS):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield f"{path}, row {number}", row
-    except pa.ArrowException as e:
+        yield from parquet_rows(path)
+    except DamagedParquet as e:
         raise LabelledError(f"{path}: is damaged, or no parquet file") from e
 
 

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipeline.json_rows import Keys, RepeatedKey, read_list, read_row, restore
+from pipeline.parquet_rows import DamagedParquet, parquet_rows
 from pipeline.parsing import explain_json
 from pipeline.problems import BadRow, ProblemError, at_most
 from pipeline.problems.rows import Place, RowConfig, RowSource, to_problem
 from pipeline.records import Problem
 from verifiers.mistakes import shown
 
-_BATCH_ROWS = 1024
 _LONGEST_FIELD = 2**27
 """Characters of one field of a csv file; without the quote that ends it, a field has the whole rest."""
 
@@ -210,17 +210,9 @@ def _item(read: Callable[[], list[object]], index: int) -> object:
 
 
 def _parquet_rows(path: Path, gold: Keys) -> Rows:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
-        with pq.ParquetFile(path) as file:
-            number = 0
-            for batch in file.iter_batches(_BATCH_ROWS):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield f"{path}, row {number}", row
-    except pa.ArrowException as e:
+        yield from parquet_rows(path)
+    except DamagedParquet as e:
         raise ProblemError(f"problems.path: {path} is damaged, or no parquet file") from e
 
 

@@ -78,22 +78,26 @@ def grown_from_doubt(
     candidates: Sequence[Trajectory], *, least: float, soundness: Soundness
 ) -> Iterator[Decision]:
     """Drops branches from prefixes that are right with less than this probability."""
-    for trajectory in candidates:
-        chance = soundness.of_prefix(trajectory.leaf)
-        if chance is not None and chance < least:
-            reason = f"its prefix is right with {chance:.3f}, under {least:g}"
-            yield drop(trajectory, Stage.DOUBTFUL_PREFIX, reason)
+    chances = ((one, soundness.of_prefix(one.leaf)) for one in candidates)
+    return _improbable(chances, least, Stage.DOUBTFUL_PREFIX, "its prefix is right")
 
 
 def doubtful(
     candidates: Sequence[Trajectory], *, least: float, soundness: Soundness
 ) -> Iterator[Decision]:
     """Drops responses all of whose steps are right with less than this probability."""
-    for trajectory in candidates:
-        chance = soundness.of_response(trajectory.leaf)
-        if chance is not None and chance < least:
-            reason = f"all steps are right with {chance:.3f}, under {least:g}"
-            yield drop(trajectory, Stage.DOUBTFUL, reason)
+    chances = ((one, soundness.of_response(one.leaf)) for one in candidates)
+    return _improbable(chances, least, Stage.DOUBTFUL, "all steps are right")
+
+
+def _improbable(
+    chances: Iterable[tuple[Trajectory, float | None]], least: float, stage: Stage, what: str
+) -> Iterator[Decision]:
+    # Stored probabilities have 32 bits: a bound that was read from the data has to let that row pass.
+    bound = as_float32(least)
+    for trajectory, chance in chances:
+        if chance is not None and as_float32(chance) < bound:
+            yield drop(trajectory, stage, f"{what} with {chance:.3f}, under {least:g}")
 
 
 def duplicates(candidates: Sequence[Trajectory]) -> Iterator[Decision]:

@@ -3,7 +3,7 @@
 A target may be a share with a weight: t of weight w is w t positives and w (1 - t) negatives.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -177,10 +177,11 @@ def _intervals(
         "brier": of_items.brier,
         "calibration_error": of_items.calibration_error,
     }
-    found = {
-        name: bootstrap(lambda times, of=of: of(weights * times), problems, seed)  # type: ignore[misc]  # a default binds it
-        for name, of in statistics.items()
-    }
+
+    def interval(of: Callable[[Array], float | None]) -> Interval | None:
+        return bootstrap(lambda times: of(weights * times), problems, seed)
+
+    found = {name: interval(of) for name, of in statistics.items()}
     return found | {"auc_within": bootstrap(mean_of(list(within.values())), list(within), seed)}
 
 
