@@ -1,14 +1,16 @@
-# berry: `make quickstart` to see it work, `make test` before a change goes in.
-.PHONY: help setup quickstart test check bench fmt clean
+# berry: run `make quickstart` to try it, and `make test` before each change is merged.
+.PHONY: help setup quickstart test check coverage docs bench fmt clean
 SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
 
 help:
 	@echo "make quickstart   set up, then run configs/quickstart.yaml with a real model on the CPU"
-	@echo "make test         set up, then linters, types and all tests"
-	@echo "make check        linters and types only"
-	@echo "make bench        measure, and write benchmarks/README.md (hours)"
+	@echo "make test         set up, then run linters, type checks and all tests"
+	@echo "make coverage     run all tests, measure coverage and fail under a floor (40% slower)"
+	@echo "make check        run only the linters, type checks and dependency checks"
+	@echo "make docs         build the documentation site in site/"
+	@echo "make bench        run the benchmarks and write benchmarks/README.md (takes hours)"
 	@echo "make fmt          format the code"
 
 $(READY): requirements/cpu.lock requirements/setup.sh pyproject.toml
@@ -25,9 +27,16 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+docs: $(READY)
+	$(BIN)/mkdocs build --strict
 
 test: check
-	$(BIN)/pytest -n 2 --no-loadscope-reorder --durations=15
+	$(BIN)/pytest -n 2 --no-loadscope-reorder --durations=25
+
+coverage: $(READY)
+	$(BIN)/pytest -n 2 --no-loadscope-reorder --cov --cov-report=term
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

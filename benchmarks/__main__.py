@@ -7,6 +7,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from benchmarks.cache import against_no_cache
+from benchmarks.cluster.heavy import heavy_problems
+from benchmarks.cluster.scale import many_problems
+from benchmarks.cluster.spread import many_workers
+from benchmarks.durability.section import under_faults
 from benchmarks.languages import compilations_and_runs
 from benchmarks.measure import Measured, machine, table
 from benchmarks.page import Part, write_page
@@ -22,15 +26,15 @@ from benchmarks.search.thinking import cost_of_proposals
 from benchmarks.serving import against_in_process
 from benchmarks.simulated import peak_memory, rollouts_per_second
 from benchmarks.tests_apart import apart_and_inside
-from benchmarks.throughput import against_offline_generate
+from benchmarks.throughput.compare import real_engine
 from benchmarks.verifiers import against_math_verify
 
 _BENCHMARKS: dict[str, Callable[[], Measured]] = {
-    "throughput": against_offline_generate,
     "rollouts": rollouts_per_second,
     "memory": peak_memory,
 }
 _SECTIONS: dict[str, Callable[[], tuple[list[Measured], str]]] = {
+    "throughput": real_engine,
     "cache": against_no_cache,
     "sandbox": against_other_ways,
     "tests": apart_and_inside,
@@ -43,6 +47,10 @@ _SECTIONS: dict[str, Callable[[], tuple[list[Measured], str]]] = {
     "scoring": steps_per_second,
     "rewards": reward_models,
     "serving": against_in_process,
+    "durability": under_faults,
+    "scale": many_problems,
+    "heavy": heavy_problems,
+    "spread": many_workers,
 }
 """Those with several rows, and a section of the page for the rest."""
 NAMES = [*_BENCHMARKS, *_SECTIONS]

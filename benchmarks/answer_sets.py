@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.verifiers import judge_by_math_verify_in_time
 from verifiers import Outcome
 from verifiers.answers import last_box
-from verifiers.math import MathVerifier
+from verifiers.math.verifier import MathVerifier
 
 Pair = tuple[str, str]
 """Gold answer and answer."""

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from benchmarks.measure import CONFIGS, Measured, run_berry, spread
 from pipeline.config import load_config
 from pipeline.engines.vllm import VllmEngine
-from reward_models.vllm_cpu import cpu_arguments
+from reward_models.vllm_settings import cpu_arguments
 
 _PAIRS = 3
 _OVERRIDES = ("problems.size=16", "strategy.points=2")

@@ -47,7 +47,7 @@ def compilations_and_runs() -> tuple[list[Measured], str]:
 
 
 async def _measure(language: str, code: str) -> tuple[list[float], list[float]]:
-    runs = Runs(SandboxConfig(workers=1, readable=tuple(folders())))
+    runs = Runs(SandboxConfig(processes=1, readable=tuple(folders())))
     compiler = Compiler(runs, seconds=30)
     try:
         await runs.sandbox.start()

@@ -134,7 +134,7 @@ def _measure(folder: Path, solver: _Solver) -> tuple[list[Measured], str]:
     figures, yields = [], []
     for seed in _SEEDS:
         problems = solver.write(folder / f"eval{seed}.jsonl", seed + 1, solver.num_eval)
-        sampling = ("strategy.use=best_of_n", f"strategy.n={_N}", f"seed={seed}")
+        sampling = ("strategy.use=best_of_n", f"strategy.rollouts={_N}", f"seed={seed}")
         out = _run(solver, problems, folder / f"eval{seed}", *sampling)
         models = ("--prm", folder / "prm", "--orm", folder / "orm")
         _berry("eval", out, "--with", "pass@k,majority,orm,prm,oracle", *models, "--n", f"1,{_N}")

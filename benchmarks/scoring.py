@@ -18,8 +18,8 @@ from typing import Any
 from benchmarks.measure import Measured, spread
 from pipeline.engines.models import locate
 from reward_models import Steps
+from reward_models.manifest import TrainedModel, tokenizer_digest
 from reward_models.serving.model import Prm, ServingConfig
-from reward_models.trained import TrainedModel, tokenizer_digest
 
 _ROUNDS = 3
 _NUM_RESPONSES = 32

@@ -19,10 +19,10 @@ from typing import Any
 import aiohttp
 
 from benchmarks.measure import Measured, spread
-from pipeline.judging import LocalJudge
+from pipeline.dispatch.judging import LocalJudge
 from verifiers import Verifier
 from verifiers.code import CodeVerifier
-from verifiers.math import MathVerifier
+from verifiers.math.verifier import MathVerifier
 from verifiers.records import read_target
 
 _ROUNDS, _CLIENTS = 10, 4

@@ -9,7 +9,7 @@ from benchmarks.measure import Measured, run_berry, spread, write_problems
 _RUNS = 3
 _NUM_PROBLEMS, _NUM_ROLLOUTS = 2_000, 16
 _FEW, _MANY = 1_000, 100_000
-_OVERRIDES = ("problems_per_part=64", "strategy.use=best_of_n")
+_OVERRIDES = ("dataset.problems_per_part=64", "strategy.use=best_of_n")
 _LEAST_ROLLOUTS_PER_SECOND = 1_500
 _MOST_MEGABYTES_APART = 50
 
@@ -24,7 +24,7 @@ def rollouts_per_second() -> Measured:
                 "simulated.yaml",
                 Path(folder) / "out",
                 f"problems.path={problems}",
-                f"strategy.n={_NUM_ROLLOUTS}",
+                f"strategy.rollouts={_NUM_ROLLOUTS}",
                 *_OVERRIDES,
             )
             speeds.append(facts["rollouts"] / facts["seconds"])
@@ -48,7 +48,7 @@ def peak_memory() -> Measured:
                 "simulated.yaml",
                 Path(folder) / "out",
                 f"problems.path={problems}",
-                "strategy.n=1",
+                "strategy.rollouts=1",
                 *_OVERRIDES,
             )
             peaks[num_problems].append(peak / 2**20)

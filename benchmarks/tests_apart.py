@@ -15,8 +15,8 @@ from typing import Any
 from benchmarks.measure import Measured, spread
 from sandbox import Limits, Status
 from tests.conftest import SHARED_DATA
-from verifiers.code.extraction import preamble_of
-from verifiers.code.instrument import prepare
+from verifiers.code.asserts.instrument import prepare
+from verifiers.code.reading.extraction import preamble_of
 from verifiers.code.runs import Runs
 
 _FILE = SHARED_DATA / "humaneval_dev.jsonl"

@@ -28,8 +28,8 @@ from typing import Any
 from benchmarks.measure import Measured, spread
 from tests.math_pairs import PAIRS, Pair
 from verifiers import Outcome, Target
-from verifiers.math import MathVerifier
-from verifiers.workers import CheckFailed, ProcessWorkers
+from verifiers.isolation.workers import CheckFailed, ProcessWorkers
+from verifiers.math.verifier import MathVerifier
 
 _ROUNDS = 10
 _WORD_PROBLEMS_IN_ROUND = 500

@@ -1,6 +1,6 @@
-"""What a model was asked, as the turns of a chat, and how a chat compares with what was sampled.
+"""Records of a chat: the turns sent to a model, and how a chat compares with the sampled tokens.
 
-Plain records: how a chat becomes text is the affair of `engines/chat_format.py`.
+`engines/chat_format.py` turns a chat into text.
 """
 
 from dataclasses import dataclass
@@ -18,29 +18,29 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chat:
-    """The turns that were sent to a model, before it answered."""
+    """The turns sent to a model before its answer."""
 
     messages: tuple[Message, ...]
     opening: str = ""
-    """How the prompt begins the assistant's turn, such as `<think>\\n`: text that the model goes on
-    from, so that it belongs to the assistant's content although it was not sampled."""
+    """Text with which the prompt begins the assistant's turn, such as `<think>\\n`. It belongs to the
+    assistant's content although the model did not sample it."""
 
     @classmethod
     def plain(cls, text: str) -> "Chat":
-        """Of a model without a chat template: one user turn with the exact text that it got."""
+        """A chat for a model without a chat template: one user turn with the model's exact input."""
         return cls(messages=(Message(role="user", content=text),))
 
     def answer(self, response: str) -> Message:
-        """The assistant's whole turn, for a sampled response."""
+        """The assistant's whole turn for a sampled response."""
         return Message(role="assistant", content=self.opening + response)
 
 
 class MessageMatch(StrEnum):
-    """What the model's own chat template makes of a chat and its answer, beside what was sampled."""
+    """How the output of the model's chat template for a chat compares with what was sampled."""
 
     EXACT = "exact"
-    """The very token ids of the prompt and the response."""
+    """The same token ids as the prompt and the response."""
     OTHER_TOKENS = "other_tokens"
-    """The same text, cut into other tokens than the model sampled."""
+    """The same text in different tokens."""
     OTHER_TEXT = "other_text"
-    """Another text, or none: the template drops or trims a part of the answer, or refuses it."""
+    """Different text, or none: the template drops or trims part of the answer, or rejects it."""

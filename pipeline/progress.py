@@ -1,174 +1,56 @@
-"""Shows a run in the terminal: a live line there, plain lines everywhere else."""
+"""The state of a run, and what shows it."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import Protocol
 
-from rich.console import Console
-from rich.live import Live
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
-
-if TYPE_CHECKING:
-    from pipeline.run import Snapshot
-
-_PLAIN_SECONDS = 10.0
+from pipeline.datasets.counts import Counts
+from pipeline.engines.metered import Usage
 
 
-class TerminalProgress:
-    """Writes to standard error, so that standard output holds only results."""
+@dataclass(slots=True)
+class Snapshot:
+    """State of a run, for the progress display and metrics.jsonl."""
 
-    def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
-        self._live: Live | None = None
-        self._next_line = 0.0
-        self._is_gone = False
-        """The terminal was closed: there is nobody to show anything to, and the run goes on or ends
-        by itself."""
-
-    def message(self, text: str) -> None:
-        """A line of its own."""
-        with self._unless_gone():
-            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-    def update(self, snapshot: "Snapshot") -> None:
-        """Redraws the live line, or prints a plain one every ten seconds."""
-        if self._is_gone:
-            return
-        with self._unless_gone():
-            if self._console.is_terminal:
-                self._redraw(snapshot)
-            elif time.monotonic() >= self._next_line:
-                self._next_line = time.monotonic() + _PLAIN_SECONDS
-                self._console.print(
-                    ", ".join(f"{name} {value}" for name, value in figures(snapshot).items()),
-                    highlight=False,
-                    soft_wrap=True,
-                )
-
-    def close(self) -> None:
-        """Leaves the last state on the screen; calling it twice is fine."""
-        live, self._live = self._live, None
-        if live is not None:
-            with self._unless_gone():
-                live.stop()
-
-    def _redraw(self, snapshot: "Snapshot") -> None:
-        if self._live is None:
-            # Standard output is a log file during a run; rich would bring it back wrongly.
-            self._live = Live(
-                console=self._console,
-                auto_refresh=False,
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
-            self._live.start()
-        self._live.update(_table(snapshot), refresh=True)
-
-    @contextmanager
-    def _unless_gone(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError:
-            self._is_gone = True
-
-
-class Bar:
-    """How far a long piece of work is, with figures: a live line, or a plain one every ten seconds."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._console = Console(stderr=True)
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[figures]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
-        self._task = self._progress.add_task(what, total=None, figures="")
-        self._began = time.monotonic()
-        self._next_line = 0.0
-
-    def __enter__(self) -> "Bar":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._progress.stop()
+    counts: Counts = field(default_factory=Counts)
+    """Counts of all finished problems, committed or not."""
+    total: int | None = None
+    """Total number of problems; None if unknown."""
+    seconds: float = 0.0
+    """Seconds since the engines were ready, in this process."""
+    usage: Usage = field(default_factory=Usage)
+    """Usage of sampling in this process, including unfinished problems."""
+    load_seconds: float = 0.0
+    """Seconds until the engines were ready."""
+    counts_before: Counts = field(default_factory=Counts)
+    """Counts of the problems that earlier processes committed."""
+    eta_seconds: float | None = None
+    """Estimated remaining time; None while unknown."""
+    new_problems: int = 0
+    """Problems finished in this process."""
 
     @property
-    def seconds(self) -> float:
-        """Since it was made."""
-        return time.monotonic() - self._began
+    def tokens_per_second(self) -> float | None:
+        """Sampled tokens per second in this process; None at the very start."""
+        return self.usage.num_live_tokens / self.seconds if self.seconds > 0 else None
 
-    def update(self, done: int, total: int, figures: Mapping[str, str]) -> None:
-        """Shows how much is done, and the figures by name."""
-        shown = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items())
-        self._progress.update(self._task, completed=done, total=total, figures=shown)
-        now = time.monotonic()
-        if not self._console.is_terminal and now >= self._next_line:
-            self._next_line = now + _PLAIN_SECONDS
-            left = duration(self.seconds / max(done, 1) * (total - done))
-            line = f"{self._what} {done}/{total}, {shown}{', ' if shown else ''}left {left}"
-            self._console.print(line, highlight=False, soft_wrap=True)
+    @property
+    def num_rollouts(self) -> int:
+        """Rollouts finished so far, including those of unfinished problems."""
+        return self.counts_before.rollouts + self.usage.num_rollouts
 
-
-@contextmanager
-def counter(what: str) -> Iterator[Callable[[], None]]:
-    """Counts calls of what it gives on a line of its own, on a terminal; elsewhere shows nothing."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.completed:,} {task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda: progress.advance(task)
+    @property
+    def num_tokens(self) -> int:
+        """Tokens sampled so far, including those of unfinished rollouts."""
+        return self.counts_before.tokens + self.usage.num_live_tokens
 
 
-def figures(snapshot: "Snapshot") -> dict[str, str]:
-    """What is shown, by name."""
-    counts = snapshot.counts
-    num_right, num_known = counts["right"], counts["right"] + counts["not_right"]
-    total = "" if snapshot.total is None else f"/{snapshot.total}"
-    speed, eta = snapshot.tokens_per_second, snapshot.eta_seconds
-    return {
-        "problems": f"{counts['problems']}{total}",
-        "rollouts": f"{snapshot.num_rollouts}",
-        "tokens": f"{snapshot.num_tokens}",
-        "tokens/s": "-" if speed is None else f"{speed:.0f}",
-        "pass rate": "-" if not num_known else f"{num_right / num_known:.1%}",
-        "kept": f"{counts['kept']}",
-        "errors": f"{counts['problems_failed'] + counts['verdict.error']}",
-        "restarts": f"{counts['restarts']}",
-        "left": "-" if eta is None else duration(eta),
-    }
+class Progress(Protocol):
+    """Shows the progress of a run to the user."""
 
+    def message(self, text: str) -> None:
+        """Shows a line about what the run is doing."""
+        ...
 
-def duration(seconds: float) -> str:
-    """Seconds as people say them: 42s, 3m10s, 2h05m."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
-
-
-def _table(snapshot: "Snapshot") -> Table:
-    table = Table.grid(padding=(0, 2))
-    for name, value in figures(snapshot).items():
-        table.add_column(justify="left", no_wrap=True)
-        _ = name, value
-    table.add_row(*(f"[dim]{name}[/dim]" for name in figures(snapshot)))
-    table.add_row(*figures(snapshot).values())
-    return table
+    def update(self, snapshot: Snapshot) -> None:
+        """Shows the run's state."""
+        ...

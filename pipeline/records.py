@@ -1,13 +1,12 @@
-"""What a run is made of, from a problem to its trace; the tree itself is in `tree.py`."""
+"""The records of a run, from a problem to its trace; `pipeline/tree/` has the tree."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 
 from pipeline.chat import MessageMatch
+from pipeline.hashing import digest_json
 from pipeline.tree import Finish, Tree
 from verifiers import Target, Verdict
 
@@ -17,21 +16,21 @@ class Problem:
     """One row of a problem set."""
 
     id: str
-    """A hash of domain, prompt and target, and of the columns that the prompt template takes: the
-    same problem has the same id in every run."""
+    """A hash of the domain, prompt, target and the columns that the prompt template uses: the same
+    problem has the same id in every run."""
     domain: str
     prompt: str
-    """What is asked, before any prompt template or chat template."""
+    """The problem's text, without prompt template and chat template."""
     target: Target
     source: str
-    """Where it came from, for a reader: a file name, a dataset's name, a task."""
+    """The origin, for readers: a file name, a dataset's name or a task."""
     split: str | None = None
     meta: Mapping[str, object] = field(default_factory=dict)
-    """What else the source says of the problem, as JSON."""
+    """Other columns of the problem, as JSON values."""
     source_id: str | None = None
-    """The problem's own id in its source; None if it has none. It need not be unique."""
+    """The problem's id in its source, which may not be unique; None if it has none."""
     where: str | None = field(default=None, compare=False)
-    """Its file and line, or dataset and row, for messages; not kept in the data."""
+    """File and line, or dataset and row, for messages; not stored in the data."""
 
     @classmethod
     def create(
@@ -47,14 +46,13 @@ class Problem:
         source_id: str | None = None,
         where: str | None = None,
     ) -> "Problem":
-        """A problem with the id that its content gives it; `asked` is what the prompt template takes of
-        `meta`."""
+        """A problem with an id derived from its content. `asked` has the entries of `meta` that the
+        prompt template uses."""
         content: list[object] = [domain, prompt, target.kind, target.value, dict(target.tests)]
         if asked:
             content.append(dict(asked))
-        digest = hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=8)
         return cls(
-            id=digest.hexdigest(),
+            id=digest_json(content),
             domain=domain,
             prompt=prompt,
             target=target,
@@ -66,7 +64,7 @@ class Problem:
         )
 
     def asking(self, asked: Mapping[str, object]) -> "Problem":
-        """The problem with an id that depends on `asked` too, if its id does not yet."""
+        """The problem with an id that also depends on `asked`."""
         create = partial(
             Problem.create,
             prompt=self.prompt,
@@ -78,17 +76,17 @@ class Problem:
         if not asked or self.id == with_asked:
             return self
         if self.id != create().id:
-            # Its source tells problems apart by something else besides, which has to stay.
+            # The source's id depends on more than the content; the new id has to keep that.
             with_asked = create(asked={**asked, "": self.id}).id
         return replace(self, id=with_asked)
 
 
 class Status(StrEnum):
-    """What became of a trajectory."""
+    """State of a trajectory."""
 
     COMPLETED = "completed"
     UNFINISHED = "unfinished"
-    """It paused after a step, and the search did not go on with it."""
+    """It paused after a step, and the search did not continue it."""
     PRUNED = "pruned"
     """A reward model's score ended it after a step."""
     TRUNCATED = "truncated"
@@ -112,87 +110,126 @@ class Trajectory:
     status: Status
     response: str
     num_tokens: int
-    """Sampled tokens, the prompt's not counted."""
+    """Sampled tokens, without the prompt's."""
     verdict: Verdict | None
-    """None when the response was not judged, because it is not complete."""
+    """None if the response is incomplete and was not judged."""
     score: float | None = None
-    """An outcome reward model's, of a complete response; None if it is unscored."""
+    """An outcome reward model's score of a complete response; None if unscored."""
     cut_score: float | None = None
-    """The score that ended a pruned one."""
+    """The score that ended a pruned trajectory."""
 
 
 class Stage(StrEnum):
-    """Why pruning dropped a trajectory, in the order in which the rules are applied."""
+    """The rule by which pruning dropped a trajectory, in order of application."""
 
     PRUNED = "pruned"
-    """A reward model's score ended it mid-way."""
+    """A reward model's score ended it midway."""
     TRUNCATED = "truncated"
     """It reached the token limit."""
     UNFINISHED = "unfinished"
-    """It paused after a step, and the search did not go on with it."""
+    """It paused after a step, and the search did not continue it."""
     ENGINE_ERROR = "engine_error"
-    """The engine gave up on it."""
+    """The engine aborted it."""
     NOT_JUDGED = "not_judged"
-    """It is complete and has no verdict."""
+    """It is complete but has no verdict."""
     FAILED = "failed"
-    """The verifier says that it is wrong."""
+    """The verifier judged it wrong."""
     ABSTAINED = "abstained"
-    """The verifier cannot tell."""
+    """The verifier abstained."""
     VERIFIER_ERROR = "verifier_error"
-    """The verifier broke or ran out of time."""
+    """The verifier failed or ran out of time."""
     MAJORITY_ONLY = "majority_only"
-    """Only a majority vote passed it."""
+    """Only a majority vote accepted it."""
     TOO_LONG = "too_long"
     LOW_SCORE = "low_score"
     DOUBTFUL_PREFIX = "doubtful_prefix"
-    """It goes on from a prefix that is probably wrong, by what other rollouts came to."""
+    """It continues a prefix that is probably wrong, judging from the outcomes of other rollouts."""
     DOUBTFUL = "doubtful"
     """One of its steps is probably wrong."""
     DUPLICATE = "duplicate"
     NEAR_DUPLICATE = "near_duplicate"
+    PROBLEM_FAILED = "problem_failed"
+    """The problem failed before pruning could decide."""
     BEYOND_MAX = "beyond_max"
-    """The problem has as many survivors as are wanted."""
+    """The problem already has its maximum number of survivors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What pruning did with one trajectory."""
+    """Pruning's decision on one trajectory."""
 
     leaf: int
     stage: Stage | None
     """The rule that dropped it; None if it was kept."""
     reason: str
     score: float | None = None
-    """The reward model's score that decided; None where none did."""
+    """The reward model's score that decided; None if no score did."""
     p_correct: float | None = None
-    """Of a survivor: probability that every step is right; None where nothing is known."""
+    """Probability that every step of a survivor is right; None if unknown."""
 
     @property
     def kept(self) -> bool:
-        """Whether it is a survivor."""
+        """Whether the trajectory is a survivor."""
         return self.stage is None
+
+
+class Phase(StrEnum):
+    """Phase in which a problem failed."""
+
+    ENCODE = "encode"
+    """The engine could not encode the prompt."""
+    SEARCH = "search"
+    """The strategy raised an error or proposed an invalid expansion."""
+    SAMPLE = "sample"
+    """The engine rejected a request, or died `cluster.attempts` times."""
+    SPLIT = "split"
+    JUDGE = "judge"
+    SCORE = "score"
+    VOTE = "vote"
+    PRUNE = "prune"
+    MATCH = "match"
+    """Comparing messages with the sampled tokens."""
+    STORE = "store"
+    """Labelling, or converting the trace to rows."""
+    UNKNOWN = "unknown"
+    """Any other phase, or data of an earlier version."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Reason why a problem could not be fully explored."""
+
+    phase: Phase
+    type: str
+    """Class name of the exception."""
+    message: str
+    """One line, with the file and line that raised the exception if known."""
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return f"{self.phase}: {self.type}: {self.message}" if self.type else self.message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """All that a run found out about one problem."""
+    """Complete result of exploring one problem."""
 
     problem: Problem
     seed: int
     tree: Tree
     trajectories: tuple[Trajectory, ...]
     decisions: tuple[Decision, ...] = ()
-    errors: tuple[str, ...] = ()
-    """What went wrong; a problem that could not be explored has a trace that says why."""
+    failures: tuple[Failure, ...] = ()
+    """Reasons why the problem could not be fully explored; empty if it was."""
     warnings: tuple[str, ...] = ()
-    """What went wrong beside: why reward models left steps unscored, each reason once."""
+    """Reasons why reward models left steps unscored, each once."""
     message_matches: Mapping[int, MessageMatch] = field(default_factory=dict)
-    """Leaf of a survivor -> how its messages compare with what was sampled; nothing is known of what
-    only later rules keep, and nothing at all where the model has no chat template."""
+    """Leaf of a survivor -> how its messages compare with the sampled tokens. Empty if the model has
+    no chat template; trajectories that only a later export keeps have no entry."""
     scored_by: tuple[str, ...] = ()
     """Names and revisions of the reward models that gave scores, sorted."""
     num_unscored: int | None = None
-    """Nodes that process reward models left unscored, the root aside; None without such models."""
+    """Nodes, except the root, that process reward models left unscored; None without such models."""
     num_unscored_outcomes: int | None = None
     """Complete responses that outcome reward models left unscored; None without such models."""
 
@@ -204,7 +241,7 @@ class Trace:
 
 
 def trajectories(tree: Tree) -> tuple[Trajectory, ...]:
-    """Every rollout of the tree as a trajectory, in order of its leaf's id."""
+    """Every rollout of the tree as a trajectory, ordered by leaf id."""
     found = []
     for leaf in tree.leaves():
         finish = tree.nodes[leaf].finish

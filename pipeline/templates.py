@@ -1,14 +1,15 @@
-r"""Prompt templates: where the problem's text and other columns of its row go.
+r"""Prompt templates: fill in the problem's text and other columns of its row.
 
-A placeholder is `{name}`, where the name is one that Python allows for a variable. `{problem}` stands
-for the problem's text, any other for the column of that name, as the problem's `meta` has it.
+A placeholder is `{name}` with a valid Python variable name. `{problem}` is the problem's text; any
+other name is the column of that name in the problem's `meta`.
 
-So that LaTeX can be written as it is, braces behind an ASCII letter or digit, `_`, `^`, a backslash or
-a `}` that ends no placeholder are none either, unless they are `{problem}`: `\boxed{answer}`,
-`\frac{a}{b}` and `x_{i}` stay. As in Python's format, `{{name}}` gives `{name}`, and `{{{name}}}` gives
-the value between braces. All other braces stay, and so does every brace of what is filled in.
+LaTeX needs no escapes: braces after an ASCII letter or digit, `_`, `^`, a backslash, or a `}` that
+ends no placeholder are not a placeholder, except `{problem}`. So `\boxed{answer}`, `\frac{a}{b}` and
+`x_{i}` stay unchanged. As in Python's format, `{{name}}` gives `{name}`, and `{{{name}}}` gives the
+value in braces. All other braces stay, including those of the filled-in values.
 """
 
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -33,54 +34,88 @@ class Template:
 
     @property
     def has_problem(self) -> bool:
-        """Whether the problem's text is in it."""
-        return any(name == _PROBLEM for name in self._placed())
+        """Whether the template contains the problem's text."""
+        return any(piece.name == _PROBLEM for piece in self._parsed.pieces)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the other placeholders, each once, in order."""
-        return tuple(dict.fromkeys(name for name in self._placed() if name != _PROBLEM))
+        return self._parsed.columns
 
     @property
     def left(self) -> tuple[str, ...]:
-        """Names in single braces that are no placeholders, for what stands before them."""
-        matches = ((match["name"], is_place) for match, is_place in self._braced())
-        return tuple(dict.fromkeys(name for name, is_place in matches if name and not is_place))
+        """Names in single braces that are not placeholders because of the preceding character."""
+        return self._parsed.left
 
     def fill(self, problem: Problem) -> str:
-        """The text for this problem. Raises ValueError for a column that it does not have."""
-        filled, end = [], 0
-        for match, is_place in self._braced():
-            filled.append(self.text[end : match.start()])
-            end = match.end()
-            if not is_place:
-                filled.append(f"{{{match['escaped']}}}" if match["escaped"] else match[0])
-            elif match["within"]:
-                filled.append(f"{{{_value(problem, match['within'])}}}")
-            else:
-                filled.append(_value(problem, match["name"]))
-        return "".join([*filled, self.text[end:]])
+        """The prompt for this problem. Raises ValueError for a column that the problem lacks."""
+        parsed = self._parsed
+        filled = [piece.before + _value(problem, piece.name) for piece in parsed.pieces]
+        return "".join([*filled, parsed.end])
 
-    def _placed(self) -> Iterator[str]:
-        """Names of the placeholders, in order."""
-        return (match["within"] or match["name"] for match, is_place in self._braced() if is_place)
+    @property
+    def _parsed(self) -> "_Parsed":
+        return _parse(self.text)
 
-    def _braced(self) -> Iterator[tuple[re.Match[str], bool]]:
-        """Every name in braces, and whether it is a placeholder."""
-        end = 0
-        """Of the last placeholder."""
-        for match in _BRACED.finditer(self.text):
-            before = self.text[max(0, match.start() - 1) : match.start()]
-            is_place = bool(match["within"]) or (
-                match["name"] is not None
-                and (
-                    match["name"] == _PROBLEM
-                    or match.start() == end
-                    or not _NO_PLACE_BEHIND.match(before)
-                )
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Piece:
+    """A placeholder, and the text between it and the one before."""
+
+    before: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parsed:
+    """A template's placeholders."""
+
+    pieces: tuple[_Piece, ...]
+    end: str
+    """The text after the last placeholder."""
+    columns: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+@functools.lru_cache(maxsize=16)
+def _parse(text: str) -> _Parsed:
+    """The template's parts: every problem needs them, and parsing takes longer than filling in."""
+    pieces, left = [], []
+    before, end = "", 0
+    for match, is_place in _braced(text):
+        before += text[end : match.start()]
+        end = match.end()
+        if is_place:
+            opening = "{" if match["within"] else ""
+            pieces.append(_Piece(before=before + opening, name=match["within"] or match["name"]))
+            before = "}" if match["within"] else ""
+            continue
+        before += f"{{{match['escaped']}}}" if match["escaped"] else match[0]
+        if match["name"]:
+            left.append(match["name"])
+    names = (piece.name for piece in pieces if piece.name != _PROBLEM)
+    return _Parsed(
+        pieces=tuple(pieces),
+        end=before + text[end:],
+        columns=tuple(dict.fromkeys(names)),
+        left=tuple(dict.fromkeys(left)),
+    )
+
+
+def _braced(text: str) -> Iterator[tuple[re.Match[str], bool]]:
+    """Every name in braces, and whether it is a placeholder."""
+    end = 0
+    """End of the last placeholder."""
+    for match in _BRACED.finditer(text):
+        before = text[max(0, match.start() - 1) : match.start()]
+        is_place = bool(match["within"]) or (
+            match["name"] is not None
+            and (
+                match["name"] == _PROBLEM or match.start() == end or not _NO_PLACE_BEHIND.match(before)
             )
-            yield match, is_place
-            end = match.end() if is_place else end
+        )
+        yield match, is_place
+        end = match.end() if is_place else end
 
 
 def _value(problem: Problem, name: str) -> str:
@@ -88,7 +123,7 @@ def _value(problem: Problem, name: str) -> str:
 
 
 def _written(problem: Problem, name: str) -> str:
-    """A text as it stands, any other value as JSON."""
+    """Strings unchanged, any other value as JSON."""
     value = problem.meta.get(name)
     if value is None:
         raise ValueError(f"prompt.template: problem {problem.id} has no {name!r} to put into it")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes .venv with everything that berry needs on a machine without a GPU, tests included.
+# Creates .venv with everything that berry and its tests need on a machine without a GPU.
 # Usage: requirements/setup.sh      PYTHON=python3.12 requirements/setup.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -35,7 +35,7 @@ pip_install() {
 }
 
 with_progress() {
-    # Runs a long command, its output in the log, and says every ten seconds how far it is.
+    # Runs a long command with its output in the log, and prints its progress every ten seconds.
     "$@" >>"$LOG" 2>&1 &
     local job=$! waited=0 installed
     while kill -0 "$job" 2>/dev/null; do
@@ -50,7 +50,7 @@ with_progress() {
 }
 
 apt_install() {
-    # $1: package, $2: what is lost without it. Only root can install; others are told how.
+    # $1: package, $2: effect of its absence. Only root can install it; other users see the command.
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
         echo "setup:       $2: sudo apt-get install $1" >&2
     elif ! { apt-get install -qq -y "$1" || { apt-get update -qq && apt-get install -qq -y "$1"; }; } \
@@ -74,9 +74,9 @@ install_torch() {
     if .venv/bin/python -c "import torch; assert torch.__version__.startswith('$TORCH')" 2>/dev/null; then
         return
     fi
-    # A wheel that pip has been told of; PyTorch's index of CPU builds; the default index, which on
-    # most machines has the CUDA build, of no use here. Short time limits: an index that cannot be
-    # reached must not hold up the set-up.
+    # First a wheel from pip's configured locations, then PyTorch's index of CPU builds, then the default
+    # index, which on most machines only has the CUDA build. Time limits are short, so that an
+    # unreachable index does not delay the set-up.
     pip_install --no-index "torch==$TORCH" ||
         pip_install --index-url "$TORCH_CPU_INDEX" --timeout 15 --retries 0 "torch==$TORCH" ||
         pip_install "torch==$TORCH"
@@ -84,8 +84,8 @@ install_torch() {
 
 check_torch() {
     .venv/bin/python -c 'import torch' 2>>"$LOG" ||
-        fail "expected a CPU build of torch $TORCH, got one that cannot be imported; install it by hand \
-from $TORCH_CPU_INDEX into .venv, then run this again"
+        fail "expected a CPU build of torch $TORCH, got one that cannot be imported; install it manually \
+from $TORCH_CPU_INDEX into .venv, then run this script again"
 }
 
 install_berry() {
@@ -93,10 +93,10 @@ install_berry() {
 }
 
 explained() {
-    # Runs a step of pip's with progress; where it fails the end of the log is the reason.
+    # Runs a pip step with progress; if it fails, prints the end of the log as the reason.
     if ! with_progress "$@"; then
         tail -n 15 "$LOG" >&2
-        fail "$* failed; the whole of it is in $LOG; run the same command again to go on"
+        fail "$* failed; the full log is in $LOG; run the same command again to resume"
     fi
 }
 
@@ -105,11 +105,11 @@ echo "setup: about 4.5 GB into .venv; two to six minutes on two cores with a fas
 step 1 "the virtual environment, with $("$python" --version)"
 [ -x .venv/bin/pip ] || "$python" -m venv .venv
 : >"$LOG"
-step 2 "libtcmalloc, bubblewrap and Coq, where they are missing"
+step 2 "missing system packages: libtcmalloc, bubblewrap, Coq, g++"
 install_system_packages
 step 3 "torch $TORCH, the CPU build"
 explained install_torch
-step 4 "$NUM_PACKAGES packages pinned in $LOCK, vLLM among them"
+step 4 "$NUM_PACKAGES packages pinned in $LOCK, including vLLM"
 explained pip_install -r "$LOCK"
 check_torch
 step 5 "berry itself"

@@ -1,8 +1,9 @@
-"""Reward models: how good is each step so far? `records.py` says what one is asked and answers.
+"""Reward models: they score each step of a response. `records.py` defines the input and the output.
 
-The package knows nothing of trees and engines; the pipeline asks it (`pipeline/scoring.py`).
+The package is independent of trees and engines; the pipeline calls it
+(`pipeline/dispatch/scoring.py`).
 """
 
-from reward_models.records import RewardModel, Score, Steps
+from reward_models.records import RewardModel, RewardModelBase, Score, Steps
 
-__all__ = ["RewardModel", "Score", "Steps"]
+__all__ = ["RewardModel", "RewardModelBase", "Score", "Steps"]

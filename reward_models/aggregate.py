@@ -1,13 +1,14 @@
-"""How the scores of a response's steps become one score.
+"""Aggregates: functions that turn the scores of a response's steps into one score.
 
-Which is best depends on what a score means. A model that has learnt from responses up to their first
-wrong step says nothing of what comes behind one: `min` looks at where it was sure of a fault, `product`
-is the chance that all steps are right. For one that has learnt from whole responses the last says all.
+The best choice depends on the meaning of a score. A model trained on responses up to their first wrong
+step says nothing about later steps: `min` finds the step it considers most likely wrong, `product` is
+the probability that all steps are right. For a model trained on whole responses, the last score
+suffices.
 
     min, product   Lightman et al., "Let's Verify Step by Step" (2023, arXiv:2305.20050), appendix F;
                    min also in Math-Shepherd (Wang et al., 2023, arXiv:2312.08935)
     last           Snell et al. (2024, arXiv:2408.03314), who found it best for labels from rollouts
-    mean           a baseline, which one wrong step in a long response hardly moves
+    mean           a baseline, which one wrong step in a long response hardly changes
 """
 
 import math
@@ -23,12 +24,12 @@ def last(scores: Sequence[float]) -> float:
 
 
 def minimum(scores: Sequence[float]) -> float:
-    """The worst step's score. Raises ValueError without scores."""
+    """The lowest step score. Raises ValueError without scores."""
     return min(scores)
 
 
 def product(scores: Sequence[float]) -> float:
-    """All scores multiplied; 1 without scores."""
+    """The product of all scores; 1 without scores."""
     return math.prod(scores)
 
 
@@ -43,11 +44,15 @@ AGGREGATES: Mapping[Aggregate, Callable[[Sequence[float]], float]] = {
     "product": product,
     "mean": mean,
 }
-"""Name -> function of one score or more."""
+"""Name -> function of one or more scores."""
 
 
 def aggregate(how: Aggregate, scores: Sequence[float | None]) -> float | None:
-    """One score of a response's steps; None without steps or if any is unscored: no guess is made."""
+    """One score for a response's steps; None without steps or if any step that counts is unscored.
+
+    With `last` only the last step counts.
+    """
+    scores = scores[-1:] if how == "last" else scores
     known = [score for score in scores if score is not None]
     if not known or len(known) < len(scores):
         return None

@@ -1,11 +1,12 @@
-"""`confidence`: how sure the solver itself was of each step, at no cost.
+"""`confidence`: scores each step by the solver's own confidence, at no cost.
 
 A step's score is the geometric mean of the probabilities with which its tokens were sampled: the
-exponential of their mean log-probability. Where a model knows what it does, it is sure. DeepConf (Fu et
-al., 2025, arXiv:2508.15260) ends and weighs responses so, by the lowest confidence of any stretch; with
-`aggregate: min` that is the least sure step.
+exponential of their mean log-probability. A model tends to be confident where it is right. DeepConf (Fu
+et al., 2025, arXiv:2508.15260) stops and weights responses by the lowest confidence of any stretch;
+with `aggregate: min` that is the least confident step.
 
-It knows nothing of what is right: a solver that is sure of its mistakes deceives it.
+The score contains no information about correctness: a solver that is confident of its mistakes gets
+high scores for them.
 """
 
 import math
@@ -13,17 +14,17 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from reward_models.records import Score, Steps
+from reward_models.records import RewardModelBase, Score, Steps
 
 
-class Confidence:
+class Confidence(RewardModelBase):
     """Scores steps by the log-probabilities of their tokens."""
 
     name, revision = "confidence", "1"
     needs_logprobs = True
 
     class Config(BaseModel):
-        """It has no options."""
+        """No options."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -31,7 +32,7 @@ class Confidence:
         self.config = config
 
     def score(self, batch: Sequence[Steps]) -> list[Score]:
-        """None for every step of a response without log-probabilities."""
+        """One score per response; None for every step of a response without log-probabilities."""
         return [
             Score(model=self.name, revision=self.revision, values=tuple(_sureness(steps)))
             for steps in batch

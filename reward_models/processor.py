@@ -1,8 +1,8 @@
-"""What the processor and the memory of this machine are good for, when a model runs on them.
+"""Capabilities of this machine's processor and memory for running a model.
 
 `choose_dtype` picks the number type in which a language model generates fastest, with the reason;
-`usable_cores` and `available_gib` respect the limits of a container. Nothing here is cached: a
-container's limits and the free memory change.
+`usable_cores` and `available_gib` respect a container's limits. Nothing is cached here, because limits
+and free memory change.
 """
 
 import math
@@ -17,9 +17,9 @@ from typing import Literal
 import psutil
 
 _NATIVE = ("amx_bf16", "avx512_bf16")
-"""Flags of /proc/cpuinfo for instructions that multiply bfloat16 numbers."""
+"""Flags in /proc/cpuinfo for instructions that multiply bfloat16 numbers."""
 _ISA_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY")
-"""Environment variables that keep torch and oneDNN from using all that the flags promise."""
+"""Environment variables that stop torch and oneDNN from using all that the flags promise."""
 _GIB = 2**30
 
 
@@ -29,7 +29,7 @@ class DtypeChoice:
 
     dtype: Literal["bfloat16", "float32"]
     reason: str
-    """Why, as half a sentence for the user."""
+    """Reason, as a clause for the user."""
 
 
 def choose_dtype(
@@ -37,10 +37,10 @@ def choose_dtype(
 ) -> DtypeChoice:
     """The type in which matrix products are fastest here.
 
-    `flags` are those of /proc/cpuinfo, read if not given; an empty set says that they are unknown.
-    Where they do not decide, `measure` does: it returns the time of a bfloat16 product over that of a
-    float32 one. Without native instructions bfloat16 is 20 to 100 times slower, so the flags alone
-    are believed only where they are clear.
+    `flags` are those in /proc/cpuinfo, read if None; an empty set means unknown. If they do not decide,
+    `measure` does: it returns the time of a bfloat16 product divided by that of a float32 one. Without
+    native instructions bfloat16 is 20 to 100 times slower, so the flags alone decide only if they are
+    unambiguous.
     """
     flags = processor_flags() if flags is None else flags
     limits = [name for name in _ISA_LIMITS if os.environ.get(name)]
@@ -58,7 +58,7 @@ def choose_dtype(
 
 
 def processor_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
-    """The first processor's flags; empty where the system does not list them."""
+    """The first processor's flags; empty if the system does not list them."""
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:
@@ -71,9 +71,9 @@ def processor_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
 
 
 def bfloat16_slowdown() -> float:
-    """Time of a bfloat16 matrix product over that of a float32 one, of a small model's shape.
+    """Time of a bfloat16 matrix product divided by that of a float32 one, at a small model's size.
 
-    Takes a few milliseconds; a tenth of a second where bfloat16 is slow.
+    Takes a few milliseconds, or a tenth of a second if bfloat16 is slow.
     """
     import torch
 
@@ -91,10 +91,12 @@ def bfloat16_slowdown() -> float:
 
 
 def usable_cores(cgroups: Path | None = None) -> list[int]:
-    """Numbers of the cores to compute on: those that this process may use, no more than its
-    container or job has processor time for. A thread beyond that would only make the others wait.
+    """Numbers of the cores to compute on.
 
-    `cgroups` is the folder in which the kernel shows control groups, /sys/fs/cgroup if not given.
+    These are cores that this process may use, at most as many as its container or job has processor
+    time for. More threads would only make the others wait.
+
+    `cgroups` is the folder in which the kernel shows control groups; None means /sys/fs/cgroup.
     """
     cores = sorted(os.sched_getaffinity(0))
     quotas = [quota for folder in _groups("cpu", cgroups) if (quota := _cpu_quota(folder)) is not None]
@@ -102,8 +104,7 @@ def usable_cores(cgroups: Path | None = None) -> list[int]:
 
 
 def available_gib(cgroups: Path | None = None) -> float:
-    """Memory that can still be used, in GiB: the machine's, or what the limit of a container or a
-    job leaves of it."""
+    """Available memory in GiB: the machine's, or the rest of a container's or job's limit if less."""
     free: float = psutil.virtual_memory().available
     for folder in _groups("memory", cgroups):
         left = _memory_left(folder)
@@ -114,7 +115,7 @@ def available_gib(cgroups: Path | None = None) -> float:
 def _groups(controller: str, cgroups: Path | None) -> Iterator[Path]:
     """Folders of this process's control groups, from its own up to the root: each can set a limit.
 
-    Of version 2 all controllers have one tree, of version 1 each has its own.
+    In version 2 all controllers have one tree, in version 1 each has its own.
     """
     root = cgroups or Path("/sys/fs/cgroup")
     try:
@@ -127,12 +128,12 @@ def _groups(controller: str, cgroups: Path | None) -> Iterator[Path]:
             continue
         top = root / controller if controllers else root
         group = PurePosixPath(path.lstrip("/"))
-        # In a container the path can be the host's, of which the container sees nothing but the end.
+        # In a container the path can be the host's, of which only the end is visible.
         yield from (top / one for one in (group, *group.parents))
 
 
 def _cpu_quota(group: Path) -> float | None:
-    """Processors' worth of time that the group may use; None without a limit."""
+    """Processor time per second that the group may use, in processors; None without a limit."""
     try:
         quota, period = (group / "cpu.max").read_text().split()
     except (OSError, ValueError):
@@ -144,7 +145,7 @@ def _cpu_quota(group: Path) -> float | None:
 
 
 def _memory_left(group: Path) -> int | None:
-    """Bytes up to the group's limit; what the kernel keeps of files does not count, it gives way."""
+    """Bytes left below the group's limit, counting file caches as free; None without a limit."""
     for limit_file, usage_file, cached in (
         ("memory.max", "memory.current", "inactive_file"),
         ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
@@ -159,7 +160,7 @@ def _memory_left(group: Path) -> int | None:
 
 
 def _read(path: Path) -> str:
-    """Empty for a file that is not there."""
+    """The file's text; empty if it does not exist."""
     try:
         return path.read_text().strip()
     except OSError:

@@ -1,12 +1,12 @@
-"""Runs untrusted code by the million, and knows nothing of the rest.
+"""Runs untrusted code, fast enough for millions of programs. It depends on no other package of berry.
 
     async with Sandbox() as sandbox:
         result = await sandbox.run(Program(code="print(input()[::-1])", stdin=b"stressed"))
 
-`records.py` has what goes in and comes out. `pool.py` keeps workers; a worker (`worker.py`) is a zygote
-(`zygote.py`) inside namespaces, which forks a child for each program and watches it (`watch.py`); the
-child locks itself (`lock.py`) before it compiles the code (`program.py`). `levels.py` finds what this
-machine can enforce, by trying the `attacks.py`; `python -m sandbox.selfcheck` tries all of them.
+`records.py` defines the input and the output. `pool.py` keeps workers. A worker (`worker.py`) is a
+zygote inside namespaces, which forks a child for each program and monitors it; the child locks itself
+down before it compiles the code (`inside/`). `levels.py` finds what this machine can enforce, by trying
+some of the `attacks/`; `python -m sandbox.selfcheck` tries all of them.
 """
 
 from sandbox.pool import Sandbox, SandboxConfig

@@ -1,4 +1,4 @@
-"""What bubblewrap is asked for: namespaces in which a zygote sees system and interpreter, no more."""
+"""Arguments for bubblewrap: namespaces in which a zygote sees only the system and the interpreter."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ FIRST_USER_ID, USER_IDS = 20_000, 40_000
 
 
 def bubblewrap(folders: Sequence[str]) -> list[str]:
-    """The start of a command that runs the rest of it inside, where `folders` can be read.
+    """The start of a command that runs its remainder inside the namespaces, with `folders` readable.
 
     Raises SandboxUnavailable if bubblewrap is not installed.
     """
@@ -36,7 +36,7 @@ def bubblewrap(folders: Sequence[str]) -> list[str]:
             arguments += ["--ro-bind-try", folder, folder]
     for path in (*SYSTEM_FILES, *folders):
         for parent in [*reversed(Path(path).parents)][1:]:
-            # Made by itself bubblewrap would let only their owner in.
+            # Folders that bubblewrap creates implicitly are accessible only to their owner.
             arguments += ["--perms", "0755", "--dir", str(parent)]
         arguments += ["--ro-bind-try", path, path]
     arguments += ["--proc", "/proc", "--dev", "/dev", "--dir", "/tmp"]
@@ -46,13 +46,13 @@ def bubblewrap(folders: Sequence[str]) -> list[str]:
 
 
 def python_folders() -> list[str]:
-    """Where this interpreter and its packages lie, apart from the system's folders."""
+    """Folders of this interpreter and its packages, apart from the system's folders."""
     folders = {sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parent.parent)}
     return sorted(folder for folder in folders if not folder.startswith("/usr"))
 
 
 def is_root() -> bool:
-    """Whether this process may become other users: root of a user namespace has just itself."""
+    """Whether this process may become other users; root of a user namespace has only itself."""
     if os.geteuid() != 0:
         return False
     last = FIRST_USER_ID + USER_IDS - 1
@@ -61,7 +61,7 @@ def is_root() -> bool:
 
 
 def scratch_folder(folders: Sequence[str]) -> str:
-    """Where the working folder is mounted; not on top of an interpreter that lies in /tmp."""
+    """Mount point of the working folder; never above an interpreter that is in /tmp."""
     hidden = any(folder.startswith("/tmp/") for folder in folders)
     return "/scratch" if hidden else "/tmp"
 

@@ -1,9 +1,9 @@
-"""Finds out what this machine can enforce, by running canary attacks behind each sort of wall."""
+"""Finds out what this machine can enforce, by running canary attacks at each level."""
 
 from dataclasses import dataclass, field
 
-from sandbox import lock
 from sandbox.attacks import ATTACKS, ESCAPED, HELD, Attack
+from sandbox.inside import lock
 from sandbox.records import Level, Program, Result, SandboxUnavailable, Status
 from sandbox.worker import Walls, Worker, WorkerLost
 
@@ -12,22 +12,22 @@ _ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protection:
-    """The strongest walls that held."""
+    """The strongest walls that held on this machine."""
 
     walls: Walls
     not_covered: tuple[str, ...]
-    """What a program can still do, each with what would prevent it."""
+    """Remaining possibilities for a program, each with the remedy."""
     passed_over: tuple[str, ...] = field(default=())
-    """Stronger walls that this machine cannot give, each with the reason."""
+    """Stronger walls that this machine cannot provide, each with the reason."""
 
     @property
     def level(self) -> Level:
-        """The name of the walls."""
+        """The level of the walls."""
         return self.walls.level
 
 
 def candidates() -> list[Walls]:
-    """Every sort of wall, the strongest first."""
+    """Every kind of wall, the strongest first."""
     landlock, seccomp = lock.SUPPORTED and lock.landlock_version() > 0, lock.SUPPORTED
     walls = [
         Walls(namespaces=True, landlock=landlock, seccomp=seccomp),
@@ -58,16 +58,16 @@ async def find_protection(minimum: Level = Level.WEAK) -> Protection:
             passed_over=tuple(passed_over),
         )
     raise SandboxUnavailable(
-        f"expected a sandbox of level {minimum.name.lower()} or better, this machine gives none: "
+        f"expected a sandbox of level {minimum.name.lower()} or better, got none on this machine: "
         f"{'; '.join(passed_over)}. Install bubblewrap, or allow user namespaces, or use a kernel with "
-        "Landlock (5.13 or later); sandbox.allow_weak=true runs untrusted code all the same"
+        "Landlock (5.13 or later); sandbox.allow_weak=true runs untrusted code anyway"
     )
 
 
 async def self_test(walls: Walls) -> list[str]:
-    """Names of the canaries that got through. Raises SandboxUnavailable if nothing runs at all.
+    """Names of the canaries that succeeded. Raises SandboxUnavailable if nothing runs at all.
 
-    What was hit from outside says nothing of the walls: it is tried again, a few times.
+    A worker hit from outside says nothing about the walls: the test is repeated, a few times.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         worker = Worker(walls)
@@ -93,9 +93,9 @@ async def _try_canaries(worker: Worker) -> list[str]:
 
 
 async def got_through(worker: Worker, attack: Attack) -> bool:
-    """Whether the attack did what it set out to do. Raises WorkerLost.
+    """Whether the attack succeeded. Raises WorkerLost.
 
-    An attack that broke before it could tell counts as one that got through: nothing is known.
+    An attack that broke before it could tell counts as successful, because its result is unknown.
     """
     result = await _run(worker, attack.program())
     if attack.must_end_as is not None:
@@ -104,7 +104,7 @@ async def got_through(worker: Worker, attack: Attack) -> bool:
 
 
 async def _run(worker: Worker, program: Program) -> Result:
-    """What the program did, the last time if it is killed from outside each time."""
+    """The program's result; the last one if it is killed from outside each time."""
     for _ in range(_ATTEMPTS):
         result = await worker.run(program)
         if result.status is not Status.KILLED:

@@ -3,12 +3,13 @@
     async with Sandbox() as sandbox:
         result = await sandbox.run(Program(code="print(6 * 7)"))
 
-It keeps one worker for each core. A worker that was killed, stopped or has done its share is
-replaced, and one that is hit while it starts is started again; a program whose worker was lost is run
-once more, then SandboxUnavailable is raised.
+It keeps one worker for each core. A worker that was killed or stopped, or has run `recycle_after`
+programs, is replaced; a worker that is hit during its start is started again. A program whose worker
+was lost runs once more; after that SandboxUnavailable is raised.
 """
 
 import asyncio
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,27 +27,29 @@ USUAL_MODULES = (
     "functools", "hashlib", "heapq", "io", "itertools", "json", "math", "operator", "queue", "random",
     "re", "statistics", "string", "sys", "threading", "time", "traceback", "typing",
 )  # fmt: skip
-"""What programs import most; one that was imported beforehand costs a program nothing."""
+"""Modules that programs import most; imported in advance, they cost a program nothing."""
 _ATTEMPTS = 2
+
+_log = logging.getLogger(__name__)
 
 
 class SandboxConfig(BaseModel):
-    """How untrusted code is run."""
+    """Settings for running untrusted code."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     allow_weak: bool = False
-    """Go on where code cannot be kept from reading this machine's files."""
+    """Continue if this machine cannot keep code from reading its files."""
     minimum_level: Level = Level.LANDLOCK
-    """Refuse to go on below: `landlock`, or `namespaces` to insist on bubblewrap."""
-    workers: int | None = Field(default=None, ge=1)
-    """Programs that run at the same time; one for each core if not given."""
+    """Weakest accepted level: `landlock`, or `namespaces` to insist on bubblewrap."""
+    processes: int | None = Field(default=None, ge=1)
+    """Programs that run at the same time; default: one for each core."""
     preload: tuple[str, ...] = ()
     """Modules that programs may need and that are slow to import, such as numpy."""
     readable: tuple[Path, ...] = ()
-    """Further folders that programs may read and commands may be run from, such as a compiler's."""
+    """Further folders that programs may read and run commands from, such as a compiler's."""
     recycle_after: int = Field(default=10_000, ge=1)
-    """Programs after which a worker is replaced by a fresh one."""
+    """Programs after which a worker is replaced."""
 
     @field_validator("readable")
     @classmethod
@@ -59,7 +62,7 @@ class SandboxConfig(BaseModel):
     @field_validator("minimum_level", mode="before")
     @classmethod
     def _named(cls, value: Any) -> Any:
-        """Levels are written by name."""
+        """Accepts levels by name."""
         names = {level.name.lower(): level for level in Level}
         if isinstance(value, str) and value not in names:
             raise ValueError(f"expected one of {', '.join(names)}, got {value!r}")
@@ -71,11 +74,11 @@ class SandboxConfig(BaseModel):
 
 
 class _Closed:
-    """In place of a slot: there will be none any more."""
+    """Marks, in place of a slot, that no more slots will come."""
 
 
 class Sandbox:
-    """A pool of workers, for one event loop at a time."""
+    """A pool of workers; used by one event loop at a time."""
 
     def __init__(
         self, config: SandboxConfig | None = None, *, modules: Mapping[str, str] | None = None
@@ -99,16 +102,17 @@ class Sandbox:
         await self.close()
 
     async def start(self) -> None:
-        """Finds the level and starts the workers; twice is fine. Raises SandboxUnavailable."""
+        """Finds the level and starts the workers, once. Raises SandboxUnavailable."""
         async with self._starting:
             if self.protection is not None:
                 return
             config = self.config
             minimum = Level.WEAK if config.allow_weak else config.minimum_level
             protection = await find_protection(minimum)
-            num_workers = config.workers or len(os.sched_getaffinity(0))
-            # A slot's worker is started by the first program that gets the slot, all but one's:
-            # that one tells now whether it can be done.
+            _log.info("programs run at level %s", protection.level.name.lower())
+            num_workers = config.processes or len(os.sched_getaffinity(0))
+            # A slot's worker is started by the first program that gets the slot, except for one worker,
+            # which is started now to find out whether it works.
             self.protection = protection
             try:
                 first = await self._start_worker()
@@ -119,7 +123,7 @@ class Sandbox:
                 self._slots.put_nowait(worker)
 
     async def run(self, program: Program) -> Result:
-        """What the program did; waits for a free worker. Raises SandboxUnavailable."""
+        """The program's result; waits for a free worker. Raises SandboxUnavailable."""
         await self.start()
         assert self.protection is not None
         needs_namespaces = (
@@ -144,20 +148,20 @@ class Sandbox:
         raise AssertionError("the loop returns or raises")
 
     async def close(self) -> None:
-        """Kills all workers; calling it twice is fine."""
+        """Kills all workers. Calling it twice is safe."""
         self._slots.put_nowait(_Closed())
-        # All that is bound to this event loop is made anew for the next one.
+        # Everything bound to this event loop is created again for the next one.
         self._slots, self._starting, self.protection = asyncio.Queue(), asyncio.Lock(), None
         await asyncio.gather(*(worker.close() for worker in list(self._workers)), *self._ending)
         self._workers.clear()
 
     @property
     def worker_pids(self) -> list[int]:
-        """Outermost process of each worker."""
+        """Ids of each worker's outermost process."""
         return [worker.pid for worker in self._workers if worker.pid is not None]
 
     async def _run_once(self, program: Program) -> Result:
-        """Runs the program in the next free slot, which is free again afterwards in any case."""
+        """Runs the program in the next free slot, and always frees the slot afterwards."""
         slots = self._slots
         worker = await slots.get()
         if isinstance(worker, _Closed):
@@ -173,7 +177,7 @@ class Sandbox:
             healthy = worker.num_runs < self.config.recycle_after
             return result
         finally:
-            # A worker whose answer nobody waits for any longer would answer the next program with it.
+            # A worker with an unread answer would send it to the next program.
             if not healthy and not program.needs_own_sandbox and worker is not None:
                 # Not awaited here: a cancellation in the meantime would lose the slot.
                 ending = asyncio.create_task(self._end(worker))
@@ -183,7 +187,7 @@ class Sandbox:
             slots.put_nowait(worker)
 
     async def _run_alone(self, program: Program) -> Result:
-        """In a sandbox that ends with the program, and with every process it has left behind."""
+        """Runs it in a sandbox that ends with the program and every process that it left behind."""
         assert self.protection is not None
         worker = Worker(self.protection.walls, modules=self._modules, readable=self.config.readable)
         try:

@@ -1,4 +1,4 @@
-"""What the sandbox is given and what it says."""
+"""Records that the sandbox takes and returns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,41 +6,41 @@ from enum import IntEnum, StrEnum
 
 
 class SandboxUnavailable(Exception):
-    """The sandbox itself failed or cannot do what was asked: nothing is known of the program."""
+    """The sandbox failed or cannot do what was requested: the program's result is unknown."""
 
 
 CHANNEL = 4
-"""The descriptor by which a program and its companion reach each other."""
+"""Descriptor through which a program and its companion communicate."""
 
 
 class Status(StrEnum):
     """How a program ended."""
 
     OK = "ok"
-    """By itself, with exit code 0."""
+    """It ended by itself with exit code 0."""
     RUNTIME_ERROR = "runtime_error"
-    """By itself with another exit code, by an exception, or by a signal of its own making."""
+    """It ended by itself with another exit code, an exception, or a signal of its own."""
     TIMEOUT = "timeout"
-    """Over its limit of CPU time, or of wall time not counting time spent waiting for a core."""
+    """It exceeded its limit of CPU time, or of wall time without time spent waiting for a core."""
     MEMORY_LIMIT = "memory_limit"
-    """By an exception for want of memory."""
+    """It ended with an exception because memory ran out."""
     OUTPUT_LIMIT = "output_limit"
-    """It wrote more than it may to standard output and error together."""
+    """It wrote more than its limit to standard output and error together."""
     KILLED = "killed"
-    """By SIGKILL from outside, such as the machine's out-of-memory killer, or because it hardly got
-    a core, or because its wall time ran out after SIGSTOP from outside. A program cannot bring this
-    about by itself, so it is no fault of the program."""
+    """It ended by SIGKILL from outside, such as the machine's out-of-memory killer, or because it
+    hardly got a core, or because its wall time ran out after SIGSTOP from outside. A program cannot
+    cause this itself, so it is no fault of the program."""
 
 
 class Level(IntEnum):
-    """How well a program is locked in, from the weakest to the strongest."""
+    """How well a program is isolated, from the weakest to the strongest."""
 
     WEAK = 1
-    """Limits of time and memory, seccomp where there is any. It can read the machine's files."""
+    """Time and memory limits, and seccomp if available. It can read the machine's files."""
     LANDLOCK = 2
-    """Landlock and seccomp: no file, network or process outside its own can be reached."""
+    """Landlock and seccomp: it cannot reach any file, network or process outside its own."""
     NAMESPACES = 3
-    """The same, inside namespaces of its own made by bubblewrap."""
+    """Landlock and seccomp, inside namespaces of its own made by bubblewrap."""
 
 
 _MOST = {
@@ -53,15 +53,15 @@ _MOST = {
     "file_bytes": 2**40,
     "processes": 2**16,
 }
-"""What the kernel and the memory of this process can take."""
+"""Largest values that the kernel and this process's memory can handle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a program may use."""
+    """Limits for a program."""
 
     cpu_seconds: float = 10.0
-    """Of all its threads together. This decides a timeout, whatever the load of the machine."""
+    """CPU time of all threads together. It decides timeouts, independently of the machine's load."""
     wall_seconds: float = 20.0
     """For programs that sleep. Time in which the program was ready but had no core does not count."""
     memory_mb: int = 1024
@@ -69,13 +69,13 @@ class Limits:
     output_bytes: int = 1_000_000
     """Standard output and error together."""
     threads: int = 32
-    """Beside the main thread."""
+    """Threads besides the main thread."""
     files: int = 0
-    """Files and folders that it may make in its working folder. 0: it cannot write at all."""
+    """Files and folders that it may create in its working folder. 0: it cannot write at all."""
     file_bytes: int = 16_000_000
-    """Of everything in its working folder, where it may write."""
+    """Size of its working folder's contents, if it may write there."""
     processes: int = 0
-    """Further processes. More than 0 takes a sandbox of its own for the program, which is slower."""
+    """Further processes. More than 0 gives the program a sandbox of its own, which is slower."""
 
     def __post_init__(self) -> None:
         for name in ("cpu_seconds", "wall_seconds", "memory_mb", "output_bytes"):
@@ -96,18 +96,18 @@ class Program:
     code: str | None = None
     """Python source, run as `__main__`."""
     command: tuple[str, ...] | None = None
-    """A program and its arguments, in place of `code`; takes a sandbox of its own, which is slower."""
+    """A program and its arguments, instead of `code`; uses a sandbox of its own, which is slower."""
     single_process: bool = False
-    """Whether the command may start no others; it then needs no sandbox of its own."""
+    """Whether the command may not start processes; it then needs no sandbox of its own."""
     arguments: tuple[str, ...] = ()
     """`sys.argv[1:]`."""
     companion: str | None = None
-    """Python source of a second program, which runs beside `code` in a locked process of its own and
-    shares its limits. `CHANNEL` is in both the descriptor of a stream socket to the other. What it
-    reads and prints goes nowhere; it is ended with the first."""
+    """Python source of a second program, which runs alongside `code` in a locked process of its own and
+    counts towards its limits. In both, `CHANNEL` is the descriptor of a stream socket to the other. Its
+    output is discarded and its input is empty; it is ended with the first."""
     stdin: bytes = b""
     files: Mapping[str, bytes] = field(default_factory=dict)
-    """Plain file name -> content, laid out in the working folder."""
+    """Plain file name -> content, placed in the working folder."""
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
@@ -116,7 +116,7 @@ class Program:
         if self.single_process and (self.command is None or self.limits.processes):
             raise ValueError("single_process: expected a command, and no limits.processes")
         if self.companion is not None and self.code is None:
-            raise ValueError("companion: expected `code` beside it, got a command")
+            raise ValueError("companion: expected `code`, got a command")
         for name in self.files:
             size = len(name.encode(errors="replace"))
             is_plain = "/" not in name and "\0" not in name and name not in ("", ".", "..")
@@ -133,17 +133,17 @@ class Program:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a program did."""
+    """Result of a program."""
 
     status: Status
     stdout: bytes
     stderr: bytes
     exit_code: int
-    """Minus the signal's number if a signal ended it."""
+    """Negative signal number if a signal ended it."""
     cpu_seconds: float
     wall_seconds: float
     peak_memory_mb: float
-    """Most resident memory, the interpreter's own included."""
+    """Peak resident memory, including the interpreter's own."""
     level: Level
     companion: Status | None = None
     """How the companion ended if it ended first; OK if it was still running."""

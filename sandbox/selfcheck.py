@@ -1,9 +1,9 @@
-"""`python -m sandbox.selfcheck`: runs every attack at every level that this machine can give.
+"""`python -m sandbox.selfcheck`: runs every attack at every level that this machine supports.
 
     python -m sandbox.selfcheck                     all levels but the weak ones
     python -m sandbox.selfcheck --level landlock    one level
 
-Exit status 0 only if every attack was held at each level that was tried, and at least one was tried.
+The exit status is 0 only if every attack failed at each level tried, and at least one level was tried.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from sandbox.worker import Walls, Worker, WorkerLost
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """What became of one attack."""
+    """Result of one attack."""
 
     level: Level
     attack: str
@@ -31,7 +31,7 @@ class Check:
 
 
 async def check(walls: Walls) -> AsyncIterator[Check]:
-    """Runs every attack. Raises SandboxUnavailable where this machine cannot give these walls."""
+    """Runs every attack. Raises SandboxUnavailable if this machine cannot provide these walls."""
     os.environ.setdefault(SECRET, f"{SECRET} of the process that runs the check")
     worker = Worker(walls)
     try:
@@ -40,7 +40,7 @@ async def check(walls: Walls) -> AsyncIterator[Check]:
             try:
                 held = not await got_through(worker, attack)
             except WorkerLost:
-                # It brought down what was to hold it.
+                # It brought down the worker that should have held it.
                 held = False
                 await worker.close()
                 worker = Worker(walls)
@@ -57,7 +57,7 @@ async def check(walls: Walls) -> AsyncIterator[Check]:
 
 
 async def _is_missed(walls: Walls, signal_number: int) -> bool:
-    """Whether a worker that gets the signal in mid-run is found out, rather than waited for."""
+    """Whether a worker that gets the signal in mid-run is detected, instead of waited for."""
     worker = Worker(walls)
     await worker.start()
     try:
@@ -81,7 +81,7 @@ async def _has_child(pid: int) -> None:
         with open(f"/proc/{pid}/task/{pid}/children") as children:  # noqa: ASYNC230, PTH123 - proc(5) does not block
             if children.read():
                 return
-        # The kernel tells nobody of a fork.
+        # The kernel has no notification for a fork.
         await asyncio.sleep(0.01)
 
 
@@ -129,7 +129,7 @@ async def _main(levels: list[Level]) -> int:
 
 
 def main() -> None:
-    """The command."""
+    """Runs the command."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.selfcheck", description=__doc__)
     names = [level.name.lower() for level in Level]
     parser.add_argument("--level", choices=names, action="append", help="may be given several times")

@@ -1,16 +1,14 @@
 """Starts a zygote behind walls, and talks to it.
 
-- as root bubblewrap makes the namespaces, and each child becomes a user of its own
-- as a plain user bubblewrap makes a user namespace first
-- without bubblewrap there are no namespaces, and children rely on Landlock and seccomp
+- as root: bubblewrap makes the namespaces, and each child becomes a separate user
+- as a plain user: bubblewrap makes a user namespace first
+- without bubblewrap: there are no namespaces, and children depend on Landlock and seccomp
 """
 
 import asyncio
 import contextlib
-import itertools
 import json
 import os
-import select
 import shutil
 import signal
 import socket
@@ -22,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox import lock
 from sandbox.bubblewrap import (
     DEVICES,
     FIRST_USER_ID,
@@ -34,38 +31,42 @@ from sandbox.bubblewrap import (
     python_folders,
     scratch_folder,
 )
+from sandbox.inside import lock
+from sandbox.processes import first_inside, num_tasks, wait_for_end
 from sandbox.records import Level, Program, Result, SandboxUnavailable, Status
+from sandbox.requests import encode
 
 _START_SECONDS = 120.0
 _STARTS = 3
 _END_SECONDS = 5.0
 _SILENCE_SECONDS = 10.0
-"""A zygote says every second that it is alive; after this much silence it is dead or stopped."""
+"""A zygote reports every second that it is alive; after this much silence it is dead or stopped."""
 _BOOTSTRAP = """\
 import socket, struct, sys, types
 connection = socket.socket(fileno={descriptor})
 size = struct.unpack(">I", connection.recv(4, socket.MSG_WAITALL))[0]
 import json
 sources = json.loads(connection.recv(size, socket.MSG_WAITALL))
-sys.modules["sandbox"] = package = types.ModuleType("sandbox")
-package.__path__ = []
+for name in ("sandbox", "sandbox.inside"):
+    sys.modules[name] = package = types.ModuleType(name)
+    package.__path__ = []
 for name, source in sources.items():
-    module = types.ModuleType("sandbox." + name)
-    sys.modules["sandbox." + name] = module
+    module = types.ModuleType("sandbox.inside." + name)
+    sys.modules["sandbox.inside." + name] = module
     setattr(package, name, module)
-    exec(compile(source, "sandbox/" + name + ".py", "exec"), module.__dict__)
+    exec(compile(source, "sandbox/inside/" + name + ".py", "exec"), module.__dict__)
 package.zygote.main(connection)
 """
-"""The zygote's own modules come through the connection: no folder of ours has to be visible inside."""
+"""The zygote's own modules arrive over the connection, so no folder of berry must be visible inside."""
 
 
 class WorkerLost(Exception):
-    """The zygote died, hung or could not do its work: nothing is known of the program."""
+    """The zygote died, hung or failed: the program's result is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Walls:
-    """What a worker puts around its programs."""
+    """Barriers that a worker puts around its programs."""
 
     namespaces: bool
     landlock: bool
@@ -73,7 +74,7 @@ class Walls:
 
     @property
     def level(self) -> Level:
-        """The name for it."""
+        """The level that they provide."""
         if self.namespaces and self.seccomp:
             return Level.NAMESPACES
         return Level.LANDLOCK if self.landlock and self.seccomp else Level.WEAK
@@ -90,7 +91,7 @@ class Worker:
         modules: Mapping[str, str] | None = None,
         readable: Sequence[Path] = (),
     ) -> None:
-        """`preload` names modules to import; `modules` are further ones, name -> trusted source."""
+        """`preload` names modules to import; `modules` adds others, name -> trusted source."""
         self.walls = walls
         self.num_runs = 0
         self._preload = preload
@@ -98,16 +99,18 @@ class Worker:
         self._folders = sorted({*python_folders(), *map(str, readable)})
         self._process: asyncio.subprocess.Process | None = None
         self._handle: int | None = None
-        """A descriptor of the process: its number can be another's once it has ended."""
+        """A pidfd of the process, because its number can be reused once it has ended."""
         self._is_closed = False
         self._scratch: str | None = None
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
+        self._is_connected = False
+        """Whether a reader and a writer exist."""
 
     async def start(self) -> None:
         """Starts the zygote and its imports. Raises SandboxUnavailable.
 
-        One that a signal ends or stops on the way is started anew, a few times.
+        If a signal ends or stops it meanwhile, it is started again, a few times.
         """
         for attempt in range(1, _STARTS + 1):
             try:
@@ -120,13 +123,14 @@ class Worker:
                 return
 
     async def _start_once(self) -> None:
-        """Raises SandboxUnavailable; WorkerLost if it was hit from outside: the next may live."""
+        """Raises SandboxUnavailable; WorkerLost if hit from outside, so that a retry may succeed."""
         walls = bubblewrap(self._folders) if self.walls.namespaces else []
         ours, theirs = socket.socketpair()
         with tempfile.TemporaryFile() as complaints, theirs:
             self._reader, self._writer = await asyncio.open_connection(sock=ours)
+            self._is_connected = True
             if not self.walls.namespaces:
-                # Where nothing can be mounted; the zygote removes it if this process is killed.
+                # For machines without mounts; the zygote removes it if this process is killed.
                 self._scratch = tempfile.mkdtemp(prefix="berry-sandbox-")
                 os.chmod(self._scratch, 0o755)  # noqa: PTH101 - a microsecond, not worth a thread
             try:
@@ -155,9 +159,10 @@ class Worker:
                 raise SandboxUnavailable(self._not_started(said)) from e
 
     async def _ready(self, process: asyncio.subprocess.Process) -> None:
-        """Waits for the zygote's first word. Raises WorkerLost, also if just the outermost one died.
+        """Waits for the zygote's first message. Raises WorkerLost.
 
-        What is inside may not have been told yet to end with it, and could wait for it for ever.
+        It also raises if only the outermost process died: the processes inside may not have been
+        signalled yet, so waiting for them could take forever.
         """
         ready, gone = asyncio.create_task(self._answer()), asyncio.create_task(process.wait())
         try:
@@ -175,7 +180,7 @@ class Worker:
         return f"a sandbox of level {self.walls.level.name.lower()} did not start: {why}"
 
     async def _hit_by(self) -> str | None:
-        """What ended or stopped the process from outside; None if it ended, or never was, by itself."""
+        """Cause that ended or stopped the process from outside; None if there is none."""
         process = self._process
         if process is None:
             return None
@@ -184,7 +189,7 @@ class Worker:
                 code = await process.wait()
         except TimeoutError:
             return "it did not answer"
-        # Of a process inside bubblewrap reports 128 and the signal.
+        # For a process inside, bubblewrap reports 128 plus the signal.
         number = -code if code < 0 else code - 128
         return f"it was ended by signal {number}" if number > 0 else None
 
@@ -192,7 +197,7 @@ class Worker:
         """Runs one program. Raises WorkerLost, after which this worker can only be closed."""
         self.num_runs += 1
         try:
-            self._write(*_request(program))
+            self._write(*encode(program))
             header, blobs = await self._answer()
         except OSError as e:
             raise WorkerLost(f"the sandbox's process died ({e})") from e
@@ -211,7 +216,7 @@ class Worker:
         )
 
     async def close(self) -> None:
-        """Kills the zygote and all in it; calling it twice is fine."""
+        """Kills the zygote and everything in it. Calling it twice is safe."""
         self._is_closed = True
         await self._release()
 
@@ -219,20 +224,20 @@ class Worker:
         process, handle = self._process, self._handle
         self._process = self._handle = None
         if process is not None:
-            first_inside = _first_inside(process.pid) if self.walls.namespaces else None
+            init = first_inside(process.pid) if self.walls.namespaces else None
             with contextlib.suppress(ProcessLookupError):
                 if handle is None:
                     process.kill()
                 else:
-                    # The other would reap one that has died, and asyncio's own wait for it would fail.
+                    # `kill` would reap a process that has died, and then asyncio's own wait would fail.
                     signal.pidfd_send_signal(handle, signal.SIGKILL)
             if handle is not None:
                 os.close(handle)
             await process.wait()
-            if first_inside is not None:
-                # The kernel ends it, and all that is in there with it, a little later.
-                await asyncio.to_thread(_wait_for_end, first_inside)
-        if hasattr(self, "_writer"):
+            if init is not None:
+                # The kernel ends it, and everything inside it, a little later.
+                await asyncio.to_thread(wait_for_end, init, _END_SECONDS)
+        if self._is_connected:
             self._writer.close()
         if self._scratch is not None:
             await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
@@ -240,14 +245,14 @@ class Worker:
 
     @property
     def pid(self) -> int | None:
-        """Of the outermost process; None unless it was started."""
+        """Id of the outermost process; None before the start."""
         return self._process.pid if self._process else None
 
     @property
     def zygote_pid(self) -> int:
-        """Of the process that forks; the outermost one if there are no namespaces around it.
+        """Id of the process that forks; the outermost one if there are no namespaces around it.
 
-        Raises an OSError where there is none, in a worker that is just starting or ending.
+        Raises an OSError if there is none, in a worker that is starting or ending.
         """
         assert self._process is not None
         pid = self._process.pid
@@ -265,7 +270,7 @@ class Worker:
         self._writer.writelines([struct.pack(">I", len(encoded)), encoded, *contents])
 
     async def _answer(self) -> tuple[dict[str, Any], list[bytes]]:
-        """Waits for the answer, or for silence that is too long for a process that lives."""
+        """Waits for the answer. Raises WorkerLost after a silence too long for a live process."""
         try:
             while not (length := await self._next_length()):
                 pass
@@ -279,8 +284,8 @@ class Worker:
             raise WorkerLost("the sandbox's process died") from e
 
     async def _next_length(self) -> int:
-        """Length of the next answer, 0 for a sign of life. Raises TimeoutError after long silence."""
-        # In slices: an event loop that was busy with something else uses up one, not all.
+        """Length of the next answer, 0 for a sign of life. Raises TimeoutError after a long silence."""
+        # In slices: a busy event loop uses up one slice, not all of the time.
         for _ in range(int(_SILENCE_SECONDS) if self.num_runs else int(_START_SECONDS)):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
@@ -298,16 +303,16 @@ class Worker:
             "modules": dict(self._modules),
             "preload": list(self._preload),
             "features": [*features, *(["mounts"] if self.walls.namespaces else [])],
-            # As root each worker's children get a user that nobody else has: rlimits bind them.
+            # As root, each worker's children get a user of their own, because rlimits apply per user.
             # A companion has the next one.
             "user_id": FIRST_USER_ID + 2 * (self.pid or 0) % USER_IDS if as_root else None,
-            # Without a mount of its own the interpreter can lie in a folder that is closed to others,
-            # such as root's home. Landlock, where it is, still says what can be read.
+            # Without a mount, the interpreter can be in a folder that is closed to other users, such as
+            # root's home. Landlock, if available, still decides what can be read.
             "reads_as_root": as_root and not self.walls.namespaces,
             "readable": [*SYSTEM_FOLDERS, *SYSTEM_FILES, *self._folders, *DEVICES],
             "scratch": scratch_folder(self._folders) if self.walls.namespaces else self._scratch,
-            # Outside a namespace the kernel counts all processes of the user against a limit.
-            "other_processes": 0 if as_root or self.walls.namespaces else _num_tasks() + 256,
+            # Outside a namespace the kernel counts all processes of the user towards a limit.
+            "other_processes": 0 if as_root or self.walls.namespaces else num_tasks() + 256,
         }
 
 
@@ -315,11 +320,11 @@ _ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
     "HOME": "/",
     "LANG": "C.UTF-8",
-    # The same program has to do the same thing again.
+    # The same program must behave the same way again.
     "PYTHONHASHSEED": "0",
-    # Each further arena of the allocator takes 64 MiB of a program's address space.
+    # Each further allocator arena takes 64 MiB of a program's address space.
     "MALLOC_ARENA_MAX": "1",
-    # Threads of BLAS would outlive the fork only in name.
+    # BLAS threads would not survive the fork.
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -327,28 +332,9 @@ _ENVIRONMENT = {
 
 
 def _python(descriptor: int) -> list[str]:
-    # Neither the folder it is started in nor the user's own packages come in.
+    # Excludes the current folder and the user's own packages.
     flags = ["-P", "-s", "-B", "-X", "utf8"]
     return [sys.executable, *flags, "-c", _BOOTSTRAP.format(descriptor=descriptor)]
-
-
-def _first_inside(pid: int) -> int | None:
-    """A descriptor of bubblewrap's child, the namespaces' first process; None if there is none."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return os.pidfd_open(int(children[0])) if children else None
-    except OSError:
-        # It has ended: then there is nothing to wait for.
-        return None
-
-
-def _wait_for_end(process: int) -> None:
-    try:
-        poll = select.poll()
-        poll.register(process, select.POLLIN)
-        poll.poll(_END_SECONDS * 1000)
-    finally:
-        os.close(process)
 
 
 def _is_python(pid: int) -> bool:
@@ -358,50 +344,6 @@ def _is_python(pid: int) -> bool:
 def _own_modules() -> dict[str, str]:
     folder = Path(lock.__file__).parent
     return {
-        name: (folder / f"{name}.py").read_text() for name in ("lock", "program", "watch", "zygote")
+        name: (folder / f"{name}.py").read_text()
+        for name in ("lock", "program", "watch", "messages", "zygote")
     }
-
-
-def _num_tasks() -> int:
-    """Threads of all processes of this user."""
-    own = os.geteuid()
-    count = 0
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            with contextlib.suppress(OSError):
-                if folder.stat().st_uid == own:
-                    count += sum(1 for _ in (folder / "task").iterdir())
-    return count
-
-
-def _request(program: Program) -> tuple[dict[str, Any], *tuple[bytes, ...]]:
-    """The request's header, and the contents that it says the places of."""
-    limits = program.limits
-    content = {"code": program.code, "command": program.command, "arguments": program.arguments}
-    beside: dict[str, object] = {"code": program.companion, "command": None, "arguments": []}
-    contents = [
-        json.dumps(content).encode(),
-        b"" if program.companion is None else json.dumps(beside).encode(),
-        program.stdin,
-        *program.files.values(),
-    ]
-    ends = [*itertools.accumulate(map(len, contents), initial=0)]
-    code, companion, stdin, *files = itertools.pairwise(ends)
-    header = {
-        "size": ends[-1],
-        "program": code,
-        "companion": None if program.companion is None else companion,
-        "stdin": stdin,
-        "files": dict(zip(program.files, files, strict=True)),
-        "cpu_seconds": limits.cpu_seconds,
-        "wall_seconds": limits.wall_seconds,
-        "memory_mb": limits.memory_mb,
-        "output_bytes": limits.output_bytes,
-        "threads": limits.threads,
-        "file_limit": limits.files,
-        "file_bytes": limits.file_bytes,
-        # A command is a process of its own; programs that it starts count further.
-        "processes": limits.processes + (program.command is not None and not program.single_process),
-        "becomes_command": program.single_process,
-    }
-    return header, *contents

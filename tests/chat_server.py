@@ -1,4 +1,4 @@
-"""A chat model's server on loopback that answers as a test says."""
+"""A chat model's server on loopback with answers that a test sets."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,7 +11,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Server:
-    """Speaks OpenAI's protocol; `answer` makes the reply of the message and the code in it."""
+    """Speaks OpenAI's protocol; `answer` makes the reply from the message and the code in it."""
 
     def __init__(self) -> None:
         self.answer: Callable[[str, str], Any] = lambda message, code: f"VERDICT-{code}: PASS"
@@ -57,7 +57,7 @@ def completion(text: Any, finish: str = "stop", **message: Any) -> dict[str, Any
 
 @asynccontextmanager
 async def serving() -> AsyncIterator[Server]:
-    """A server that is up."""
+    """A running server."""
     server = Server()
     app = web.Application()
     app.router.add_post("/v1/chat/completions", server.handle)

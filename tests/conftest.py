@@ -10,17 +10,22 @@ import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-from pipeline import cli
+from pipeline.cli.app import main
 from pipeline.engines import Completion, PromptFormat
 from pipeline.engines.vllm import VllmEngine
+from pipeline.engines.vllm_server import VllmServerEngine
 from pipeline.records import Problem
 from pipeline.tree import Finish, Rollout, Step
+from tests.integration.ray_head import joining_environment, ray_head
+from tests.tiny_models import base_model
+from tests.vllm_servers import SOLVER_OPTIONS, VllmServer, serving
 from verifiers import Outcome, Target, Verdict
 
 ROOT = Path(__file__).parent.parent
@@ -30,6 +35,9 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 # How long an example takes depends on what else the machine does.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+FINISHED = ("problems.size=24", "dataset.views=[traces,steps]", "dataset.part_bytes=1")
+"""How `finished` differs from the config: it has all views, in several parts."""
 
 Berry = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -43,15 +51,21 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 _WITH_REAL_ENGINES = (
     "tests/contract/test_engines.py",
+    "tests/contract/test_changing_weights.py",
     "tests/integration/test_engine_chaos.py",
     "tests/integration/test_real_engine.py",
     "tests/integration/test_real_judge.py",
     "tests/integration/test_reward_backends.py",
+    "tests/integration/test_vllm_servers.py",
 )
 _LONG = (
     "tests/integration/test_chaos.py",
     "tests/integration/test_run_simulated.py",
     "tests/integration/test_own_verifier.py",
+    "tests/contract/test_verifiers.py",
+    "tests/integration/test_own_pages.py",
+    "tests/integration/test_reward_models.py",
+    "tests/integration/test_hints.py",
     "tests/integration/test_export.py",
     "tests/integration/test_sandbox_chaos.py",
     "tests/contract/test_sandbox.py",
@@ -95,10 +109,35 @@ def berry(tmp_path: Path) -> Berry:
     return functools.partial(run_berry, tmp_path)
 
 
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[str]:
+    """The address of a Ray cluster that all tests of this process share."""
+    with ray_head(num_cpus=16, knows_python_path=True) as address:
+        yield address
+
+
+@pytest.fixture
+def joined(tmp_path: Path, cluster: str) -> Berry:
+    """Runs `berry run` in a process of its own that joins the shared Ray, in an empty folder.
+
+    For tests of what a run does, however its Ray came about: starting one takes more processor time
+    than the run of a few problems.
+    The cluster's processes have a working folder of their own: relative paths do not reach it.
+    """
+
+    def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
+        return run_berry(tmp_path, "run", *arguments, "--address", cluster)
+
+    return run
+
+
 def run_berry(folder: Path, *arguments: object) -> "subprocess.CompletedProcess[str]":
     """What became of the `berry` command in this folder."""
     command = [str(Path(sys.executable).parent / "berry"), *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    environment = joining_environment() if "--address" in arguments else None
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, env=environment
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,9 +153,7 @@ class Finished:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """A run of 24 problems by the simulated solver, whose tokens are bytes."""
     folder = tmp_path_factory.mktemp("finished")
-    done = run_berry(
-        folder, "run", ROOT / "configs" / "simulated.yaml", "output=out", "problems.size=24"
-    )
+    done = run_berry(folder, "run", ROOT / "configs" / "simulated.yaml", "output=out", *FINISHED)
     assert done.returncode == 0, done.stderr
     return Finished(out=folder / "out", stdout=done.stdout, stderr=done.stderr)
 
@@ -136,7 +173,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
             patch.setattr(sys, "argv", command)
             patch.setattr(sys, "path", list(sys.path))
             with pytest.raises(SystemExit) as ended:
-                cli.main()
+                main()
         said = capsys.readouterr()
         assert isinstance(ended.value.code, int)
         return subprocess.CompletedProcess(command, ended.value.code, said.out, said.err)
@@ -177,6 +214,64 @@ async def real_engine() -> AsyncIterator[VllmEngine]:
     await engine.close()
     os.environ.clear()
     os.environ.update(before)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TinyModels:
+    """Two models of one architecture with different weights, and one that differs in its shape."""
+
+    one: Path
+    other: Path
+    wider: Path
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> TinyModels:
+    """Random weights, large enough that no two tokens are nearly equally likely."""
+    folder = tmp_path_factory.mktemp("tiny")
+    options: dict[str, Any] = {"max_position_embeddings": 1024, "initializer_range": 0.3}
+    return TinyModels(
+        one=base_model(folder / "one", **options),
+        other=base_model(folder / "other", seed=1, **options),
+        wider=base_model(folder / "wider", num_key_value_heads=2, **options),
+    )
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def tiny_engine(tiny_models: TinyModels) -> AsyncIterator[VllmEngine]:
+    """vLLM in this process with `tiny_models.one`."""
+    config = VllmEngine.Config(model=str(tiny_models.one), dtype="float32", cpu_kv_cache_gib=1)
+    engine = VllmEngine(config, PromptFormat(), 0)
+    before = dict(os.environ)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        await engine.start()
+    yield engine
+    await engine.close()
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def tiny_server(
+    tiny_models: TinyModels, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[VllmServer]:
+    """A vLLM server that starts with `tiny_models.one` and names the weights in its answers."""
+    options = (*SOLVER_OPTIONS, "--enable-scale-out")
+    with serving(tiny_models.one, tmp_path_factory.mktemp("server"), *options) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def server_engine(
+    tiny_models: TinyModels, tiny_server: VllmServer
+) -> AsyncIterator[VllmServerEngine]:
+    """The engine of `tiny_server`."""
+    config = VllmServerEngine.Config(model=str(tiny_models.one), addresses=(tiny_server.address,))
+    engine = VllmServerEngine(config, PromptFormat(), 0)
+    await engine.start()
+    yield engine
+    await engine.close()
 
 
 def make_problem(prompt: str = "What is 2 + 3?", answer: str | None = "5") -> Problem:

@@ -1,4 +1,4 @@
-"""Labelled responses to train tiny reward models on, and the training with settings that suit them."""
+"""Labelled responses for training tiny reward models, and training settings that suit them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ def labelled(
 
 
 def responses(tokenizer: Any, number: int = 40) -> list[Labelled]:
-    """Right where an even number is said, of as many problems."""
+    """Responses to this many problems; those with an even number are right."""
     return [
         labelled(
             tokenizer,
@@ -44,7 +44,7 @@ def responses(tokenizer: Any, number: int = 40) -> list[Labelled]:
 
 
 def outcomes(tokenizer: Any, number: int = 40) -> list[Labelled]:
-    """The same, of which only the outcome is known."""
+    """The same responses with only their outcomes known."""
     return [
         Labelled(
             problem_id=one.problem_id,

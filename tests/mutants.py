@@ -1,4 +1,4 @@
-"""Plants faults in programs by rule, so that a judge of programs can be judged."""
+"""Plants faults in programs by rule, to test the judges of programs."""
 
 import ast
 import copy
@@ -26,7 +26,7 @@ _BINARY: dict[type[ast.operator], type[ast.operator]] = {
 
 
 def mutants(code: str, function: str) -> Iterator[tuple[str, str]]:
-    """(what was changed, the faulty program), for each rule and each place of `function`."""
+    """(the change, the faulty program), for each rule and each place in `function`."""
     tree = ast.parse(code)
     for fault in ("return None", "raise ValueError", "return {argument}"):
         changed = copy.deepcopy(tree)
@@ -49,7 +49,7 @@ def mutants(code: str, function: str) -> Iterator[tuple[str, str]]:
 
 
 def _change(node: ast.AST) -> bool:
-    """Changes the node in place, if there is a rule for it."""
+    """Changes the node in place, if a rule applies to it."""
     match node:
         case ast.Compare(ops=[op, *rest]) if type(op) in _COMPARE:
             node.ops = [_COMPARE[type(op)](), *rest]
@@ -60,7 +60,7 @@ def _change(node: ast.AST) -> bool:
         case ast.BoolOp(op=op):
             node.op = ast.Or() if isinstance(op, ast.And) else ast.And()
         case ast.Return(value=ast.expr() as value):
-            # A list or pair around the right value: only a comparison of whole values sees it.
+            # A list or pair around the right value: only a comparison of whole values detects it.
             node.value = ast.List(elts=[value], ctx=ast.Load())
         case ast.Constant(value=bool(value)):
             node.value = not value

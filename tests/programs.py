@@ -1,4 +1,4 @@
-"""What a sandbox is at just now, for tests that need a program to be running."""
+"""The sandbox's current activity, for tests that need a program to be running."""
 
 import contextlib
 from typing import Any
@@ -9,10 +9,10 @@ from sandbox import Sandbox
 
 
 def running(sandbox: Sandbox) -> list[psutil.Process]:
-    """The processes of its programs, of those that have begun and not ended."""
+    """The processes of the sandbox's running programs."""
     found = []
     for worker in sandbox._workers:
-        # A worker that is being replaced has nobody to ask.
+        # A worker that is being replaced has no zygote to ask.
         with contextlib.suppress(OSError, psutil.NoSuchProcess):
             if worker.pid is not None:
                 found += psutil.Process(worker.zygote_pid).children()
@@ -20,7 +20,7 @@ def running(sandbox: Sandbox) -> list[psutil.Process]:
 
 
 def sleep_in_thread(seconds: float, printed: object) -> str:
-    """A program that sleeps and prints something; while it sleeps `asleep` finds it."""
+    """A program that sleeps and prints something; while it sleeps, `asleep` finds it."""
     return (
         f"import threading, time\nthread = threading.Thread(target=time.sleep, args=[{seconds}])\n"
         f"thread.start()\nthread.join()\nprint({printed!r})"
@@ -28,7 +28,7 @@ def sleep_in_thread(seconds: float, printed: object) -> str:
 
 
 def asleep(sandbox: Sandbox) -> list[psutil.Process]:
-    """Those of `sleep_in_thread` whose own code has the word: of a second thread everybody can know."""
+    """The running programs of `sleep_in_thread`, recognized by their second thread."""
     found = []
     for process in running(sandbox):
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -38,7 +38,7 @@ def asleep(sandbox: Sandbox) -> list[psutil.Process]:
 
 
 def call_f(code: str | None) -> Any:
-    """What the program's `f` makes of 2, in this process: for programs of our own."""
+    """`f(2)` of the program, computed in this process; only for the tests' own programs."""
     assert code is not None
     namespace: dict[str, Any] = {}
     exec(compile(code, "program.py", "exec"), namespace)

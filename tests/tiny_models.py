@@ -1,5 +1,5 @@
-"""Models of some thousand random weights, of the architectures that reward models come in, and
-tokenizers of every sort, made without any download."""
+"""Models with some thousand random weights, in the architectures of reward models, and tokenizers of
+every sort, made without any download."""
 
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from reward_models.trained import TrainedModel, tokenizer_digest
+from reward_models.manifest import TrainedModel, tokenizer_digest
 
-# A second thread gains nothing on models so small, and both wait for it where cores are busy.
+# A second thread gains nothing on models this small, and slows both down on busy cores.
 torch.set_num_threads(1)
 
 TEXTS = [
@@ -33,12 +33,12 @@ _SPECIAL = ["<pad>", "<s>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"
 
 
 def byte_level() -> Any:
-    """As of GPT-2 and SmolLM2: every byte has a token, white space leads."""
+    """As in GPT-2 and SmolLM2: every byte has a token, white space leads."""
     return _byte_level(pre_tokenizers.ByteLevel(add_prefix_space=False))
 
 
 def byte_level_by_lines() -> Any:
-    """As of Llama 3 and Qwen: the same, but ends of lines stay together whatever follows them."""
+    """As in Llama 3 and Qwen: the same, but line ends stay together before any text."""
     pieces = pre_tokenizers.Split(Regex(r"\s*[\r\n]+| ?\S+|\s+(?!\S)|\s+"), behavior="isolated")
     return _byte_level(
         pre_tokenizers.Sequence(
@@ -59,7 +59,7 @@ def _byte_level(pre_tokenizer: Any) -> Any:
 
 
 def sentence_piece() -> Any:
-    """As of Llama 2 and Mistral: a mark for white space, bytes where a character is unknown."""
+    """As in Llama 2 and Mistral: a mark for white space, bytes for unknown characters."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))
     tokenizer.normalizer = normalizers.Sequence(
         [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
@@ -80,7 +80,7 @@ def sentence_piece() -> Any:
 
 
 def unigram() -> Any:
-    """As of T5 and XLM-R: pieces by their likelihood."""
+    """As in T5 and XLM-R: pieces by their likelihood."""
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
@@ -91,7 +91,7 @@ def unigram() -> Any:
 
 
 def word_piece() -> Any:
-    """As of BERT: words and their parts."""
+    """As in BERT: words and their parts."""
     tokenizer = Tokenizer(models.WordPiece(unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
@@ -112,35 +112,34 @@ TOKENIZERS = [byte_level, sentence_piece, unigram, word_piece, characters]
 
 
 def config(tokenizer: Any, **options: Any) -> LlamaConfig:
-    """Of a Llama of two layers."""
+    """The config of a Llama with two layers."""
     return LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=64,
         intermediate_size=96,
         num_hidden_layers=2,
         num_attention_heads=2,
-        num_key_value_heads=1,
         pad_token_id=tokenizer.pad_token_id,
-        **{"max_position_embeddings": 512, **options},
+        **{"max_position_embeddings": 512, "num_key_value_heads": 1, **options},
     )
 
 
-def base_model(folder: Path, tokenizer: Any = None, **options: Any) -> Path:
-    """A language model; `options` are those of its config."""
+def base_model(folder: Path, tokenizer: Any = None, *, seed: int = 0, **options: Any) -> Path:
+    """A language model; `options` go into its config, and the weights follow from `seed`."""
     tokenizer = tokenizer or byte_level()
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     return _save(AutoModelForCausalLM.from_config(config(tokenizer, **options)), tokenizer, folder)
 
 
 def reward_model(folder: Path, kind: str, tokenizer: Any = None, *, trained: bool = True) -> Path:
-    """A model with a head, as `berry train` writes it; without its description if not `trained`."""
+    """A model with a head, as `berry train` writes it; without its description unless `trained`."""
     tokenizer = tokenizer or byte_level()
     torch.manual_seed(1)
     auto = AutoModelForTokenClassification if kind == "prm" else AutoModelForSequenceClassification
     made = auto.from_config(
         config(tokenizer, num_labels=2, token_classification_bias=False, classifier_dropout=0.0)
     )
-    # So that scores lie well apart.
+    # Makes the scores differ clearly.
     made.score.weight.data.normal_(0, 0.2)
     _save(made, tokenizer, folder)
     if trained:

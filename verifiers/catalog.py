@@ -1,15 +1,16 @@
-"""Which verifiers there are, and how one is built from a config's section.
+"""The table of built-in verifiers, and how one is built from a config section.
 
-The table has names and places, and imports none of them: a verifier's libraries are loaded when a
-config names it. Packages add to it by entry points in the group `berry.verifiers`.
+The table holds names and import paths. A verifier's libraries are imported only when a config names
+it. Packages add verifiers through entry points in the group `berry.verifiers`.
 """
 
 from sandbox import SandboxConfig
-from verifiers.border import check_verifier
+from verifiers.isolation.border import check_verifier
+from verifiers.isolation.processes import ProcessSettings, ProcessVerifier
+from verifiers.isolation.shape import complaint
 from verifiers.plugins import Kind, Part
-from verifiers.processes import ProcessSettings, ProcessVerifier
 from verifiers.records import Verifier
-from verifiers.shape import complaint_of_class
+from verifiers.traits import read_traits
 
 VERIFIERS = {
     "math": "verifiers.math:MathVerifier",
@@ -28,12 +29,12 @@ VERIFIERS = {
 }
 _PROCESSES_OF_THEIR_OWN = frozenset({"math", "code", "formal", "regex", "json_schema", "reasoning_gym"})
 MADE_OF_PARTS = frozenset({"all_of", "any_of", "first_decisive", "by_kind"})
-"""Verifiers that compute nothing themselves."""
+"""Verifiers that only delegate to other verifiers."""
 
 
 def check_part(part: Part) -> None:
-    """Raises ValueError for a class that is no verifier, or cannot run as its section says."""
-    if problem := complaint_of_class(part.cls):
+    """Raises ValueError if the class is not a verifier or cannot run as its section says."""
+    if problem := complaint(part.cls):
         raise ValueError(f"expected {part.use!r} to have {problem}")
     assert isinstance(part.settings, ProcessSettings)
     if not part.settings.processes:
@@ -41,27 +42,27 @@ def check_part(part: Part) -> None:
     place = f"{part.cls.__module__}:{part.cls.__qualname__}"
     name = next((name for name, known in VERIFIERS.items() if known == place), part.use)
     if name in MADE_OF_PARTS:
-        raise ValueError(f"`processes` goes into the parts of {name!r}, which itself computes nothing")
+        raise ValueError(f"`processes` belongs in the parts of {name!r}, which itself computes nothing")
     if name in _PROCESSES_OF_THEIR_OWN:
         raise ValueError(f"{name!r} has processes of its own: leave `processes` out")
 
 
 VERIFIER = Kind("berry.verifiers", VERIFIERS, settings=ProcessSettings, check=check_part)
-"""What `use` can name in a verifier's section."""
+"""Verifiers that `use` can name in a section."""
 
 
 class CannotBuild(Exception):
-    """A verifier's class cannot be made one of its options; the message is one line."""
+    """The verifier's class rejects its options or fails to initialize; the message is one line."""
 
 
 def build_verifier(part: Part, sandbox: SandboxConfig | None = None) -> Verifier:
-    """The verifier of a checked section; one that says `uses_sandbox = True` also gets `sandbox`.
+    """The verifier of a checked section. A class with `uses_sandbox = True` also gets `sandbox`.
 
     Raises CannotBuild.
     """
-    arguments = (sandbox,) if getattr(part.cls, "uses_sandbox", False) else ()
     settings = part.settings
     try:
+        arguments = (sandbox,) if read_traits(part.cls).uses_sandbox else ()
         if isinstance(settings, ProcessSettings) and settings.processes:
             return ProcessVerifier(part.cls, part.options, settings, *arguments)
         verifier: Verifier = part.build(*arguments)

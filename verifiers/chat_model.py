@@ -1,8 +1,8 @@
 """A language model behind any server that speaks OpenAI's chat protocol.
 
-The key for the server is read from the environment and appears in no answer. What a model is shown
-and what it replies is the affair of whoever asks: `Marks` keeps the texts that are shown apart from the
-question about them.
+The server's key is read from the environment and never appears in a result. Callers write the
+messages and interpret the replies; `Marks` keeps the texts under judgement apart from the question
+about them.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class NoReply(Exception):
-    """There is none that can be read; the message says why, without the server's own words."""
+    """No readable reply; the message says why, without quoting the server."""
 
 
 class ChatModelConfig(BaseModel):
-    """Which model, where, and how it is asked."""
+    """Server, model and sampling options."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -30,19 +30,19 @@ class ChatModelConfig(BaseModel):
     model: str
     """The name that the server gives the model."""
     api_key_env: str | None = None
-    """Environment variable with the server's key; without it no key is sent."""
+    """Environment variable that holds the server's key; without it no key is sent."""
     temperature: float | None = Field(default=0.0, ge=0)
-    """None leaves it out, for servers that refuse it."""
+    """None omits it, for servers that reject it."""
     max_tokens: int | None = Field(default=1024, ge=1)
-    """Longest reply; None leaves it out."""
+    """Longest reply, in tokens; None omits it."""
     extra_body: dict[str, Any] = Field(default_factory=dict)
-    """Sent with every request as it is."""
+    """Sent unchanged with every request."""
     timeout_seconds: float = Field(default=60.0, gt=0)
-    """For one answer, all attempts together."""
+    """Limit for one answer, across all attempts."""
     attempts: int = Field(default=3, ge=1)
-    """Requests, where the connection breaks or the server is at fault or busy."""
+    """Requests per answer, if the connection breaks or the server fails or is busy."""
     max_concurrency: int = Field(default=32, ge=1)
-    """Requests at once."""
+    """Concurrent requests."""
 
     @field_validator("base_url")
     @classmethod
@@ -54,17 +54,17 @@ class ChatModelConfig(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What the model answered."""
+    """The model's answer."""
 
     text: str
     was_cut_off: bool
-    """By the limit of tokens."""
+    """Whether the token limit cut it off."""
     usage: Mapping[str, int]
-    """`prompt_tokens` and `completion_tokens`, of those that the server says."""
+    """`prompt_tokens` and `completion_tokens`, if the server reports them."""
 
 
 class ChatModel:
-    """Asks the model one question at a time, many at once."""
+    """Asks the model. Each request holds one question; requests run concurrently."""
 
     def __init__(self, config: ChatModelConfig) -> None:
         self.config = config
@@ -85,13 +85,13 @@ class ChatModel:
         )
 
     async def close(self) -> None:
-        """Closes the connections; calling it twice is fine."""
+        """Closes the connections. Calling it twice is safe."""
         client, self._client = self._client, None
         if client is not None:
             await client.close()
 
     def without_key(self, text: str) -> str:
-        """The text, in which a server may have repeated the key."""
+        """The text with the server's key removed, in case the server repeated it."""
         key = self._key()
         return text.replace(key, "[key]") if key else text
 
@@ -116,7 +116,7 @@ class ChatModel:
             # The body may repeat the key.
             raise NoReply(f"the model's server answered with status {e.status_code}") from e
         except openai.APIConnectionError as e:
-            raise NoReply("the model's server cannot be reached, or broke off") from e
+            raise NoReply("the model's server cannot be reached, or closed the connection") from e
         except (openai.OpenAIError, ValueError) as e:
             raise NoReply(f"the model's server sent no readable reply ({type(e).__name__})") from e
 
@@ -126,7 +126,7 @@ class ChatModel:
 
             self._client = openai.AsyncOpenAI(
                 base_url=self.config.base_url,
-                # Never None: the library would send the one that is in OPENAI_API_KEY.
+                # Never None: the library would then send the key in OPENAI_API_KEY.
                 api_key=self._key() or "none",
                 timeout=self.config.timeout_seconds,
                 max_retries=self.config.attempts - 1,
@@ -143,10 +143,10 @@ class ChatModel:
 
 
 class Marks:
-    """Marks around texts that a model is to judge, with a code that no such text can contain.
+    """Marks around texts that a model judges, with a code that the texts cannot contain.
 
-    The code is a hash of the texts, so that a text can neither close its block nor write an answer
-    that would be read as the model's. Nothing keeps it from talking the model into one.
+    The code is a hash of the texts, so a text can neither close its block nor write an answer that
+    would be read as the model's. A text can still persuade the model.
     """
 
     def __init__(self, *texts: str) -> None:
@@ -154,12 +154,12 @@ class Marks:
         self.code = hashlib.blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
 
     def around(self, name: str, text: str) -> str:
-        """The text between marks of this name."""
+        """The text between marks with this name."""
         return f"<{name}-{self.code}>\n{_sendable(text)}\n</{name}-{self.code}>"
 
 
 def _text_of(completion: Any) -> tuple[str, object]:
-    """Text and finish of a chat completion, of which the library checks nothing. Raises NoReply."""
+    """Text and finish reason of a chat completion; the library validates neither. Raises NoReply."""
     choices = getattr(completion, "choices", None)
     first: Any = choices[0] if isinstance(choices, list) and choices else None
     message = getattr(first, "message", None)
@@ -167,10 +167,10 @@ def _text_of(completion: Any) -> tuple[str, object]:
         raise NoReply("the model's server sent no readable reply (no chat completion)")
     text = getattr(message, "content", None) or getattr(message, "refusal", None) or ""
     if not isinstance(text, str):
-        raise NoReply("the model's server sent no readable reply (its content is no text)")
+        raise NoReply("the model's server sent no readable reply (its content is not text)")
     return text, getattr(first, "finish_reason", None)
 
 
 def _sendable(text: str) -> str:
-    """Without halves of surrogate pairs, which a request cannot hold."""
+    """The text without lone surrogates, which a request cannot encode."""
     return text.encode("utf-8", "replace").decode("utf-8")

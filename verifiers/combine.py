@@ -1,15 +1,16 @@
-"""`all_of`, `any_of`, `first_decisive`: verifiers made of verifiers.
+"""`all_of`, `any_of`, `first_decisive`: verifiers that combine other verifiers.
 
-Outcomes combine as in three-valued logic, with two ways of not knowing, of which ERROR is the worse:
+Outcomes combine as in three-valued logic, with two kinds of unknown. ERROR takes precedence over
+ABSTAIN:
 
     all_of          any FAIL: FAIL    else any ERROR: ERROR    else any ABSTAIN: ABSTAIN    else PASS
     any_of          any PASS: PASS    else any ERROR: ERROR    else any ABSTAIN: ABSTAIN    else FAIL
     first_decisive  the first part, in order, that says PASS or FAIL; an ERROR ends it with ERROR
 
-So a part that broke or abstained is never counted as a no or as a yes: it can only keep a result from
-being known. An abstention says `no_answer` where that settles the matter: for `all_of` if any part says
-so, for the others if every part does, of those that take the target's kind and have not failed it. The
-evidence has every verdict that was given; the version has those of all parts.
+A part that fails to run or abstains never counts as a yes or a no; it can only leave the result
+unknown. An abstention sets `no_answer` if that decides the matter: for `all_of` if any part sets it,
+for the others if every part sets it that takes the target's kind and did not fail the response. The
+evidence holds every part's verdict; the version includes the versions of all parts.
 """
 
 import asyncio
@@ -19,42 +20,39 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox import SandboxConfig
-from verifiers.border import Border
 from verifiers.catalog import VERIFIER, build_verifier
-from verifiers.kinds import refusal
+from verifiers.isolation.border import Border
 from verifiers.plugins import Part, PartOf
-from verifiers.records import Outcome, Target, Verdict, Verifier
+from verifiers.records import Outcome, Target, Verdict, Verifier, VerifierBase
 
 
 class PartsConfig(BaseModel):
-    """The parts, each a section as `verifier` is one."""
+    """The parts, each a section like `verifier`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     verifiers: tuple[Annotated[Part, PartOf(VERIFIER)], ...] = Field(min_length=1)
+    """Verifiers to combine, each a section with `use`, in order."""
 
 
-class _Combined:
-    """What the three have in common: their parts."""
+class _Combined(VerifierBase):
+    """Common base of the three: holds the parts."""
 
     Config = PartsConfig
-    name: str
     rules: str
-    """Version of the rule itself."""
-    target_kinds = None
-    """Any: a part abstains on kinds that it does not take."""
+    """Version of the combination rule."""
     uses_sandbox = True
-    """A part may."""
+    """True because a part may need it."""
 
     def __init__(self, config: PartsConfig, sandbox: SandboxConfig | None = None) -> None:
         self.config = config
-        built = [build_verifier(part, sandbox) for part in config.verifiers]
-        self._parts = list(map(_Reader, built))
-        named = ",".join(f"{part.name}/{part.version}" for part in built)
+        self._parts = [_Reader(build_verifier(part, sandbox)) for part in config.verifiers]
+        borders = [part.border for part in self._parts]
+        named = ",".join(f"{border.name}/{border.version}" for border in borders)
         self.version = f"{self.rules}({named})"
 
-    async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
-        """The parts' verdicts, combined."""
+    async def judge(self, prompt: str, response: str, target: Target) -> Verdict:
+        """The combined verdict of the parts."""
         verdicts = await self._ask(prompt, response, target)
         decisive, outcome = self._combine([verdict.outcome for verdict in verdicts])
         said = verdicts[decisive]
@@ -64,17 +62,14 @@ class _Combined:
             extracted=next((v.extracted for v in (said, *verdicts) if v.extracted is not None), None),
             no_answer=outcome is Outcome.ABSTAIN and self._no_answer(verdicts, target.kind),
             evidence={"parts": list(map(_as_evidence, verdicts))},
-            verifier=self.name,
-            version=self.version,
-            seconds=sum(verdict.seconds for verdict in verdicts),
         )
 
     async def start(self) -> None:
-        """Starts every part. Raises what the first that fails does."""
+        """Starts every part. Raises the first failure."""
         await wait_for_all(part.border.start() for part in self._parts)
 
     async def close(self) -> None:
-        """Closes every part, also where one fails."""
+        """Closes every part, even if one fails."""
         await wait_for_all(part.border.close() for part in self._parts)
 
     async def _ask(self, prompt: str, response: str, target: Target) -> list[Verdict]:
@@ -82,11 +77,11 @@ class _Combined:
         return list(await asyncio.gather(*asked))
 
     def _combine(self, outcomes: Sequence[Outcome]) -> tuple[int, Outcome]:
-        """The result, and the place of the part whose reason it has."""
+        """Index of the part whose reason is used, and the combined outcome."""
         raise NotImplementedError
 
     def _no_answer(self, verdicts: Sequence[Verdict], kind: str) -> bool:
-        """Whether a response that all of this is not known of gives no answer."""
+        """Whether the parts' verdicts establish that the response gives no answer."""
         said = [
             verdict.no_answer
             for part, verdict in zip(self._parts, verdicts, strict=True)
@@ -96,7 +91,7 @@ class _Combined:
 
 
 class AllOf(_Combined):
-    """PASS if every part passes; the parts are asked at the same time."""
+    """PASS if every part passes. The parts run concurrently."""
 
     name = "all_of"
     rules = "1"
@@ -109,7 +104,7 @@ class AllOf(_Combined):
 
 
 class AnyOf(_Combined):
-    """PASS if some part passes; the parts are asked at the same time."""
+    """PASS if any part passes. The parts run concurrently."""
 
     name = "any_of"
     rules = "1"
@@ -119,13 +114,13 @@ class AnyOf(_Combined):
 
 
 class FirstDecisive(_Combined):
-    """The first PASS or FAIL; a part is asked when those before it have abstained."""
+    """The first PASS or FAIL. Each part runs only if those before it abstained."""
 
     class Config(PartsConfig):
-        """The parts, in order, and what an ERROR does."""
+        """The parts, in order, and how to treat an ERROR."""
 
         skip_errors: bool = False
-        """Go on after an ERROR. If then no part is decisive, the result is ERROR all the same."""
+        """Continue after an ERROR. If no later part is decisive, the result is still ERROR."""
 
     name = "first_decisive"
     rules = "1"
@@ -150,15 +145,14 @@ class FirstDecisive(_Combined):
 
 
 class _Reader:
-    """A part that abstains on targets of a kind that it does not take."""
+    """A part; it abstains on targets whose kind it does not take."""
 
     def __init__(self, verifier: Verifier) -> None:
         self.border = Border(verifier)
-        self._verifier = verifier
 
     def refusal(self, kind: str) -> str | None:
-        """Why the part does not take targets of this kind; None if it does."""
-        return refusal(self._verifier, kind)
+        """Reason why the part does not take targets of this kind; None if it does."""
+        return self.border.traits.refusal(kind)
 
     async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
         if problem := self.refusal(target.kind):
@@ -172,7 +166,7 @@ class _Reader:
 
 
 def _first_of(outcomes: Sequence[Outcome], order: Sequence[Outcome]) -> tuple[int, Outcome]:
-    """The outcome that comes first in `order`, and where it comes first among `outcomes`."""
+    """Index and value of the outcome that comes first in `order`."""
     found = min(outcomes, key=order.index)
     return outcomes.index(found), found
 
@@ -188,7 +182,7 @@ def _as_evidence(verdict: Verdict) -> dict[str, Any]:
 
 
 async def wait_for_all(tasks: Iterable[Awaitable[None]]) -> None:
-    """Waits for all, then raises the first failure: none is left running."""
+    """Waits for all tasks, then raises the first failure, so that no task is left running."""
     for result in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result

@@ -1,13 +1,13 @@
-"""`exact`: the final answer has to be the gold answer, character for character, white space aside."""
+"""`exact`: compares the final answer with the gold answer as strings, ignoring white space."""
 
 from pydantic import BaseModel, ConfigDict
 
 from verifiers.answers import extract_answer
-from verifiers.records import Outcome, Target, Verdict
+from verifiers.records import Outcome, Target, Verdict, VerifierBase
 
 
-class ExactVerifier:
-    """Compares strings. It takes microseconds, so it runs wherever it is called."""
+class ExactVerifier(VerifierBase):
+    """Compares strings. A check takes microseconds, so it runs in the caller's process."""
 
     class Config(BaseModel):
         """No options."""
@@ -16,13 +16,12 @@ class ExactVerifier:
 
     name = "exact"
     version = "2"
-    target_kinds = None
 
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
-        """PASS or FAIL; ABSTAIN without an answer or without a gold answer."""
+    async def judge(self, prompt: str, response: str, target: Target) -> Verdict:
+        """PASS or FAIL; ABSTAIN if the response has no answer or the problem no gold answer."""
         extracted = extract_answer(response)
         if target.value is None:
             outcome, reason = Outcome.ABSTAIN, "the problem has no gold answer"
@@ -37,9 +36,4 @@ class ExactVerifier:
             reason=reason,
             extracted=extracted,
             no_answer=outcome is Outcome.ABSTAIN and extracted is None,
-            verifier=self.name,
-            version=self.version,
         )
-
-    async def close(self) -> None:
-        """Nothing to end."""

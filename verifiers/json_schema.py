@@ -1,19 +1,18 @@
-"""`json_schema`: is the response's JSON valid by a JSON Schema (Draft 2020-12)?
+"""`json_schema`: checks the response's JSON against a JSON Schema (Draft 2020-12).
 
-The JSON is, in this order: the last block fenced as ```json, to the text's end if it is not closed;
-the whole response if that is JSON; the last object or array that stands in the text. Only the first
-of these says that JSON was meant: what does not parse there is a failure, elsewhere an abstention.
-JSON is read strictly: an object with one key twice, NaN and Infinity are none.
+The JSON is the first of these that exists: the last block fenced as ```json (up to the end of the text
+if unclosed); the whole response, if it is JSON; the last object or array in the text. Only a fenced
+block declares that JSON was meant: if it does not parse, the verdict is FAIL; otherwise it is ABSTAIN.
+Parsing is strict: duplicate keys, NaN and Infinity are not JSON.
 
-All of it runs in a process with limits on time and memory, since schemas have regular expressions and
-references. No reference is ever fetched. Numbers and nesting beyond what Python holds are errors, and
-`format` is an annotation, as the standard has it: it is not checked.
+Checks run in a process with time and memory limits, because schemas contain regular expressions and
+references. References are never fetched. Numbers and nesting beyond Python's limits are errors.
+`format` is an annotation, as in the standard, and is not checked.
 """
 
 import json
 import math
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,15 +20,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from verifiers.records import Outcome, Target, Verdict
-from verifiers.workers import CheckFailed, ProcessWorkers
+from verifiers.isolation.workers import CheckFailed, ProcessWorkers
+from verifiers.records import Outcome, Target, Verdict, VerifierBase
 
 _FENCE = re.compile(r"^[ \t]*```json[ \t]*$\n?(.*?)(?:^[ \t]*```[ \t]*$|\Z)", re.M | re.S | re.I)
 _OPENING = re.compile(r"(?<![\w\\)}\]])[{\[]")
-"""Not after a word or another bracket's end, as in LaTeX: \\frac{}{}, x[1]."""
+"""Not after a word or a closing bracket, as in LaTeX: \\frac{}{}, x[1]."""
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _MOST_DIGITS = 4000
-"""Python refuses to read longer numbers."""
+"""Python refuses to parse longer integers."""
 _SHOWN_CHARACTERS = 200
 
 Answer = tuple[Outcome, str, str | None, dict[str, object]]
@@ -37,14 +36,14 @@ Answer = tuple[Outcome, str, str | None, dict[str, object]]
 
 
 class NotJson(ValueError):
-    """The text is no JSON; the message says why, and `position` where reading ended."""
+    """The text is not JSON; the message says why, `position` says where parsing stopped."""
 
     def __init__(self, message: str, position: int) -> None:
         super().__init__(message)
         self.position = position
 
 
-class JsonSchemaVerifier:
+class JsonSchemaVerifier(VerifierBase):
     """Checks structured output."""
 
     class Config(BaseModel):
@@ -53,12 +52,12 @@ class JsonSchemaVerifier:
         model_config = ConfigDict(extra="forbid", frozen=True)
 
         default_schema: dict[str, Any] | bool | None = None
-        """For targets that bring none."""
+        """Schema for targets without their own."""
         timeout_seconds: float = Field(default=5.0, gt=0)
         """Hard limit on one check."""
         memory_mb: int = Field(default=512, ge=64)
-        """Hard limit on a checking process, beyond its imports."""
-        workers: int = Field(default=1, ge=1)
+        """Hard limit on a checking process's memory, beyond its imports."""
+        check_processes: int = Field(default=1, ge=1)
         """Checking processes."""
 
         @field_validator("default_schema")
@@ -70,21 +69,19 @@ class JsonSchemaVerifier:
 
     name = "json_schema"
     version = "1"
-    target_kinds = None
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self._workers = ProcessWorkers(
             check,
-            max_workers=config.workers,
+            max_workers=config.check_processes,
             timeout_seconds=config.timeout_seconds,
             memory_mb=config.memory_mb,
             preload=["jsonschema", "jsonschema_specifications"],
         )
 
-    async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
-        """PASS or FAIL; ABSTAIN without JSON; ERROR for a bad schema or over a limit."""
-        start = time.perf_counter()
+    async def judge(self, prompt: str, response: str, target: Target) -> Verdict:
+        """PASS or FAIL; ABSTAIN without JSON; ERROR for a bad schema or an exceeded limit."""
         schema = target.tests.get("schema")
         schema = self.config.default_schema if schema is None else schema
         try:
@@ -97,29 +94,26 @@ class JsonSchemaVerifier:
             extracted=extracted,
             no_answer=outcome is Outcome.ABSTAIN and extracted is None,
             evidence=evidence,
-            verifier=self.name,
-            version=self.version,
-            seconds=time.perf_counter() - start,
         )
 
     async def start(self) -> None:
-        """Starts the checking processes, so that the first check need not wait for them."""
+        """Starts the checking processes, so that the first check does not wait for them."""
         await self._workers.start()
 
     async def close(self) -> None:
-        """Ends the checking processes; calling it twice is fine."""
+        """Ends the checking processes. Calling it twice is safe."""
         await self._workers.close()
 
 
 def check(question: tuple[object, str]) -> Answer:
-    """Checks a (schema, response) pair; runs in a checking process."""
+    """Checks a (schema, response) pair. Runs in a checking process."""
     schema, response = question
     if problem := complaint(schema):
         return Outcome.ERROR, f"target.tests.schema: {problem}", None, {}
     try:
         found = find_json(response)
     except NotJson as e:
-        return Outcome.FAIL, f"the block marked as json is none: {_one_line(str(e))}", None, {}
+        return Outcome.FAIL, f"the block marked as json is not JSON: {_one_line(str(e))}", None, {}
     except RecursionError:
         return Outcome.ERROR, "the JSON is nested too deeply", None, {}
     if found is None:
@@ -127,13 +121,13 @@ def check(question: tuple[object, str]) -> Answer:
     if found.too_big is not None:
         return Outcome.ERROR, f"the JSON cannot be checked: {found.too_big}", found.text, {}
     if found.flaw is not None:
-        return Outcome.FAIL, f"it is no JSON: {found.flaw}", found.text, {}
+        return Outcome.FAIL, f"it is not valid JSON: {found.flaw}", found.text, {}
     outcome, reason, evidence = _validate(schema, found.value)
     return outcome, reason, found.text, evidence
 
 
 def find_json(response: str) -> "Found | None":
-    """The JSON in a response, by the module's rule. Raises NotJson for a block that is none."""
+    """The JSON in a response, by the module's rule. Raises NotJson for a bad fenced block."""
     if blocks := _FENCE.findall(response):
         return read_json(blocks[-1].strip())
     text = response.strip()
@@ -141,40 +135,40 @@ def find_json(response: str) -> "Found | None":
         found = read_json(text)
     except NotJson:
         return _last_in_prose(text)
-    # A lone "NaN" is a word.
+    # A bare "NaN" is a word.
     return None if found.flaw and not isinstance(found.value, dict | list) else found
 
 
 @dataclass(slots=True)
 class Found:
-    """A text that reads as JSON, perhaps with a flaw."""
+    """A text that parses as JSON, possibly with a flaw."""
 
     text: str = ""
     value: Any = None
     flaw: str | None = None
-    """What strict JSON forbids in it."""
+    """Feature that strict JSON forbids; None if there is none."""
     too_big: str | None = None
-    """What in it is JSON, but beyond what Python holds."""
+    """Part that is JSON, but exceeds Python's limits; None if there is none."""
 
     def take_object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         """Reads an object."""
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                self.flaw = f"the key {key[:_SHOWN_CHARACTERS]!r} stands twice in one object"
+                self.flaw = f"the key {key[:_SHOWN_CHARACTERS]!r} appears twice in one object"
             seen.add(key)
         return dict(pairs)
 
     def take_constant(self, name: str) -> float:
-        """Reads NaN and its like."""
+        """Reads NaN, Infinity or -Infinity."""
         self.flaw = f"it has {name}"
-        return math.nan  # of no account: what has a flaw is never compared with a schema
+        return math.nan  # unused: flawed JSON is never compared with a schema
 
     def take_integer(self, digits: str) -> int:
         """Reads an integer."""
         if len(digits) > _MOST_DIGITS:
             self.too_big = f"a number has {len(digits)} digits"
-            return 0  # of no account either
+            return 0  # unused as well
         return int(digits)
 
     def take_float(self, digits: str) -> float:
@@ -186,7 +180,7 @@ class Found:
 
 
 def read_json(text: str, start: int | None = None) -> Found:
-    """All of the text, or what begins at `start`. Raises JSONDecodeError as NotJson."""
+    """Reads the whole text, or the value that begins at `start`. Raises JSONDecodeError as NotJson."""
     found = Found()
     decoder = json.JSONDecoder(
         object_pairs_hook=found.take_object,
@@ -201,14 +195,14 @@ def read_json(text: str, start: int | None = None) -> Found:
             found.value, end = decoder.raw_decode(text, start)
             found.text = text[start:end]
     except json.JSONDecodeError as e:
-        # A text without its end runs to the end; the error says where it begins.
+        # An unclosed string runs to the end of the text; the error reports where it begins.
         position = len(text) if e.msg.startswith("Unterminated") else e.pos
         raise NotJson(str(e), position) from e
     return found
 
 
 def _last_in_prose(text: str) -> Found | None:
-    """The last object or array. What broken JSON holds inside is not looked at: it is a part only."""
+    """The last object or array. Values nested inside broken JSON are skipped: they are only parts."""
     found, position = None, 0
     while opening := _OPENING.search(text, position):
         try:
@@ -217,13 +211,13 @@ def _last_in_prose(text: str) -> Found | None:
         except NotJson as e:
             position = max(e.position, opening.start() + 1)
             if position >= len(text):
-                # JSON that breaks off is the last, and nothing is known of it.
+                # JSON that breaks off comes last, and its value is unknown.
                 return None
     return found
 
 
 def complaint(schema: object) -> str | None:
-    """What is wrong with the schema, in one line; None if nothing is."""
+    """Description of the schema's first fault, in one line; None if it is valid."""
     from jsonschema import Draft202012Validator, FormatChecker, SchemaError
 
     if not isinstance(schema, Mapping | bool):
@@ -232,10 +226,10 @@ def complaint(schema: object) -> str | None:
     if not isinstance(draft, str) or draft.rstrip("#") != _DRAFT:
         return f"expected $schema to be {_DRAFT}, got {str(draft)[:_SHOWN_CHARACTERS]!r}"
     try:
-        # Not all formats: which of them can be checked depends on what else is installed.
+        # No formats: which of them can be checked depends on the installed packages.
         Draft202012Validator.check_schema(schema, format_checker=FormatChecker(["regex"]))
     except SchemaError as e:
-        return f"it is no valid schema: at {e.json_path}: {_one_line(e.message)}"
+        return f"it is not a valid schema: at {e.json_path}: {_one_line(e.message)}"
     except RecursionError:
         return "it is nested too deeply"
     return None
@@ -248,7 +242,7 @@ def _validate(schema: Any, value: Any) -> tuple[Outcome, str, dict[str, object]]
 
     exact = validators.extend(Draft202012Validator, {"multipleOf": _multiple_of})
     try:
-        # A registry given by hand has no way to fetch what it does not hold.
+        # An explicit registry cannot fetch references that it does not hold.
         error = next(exact(schema, registry=REGISTRY).iter_errors(value), None)
     except Unresolvable as e:
         return Outcome.ERROR, f"the schema refers to {e.ref!r}, which is not in it", {}
@@ -262,7 +256,7 @@ def _validate(schema: Any, value: Any) -> tuple[Outcome, str, dict[str, object]]
 
 
 def _multiple_of(_: Any, divisor: Any, value: Any, __: Any) -> Any:
-    """As decimals: 19.99 is a multiple of 0.01, which binary floats deny."""
+    """Compares as decimals: 19.99 is a multiple of 0.01, but not in binary floats."""
     from jsonschema import ValidationError
 
     is_number = isinstance(value, int | float) and not isinstance(value, bool)

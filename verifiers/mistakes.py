@@ -1,8 +1,8 @@
-"""What pydantic finds wrong with what a user wrote, in plain words.
+"""Turns pydantic's validation errors into plain words for the user.
 
-One table goes from the type of an error to what was expected. No word of pydantic's own reaches the
-user: a type that the table does not have is described by its first word, and what is left by a plain
-sentence. It lies here, below the pipeline, because targets are checked by pydantic too.
+A table maps each error type to the expected value. No wording of pydantic's reaches the user: for a
+type outside the table the first word of its name is looked up, and anything else gets a plain sentence.
+The module is in this package, below the pipeline, because targets are validated by pydantic too.
 """
 
 import json
@@ -32,7 +32,7 @@ _EXPECTED = {
     "recursion_loop": "values that do not contain themselves",
     "none_required": "null",
 }
-"""Type of an error -> what was expected; the names in braces are of the error's context."""
+"""Error type -> expected value; names in braces come from the error's context."""
 _KINDS = {
     "int": "a whole number",
     "float": "a number",
@@ -58,25 +58,25 @@ _KINDS = {
     "time": "a time",
     "timedelta": "a duration",
 }
-"""First word of an error's type -> what was expected."""
+"""First word of an error type -> expected value."""
 _LONGEST = 60
 
 
 def first_mistake(error: ValidationError) -> Mapping[str, Any]:
-    """The error to report: an unknown key, if there is one, since a misspelt key goes missing too."""
+    """The error to report: an unknown key first, since a misspelt key goes missing too."""
     errors = error.errors(include_url=False)
     return next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
 
 
 def sentence(mistake: Mapping[str, Any]) -> str:
-    """One of `ValidationError.errors()` in plain words, without its key."""
+    """One entry of `ValidationError.errors()` in plain words, without its key."""
     kind, context = mistake["type"], mistake.get("ctx") or {}
     if kind == "missing":
         return "is missing"
     if kind == "extra_forbidden":
         return "unknown key"
     if kind in ("value_error", "assertion_error"):
-        # Raised by the model's own validators, in words meant for the user.
+        # Raised by the model's own validators, whose messages are written for the user.
         return one_line(str(context.get("error", ""))) or f"cannot be {shown(mistake['input'])}"
     got = context["tag"] if kind == "union_tag_invalid" else mistake["input"]
     return f"expected {_expected(kind, context)}, got {shown(got)}"
@@ -91,12 +91,12 @@ def _expected(kind: str, context: Mapping[str, Any]) -> str:
 
 
 def _number(value: object) -> object:
-    """1.0 as 1: a bound is written as people write it."""
+    """1.0 as 1, the way people write bounds."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def shown(value: object) -> str:
-    """The value as the user wrote it, or nearly so, cut to a readable length."""
+    """The value close to how the user wrote it, cut to a readable length."""
     if isinstance(value, str):
         text = repr(value)
     else:
@@ -108,5 +108,5 @@ def shown(value: object) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text with every run of white space, line breaks too, as one space."""
+    """The text with every run of white space, including line breaks, replaced by one space."""
     return " ".join(text.split())

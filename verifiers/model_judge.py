@@ -1,23 +1,21 @@
-"""`model_judge`: a language model says whether the response is right.
+"""`model_judge`: a language model decides whether the response is right.
 
-Any server that speaks OpenAI's chat protocol will do. The judge has to end its reply with the line
-`VERDICT-<code>: PASS`, `FAIL` or `ABSTAIN`; a reply that ends in another way is an abstention, and no
-reply is an error. The code, and the marks around the texts that the judge reads, are a hash of those
-texts: a response cannot contain its own hash, so it can neither close its block nor write a verdict
-that would be read as the judge's. Nothing keeps a response from talking the judge into a verdict:
-this outcome is a model's opinion. Other verifiers are better wherever they can tell.
+It works with any server that speaks OpenAI's chat protocol. The judge must end its reply with the line
+`VERDICT-<code>: PASS`, `FAIL` or `ABSTAIN`. Any other reply is an abstention; no reply is an error. The
+code, and the marks around the texts that the judge reads, are a hash of those texts. A response cannot
+contain its own hash, so it can neither close its block nor forge a verdict. A response can still
+persuade the judge: the outcome is a model's opinion. Prefer other verifiers if they can decide.
 
-Everything about a request follows from the question, so the same question is asked in the same
-words; whether the same answer comes back is up to the server.
+A request depends only on the question, so the same question sends the same request; whether the server
+then returns the same answer depends on the server.
 """
 
 import re
-import time
 
 from pydantic import Field, field_validator
 
 from verifiers.chat_model import ChatModel, ChatModelConfig, Marks, NoReply
-from verifiers.records import Outcome, Target, Verdict
+from verifiers.records import Outcome, Target, Verdict, VerifierBase
 
 TEMPLATE = """\
 A student was given this question:
@@ -43,33 +41,31 @@ _PLACE = re.compile(r"\{(question|response|gold)\}")
 _SHOWN_CHARACTERS = 2000
 
 
-class ModelJudgeVerifier:
-    """Asks a model."""
+class ModelJudgeVerifier(VerifierBase):
+    """Asks a language model for the verdict."""
 
     class Config(ChatModelConfig):
-        """Which model, where, and how it is asked."""
+        """Server, model and sampling options."""
 
         template: str = Field(default=TEMPLATE)
-        """The question to the judge, with the places {question}, {response} and {gold}."""
+        """Question for the judge, with the placeholders {question}, {response} and {gold}."""
 
         @field_validator("template")
         @classmethod
         def _shows_the_response(cls, template: str) -> str:
             if "{response}" not in template:
-                raise ValueError("expected a text with the place {response} in it")
+                raise ValueError("expected a text with the placeholder {response} in it")
             return template
 
     name = "model_judge"
     version = "1"
-    target_kinds = None
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self._model = ChatModel(config)
 
-    async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
-        """The judge's PASS, FAIL or ABSTAIN; ABSTAIN for another reply; ERROR for none."""
-        start = time.perf_counter()
+    async def judge(self, prompt: str, response: str, target: Target) -> Verdict:
+        """The judge's PASS, FAIL or ABSTAIN; ABSTAIN for any other reply; ERROR for no reply."""
         evidence: dict[str, object] = {"model": self.config.model}
         if "{gold}" in self.config.template and not (target.value or "").strip():
             outcome, reason = Outcome.ABSTAIN, "the problem has no gold answer"
@@ -85,13 +81,10 @@ class ModelJudgeVerifier:
             reason=reason,
             no_answer=outcome is Outcome.ABSTAIN and not response.strip(),
             evidence=evidence,
-            verifier=self.name,
-            version=self.version,
-            seconds=time.perf_counter() - start,
         )
 
     async def close(self) -> None:
-        """Closes the connections; calling it twice is fine."""
+        """Closes the connections. Calling it twice is safe."""
         await self._model.close()
 
     async def _ask(
@@ -107,19 +100,19 @@ class ModelJudgeVerifier:
 
 
 def compose(template: str, question: str, response: str, gold: str) -> tuple[str, str]:
-    """The message to the judge, and the code that its verdict has to carry."""
+    """The message to the judge, and the code that its verdict must carry."""
     texts = {"question": question, "response": response, "gold": gold}
     marks = Marks(template, *texts.values())
 
     def block(place: re.Match[str]) -> str:
         return marks.around(place[1], texts[place[1]])
 
-    # In one pass: "{gold}" inside a response is text.
+    # One pass: "{gold}" inside a response is plain text.
     return f"{_PLACE.sub(block, template)}\n\n{FORMAT.format(code=marks.code)}", marks.code
 
 
 def read_reply(reply: str, code: str) -> tuple[Outcome, str]:
-    """What the judge's last line says; ABSTAIN if it is not one of the three, or not the only one."""
+    """The verdict on the judge's last line; ABSTAIN if there is none, or several that differ."""
     line = re.compile(rf"VERDICT-{code}: (PASS|FAIL|ABSTAIN)")
     lines = [line.strip() for line in reply.strip().splitlines()]
     last = line.fullmatch(lines[-1]) if lines else None
@@ -131,5 +124,5 @@ def read_reply(reply: str, code: str) -> tuple[Outcome, str]:
 
 
 def _shown(text: str) -> str:
-    """The end of the reply, where the verdict is."""
+    """The end of the reply, which holds the verdict."""
     return text if len(text) <= _SHOWN_CHARACTERS else "..." + text[-_SHOWN_CHARACTERS:]

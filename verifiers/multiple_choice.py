@@ -1,12 +1,12 @@
-"""`multiple_choice`: does the response choose the right letter?
+"""`multiple_choice`: checks whether the response chooses the right letter.
 
-The final answer is what `answers/` finds. In it count a letter that stands alone, begins it or is
-marked as a choice ("(B)", "**B**", "option B"), and, where the choices are known, a choice's text.
-Without a final answer the last line counts if it states a choice: it is nothing but letters, or a
-choice with its text ("B) 12"), or its last sentence says which one it is ("so it is (B)", "(B) is
-correct", "the closest option is (B)"); so does a first line that is a choice. Letters in any other
-text, such as "for part (b)" in a response that is cut off, are ignored. It never guesses: two different
-letters, a negation ("not B") or none are an abstention, and the words "a" and "I" are no letters.
+`answers/` finds the final answer. A letter counts if it is alone, begins the answer or is marked as a
+choice ("(B)", "**B**", "option B"); a choice's text counts if the choices are known. Without a final
+answer the last line counts if it states a choice: it is only letters, a choice with its text ("B) 12"),
+or its last sentence names the choice ("so it is (B)", "(B) is correct", "the closest option is (B)"). A
+first line that is a choice counts too. Letters elsewhere, such as "for part (b)" in a truncated
+response, are ignored. The verifier never guesses: two different letters, a negation ("not B") or no
+letter is an abstention, and the words "a" and "I" are not letters.
 """
 
 import re
@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from verifiers.answers.statement import announced_answer
 from verifiers.answers.surface import plain_text
-from verifiers.records import Outcome, Target, Verdict
+from verifiers.records import BadTarget, Outcome, Target, Verdict, VerifierBase
 
 _WRAPPER = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mathsf|boxed|fbox)\s*\{([^{}]*)\}")
 _ALONE = re.compile(r"[(\[]?\s*([A-Za-z])\s*[)\].:]*")
@@ -81,21 +81,17 @@ _SENTENCE_END = (".", "!", ")", "*")
 _SHORT_TEXT = 10
 _BARE_LETTER = re.compile(r"[A-Za-z]")
 _MOST_LINES = 1000
-"""From the end of a response; the answer of a longer one is not sought further up."""
+"""Characters searched, from the end of the response."""
 _MOST_TEXT = 40
-"""Characters of a text behind a letter by which a line is a choice where the choices are not known."""
+"""Longest text after a letter for which a line counts as a choice if the choices are unknown."""
 _SENTENCE_WORD = re.compile(r"\b(?i:is|are|was|were|has|have|we|it|this|if|so|then|first|because)\b")
 _SENTENCE_ENDS = re.compile(r"(?<![\s(][A-Z])[.!?]\*{0,2}\s+(?=\S)")
 _SHORT_LINE = 40
-"""A sentence that ends without a full stop may be cut off, unless its line is as short as this."""
+"""A sentence without a full stop may be cut off, unless its line is this short."""
 
 
-class BadTarget(ValueError):
-    """The target cannot be judged against; the message says what is wrong with it."""
-
-
-class MultipleChoiceVerifier:
-    """Compares letters. It takes microseconds, so it runs wherever it is called."""
+class MultipleChoiceVerifier(VerifierBase):
+    """Compares letters. A check takes microseconds, so it runs in the caller's process."""
 
     class Config(BaseModel):
         """No options."""
@@ -109,8 +105,8 @@ class MultipleChoiceVerifier:
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
-        """PASS or FAIL; ABSTAIN without one stated letter or a gold letter; ERROR for a bad target."""
+    async def judge(self, prompt: str, response: str, target: Target) -> Verdict:
+        """PASS or FAIL; ABSTAIN without exactly one letter or a gold letter; ERROR for a bad target."""
         letters: set[str] = set()
         try:
             choices = read_choices(target.tests.get("choices"))
@@ -125,16 +121,11 @@ class MultipleChoiceVerifier:
             reason=reason,
             extracted=" or ".join(sorted(letters)) or None,
             no_answer=outcome is Outcome.ABSTAIN and len(letters) != 1,
-            verifier=self.name,
-            version=self.version,
         )
-
-    async def close(self) -> None:
-        """Nothing to end."""
 
 
 def read_choices(given: object) -> dict[str, str]:
-    """Letter -> text of a target's `choices`; empty if there are none. Raises BadTarget."""
+    """Letter -> text, from the target's `choices`; empty without choices. Raises BadTarget."""
     if given is None:
         return {}
     if isinstance(given, list | tuple) and len(given) <= 26:
@@ -154,7 +145,7 @@ def read_choices(given: object) -> dict[str, str]:
 
 
 def gold_letter(value: str | None, choices: Mapping[str, str]) -> str | None:
-    """The right letter, from a letter or a choice's text; None without either. Raises BadTarget."""
+    """The right letter, from a letter or a choice's text; None without a value. Raises BadTarget."""
     if value is None or not value.strip():
         return None
     text = _plain(value)
@@ -169,7 +160,7 @@ def gold_letter(value: str | None, choices: Mapping[str, str]) -> str | None:
 
 
 def stated_letters(response: str, choices: Mapping[str, str]) -> set[str]:
-    """The letters that the response's final answer names; more than one if it does not decide."""
+    """The letters that the response's final answer names; several if it is undecided."""
     answer = announced_answer(response)
     if answer is not None:
         return _letters_in(_plain(answer), choices)
@@ -185,7 +176,7 @@ def stated_letters(response: str, choices: Mapping[str, str]) -> set[str]:
     listed: set[str] = set().union(*items.values())
     if items[last]:
         return listed | _letter_before(items[last], lines[-2:-1])
-    # Lines of several letters repeat the choices; so may the first line of a text that is cut off.
+    # Lines with several letters repeat the choices; so may the first line of a truncated text.
     is_choice = (
         len(listed) == 1 and _LIST_ITEM.match(first.strip("* ")) and last.endswith(_SENTENCE_END)
     )
@@ -193,13 +184,13 @@ def stated_letters(response: str, choices: Mapping[str, str]) -> set[str]:
 
 
 def _ends(response: str) -> list[str]:
-    """The first line and the last ones: an answer stands nowhere else."""
+    """The first line and the last ones: an answer appears nowhere else."""
     lines = response.splitlines()
     return lines if len(lines) <= _MOST_LINES else [lines[0], *lines[-_MOST_LINES:]]
 
 
 def _may_be_cut_off(line: str, before: list[str], choices: Mapping[str, str]) -> bool:
-    """Whether a last line may be the beginning of a longer one, and a choice only by chance."""
+    """Whether a last line may be truncated and look like a choice only by accident."""
     line = line.strip("* ")
     if _BARE_LETTER.fullmatch(line) and choices and line.upper() not in choices:
         return True
@@ -210,7 +201,7 @@ def _may_be_cut_off(line: str, before: list[str], choices: Mapping[str, str]) ->
 
 
 def _letter_before(letters: set[str], lines: list[str]) -> set[str]:
-    """The letter before, if the line before begins with it: the last line goes on with a list."""
+    """The letter that begins the line before, if the last line continues that list."""
     found = {
         (match[1] or match[2]).upper()
         for line in lines
@@ -220,7 +211,7 @@ def _letter_before(letters: set[str], lines: list[str]) -> set[str]:
 
 
 def _item(line: str, choices: Mapping[str, str]) -> set[str]:
-    """The letter of a line that is nothing but a choice, "B) 12"; letter and text have to agree."""
+    """The letter of a line that is only a choice, "B) 12"; letter and text must agree."""
     bare = line.strip("* ")
     if _ONLY_LETTERS.fullmatch(bare.replace("*", "")):
         return _letters_in(line, choices)
@@ -231,7 +222,7 @@ def _item(line: str, choices: Mapping[str, str]) -> set[str]:
         return set()
     letter, text = (match[1] or match[2]).upper(), match[3]
     if match[2] and not text:
-        # "(b)" may be the label of a part.
+        # "(b)" may label a part.
         return set()
     named = _with_text(text, choices)
     if named or choices:
@@ -240,7 +231,7 @@ def _item(line: str, choices: Mapping[str, str]) -> set[str]:
 
 
 def _is_short_text(text: str) -> bool:
-    """Whether it can be the text of a choice: a value, or a few words that are no sentence."""
+    """Whether it can be a choice's text: a value, or a few words that form no sentence."""
     words = text.replace("*", "").split()
     return (
         len(words) <= 3
@@ -272,7 +263,7 @@ def _concluded(line: str, choices: Mapping[str, str]) -> set[str]:
     }
     if not found:
         return set()
-    # Another letter in the sentence leaves it open which one is meant.
+    # Another letter in the sentence makes the choice ambiguous.
     return found | {letter for letter in _marked(sentence) if not choices or letter in choices}
 
 
@@ -291,7 +282,7 @@ def _judge(letters: set[str], gold: str | None, choices: Mapping[str, str]) -> t
 
 
 def _letters_in(text: str, choices: Mapping[str, str]) -> set[str]:
-    """What a plain text names. A choice's text may itself look like a letter: then both count."""
+    """The letters that a text names. A choice's text may itself look like a letter: then both count."""
     by_text = _with_text(text, choices)
     bare = text.replace("*", "").strip()
     if match := _ALONE.fullmatch(bare):
@@ -317,22 +308,22 @@ def _marked(text: str) -> set[str]:
 
 
 def _with_text(text: str, choices: Mapping[str, str]) -> set[str]:
-    """The letters of the choices with this text; white space, case and a full stop do not count."""
+    """The letters of the choices with this text, ignoring white space, case and a full stop."""
     wanted = _folded(text)
     return {letter for letter, choice in choices.items() if _folded(_plain(choice)) == wanted}
 
 
 def _folded(text: str) -> str:
-    """Without white space, case, a full stop and what LaTeX has for layout: `13^\\circ` is `13°`."""
+    """Without white space, case, a full stop and LaTeX layout: `13^\\circ` becomes `13°`."""
     text = _LAYOUT.sub("", _DEGREES.sub("°", text)).replace("\\%", "%").replace("\\dfrac", "\\frac")
     return "".join(text.split()).rstrip(".").casefold()
 
 
 def _plain(text: str) -> str:
-    """Without LaTeX around words and in one form of Unicode, where a full-width B is a B."""
+    """Without LaTeX around words, in Unicode NFKC: a full-width B becomes a B."""
     text = unicodedata.normalize("NFKC", text)
     for _ in range(3):
         text = _WRAPPER.sub(r"\1", text)
     text = text.replace("$", "").replace("\\(", " ").replace("\\)", " ")
-    # Long runs of spaces would make the patterns slow.
+    # Long runs of spaces would slow the patterns down.
     return " ".join(text.split())

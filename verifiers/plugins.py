@@ -1,41 +1,69 @@
-"""Parts that a config names: `use: NAME`, then that part's own options.
+"""Parts that a config names: `use: NAME`, followed by the part's own options.
 
-A name is a built-in one, one that an installed package offers as an entry point, or
-`module:Class`. Each class carries its options as a pydantic model `Config`. Nothing registers
-itself by being imported. It lies here, below the pipeline, because verifiers are made of parts too.
+A name is a built-in name, an entry point of an installed package, or `module:Class`. Each class
+declares its options as a pydantic model `Config`. Importing a module registers nothing. The module is
+in this package, below the pipeline, because verifiers consist of parts too.
+
+Installed packages are scanned once for each `sys.path`. A process that installs a package while it runs
+calls `forget_installed_packages` to have them scanned again.
 """
 
+import functools
 import importlib
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from typing import Any
 
 from pydantic import BaseModel, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from verifiers.attributes import attribute
 from verifiers.mistakes import shown
+
+
+# A scan reads every package's metadata: 20 ms or more, and one config looks up a dozen names.
+@functools.lru_cache(maxsize=8)
+def _scan(path: tuple[str, ...]) -> Any:
+    """The entry points of all packages on `path`, which is the current `sys.path`.
+
+    The return type depends on Python's version; every version has `select`.
+    """
+    return entry_points()
+
+
+def _offered(group: str) -> EntryPoints:
+    """The entry points that installed packages offer in a group."""
+    found: EntryPoints = _scan(tuple(sys.path)).select(group=group)
+    return found
+
+
+def forget_installed_packages() -> None:
+    """Makes the next look-up of a name scan the installed packages again."""
+    importlib.invalidate_caches()
+    _scan.cache_clear()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kind:
-    """A sort of part, such as strategies."""
+    """A category of parts, such as strategies."""
 
     group: str
-    """Entry-point group in which packages offer more of them."""
+    """Entry-point group for parts from installed packages."""
     builtin: Mapping[str, str]
     """Name -> `module:Class`."""
     settings: type[BaseModel] | None = None
-    """What every section of this kind takes beside its part's options: how the part is run, which
-    does not change what it does."""
+    """Keys that every section of this kind accepts in addition to its part's options. They set how the
+    part runs, not what it does."""
     check: Callable[["Part"], None] | None = None
     """Raises ValueError for a part that this kind cannot use."""
 
     def names(self) -> dict[str, str]:
-        """Every known name and where its class is. Raises ValueError for a name claimed twice."""
+        """Every known name and its class's location. Raises ValueError for a name offered twice."""
         known = dict(self.builtin)
-        for entry in entry_points(group=self.group):
+        for entry in _offered(self.group):
             if entry.name in known:
                 raise ValueError(
                     f"{entry.name!r} is offered twice, as {known[entry.name]} and {entry.value}"
@@ -44,7 +72,7 @@ class Kind:
         return known
 
     def find(self, use: str) -> type[Any]:
-        """The class that `use` names. Raises ValueError, with the names there are."""
+        """The class that `use` names. Raises ValueError, which lists the known names."""
         known = self.names()
         path = use if ":" in use else known.get(use)
         if path is None:
@@ -57,16 +85,16 @@ class Kind:
         try:
             found = getattr(importlib.import_module(module_name), class_name)
         except (Exception, SystemExit) as e:
-            # The module may be anybody's, and break in any way.
+            # A third-party module may raise anything.
             raise ValueError(f"{use!r} cannot be imported: {type(e).__name__}: {e}") from e
-        config = getattr(found, "Config", None)
+        config = attribute(found, "Config")
         checked = isinstance(config, type) and issubclass(config, BaseModel)
         if not (isinstance(found, type) and checked):
             raise ValueError(f"expected {use!r} to be a class with a pydantic model `Config`")
         return found
 
     def options(self, use: str) -> set[str]:
-        """The keys that a section may have beside `use`. Raises ValueError as `find` does."""
+        """The keys that a section may have besides `use`. Raises ValueError as `find` does."""
         own = set(self.find(use).Config.model_fields)
         return own | set(self.settings.model_fields if self.settings else ())
 
@@ -82,7 +110,7 @@ class Kind:
         try:
             options = found.Config.model_validate(options)
         except (TypeError, KeyError, AttributeError) as e:
-            # Of a validator of the user's own, which should have raised ValueError.
+            # From a user's validator, which should have raised ValueError.
             raise ValueError(
                 f"the options of {raw['use']!r} cannot be checked: {type(e).__name__}: {e}"
             ) from e
@@ -92,7 +120,7 @@ class Kind:
         return part
 
     def _take_settings(self, found: type[Any], options: dict[str, Any]) -> BaseModel | None:
-        """Moves what is the kind's out of what is the part's."""
+        """Takes the kind's settings out of `options`, which keeps the part's own."""
         if self.settings is None:
             return None
         shared = self.settings.model_fields.keys()
@@ -106,24 +134,24 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A named class with its checked options, ready to be built."""
+    """A class and its checked options, ready to be built."""
 
     use: str
     cls: type[Any]
     options: BaseModel
     settings: BaseModel | None = None
-    """How it is run; None if its kind has no such settings."""
+    """Settings for running the part; None if its kind has none."""
 
     def build(self, *arguments: object) -> Any:
-        """The part itself: the class called with its options and `arguments`."""
+        """An instance: the class called with its options and `arguments`."""
         return self.cls(self.options, *arguments)
 
     def dump(self) -> dict[str, Any]:
-        """What determines what the part does, as plain JSON values, defaults included."""
+        """Everything that determines the part's behaviour, as plain JSON values, defaults included."""
         return {"use": self.use, **self.options.model_dump(mode="json")}
 
     def nested(self) -> Iterator["Part"]:
-        """This part and the parts that its options are made of."""
+        """This part and all parts nested in its options."""
         yield self
         waiting = list(dict(self.options).values())
         while waiting:
@@ -138,7 +166,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class PartOf:
-    """Annotation of a pydantic field: `Annotated[Part, PartOf(kind)]`."""
+    """Annotation for a pydantic field: `Annotated[Part, PartOf(kind)]`."""
 
     kind: Kind
 

@@ -1,20 +1,21 @@
-"""`reasoning_gym`: what does the task's own scorer say, for problems of the reasoning-gym library?
+"""`reasoning_gym`: scores answers with the task's own scorer from the reasoning-gym library.
 
-Many tasks have more than one right answer (any expression that makes the number); the library has a
-scorer for each. A score below the threshold is a failure only if the same scorer gives the entry's
-own answer the threshold: an entry that was damaged on its way is an error, not a failure.
+Many tasks have more than one right answer (any expression that makes the number), so the library has a
+scorer for each. A score below the threshold is a failure only if the same scorer gives the entry's own
+answer at least the threshold: an entry that was damaged in transit is an error, not a failure.
 
-Scorers run in processes with limits on time and memory, which is no sandbox. Some evaluate text of the
-answer as Python: those are refused (`REFUSED`), or get an evaluator that reads literals only, or are
-shown arithmetic alone. Refused too are scorers that give wrong answers the full score.
+Scorers run in processes with time and memory limits, but without a sandbox. Some evaluate the answer's
+text as Python: those tasks are refused (`REFUSED`), get an evaluator that reads only literals, or
+receive only plain arithmetic. Tasks whose scorer gives wrong answers the full score are refused as
+well.
 """
 
 import ast
+import importlib.util
 import json
 import math
 import re
 import sys
-import time
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -23,8 +24,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from verifiers.answers import extract_answer
 from verifiers.code.inside.values import NoValue, decode
-from verifiers.records import Outcome, Target, Verdict
-from verifiers.workers import CheckFailed, ProcessWorkers
+from verifiers.isolation.workers import CheckFailed, ProcessWorkers
+from verifiers.records import Outcome, Target, Verdict, VerifierBase
 
 _EVALUATES = "its scorer evaluates text as Python"
 REFUSED = {
@@ -36,13 +37,13 @@ REFUSED = {
     "number_sorting": f"{_EVALUATES}, and takes numbers that are off by one, and NaN, as right",
     "coin_flip": "its scorer takes the beginning of a number, such as 0, for the number",
     "game_of_life_halting": "its scorer takes every answer as right",
-    "composite": "its scorer needs the tasks that it was made of: use those",
+    "composite": "its scorer needs the tasks that it consists of: use those",
 }
-"""Tasks that are not scored, and why; found by reading the scorers of reasoning-gym 0.1.25."""
+"""Refused tasks and the reasons, from reading the scorers of reasoning-gym 0.1.25."""
 READS_LITERALS = frozenset({"binary_matrix", "n_queens", "spiral_matrix", "string_insertion"})
 """Tasks whose scorer calls `eval` on answers only to read lists."""
 ARITHMETIC = frozenset({"countdown"})
-"""Tasks whose scorer evaluates answers, which for a right answer are plain arithmetic."""
+"""Tasks whose scorer evaluates answers, and whose right answers are plain arithmetic."""
 
 _ANSWER_STARTS = re.compile(r"<answer>|<\|begin_of_box\|>", re.IGNORECASE)
 _ANSWER_ENDS = re.compile(r"</answer>|<\|end_of_box\|>", re.IGNORECASE)
@@ -54,21 +55,21 @@ Question = tuple[Mapping[str, object], str, float]
 Result = tuple[Outcome, str, float | None]
 
 
-class ReasoningGymVerifier:
-    """Asks the scorer of the task that made the problem."""
+class ReasoningGymVerifier(VerifierBase):
+    """Calls the scorer of the task that made the problem."""
 
     class Config(BaseModel):
-        """What counts as right, and limits."""
+        """Threshold for a right answer, and limits."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
         threshold: float = Field(default=1.0, gt=0, le=1)
-        """The least score of a right answer; scorers give less than 1 to answers that are near."""
+        """Least score of a right answer; scorers give partial credit below 1."""
         timeout_seconds: float = Field(default=10.0, gt=0)
         """Hard limit on scoring one answer."""
         memory_mb: int = Field(default=1024, ge=64)
-        """Hard limit on a scoring process, beyond its imports."""
-        workers: int = Field(default=1, ge=1)
+        """Hard limit on a scoring process's memory, beyond its imports."""
+        check_processes: int = Field(default=1, ge=1)
         """Scoring processes."""
 
     name = "reasoning_gym"
@@ -76,18 +77,25 @@ class ReasoningGymVerifier:
     target_kinds = ("reasoning_gym",)
 
     def __init__(self, config: Config) -> None:
+        """Raises ModuleNotFoundError if the library is not installed."""
+        if importlib.util.find_spec("reasoning_gym") is None:
+            # Checked here, because the scoring processes would only crash.
+            raise ModuleNotFoundError(
+                "it needs the package reasoning_gym, which is not installed: "
+                "pip install 'berry-pipeline[gym]'",
+                name="reasoning_gym",
+            )
         self.config = config
         self._workers = ProcessWorkers(
             score,
-            max_workers=config.workers,
+            max_workers=config.check_processes,
             timeout_seconds=config.timeout_seconds,
             memory_mb=config.memory_mb,
             preload=["reasoning_gym"],
         )
 
-    async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
+    async def judge(self, prompt: str, response: str, target: Target) -> Verdict:
         """PASS or FAIL; ABSTAIN without an answer; ERROR for a refused task or a broken scorer."""
-        start = time.perf_counter()
         answer, value = None, None
         problem = _complaint(target.tests)
         if problem is not None:
@@ -103,17 +111,14 @@ class ReasoningGymVerifier:
             extracted=answer,
             no_answer=outcome is Outcome.ABSTAIN and answer is None,
             evidence={} if value is None else evidence | {"threshold": self.config.threshold},
-            verifier=self.name,
-            version=self.version,
-            seconds=time.perf_counter() - start,
         )
 
     async def start(self) -> None:
-        """Starts the scoring processes, so that the first answer need not wait for them."""
+        """Starts the scoring processes, so that the first answer does not wait for them."""
         await self._workers.start()
 
     async def close(self) -> None:
-        """Ends the scoring processes; calling it twice is fine."""
+        """Ends the scoring processes. Calling it twice is safe."""
         await self._workers.close()
 
     async def _score(self, tests: Mapping[str, object], answer: str) -> Result:
@@ -128,10 +133,10 @@ class ReasoningGymVerifier:
 
 
 def find_answer(response: str, tests: Mapping[str, Any]) -> str | None:
-    """The last `<answer>...</answer>`, else the stated answer; None where there is none.
+    """The last `<answer>...</answer>`, otherwise the stated answer; None without either.
 
-    Where the entry's own answer has several lines, or there is no own answer to tell by, a stated
-    answer is the last fenced block, or a box: other marks hold one line.
+    If the entry's own answer has several lines, or is missing, the stated answer is the last fenced
+    block or a box, because other marks hold only one line.
     """
     ends = [match.start() for match in _ANSWER_ENDS.finditer(response)]
     starts = [match.end() for match in _ANSWER_STARTS.finditer(response, 0, ends[-1])] if ends else []
@@ -147,7 +152,7 @@ def find_answer(response: str, tests: Mapping[str, Any]) -> str | None:
 
 
 def _last_block(text: str) -> str | None:
-    """The last closed fenced block; line by line, since text may be long and full of fences."""
+    """The last closed fenced block; scanned by line, since text may be long and full of fences."""
     block, opened = None, -1
     lines = text.splitlines()
     for number, line in enumerate(lines):
@@ -161,12 +166,12 @@ def _last_block(text: str) -> str | None:
 
 
 def _trimmed(text: str) -> str | None:
-    """Without empty lines around it; the first line keeps its spaces, which in a grid count."""
+    """Without surrounding empty lines; the first line keeps its indentation, which a grid needs."""
     return text.strip("\r\n").rstrip() or None
 
 
 def score(question: Question) -> Result:
-    """Scores an answer; runs in a scoring process. Raises what the scorer raises."""
+    """Scores an answer. Runs in a scoring process. Raises whatever the scorer raises."""
     tests, answer, threshold = question
     try:
         entry = decode(tests["entry"])
@@ -176,7 +181,7 @@ def score(question: Question) -> Result:
     value = _checked(dataset.score_answer(answer, entry))
     if value >= threshold:
         return Outcome.PASS, "the scorer takes it as right", value
-    # Anew, since scorers may change the entry.
+    # Parsed again, because scorers may change the entry.
     fresh = decode(tests["entry"])
     own = fresh.get("answer")
     if own is not None and _checked(dataset.score_answer(own, fresh)) < threshold:
@@ -186,7 +191,7 @@ def score(question: Question) -> Result:
 
 
 def _complaint(tests: Mapping[str, object]) -> str | None:
-    """What is wrong with the target's tests; None if nothing is."""
+    """Description of the first fault in the target's tests; None if they are valid."""
     dataset, entry = tests.get("dataset"), tests.get("entry")
     if not isinstance(dataset, str) or not isinstance(entry, Mapping):
         return "target.tests: expected `dataset`, a task's name, and `entry`, an object"
@@ -195,18 +200,18 @@ def _complaint(tests: Mapping[str, object]) -> str | None:
     if not isinstance(tests.get("options") or {}, Mapping):
         return "target.tests.options: expected an object of the task's options"
     if entry.get("answer") == "":
-        return "target.tests.entry: the own answer is empty, and so is that of no answer"
+        return "target.tests.entry: the entry's own answer is empty, as if there were no answer"
     return None
 
 
 @lru_cache(maxsize=64)
 def _dataset(name: str, options: str) -> Any:
-    """The task; some scorers read its options. It makes no problems here, so any seed does."""
+    """The task, whose options some scorers read. It generates no problems here, so any seed works."""
     import reasoning_gym
 
     dataset = reasoning_gym.create_dataset(name, **{"size": 1, "seed": 0, **json.loads(options)})
     if name in READS_LITERALS:
-        # A module's own names come before the built-in ones.
+        # A module's own names shadow the built-in ones.
         vars(sys.modules[type(dataset).__module__])["eval"] = ast.literal_eval
     return dataset
 
@@ -218,6 +223,6 @@ def _checked(value: object) -> float:
 
 
 def _is_arithmetic(answer: str) -> bool:
-    """Nothing that could name anything; `**` and `//` are no operations of these tasks."""
+    """Whether the answer has only arithmetic and no names; these tasks do not use `**` and `//`."""
     bare = answer.strip()
     return bool(_PLAIN_ARITHMETIC.fullmatch(bare)) and "**" not in bare and "//" not in bare

@@ -1,16 +1,18 @@
-"""What a verifier is given and what it says."""
+"""Records that verifiers take and return: targets, verdicts, outcomes."""
 
 import math
+import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from verifiers.mistakes import shown
 
 
 class Outcome(StrEnum):
-    """What a verdict says of a response. Only PASS and FAIL are trials of a Monte-Carlo count."""
+    """Outcome of a verdict. Only PASS and FAIL count as Monte-Carlo trials."""
 
     PASS = "pass"
     """The response is right."""
@@ -19,7 +21,7 @@ class Outcome(StrEnum):
     ABSTAIN = "abstain"
     """The verifier cannot tell, for example because the response states no answer."""
     ERROR = "error"
-    """The verifier broke or ran out of time: nothing is known of the response."""
+    """The verifier failed or ran out of time: the response's correctness is unknown."""
 
     @property
     def is_trial(self) -> bool:
@@ -29,20 +31,20 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What a response is judged against."""
+    """Reference that a response is judged against."""
 
     kind: str
-    """Names the sort of check: `math` compares final answers."""
+    """Sort of check, such as `math`, which compares final answers."""
     value: str | None = None
-    """The gold answer as written in the problem set; None where the problem has none."""
+    """The gold answer as written in the problem set; None if the problem has none."""
     tests: Mapping[str, object] = field(default_factory=dict)
-    """What a check needs beside one value, as JSON: test cases, a checker, limits."""
+    """Anything else that a check needs, as JSON: test cases, a checker, limits."""
 
 
 def read_target(content: object) -> Target:
-    """The target that a row writes as one object: `kind`, `value` if any, and the rest as tests.
+    """The target from a row's object: `kind`, optionally `value`, and the rest as tests.
 
-    Raises ValueError, which says what is wrong.
+    Raises ValueError, whose message says what is wrong.
     """
     if not isinstance(content, Mapping) or not isinstance(content.get("kind"), str):
         raise ValueError(f"expected an object with a `kind`, got {str(content)[:100]!r}")
@@ -57,9 +59,9 @@ def read_target(content: object) -> Target:
 
 
 def gold_text(value: object) -> str:
-    """A gold answer as text: a number as Python writes it. Raises ValueError for anything else.
+    """A gold answer as text; a number becomes Python's notation. Raises ValueError for anything else.
 
-    Truth values are refused, since problem sets mean "yes", "True" or "1" by them.
+    Booleans are refused, because problem sets use them for "yes", "True" or "1".
     """
     if isinstance(value, str):
         return value
@@ -72,43 +74,99 @@ def gold_text(value: object) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a verifier says of one response."""
+    """A verifier's verdict on one response."""
 
     outcome: Outcome
     reason: str
-    """Why, in a short phrase for a reader of the dataset."""
+    """Short explanation for a reader of the dataset."""
     extracted: str | None = None
-    """The answer that was read from the response; None when none was found."""
+    """The answer read from the response; None if none was found."""
     no_answer: bool = False
-    """Of an ABSTAIN: the response gives no answer, or none that could be right: two letters at once, an
-    equal one that only repeats the question or is not in the form asked for. That is not right, as
-    published accuracies count it; with any other abstention it is unknown whether it is right."""
+    """For an ABSTAIN: the response gives no answer, or none that could be right, such as two letters,
+    an equal expression that only repeats the question, or a form other than the one asked for.
+    Published accuracies count this as wrong; for any other abstention the correctness is unknown."""
     evidence: Mapping[str, object] = field(default_factory=dict)
-    """What the outcome rests on, as JSON."""
-    verifier: str
-    version: str
-    seconds: float = 0.0
-    """Time spent on this check, in seconds; kept out of datasets, where it would be noise."""
+    """Basis of the outcome, as JSON."""
+    verifier: str = ""
+    """Name of the verifier, which may leave this field and the next two unset: its caller fills them in
+    (`stamp`)."""
+    version: str = ""
+    seconds: float | None = field(default=None, compare=False)
+    """Duration of this check; excluded from datasets and comparisons, where it would be noise. None if
+    the verifier was not asked."""
+
+
+def stamp(verdict: Verdict, *, name: str, version: str, seconds: float | None) -> Verdict:
+    """The verdict with the verifier's name, version and duration filled in where they are unset."""
+    if verdict.verifier and verdict.version and verdict.seconds is not None:
+        return verdict
+    return replace(
+        verdict,
+        verifier=verdict.verifier or name,
+        version=verdict.version or version,
+        seconds=seconds if verdict.seconds is None else verdict.seconds,
+    )
+
+
+class BadTarget(ValueError):
+    """The target cannot be used for judging; the one-line message says what is wrong with it."""
+
+
+class NothingKnown(Exception):
+    """A tool of the verifier failed or hit a limit, so there is no verdict on the response."""
 
 
 class Verifier(Protocol):
     """Judges responses. An implementation never raises for a bad response: it returns a verdict.
 
-    The class also has a pydantic model `Config` of its options, and is built with one. If it has an
-    `async def start(self)`, that is awaited before the first response, while engines load; if it has
-    an `async def close(self)`, that ends what it started, and calling it twice is fine.
+    The class also has a pydantic model `Config` of its options and takes an instance of it. An optional
+    `async def start(self)` is awaited before the first response, while engines load. An optional
+    `async def close(self)` ends what the verifier started; calling it twice must be safe.
 
-    `target_kinds`, a tuple of texts, names the kinds of targets that it can judge; without it, or with
-    None, it takes any. It is not asked about other kinds: alone that is an ERROR, as one of several in
-    `all_of` and the like it abstains, and `by_kind` asks another one (`kinds.py`).
+    `target_kinds`, a tuple of texts, names the kinds of targets that it can judge; missing or None
+    means any. For other kinds it is not called: used alone that is an ERROR, as a part of `all_of` and
+    the like it abstains, and `by_kind` chooses another verifier.
 
-    Where a config names the class, or `Border` holds it, all three may also be plain functions.
+    If a config names the class, or a `Border` holds it, all three methods may also be plain functions,
+    and `name` and `version` may be missing (`traits.py`).
     """
 
     name: str
     version: str
-    """Changes whenever some response could get another outcome."""
+    """Changes whenever any response could get another outcome."""
 
     async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
         """The verdict on one response."""
         ...
+
+
+class VerifierBase(ABC):
+    """Base class for verifiers: provides the defaults and stamps the verdicts.
+
+    A subclass implements `judge`. `verify` then returns a complete verdict to any caller, even without
+    a `Border`.
+    """
+
+    name: str
+    version: str
+    target_kinds: tuple[str, ...] | None = None
+    """Kinds of targets that it can judge; None for any."""
+    uses_sandbox: ClassVar[bool] = False
+    """Whether the constructor takes the run's sandbox settings after its own options."""
+
+    async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
+        """The verdict of `judge`, stamped with the verifier's name, version and duration."""
+        start = time.monotonic()
+        verdict = await self.judge(prompt, response, target)
+        seconds = time.monotonic() - start
+        return stamp(verdict, name=self.name, version=self.version, seconds=seconds)
+
+    @abstractmethod
+    async def judge(self, prompt: str, response: str, target: Target) -> Verdict:
+        """The verdict; name, version and duration may be unset."""
+
+    async def start(self) -> None:  # noqa: B027 - most have nothing to start
+        """Prepares for the first response; does nothing by default."""
+
+    async def close(self) -> None:  # noqa: B027 - most have nothing to end
+        """Ends what `start` began. Does nothing by default. Calling it twice is safe."""

@@ -1,54 +1,49 @@
-"""`regex`: does the answer, or the response, match a regular expression?
+"""`regex`: matches the answer, or the response, against a regular expression.
 
-The pattern is, in this order: `tests.pattern` of the target; `value` of a target of kind `regex`; the
-config's `pattern`. A `value` of another kind is a gold answer and no pattern. Matching runs in a
-process with limits on time and memory, and what goes over them is an error: neither a pattern from a
-problem set nor a response can stop the run. Patterns are those of the `regex` library, a superset of
-Python's own.
+The pattern is the first of these that exists: the target's `tests.pattern`; the `value` of a target of
+kind `regex`; the config's `pattern`. The `value` of another kind is a gold answer, not a pattern.
+Matching runs in a process with time and memory limits; exceeding them is an error, so neither a pattern
+from a problem set nor a response can stop the run. Patterns use the syntax of the `regex` library, a
+superset of Python's.
 """
 
-import time
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from verifiers.answers import extract_answer
-from verifiers.records import Outcome, Target, Verdict
-from verifiers.workers import CheckFailed, ProcessWorkers
+from verifiers.isolation.workers import CheckFailed, ProcessWorkers
+from verifiers.records import BadTarget, Outcome, Target, Verdict, VerifierBase
 
 Flag = Literal["ignore_case", "multiline", "dot_all"]
 Question = tuple[str, str, tuple[Flag, ...], bool, float]
-"""Pattern, text, flags, whether all of the text has to match, seconds."""
+"""Pattern, text, flags, whether the whole text must match, seconds."""
 
 _LONGEST_PATTERN = 10_000
 _EVIDENCE_CHARACTERS = 200
 
 
-class BadTarget(ValueError):
-    """The target cannot be judged against; the message says what is wrong with it."""
-
-
-class RegexVerifier:
+class RegexVerifier(VerifierBase):
     """Matches text against a pattern."""
 
     class Config(BaseModel):
-        """The pattern, if all problems share one, and how it is used."""
+        """The pattern, if all problems share one, and how it is applied."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
         pattern: str | None = Field(default=None, min_length=1, max_length=_LONGEST_PATTERN)
-        """For targets that bring none."""
+        """Pattern for targets without their own."""
         where: Literal["answer", "response"] = "answer"
-        """What has to match: the final answer, or all of the response."""
+        """Text to match: the final answer, or the whole response."""
         match: Literal["full", "search"] = "full"
-        """Whether all of that text has to match, or a part of it."""
+        """Whether the whole text must match, or any part of it."""
         flags: tuple[Flag, ...] = ()
-        """`dot_all` lets a dot match a line's end, `multiline` lets ^ and $ match at lines."""
+        """`dot_all`: a dot also matches line ends. `multiline`: ^ and $ match at every line."""
         timeout_seconds: float = Field(default=2.0, gt=0)
         """Hard limit on one match."""
         memory_mb: int = Field(default=512, ge=64)
-        """Hard limit on a matching process, beyond its imports."""
-        workers: int = Field(default=1, ge=1)
+        """Hard limit on a matching process's memory, beyond its imports."""
+        check_processes: int = Field(default=1, ge=1)
         """Matching processes."""
 
         @model_validator(mode="after")
@@ -59,22 +54,20 @@ class RegexVerifier:
 
     name = "regex"
     version = "2"
-    target_kinds = None
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self._workers = ProcessWorkers(
             match_pattern,
-            max_workers=config.workers,
-            # The library's own limit leaves the process alive; this one is for all that it misses.
+            max_workers=config.check_processes,
+            # The library's own limit keeps the process alive; this one covers what it misses.
             timeout_seconds=config.timeout_seconds + 1,
             memory_mb=config.memory_mb,
             preload=["regex"],
         )
 
-    async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
-        """PASS or FAIL; ABSTAIN without an answer; ERROR for a bad pattern or over a limit."""
-        start = time.perf_counter()
+    async def judge(self, prompt: str, response: str, target: Target) -> Verdict:
+        """PASS or FAIL; ABSTAIN without an answer; ERROR for a bad pattern or an exceeded limit."""
         text = extract_answer(response) if self.config.where == "answer" else response
         pattern = None
         try:
@@ -88,17 +81,14 @@ class RegexVerifier:
             extracted=text if self.config.where == "answer" else None,
             no_answer=outcome is Outcome.ABSTAIN and text is None,
             evidence={"pattern": pattern[:_EVIDENCE_CHARACTERS]} if pattern else {},
-            verifier=self.name,
-            version=self.version,
-            seconds=time.perf_counter() - start,
         )
 
     async def start(self) -> None:
-        """Starts the matching processes, so that the first match need not wait for them."""
+        """Starts the matching processes, so that the first match does not wait for them."""
         await self._workers.start()
 
     async def close(self) -> None:
-        """Ends the matching processes; calling it twice is fine."""
+        """Ends the matching processes. Calling it twice is safe."""
         await self._workers.close()
 
     def _pattern(self, target: Target) -> str:
@@ -123,12 +113,12 @@ class RegexVerifier:
 
 
 def match_pattern(question: Question) -> tuple[Outcome, str]:
-    """Whether the text matches; runs in a matching process."""
+    """Whether the text matches. Runs in a matching process."""
     import regex
 
     pattern, text, flags, full, seconds = question
     if problem := _complaint(pattern, flags):
-        return Outcome.ERROR, f"expected the target's pattern to be one, got {problem}"
+        return Outcome.ERROR, f"expected a regular expression as the target's pattern, got {problem}"
     compiled = regex.compile(pattern, _flags(flags))
     try:
         match = compiled.fullmatch if full else compiled.search
@@ -141,7 +131,7 @@ def match_pattern(question: Question) -> tuple[Outcome, str]:
 
 
 def _complaint(pattern: str, flags: tuple[Flag, ...]) -> str | None:
-    """What is wrong with the pattern, in one line; None if nothing is."""
+    """Description of the pattern's fault, in one line; None if it compiles."""
     import regex
 
     try:

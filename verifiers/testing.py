@@ -1,16 +1,16 @@
-"""The contract of verifiers as a suite of tests, for anybody's verifier. One line in a test file:
+"""The verifier contract as a test suite for any verifier. One line in a test file:
 
     TestMine = verifier_contract(Mine, target=Target(kind="product"), right=["6*7"], wrong=["6*8"])
 
-`pytest` then checks that right responses pass and wrong ones fail; that text which is no answer,
-however strange or large, never passes, never raises and never takes too long; that the same
-question has the same answer, also from another instance in another process; that without a target
-nothing is a trial; and that the class, its options and its verdicts can be sent to other processes.
+`pytest` then checks that right responses pass and wrong ones fail; that text without an answer, however
+strange or large, never passes, never raises and never takes too long; that the same question gets the
+same verdict, also from another instance in another process; that a missing target never yields a trial;
+and that the class, its options and its verdicts can be pickled.
 
-What it does not say: whether the verifier is right where the samples do not ask.
+The suite cannot show that the verifier is right beyond the given samples.
 
-The verifier runs in processes of the suite's own, so it may hang without harm; its module has to be
-importable by name. Options that a fixture makes, such as a server's address, go into a subclass with a
+The verifier runs in processes of the suite's own, so it may hang without harm; its module must be
+importable by name. If a fixture makes the options, such as a server's address, write a subclass with a
 class-scoped fixture `options` of its own.
 """
 
@@ -21,8 +21,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from verifiers.examiner import Examiner, Question
-from verifiers.kinds import refusal
+from verifiers.isolation.examiner import Examiner, Question
+from verifiers.isolation.target_kinds import refusal
 from verifiers.records import Outcome, Target, Verdict
 
 _MB = 1_000_000
@@ -55,13 +55,13 @@ HOSTILE: Mapping[str, Callable[[], str]] = {
     "1 MB of signs": lambda: "+-" * (_MB // 2),
     "1 MB of emoji": lambda: "\U0001f353" * (_MB // 4),
 }
-"""Texts that answer nothing. By name, because a megabyte is no name for a test."""
+"""Texts without an answer. Keyed by name, because a megabyte makes a bad test id."""
 NO_TEXTS: Mapping[str, Any] = {"None": None, "bytes": b"42", "a number": 42, "a list": ["42"]}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exam:
-    """What one verifier is tried with."""
+    """The verifier under test and its samples."""
 
     cls: type[Any]
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -87,12 +87,12 @@ def verifier_contract(
     prompt: str = "",
     seconds: float = 20.0,
 ) -> type["VerifierContract"]:
-    """A class of tests for the verifier `cls`; its name in the test file has to begin with `Test`.
+    """A test class for the verifier `cls`; bind it to a name that begins with `Test`.
 
-    `right` and `wrong` are responses to `prompt`, judged against `target`; `no_answer` are some that
-    answer nothing. `no_target` is a target that says nothing of what is right, one of the same kind
-    without a value or tests if not given; `needs_target=False` is for a verifier that needs none.
-    `seconds` is the most that any one response may take.
+    `right` and `wrong` are responses to `prompt`, judged against `target`; the `no_answer` responses
+    contain no answer. `no_target` is a target that does not say what is right; it defaults to one of
+    the same kind without value and tests. `needs_target=False` is for a verifier that needs no target.
+    `seconds` limits the time for each response.
     """
     if isinstance(right, str) or isinstance(wrong, str) or not right or not wrong:
         raise ValueError("expected `right` and `wrong` to be lists with at least one response each")
@@ -119,13 +119,13 @@ class VerifierContract:
     @pytest.fixture(scope="class")
     @classmethod
     def options(cls) -> Mapping[str, Any]:
-        """The verifier's options; to be overridden where a fixture makes them."""
+        """The verifier's options; override it if a fixture makes them."""
         return cls.exam.options
 
     @pytest.fixture(scope="class")
     @classmethod
     def examiner(cls, options: Mapping[str, Any]) -> Iterator[Examiner]:
-        """The verifier, built, in a process of its own."""
+        """The built verifier, in a process of its own."""
         examiner = Examiner(cls.exam.cls, dict(options))
         if problem := examiner.start():
             pytest.fail(f"{cls.exam.cls.__name__}: {problem}")
@@ -185,7 +185,7 @@ class VerifierContract:
                     second = self._ask(again, response)
                     if _said(first) != _said(second):
                         pytest.fail(
-                            f"expected the same verdict again, of {response!r:.200}, got "
+                            f"expected the same verdict again for {response!r:.200}, got "
                             f"{_told(first)}, then {_told(second)}"
                         )
         finally:
@@ -216,7 +216,7 @@ class VerifierContract:
         target: Target | None = None,
         at_border: bool = False,
     ) -> Verdict:
-        """The verdict; fails where there is none, or one that does not say who gave it and why."""
+        """The verdict; fails the test if there is none, or if it lacks its verifier or reason."""
         question = Question(
             prompt=self.exam.prompt,
             response=response,
@@ -231,8 +231,8 @@ class VerifierContract:
             pytest.fail(f"expected the verdict on {response!r:.100} to have a reason")
         if (verdict.verifier, verdict.version) != (examiner.name, examiner.version):
             pytest.fail(
-                f"expected a verdict of {examiner.name}/{examiner.version}, "
-                f"got one of {verdict.verifier}/{verdict.version}"
+                f"expected a verdict from {examiner.name}/{examiner.version}, "
+                f"got one from {verdict.verifier}/{verdict.version}"
             )
         return verdict
 

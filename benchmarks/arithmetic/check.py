@@ -8,16 +8,16 @@ from pathlib import Path
 
 from benchmarks.arithmetic.chains import make_chains
 from benchmarks.arithmetic.truth import true_steps
+from pipeline.dispatch.judging import LocalJudge
 from pipeline.engines import PromptFormat, Sampling
-from pipeline.engines.steps import StepConfig, StepSplitter
 from pipeline.engines.vllm import VllmEngine
 from pipeline.explore import Explorer
-from pipeline.judging import LocalJudge
 from pipeline.prune import PruneConfig, Pruner
 from pipeline.records import Trace
+from pipeline.rollouts.steps import StepConfig, StepSplitter
 from pipeline.search.best_of_n import BestOfN
 from verifiers import Outcome
-from verifiers.math import MathVerifier
+from verifiers.math.verifier import MathVerifier
 
 MAX_TOKENS = 128
 """Of a response; the right ones of 8 operations have at most 90."""
@@ -65,7 +65,7 @@ async def check_model(
     explorer = Explorer(
         engine=engine,
         splitter=StepSplitter(StepConfig()),
-        strategy=BestOfN(BestOfN.Config(n=num_rollouts)),
+        strategy=BestOfN(BestOfN.Config(rollouts=num_rollouts)),
         judge=judge,
         pruner=Pruner(PruneConfig()),
         sampling=Sampling(temperature=temperature, max_tokens=MAX_TOKENS),

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from pipeline.engines import Engine, Request, Sampling
 from pipeline.explore import Judge
+from pipeline.hashing import derive_seed
 from pipeline.records import Problem
-from pipeline.seeds import derive_seed
 from pipeline.tree import Finish
 from verifiers import Outcome
 

@@ -8,7 +8,7 @@ from itertools import takewhile
 
 from benchmarks.arithmetic.chains import Chain
 from pipeline.engines import Completion
-from pipeline.engines.steps import StepConfig, StepSplitter
+from pipeline.rollouts.steps import StepConfig, StepSplitter
 from pipeline.tree import Finish, Tree
 
 _SPLITTER = StepSplitter(StepConfig(at="newline"))

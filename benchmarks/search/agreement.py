@@ -15,10 +15,10 @@ import numpy as np
 
 from benchmarks.measure import Measured, spread
 from benchmarks.search.solvers import Solver, search
-from pipeline.labels import DEFAULT, label_tree
-from pipeline.majority import sampling_weights
+from pipeline.dispatch.scoring import as_float32, steps_of
+from pipeline.labels.majority import sampling_weights
+from pipeline.labels.step_labels import DEFAULT, label_tree
 from pipeline.records import Trace
-from pipeline.scoring import as_float32, steps_of
 from pipeline.search.budget import BudgetConfig
 from pipeline.tree import ROOT, Tree
 from reward_models.aggregate import aggregate
@@ -75,7 +75,7 @@ async def measure(
         problems = solver.problems(seed, num_problems)
         searched = await search(solver, {"use": "adaptive"}, BudgetConfig(), problems, seed)
         fresh = await search(
-            solver, {"use": "best_of_n", "n": max(_N)}, BudgetConfig(), problems, seed + 1000
+            solver, {"use": "best_of_n", "rollouts": max(_N)}, BudgetConfig(), problems, seed + 1000
         )
         for trace in (*searched, *fresh):
             _score(trace)
@@ -174,8 +174,8 @@ def _agreement(solver: Solver, traces: Sequence[Trace]) -> Agreement:
                 continue
             # The truth leaves out the last step, the answer.
             for truth, one, other in zip(known, plain.steps, strict.steps, strict=False):
-                if one.right is not None:
-                    found.append((truth, one.right, other.right is not None))
+                if one.p_correct is not None:
+                    found.append((truth, one.p_correct, other.p_correct is not None))
     truths, rights, agreed = (np.array(values) for values in zip(*found, strict=True))
     is_true = (rights >= _EVEN) == truths
     sureness = np.abs(rights - _EVEN)

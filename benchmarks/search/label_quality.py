@@ -8,7 +8,7 @@ for alike and have the same seeds under each. What is compared:
 
 Labels as published are in `published_labels.py`; a step or rollout without one does not count, and
 the share that has one is told. Labels of berry: the posterior over the first wrong step
-(`pipeline/first_error.py`) of the same tree. A strategy's own options alone set what it spends.
+(`pipeline/labels/first_error.py`) of the same tree. A strategy's own options alone set what it spends.
 """
 
 import math
@@ -21,7 +21,7 @@ from typing import Any
 from benchmarks.measure import Measured, spread
 from benchmarks.search.published_labels import Labels, by_name
 from benchmarks.search.solvers import Solver, search
-from pipeline.first_error import first_error, trials_at_root
+from pipeline.labels.first_error import first_error, trials_at_root
 from pipeline.search.budget import BudgetConfig
 from pipeline.tree import ROOT, Tree
 

@@ -6,7 +6,7 @@ step, the answer, is left out: the outcome decides it under every method.
 
 from collections.abc import Callable, Mapping
 
-from pipeline.first_error import AtPrefix, trials_at_root
+from pipeline.labels.first_error import AtPrefix, trials_at_root
 from pipeline.search.epic import Epic
 from pipeline.tree import Tree
 
@@ -27,9 +27,9 @@ def omega(tree: Tree, leaf: int) -> Labels:
     known = math_shepherd(tree, leaf)
     num_right = max((place + 1 for place, label in enumerate(known) if label), default=0)
     wrong = (place for place, label in enumerate(known) if label is False and place >= num_right)
-    first_wrong = next(wrong, len(known))
-    undecided = first_wrong - num_right
-    return [True] * num_right + [None] * undecided + [False] * (len(known) - first_wrong)
+    first_error = next(wrong, len(known))
+    undecided = first_error - num_right
+    return [True] * num_right + [None] * undecided + [False] * (len(known) - first_error)
 
 
 def epic(search: Epic) -> Callable[[Tree, int], Labels]:
@@ -46,7 +46,7 @@ def epic(search: Epic) -> Callable[[Tree, int], Labels]:
         if passed:
             return [True] * num_steps
         found = search.bisect(tree, leaf, whole)
-        rest = None if found.first_wrong is None else False
+        rest = None if found.first_error is None else False
         return [*[True] * found.num_right, *[rest] * (num_steps - found.num_right)]
 
     return label

@@ -14,20 +14,20 @@ from benchmarks.arithmetic.check import MAX_TOKENS, engine_config
 from benchmarks.arithmetic.truth import true_steps as true_lines
 from benchmarks.measure import CONFIGS
 from pipeline.config import KINDS, load_config
+from pipeline.dispatch.judging import LocalJudge
 from pipeline.engines import Engine, PromptFormat, Sampling
 from pipeline.engines.simulated import END_TOKEN, SimulatedEngine
-from pipeline.engines.steps import StepConfig, StepSplitter
 from pipeline.engines.vllm import VllmEngine
 from pipeline.explore import Explorer
-from pipeline.judging import LocalJudge
 from pipeline.problems import Intake
 from pipeline.prune import PruneConfig, Pruner
 from pipeline.records import Problem, Trace
+from pipeline.rollouts.steps import StepConfig, StepSplitter
 from pipeline.search.budget import BudgetConfig, Budgeted
 from pipeline.tree import ROOT, Tree
 from verifiers import Target
 from verifiers.exact import ExactVerifier
-from verifiers.math import MathVerifier
+from verifiers.math.verifier import MathVerifier
 
 _AT_ONCE = 64
 _EASY_STEPS = 2

@@ -25,7 +25,7 @@ _MAX_STEPS = 9
 def _sections(size: int) -> list[dict[str, Any]]:
     """Every strategy with options by which its tree gets about so many nodes."""
     return [
-        {"use": "best_of_n", "n": size},
+        {"use": "best_of_n", "rollouts": size},
         {"use": "branching", "rollouts": max(1, size // 30), "where": "steps"},
         {"use": "math_shepherd", "rollouts": max(1, size // 100), "completions": 8},
         {"use": "omega", "rollouts": max(8, size // 400), "searches": size},

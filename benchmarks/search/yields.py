@@ -5,7 +5,6 @@ every other one of its problem. It is clean if every step of it is right, where 
 are those that were sampled: a prefix that rollouts share counts once.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
@@ -14,9 +13,9 @@ from typing import Any
 from benchmarks.measure import spread
 from benchmarks.search.solvers import Solver, search
 from pipeline.config import KINDS
-from pipeline.datasets.views import count, flawed_share
+from pipeline.datasets.counts import Counts
 from pipeline.evaluation.design import Design
-from pipeline.outcomes import sample_outcome
+from pipeline.labels.outcomes import sample_outcome
 from pipeline.records import Trace
 from pipeline.search.budget import BudgetConfig
 from pipeline.tree import Tree
@@ -28,9 +27,9 @@ with a wrong step, and the one that `p_correct` lets expect. pass@k: of the whol
 strategy samples whatever comes back, by the estimator of Chen et al. (2021)."""
 _SECTIONS: Sequence[Mapping[str, Any]] = (
     {"use": "survivors"},
-    {"use": "best_of_n", "n": 4},
-    {"use": "best_of_n", "n": 8},
-    {"use": "best_of_n", "n": 16},
+    {"use": "best_of_n", "rollouts": 4},
+    {"use": "best_of_n", "rollouts": 8},
+    {"use": "best_of_n", "rollouts": 16},
     {"use": "branching", "rollouts": 4},
     {"use": "adaptive"},
 )
@@ -59,11 +58,11 @@ class Yield:
     def of(cls, traces: Sequence[Trace], true_steps: TrueSteps, design: Design) -> "Yield":
         """Counts what a search has found."""
         kept = [true_steps(trace.tree, one.leaf) for trace in traces for one in trace.kept]
-        counts = sum(map(count, traces), Counter())
+        counts = sum(map(Counts.of, traces), Counts())
         return cls(
             num_kept=len(kept),
             num_clean=None if None in kept else sum(all(truths or ()) for truths in kept),
-            expected_flawed=flawed_share(counts),
+            expected_flawed=counts.flawed_fraction,
             num_tokens=sum(trace.tree.num_tokens for trace in traces),
             num_problems=len(traces),
             num_solved=sum(bool(trace.kept) for trace in traces),

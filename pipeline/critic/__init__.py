@@ -1,5 +1,5 @@
-"""A language model that reads a response and says which of its steps is the first wrong one.
+"""A language model that names the first wrong step of a response.
 
-asking.py     the question, and what counts as an answer to it
-critics.py    `critic` and `self_critic`: its opinions as scores of steps
+asking.py     the question, and the form of its answer
+critics.py    `critic` and `self_critic`: opinions as step scores
 """

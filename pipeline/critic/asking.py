@@ -1,11 +1,11 @@
-"""The question to a critic, and what counts as an answer.
+"""The question to a critic, and the form of its answer.
 
-The critic reads the problem and the numbered steps, thinks, and has to end its reply with the line
-`FIRST-ERROR-<code>: N`, N being the number of the first wrong step, or `NONE`. Any other reply is no
-opinion. The code is a hash of what the critic reads, which a response cannot contain.
+The critic reads the problem and the numbered steps, reasons, and must end its reply with the line
+`FIRST-ERROR-<code>: N`, where N is the number of the first wrong step or `NONE`. Any other reply is not
+an opinion. The code is a hash of the critic's input, so a response cannot contain it.
 
-The task is that of ProcessBench (Zheng et al., 2024, arXiv:2412.06559): which step is the first one
-with an error?
+The task is that of ProcessBench (Zheng et al., 2024, arXiv:2412.06559): find the first step with an
+error.
 """
 
 import re
@@ -36,18 +36,18 @@ _PLACE = re.compile(r"\{(problem|steps)\}")
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What a critic found."""
+    """A critic's opinion of a response."""
 
-    first_wrong: int | None
-    """Index of the first wrong step; None if it holds all of them to be right."""
+    first_error: int | None
+    """Index of the first wrong step; None if all steps are right."""
 
     def holds_right(self, step: int) -> bool:
-        """Whether step and all before it are right, in the critic's view."""
-        return self.first_wrong is None or step < self.first_wrong
+        """Whether the step and all earlier ones are right, according to the critic."""
+        return self.first_error is None or step < self.first_error
 
 
 def compose(template: str, problem: str, steps: Sequence[str]) -> tuple[str, str]:
-    """The message to the critic, and the code that its answer has to carry."""
+    """The message to the critic, and the code that its answer must contain."""
     marks = Marks(template, problem, *steps)
     texts = {
         "problem": marks.around("problem", problem),
@@ -55,13 +55,13 @@ def compose(template: str, problem: str, steps: Sequence[str]) -> tuple[str, str
             marks.around(f"step-{number}", text.strip()) for number, text in enumerate(steps, start=1)
         ),
     }
-    # In one pass: "{steps}" inside a problem is text.
+    # One pass, because "{steps}" inside a problem is plain text.
     question = _PLACE.sub(lambda place: texts[place[1]], template)
     return f"{question}\n\n{FORMAT.format(code=marks.code, number=len(steps))}", marks.code
 
 
 def read_opinion(reply: str, code: str, num_steps: int) -> Opinion | None:
-    """What the reply's last line says; None if it is not one of the two, or not the only one."""
+    """Reads the reply's last line; None if it has the wrong form or is not the only such line."""
     line = re.compile(rf"FIRST-ERROR-{code}: (NONE|[1-9][0-9]{{0,5}})")
     lines = [line.strip() for line in reply.strip().splitlines()]
     said = {match[1] for one in lines if (match := line.fullmatch(one))}

@@ -1,13 +1,12 @@
-"""`critic` and `self_critic`: a language model's opinions as scores of steps.
+"""`critic` and `self_critic`: a language model's opinions as step scores.
 
-A step's score is the share of opinions that hold it and all steps before it to be right. Replies that
-are no opinion are left out; without any the response stays unscored. A generative process reward model:
-Zhao et al. (GenPRM, 2025, arXiv:2504.00891), Khalifa et al. (ThinkPRM, 2025, arXiv:2504.16828).
+A step's score is the fraction of opinions by which it and all earlier steps are right. Replies that are
+not an opinion are ignored; without any opinion, the response stays unscored. Generative process reward
+models: Zhao et al. (GenPRM, 2025, arXiv:2504.00891), Khalifa et al. (ThinkPRM, 2025, arXiv:2504.16828).
 """
 
 import asyncio
-import hashlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Coroutine, Sequence
 from typing import Any, Self, TypeVar
 
@@ -15,43 +14,43 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from pipeline.critic.asking import TEMPLATE, Opinion, compose, read_opinion
 from pipeline.engines import Engine, Instructable, Request, RequestRejected, Sampling
-from pipeline.seeds import derive_seed
+from pipeline.hashing import derive_seed, digest_text
 from pipeline.tree import Finish
-from reward_models import Score, Steps
+from reward_models import RewardModelBase, Score, Steps
 from verifiers.chat_model import ChatModel, ChatModelConfig, NoReply
 
 Answer = TypeVar("Answer")
 
 
 class _Question(BaseModel):
-    """How a critic is asked."""
+    """The question to a critic."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     template: str = TEMPLATE
-    """The question, with the places {problem} and {steps}."""
+    """The question, with the placeholders {problem} and {steps}."""
     opinions: int = Field(default=1, ge=1)
-    """How many are asked for of each response."""
+    """Number of opinions on each response."""
 
     @field_validator("template")
     @classmethod
     def _shows_the_steps(cls, template: str) -> str:
         if "{steps}" not in template:
-            raise ValueError("expected a text with the place {steps} in it")
+            raise ValueError("expected a text with the placeholder {steps}")
         return template
 
-    @model_validator(mode="after")
-    def _differ(self) -> Self:
-        if self.opinions > 1 and getattr(self, "temperature", None) == 0:
-            raise ValueError(
-                f"expected a temperature over 0 beside opinions={self.opinions}, got 0: with it all "
-                "opinions are alike"
-            )
-        return self
+
+def _check_differ(opinions: int, temperature: float | None) -> None:
+    """Raises ValueError if several opinions would be identical."""
+    if opinions > 1 and temperature == 0:
+        raise ValueError(
+            f"expected a temperature over 0 with opinions={opinions}, got 0, which makes all opinions "
+            "the same"
+        )
 
 
-class _Critic(ABC):
-    """What both kinds share: a score is a share of opinions."""
+class _Critic(RewardModelBase):
+    """Base of both critics: a score is a fraction of opinions."""
 
     def __init__(self, config: _Question, name: str) -> None:
         self.question = config
@@ -59,7 +58,7 @@ class _Critic(ABC):
         self.revision = _digest(config)
 
     async def score(self, batch: Sequence[Steps]) -> list[Score]:
-        """Of a response without a reply all steps are None. Raises NoReply if no response has one."""
+        """Steps of a response without a reply are None. Raises NoReply if no response has one."""
         found = await _answered([self._opinions(steps) for steps in batch])
         return [
             Score(
@@ -71,7 +70,7 @@ class _Critic(ABC):
         ]
 
     async def _opinions(self, steps: Steps) -> list[Opinion]:
-        """Those that could be read."""
+        """The readable opinions on a response."""
         if not steps.texts:
             return []
         message, code = compose(self.question.template, steps.prompt, steps.texts)
@@ -81,14 +80,19 @@ class _Critic(ABC):
 
     @abstractmethod
     async def _ask(self, message: str, number: int) -> list[str]:
-        """So many replies, less those that were cut off."""
+        """Returns `number` replies, without truncated ones."""
 
 
 class Critic(_Critic):
-    """Asks any server that speaks OpenAI's chat protocol."""
+    """Asks any server with an OpenAI-compatible chat API."""
 
     class Config(ChatModelConfig, _Question):
-        """Which model, where, and how it is asked."""
+        """The model, its server, and the question."""
+
+        @model_validator(mode="after")
+        def _differ(self) -> Self:
+            _check_differ(self.opinions, self.temperature)
+            return self
 
     def __init__(self, config: Config) -> None:
         super().__init__(config, config.model)
@@ -105,20 +109,25 @@ class Critic(_Critic):
 
 
 class SelfCritic(_Critic):
-    """Asks the run's own engine, so that the solver checks itself and no other model is loaded.
+    """Asks the run's own engine: the solver checks itself, and no other model is loaded.
 
-    What it samples shares the engine with the search; its tokens are not counted among the run's.
+    The questions share the engine with the search, but their tokens do not count as the run's.
     """
 
     reads_engine = Instructable
-    """It is built with the run's engine, which has to take instructions."""
 
     class Config(_Question):
-        """How the engine is asked."""
+        """The question to the engine."""
 
         temperature: float = Field(default=0.0, ge=0)
+        """Sampling temperature of opinions; 0 takes the most likely one."""
         max_tokens: int = Field(default=512, ge=1)
-        """Longest reply."""
+        """Maximum number of tokens in a reply."""
+
+        @model_validator(mode="after")
+        def _differ(self) -> Self:
+            _check_differ(self.opinions, self.temperature)
+            return self
 
     def __init__(self, config: Config, engine: Any) -> None:
         super().__init__(config, "self_critic")
@@ -138,15 +147,15 @@ class SelfCritic(_Critic):
         try:
             completions = await self._engine.generate(request)
         except RequestRejected:
-            # The response is too long to be asked about: it stays unscored.
+            # The question is too long for the model: the response stays unscored.
             return []
         return [one.text for one in completions if one.finish is Finish.STOP]
 
 
 async def _answered(asked: Sequence[Coroutine[Any, Any, Answer]]) -> list[Answer | None]:
-    """What each came to, None for NoReply. Raises NoReply if all did, and whatever else one raises.
+    """Results of all questions, None for NoReply. Raises NoReply if all failed, and other errors.
 
-    So a server that fails now and then takes only those scores that it has failed on.
+    So an occasional failure of the server loses only the scores concerned.
     """
     answers = await asyncio.gather(*asked, return_exceptions=True)
     failures = [answer for answer in answers if isinstance(answer, BaseException)]
@@ -166,5 +175,5 @@ def _shares(opinions: Sequence[Opinion], num_steps: int) -> tuple[float | None, 
 
 
 def _digest(config: BaseModel) -> str:
-    """Changes whenever the scores may, as far as the config says."""
-    return hashlib.blake2b(config.model_dump_json().encode(), digest_size=6).hexdigest()
+    """A hash of the config's values that can change the scores."""
+    return digest_text(config.model_dump_json(), num_bytes=6)

@@ -1,1 +1,1 @@
-"""From traces to Hugging Face datasets: rows, the run folder with its journal, the dataset card."""
+"""Writes and reads a run's data: rows, the run folder with its journal, the dataset card."""

@@ -1,4 +1,4 @@
-"""The dataset card: a README.md by which `load_dataset(OUT, "traces")` works on the folder as it is."""
+"""The dataset card: a README.md that lets `load_dataset(OUT, "traces")` load the folder directly."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,16 +7,23 @@ from typing import Any
 import yaml
 
 from pipeline.datasets.folder import RunFolder
-from pipeline.datasets.views import ABOUT, SCHEMAS, flawed_share
+from pipeline.datasets.views.table import VIEWS
+from pipeline.files.publishing import write_card
+from pipeline.files.storage import is_local
+
+
+def update_card(folder: RunFolder) -> None:
+    """Writes the card for the folder's current state. Raises FolderError and StorageError."""
+    write_card(folder.path, render_card(folder))
 
 
 def render_card(folder: RunFolder) -> str:
-    """The card of the folder's present state."""
+    """The card for the folder's current state."""
     config, counts = folder.run["config"], folder.counts
     engine, problems = config["engine"], config["problems"]
     source = problems.get("path") or problems.get("dataset") or problems.get("task")
     facts = {
-        "Model": engine.get("model", engine["use"]),
+        "Model": ", ".join(one.get("model", one["use"]) for one in config.get("engines") or [engine]),
         "Problems": f"{source} ({problems['use']})",
         "Strategy": _section(config["strategy"]),
         "Verifier": config["verifier"]["use"],
@@ -24,11 +31,11 @@ def render_card(folder: RunFolder) -> str:
         "Config hash": folder.run["digest"],
         "berry": folder.run["versions"]["berry"],
         "State": "complete" if folder.complete is not None else "unfinished",
-        "Problems done": counts["problems"],
-        "Rollouts": counts["rollouts"],
-        "Sampled tokens": counts["tokens"],
-        "Survivors": counts["kept"],
-        "Expected share of survivors with a wrong step": _percent(flawed_share(counts)),
+        "Problems done": counts.problems,
+        "Rollouts": counts.rollouts,
+        "Sampled tokens": counts.tokens,
+        "Survivors": counts.kept,
+        "Expected fraction of survivors with a wrong step": _percent(counts.flawed_fraction),
         "Licence of the problems": "(fill in)",
         "Licence of the model's output": "(fill in)",
     }
@@ -39,8 +46,8 @@ def render_card(folder: RunFolder) -> str:
             "---",
             "# Verified reasoning traces",
             "",
-            "Made by berry: rollouts of a language model on a problem set, each final answer checked",
-            "by a verifier.",
+            "Made by berry: rollouts of a language model on a problem set. A verifier checked each",
+            "final answer.",
             "",
             "| | |",
             "|---|---|",
@@ -49,18 +56,21 @@ def render_card(folder: RunFolder) -> str:
             "```python",
             "from datasets import load_dataset",
             "",
-            *(f'load_dataset("{folder.path}", "{view}")  # {ABOUT[view]}' for view in ABOUT),
+            *(
+                f"load_dataset({load_arguments(folder.path, view)})  # {VIEWS[view].about}"
+                for view in _stored(folder)
+            ),
             "```",
             "",
-            "Licences are not known to the program: fill them in here, and set `license` at the top,",
-            "before you publish this.",
+            "Before you publish this dataset, fill in the licences, which berry does not know, and set",
+            "`license` at the top.",
             "",
         ]
     )
 
 
 def render_view_card(path: Path, view: str, state: str, facts: Mapping[str, object]) -> str:
-    """The card of a folder of one view that was derived from a run; `state` changes with its data."""
+    """The card for a folder with one exported view; `state` must change with the data."""
     return "\n".join(
         [
             "---",
@@ -73,7 +83,7 @@ def render_view_card(path: Path, view: str, state: str, facts: Mapping[str, obje
                 sort_keys=False,
             ).strip(),
             "---",
-            f"# {ABOUT[view][0].upper()}{ABOUT[view][1:]}",
+            f"# {VIEWS[view].about[0].upper()}{VIEWS[view].about[1:]}",
             "",
             "Derived by `berry export` from the trees of a run.",
             "",
@@ -84,7 +94,11 @@ def render_view_card(path: Path, view: str, state: str, facts: Mapping[str, obje
             "```python",
             "from datasets import load_dataset",
             "",
-            f'load_dataset("{path}", split="train")',
+            (
+                f'load_dataset("{path}", split="train")'
+                if is_local(path)
+                else f'load_dataset({load_arguments(path, view)}, split="train")'
+            ),
             "```",
             "",
         ]
@@ -97,7 +111,7 @@ def _metadata(folder: RunFolder) -> dict[str, Any]:
         "tags": ["berry", "reasoning"],
         "configs": [
             _view_metadata(view, folder.state_digest(), default=view == "traces")
-            for view in sorted(SCHEMAS)
+            for view in sorted(_stored(folder))
         ],
     }
 
@@ -107,14 +121,30 @@ def _view_metadata(view: str, state: str, *, default: bool) -> dict[str, object]
         "config_name": view,
         "default": default,
         "data_files": f"data/{view}/part-*.parquet",
-        # `datasets` caches a local folder by its name and this section alone: without a text that
-        # changes with the data, it would serve an earlier state or another run.
+        # `datasets` caches a local folder by its name and this section. Without text that changes
+        # with the data, it would load an earlier state or another run.
         "description": f"state {state}",
     }
 
 
-def _percent(share: float | None) -> str:
-    return "unknown" if share is None else f"{share:.1%}"
+def load_arguments(path: Path, view: str) -> str:
+    """Arguments of `load_dataset` for a view of a run; it reads no cards in stores."""
+    if is_local(path):
+        return f'"{path}", "{view}"'
+    return f'"parquet", data_files="{path}/data/{view}/part-*.parquet"'
+
+
+def _stored(folder: RunFolder) -> list[str]:
+    """Names of the views that the run's parts store; of a run without a part, those it will store."""
+    for index in folder.parts:
+        rows = folder.parts[index].rows
+        return [view for view in VIEWS if view in rows]
+    views = folder.run["config"].get("dataset", {}).get("views")
+    return [view for view in VIEWS if views is None or view in ("trees", *views)]
+
+
+def _percent(fraction: float | None) -> str:
+    return "unknown" if fraction is None else f"{fraction:.1%}"
 
 
 def _section(section: Mapping[str, Any]) -> str:

@@ -1,149 +1,175 @@
-"""Data files that are not as the journal says: deleted, cut off, overwritten.
+"""Finds data files that do not match the journal: deleted, truncated or overwritten.
 
-`find_damage` looks at names and sizes alone, so that it is quick on a run of many parts; `open_part`
-reads the footer as well, and whatever breaks while rows are read is told in the same way: one line
-with the file, what is wrong, and how to get it back.
+`find_damage` checks only names and sizes, so it is quick on a run with many parts; `open_part` also
+reads the footer. Each fault is one line: the file, what is wrong, and how to restore it.
 """
 
+import errno
 import shlex
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.datasets.files import FolderError
-from pipeline.datasets.trees import read_trace
-from pipeline.records import Trace
+from pipeline.datasets.folder import RunFolder
+from pipeline.datasets.staging import merged_path
+from pipeline.datasets.views.table import VIEWS
+from pipeline.files.publishing import FolderError, explained
+from pipeline.files.storage import exists, files_in, folders_in, is_local, num_bytes, open_input
 
-if TYPE_CHECKING:
-    from pipeline.datasets.folder import RunFolder
+_DAMAGES = frozenset(
+    {None, errno.EINVAL, errno.EISDIR, errno.ENOENT, errno.ENOTDIR},
+)
+"""Numbers of file system errors that a deleted or damaged file can cause. Any other, such as a failed
+read or a missing permission, says nothing about the content: nobody should delete the file."""
 
-_BATCH_ROWS = 64
 
+def find_damage(folder: RunFolder) -> list[str]:
+    """Checks the files of committed parts by name and size; returns one line for each damaged file.
 
-def find_damage(folder: "RunFolder") -> list[str]:
-    """What is wrong with the files of committed parts, one line for each, by name and size.
-
-    Where a part's trees are lost, its other views are left out: they are made anew with the trees.
+    If a part's trees are lost, its other views are not listed: they are written again with the trees.
     """
     found = []
-    for index, part in sorted(folder.parts.items()):
-        wrong = {view: _look_at(folder, view, index) for view in part.rows}
-        lost = ["trees"] if wrong.get("trees") else wrong
-        found += [_describe(folder, view, index, why) for view in lost if (why := wrong[view])]
+    for index, wrong in damaged_views(folder).items():
+        lost = ["trees"] if "trees" in wrong else wrong
+        found += [describe_damage(folder, view, index, wrong[view]) for view in lost]
     return found
 
 
-def check_files(folder: "RunFolder") -> None:
-    """Raises FolderError if any file of a committed part is damaged."""
+def damaged_views(folder: RunFolder) -> dict[int, dict[str, str]]:
+    """Part -> damaged view -> what is wrong with its file, judging by name and size."""
+    sizes, found = _sizes(folder), {}
+    for index, part in folder.parts.items():
+        looked = {view: _look_at(folder, view, index, sizes) for view in part.rows}
+        if wrong := {view: why for view, why in looked.items() if why is not None}:
+            found[index] = wrong
+    return found
+
+
+def check_files(folder: RunFolder) -> None:
+    """Raises FolderError if a run cannot resume in the folder.
+
+    The reason is a damaged file of a committed part, or parts that another version of berry began, with
+    other columns.
+    """
     if found := find_damage(folder):
         more = f" (and {len(found) - 1} more damaged files)" if len(found) > 1 else ""
         raise FolderError(f"{found[0]}{more}")
+    if folder.complete is not None:
+        return
+    for index in list(folder.parts)[:1]:
+        with open_part(folder, "trees", index) as file:
+            if not file.schema_arrow.equals(VIEWS["trees"].schema):
+                raise FolderError(
+                    f"{folder.path}: expected a run with this version's columns, got one that another "
+                    "version of berry began; finish it with that version, or name another output"
+                )
 
 
-def open_part(folder: "RunFolder", view: str, index: int) -> pq.ParquetFile:
-    """A file of a committed part. Raises FolderError if it is damaged."""
+def open_part(folder: RunFolder, view: str, index: int) -> pq.ParquetFile:
+    """Opens a file of a committed part. Raises FolderError if it is damaged."""
     try:
-        file = pq.ParquetFile(folder.part_path(view, index))
+        return _open_part(folder, view, index)
+    except FolderError:
+        part, staged = folder.parts[index], merged_path(folder.path, view, index)
+        with explained(folder.path):
+            if part.shards > 1 and exists(staged) and num_bytes(staged) == part.sizes.get(view):
+                return open_parquet(staged)
+        now = RunFolder.read(folder.path).parts
+        if index not in now or now[index] != part:
+            raise FolderError(
+                f"{folder.part_path(view, index)}: has changed since this command began, because parts "
+                "of the run were merged; repeat the command"
+            ) from None
+        raise
+
+
+def _open_part(folder: RunFolder, view: str, index: int) -> pq.ParquetFile:
+    try:
+        file = open_parquet(folder.part_path(view, index))
     except (OSError, pa.ArrowException) as e:
-        raise FolderError(_describe(folder, view, index, _why(folder, view, index, e))) from e
+        refuse_unreadable(folder.part_path(view, index), e)
+        raise FolderError(describe_damage(folder, view, index, _why(folder, view, index, e))) from e
     if (wrong := _content(file, folder.parts[index].rows.get(view), view)) is not None:
         file.close()
-        raise FolderError(_describe(folder, view, index, wrong))
+        raise FolderError(describe_damage(folder, view, index, wrong))
     return file
 
 
-def part_rows(
-    folder: "RunFolder",
-    view: str,
-    index: int,
-    columns: Sequence[str] | None = None,
-    batch_rows: int = _BATCH_ROWS,
-) -> Iterator[dict[str, Any]]:
-    """The rows of a committed part, in order. Raises FolderError if it is damaged."""
-    with open_part(folder, view, index) as file:
-        names = None if columns is None else list(columns)
-        batches = file.iter_batches(batch_rows, columns=names)
-        while True:
-            try:
-                batch = next(batches, None)
-                rows = [] if batch is None else batch.to_pylist()
-            except (OSError, pa.ArrowException, ValueError) as e:
-                raise FolderError(_describe(folder, view, index, "cannot be read to its end")) from e
-            if batch is None:
-                return
-            yield from rows
+def open_parquet(path: Path) -> pq.ParquetFile:
+    """Opens a parquet file, also one in a store. Raises OSError and pyarrow's errors."""
+    if is_local(path):
+        return pq.ParquetFile(path)
+    return pq.ParquetFile(pa.PythonFile(open_input(path), "r"))
 
 
-def part_traces(folder: "RunFolder", index: int) -> Iterator[Trace]:
-    """The traces of a committed part, in order, a few in memory at a time. Raises FolderError."""
-    for row in part_rows(folder, "trees", index, batch_rows=8):
-        try:
-            trace = read_trace(row)
-        except (KeyError, TypeError, ValueError, IndexError) as e:
-            wrong = f"has a row that is no tree ({type(e).__name__}: {e})"
-            raise FolderError(_describe(folder, "trees", index, wrong)) from e
-        yield trace
+def refuse_unreadable(path: Path, error: BaseException | None) -> None:
+    """Raises FolderError or StorageError if the error does not show that the file is damaged."""
+    if isinstance(error, OSError) and error.errno not in _DAMAGES:
+        with explained(path):
+            raise error
 
 
-def _look_at(folder: "RunFolder", view: str, index: int) -> str | None:
-    """What is wrong with a file, by its size; None if nothing is."""
-    path, part = folder.part_path(view, index), folder.parts[index]
-    try:
-        size = path.stat().st_size
-    except OSError as e:
-        return _missing(e)
-    expected = part.sizes.get(view)
-    if size == expected:
+def _sizes(folder: RunFolder) -> dict[str, dict[str, int]]:
+    """View -> name -> bytes of its files."""
+    with explained(folder.path):
+        data = folder.path / "data"
+        return {view: files_in(data / view) for view in folders_in(data)}
+
+
+def _look_at(
+    folder: RunFolder, view: str, index: int, sizes: Mapping[str, Mapping[str, int]]
+) -> str | None:
+    """The fault of a file, judging by its size; None if it has none."""
+    size = sizes.get(view, {}).get(folder.part_path(view, index).name)
+    expected = folder.parts[index].sizes.get(view)
+    if size is not None and size == expected:
         return None
     try:
-        # Entries of earlier versions have no sizes; and a view may have been derived again just now.
+        # Entries of earlier versions have no sizes, and a view may just have been derived again.
         open_part(folder, view, index).close()
     except FolderError:
-        return _cut(size, expected)
+        return "is missing" if size is None else _cut(size, expected)
     return None
 
 
-def _why(folder: "RunFolder", view: str, index: int, error: Exception) -> str:
-    """Why a file cannot be opened."""
+def _why(folder: RunFolder, view: str, index: int, error: Exception) -> str:
+    """The reason why a file cannot be opened."""
     path, expected = folder.part_path(view, index), folder.parts[index].sizes.get(view)
     try:
-        size = path.stat().st_size
+        size = num_bytes(path)
     except OSError as e:
-        return _missing(e)
+        refuse_unreadable(path, e)
+        return "is missing"
     if size != expected:
         return _cut(size, expected)
-    strerror = error.strerror if isinstance(error, OSError) else None
-    return f"cannot be read ({strerror})" if strerror else "is damaged, no parquet file"
+    if isinstance(error, IsADirectoryError):
+        return "is a folder"
+    return "is damaged: it is not a parquet file"
 
 
 def _content(file: pq.ParquetFile, expected: int | None, view: str) -> str | None:
-    """What is wrong with a parquet file, by its footer; None if nothing is."""
+    """The fault of a parquet file, judging by its footer; None if it has none."""
     columns = {"problem_id", *(("nodes", "trajectories") if view == "trees" else ())}
     if missing := sorted(columns - set(file.schema_arrow.names)):
-        return f"has other columns than the view {view}, none named {missing[0]}"
+        return f"has other columns than the view {view}: {missing[0]} is missing"
     num_rows = file.metadata.num_rows
     if expected is not None and num_rows != expected:
-        return f"has {num_rows} rows, the journal says {expected}"
+        return f"has {num_rows} rows instead of {expected}"
     return None
 
 
-def _missing(error: OSError) -> str:
-    return (
-        "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
-    )
-
-
 def _cut(size: int, expected: int | None) -> str:
-    written = "" if expected is None else f", {expected} were written"
-    return f"is damaged, it has {size} bytes{written}"
+    expectation = "" if expected is None else f" instead of {expected}"
+    return f"is damaged: it has {size} bytes{expectation}"
 
 
-def _describe(folder: "RunFolder", view: str, index: int, wrong: str) -> str:
+def describe_damage(folder: RunFolder, view: str, index: int, wrong: str) -> str:
+    """One line about a part's damaged file and how to restore it."""
     if view == "trees":
-        entry = shlex.quote(str(folder.entry_path(index)))
-        cure = f"`rm {entry}` and the same `berry run` again explore its problems anew"
+        command = f"berry check {shlex.quote(str(folder.path))} --repair"
+        cure = f"to explore its problems again, run `{command}` and repeat `berry run`"
     else:
-        cure = f"`berry export {shlex.quote(str(folder.path))} --as {view}` makes it again"
+        cure = f"to write it again, run `berry export {shlex.quote(str(folder.path))} --as {view}`"
     return f"{folder.part_path(view, index)}: {wrong}; {cure}"

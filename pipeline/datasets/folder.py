@@ -1,279 +1,358 @@
-"""The run folder: what is done, and nothing else, survives a crash.
+"""The run folder: finished work, and nothing else, survives a crash.
 
     OUT/run.json                  the run's config, its digest, versions
-    OUT/journal/part-*.json       one file for each committed part: the truth about what is done
-    OUT/journal/complete.json     there once the run is complete
+    OUT/journal/part-*.json       one file for each committed part: the record of finished work
+    OUT/journal/complete.json     exists once the run is complete
     OUT/data/VIEW/part-*.parquet  the data
     OUT/metrics.jsonl             one line per interval
     OUT/README.md                 the dataset card
 
-Part k holds the problems k*n to (k+1)*n - 1 of the problem set, whenever they were finished. It is
-written under temporary names, published, then journalled; a part without its journal entry does not
-exist, and is written again under the same name. So a run that was killed and resumed, however often,
-ends with the same files as one that was not.
+Part k holds the problems k*n to (k+1)*n - 1 of the problem set, regardless of when they finished. It
+is written under temporary names, published, then recorded in the journal. A part without a journal
+entry does not count and is written again under the same name. So a run ends with the same files no
+matter how often it was killed and resumed.
 """
 
-import hashlib
 import json
-from collections import Counter
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import pyarrow as pa
-
-from pipeline.datasets.damage import open_part
-from pipeline.datasets.files import (
-    FolderError,
-    explained,
-    file_digest,
-    json_bytes,
-    lock_folder,
-    publish,
-    publish_table,
-    visible_files,
-    write_card,
+from pipeline.datasets.counts import Counts
+from pipeline.datasets.journal import (
+    SCHEMA,
+    Journal,
+    read_complete,
+    read_run,
+    sealed,
 )
-from pipeline.datasets.journal import read_entry, read_facts, read_run
-from pipeline.datasets.metrics import Metrics
-from pipeline.datasets.reasons import trim
-from pipeline.datasets.views import SCHEMAS
+from pipeline.datasets.metrics import Metrics, append_lines
+from pipeline.datasets.part import Part, PartTable, StagedFile, ids_digest, with_file
+from pipeline.datasets.staging import (
+    STAGING,
+    checkpoints,
+    delete_all_but_checkpoints,
+    delete_staged,
+    move_merged,
+    staged_file,
+    staged_shards,
+    staging_folder,
+)
+from pipeline.datasets.views.table import VIEWS
+from pipeline.files.locks import Lock, has_writer, lock_folder
+from pipeline.files.publishing import (
+    RESUME,
+    FolderError,
+    RowsFile,
+    explained,
+    json_bytes,
+    publish,
+    replace_file,
+    visible_files,
+)
+from pipeline.files.storage import (
+    delete,
+    delete_folder,
+    exists,
+    files_in,
+    folders_in,
+    logs_folder,
+    make_folder,
+    move,
+)
+from pipeline.hashing import digest_text
 
-__all__ = ["FolderError", "Part", "RunFolder", "ids_digest"]
+_log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """A committed part, as its journal entry tells it."""
-
-    index: int
-    num_problems: int
-    problems_digest: str
-    """Of the ids in order: shows whether the problem set is still the same."""
-    counts: Counter[str]
-    rows: Mapping[str, int]
-    """View -> rows of its file; views that an earlier version did not write are not in it."""
-    sizes: Mapping[str, int] = field(default_factory=dict)
-    """View -> bytes of its file; empty in entries of earlier versions."""
-    revised: Mapping[str, str] = field(default_factory=dict)
-    """View -> hash of its file, where it was derived again and changed."""
+__all__ = ["FolderError", "Part", "RunFolder", "StagedFile", "ids_digest"]
 
 
 class RunFolder:
-    """A run folder; made by `RunFolder.read` to look at, or by `RunFolder.claim` to write to, or by
-    `RunFolder.reopen` to derive views again."""
+    """A run folder: `read` opens it to read, `claim` to write a run, `reopen` for other changes."""
 
     def __init__(self, path: Path, run: dict[str, Any]) -> None:
         self.path = path
         self.run = run
         """The content of run.json."""
-        self.parts: dict[int, Part] = {}
-        self.counts: Counter[str] = Counter()
+        self.journal = Journal(path)
+        self.parts = PartTable()
+        self.counts = Counts()
         """Sums over the committed parts."""
         self.complete: dict[str, Any] | None = None
         """The final facts of the run; None until it is complete."""
-        self._lock: IO[str] | None = None
+        self._lock: Lock | None = None
 
     @classmethod
-    def read(cls, path: Path) -> "RunFolder":
-        """A folder as it is on disk, also while another process writes to it.
+    def read(cls, path: Path, damage: list[FolderError] | None = None) -> "RunFolder":
+        """Reads a folder's state, even while another process writes to it.
 
-        Raises FolderError if it is no run folder.
+        Damaged journal files are added to `damage`, if given, and passed over. Raises FolderError if it
+        is not a run folder, or one of a later version of berry, or without `damage` a damaged one.
         """
         with explained(path):
-            if not (path / "run.json").is_file():
+            if not exists(path / "run.json"):
                 raise FolderError(f"{path}: expected a run folder with run.json, found none")
             folder = cls(path, read_run(path / "run.json"))
-            for entry in sorted((path / "journal").glob("part-*.json")):
-                folder._count(read_entry(entry))
-            if (path / "journal" / "complete.json").is_file():
-                facts = read_facts(path / "journal" / "complete.json")
-                # Fewer problems than there were: an entry was deleted, to make its part anew.
-                if folder.counts["problems"] >= facts.get("problems", 0):
-                    folder.complete = facts
+            folder.parts = folder.journal.read(damage)
+            folder.counts = folder.parts.counts()
+            folder.complete = read_complete(path, folder.counts.problems, damage)
             return folder
 
     @classmethod
     def claim(cls, path: Path, run: dict[str, Any]) -> "RunFolder":
-        """The folder for this run, made or resumed, and locked against other runs.
+        """Creates or resumes the folder of this run and locks it against other runs.
 
-        `run` is what run.json is to hold; its `digest` and `config` identify the run. Raises
-        FolderError for a folder of another config, one in use, one that is not a run's, one that was
-        begun with other columns, and one that cannot be written to.
+        `run` is the content of run.json; its `digest` and `config` identify the run. Raises FolderError
+        if the folder belongs to another config, is in use, is no run folder, or is not writable.
         """
         with explained(path):
-            if path.is_dir() and not (path / "run.json").exists() and visible_files(path):
-                raise FolderError(
-                    f"{path}: expected an empty or new folder, or one of an earlier run, "
-                    f"found other files ({visible_files(path)[0]})"
-                )
-            path.mkdir(parents=True, exist_ok=True)
+            is_run = exists(path / "run.json")
+            if not is_run:
+                _refuse_other_files(path)
+            make_folder(path / "journal")
             lock = lock_folder(path)
-            for view in SCHEMAS:
-                (path / "data" / view).mkdir(parents=True, exist_ok=True)
-            (path / "journal").mkdir(exist_ok=True)
-            if not (path / "run.json").exists():
-                publish(path / "run.json", json_bytes(run))
-            folder = cls.read(path)
-            folder._lock = lock
-            if folder.run["digest"] != run["digest"] and not folder.parts:
-                # A run that has committed nothing, for want of a file or a model, binds nobody.
-                publish(path / "run.json", json_bytes(run))
-                folder.run = run
-            if folder.run["digest"] != run["digest"]:
-                folder.close()
-                raise FolderError(f"{path}: {_difference(folder.run['config'], run['config'])}")
-            if folder.complete is None:
-                folder._check_columns()
-            folder._remove_uncommitted()
+            try:
+                for view in VIEWS:
+                    make_folder(path / "data" / view)
+                run_json = json_bytes(sealed({"schema": SCHEMA, **run}))
+                if not is_run:
+                    publish(path / "run.json", run_json)
+                folder = cls.read(path)
+                if not folder.is_of(run):
+                    # A run that has committed nothing, for example without its model, can be replaced.
+                    publish(path / "run.json", run_json)
+                    folder.run = run
+                folder._lock = lock
+                folder.delete_uncommitted()
+            except BaseException:
+                lock.close()
+                raise
             return folder
 
     @classmethod
-    def reopen(cls, path: Path) -> "RunFolder":
-        """The folder of whatever run it holds, locked, for `revise`.
+    def find(cls, path: Path, run: dict[str, Any]) -> "RunFolder | None":
+        """The folder that `claim` would resume, to read; None if it would begin a new run.
 
-        Raises FolderError if it is no run folder, in use, or cannot be written to.
+        Raises FolderError like `claim`, except that it cannot tell what is not writable.
+        """
+        with explained(path):
+            if not exists(path / "run.json"):
+                _refuse_other_files(path)
+                return None
+            folder = cls.read(path)
+            if has_writer(path):
+                raise FolderError(f"{path}: another run is writing to this folder")
+            return folder if folder.is_of(run) else None
+
+    def is_of(self, run: Mapping[str, Any]) -> bool:
+        """Whether the folder belongs to this run; False also if another run has committed nothing.
+
+        Raises FolderError if it holds data of another run.
+        """
+        if self.run["digest"] == run["digest"]:
+            return True
+        if self.parts:
+            raise FolderError(f"{self.path}: {_difference(self.run['config'], run['config'])}")
+        return False
+
+    @classmethod
+    def reopen(cls, path: Path) -> "RunFolder":
+        """Opens and locks the folder of any run for `revise` and `withdraw`.
+
+        Raises FolderError if it is not a run folder, is in use, or is not writable.
         """
         with explained(path):
             cls.read(path)
             lock = lock_folder(path)
-            # Once more: a run could have gone on between.
-            folder = cls.read(path)
+            try:
+                # Read again: a run could have resumed before the lock.
+                folder = cls.read(path)
+            except BaseException:
+                lock.close()
+                raise
             folder._lock = lock
+            folder.delete_uncommitted()
             return folder
 
+    @property
+    def logs(self) -> Path:
+        """Folder of the run's log files; always a local one."""
+        return logs_folder(self.path)
+
     def part_path(self, view: str, index: int) -> Path:
-        """Where a part of a view lies."""
-        return self.path / "data" / view / f"part-{index:05d}.parquet"
+        """Path of a part of a view."""
+        return self.path / "data" / view / f"part-{index:0{self.journal.digits}d}.parquet"
 
     def entry_path(self, index: int) -> Path:
-        """Where the journal entry of a part lies."""
-        return self.path / "journal" / f"part-{index:05d}.json"
+        """Path of a part's journal entry, until the journal folds it."""
+        return self.journal.entry_path(index)
 
-    def revise(self, index: int, view: str, table: pa.Table) -> bool:
-        """Puts other rows of a view into a committed part, in one go; whether any byte changed.
+    def staging(self, index: int, token: str) -> Path:
+        """Folder in which the holder of a lease writes the files of a shard."""
+        return staging_folder(self.path, index, token)
+
+    def checkpoints(self, index: int) -> list[Path]:
+        """Checkpoints of a shard that is not committed, of all leases, sorted. Raises FolderError."""
+        with explained(self.path):
+            return checkpoints(self.path, index)
+
+    def revise(self, index: int, view: str, written: RowsFile) -> bool:
+        """Replaces a view's file in a committed part, or adds one; returns whether it changed.
+
+        The closed new file is in `staging`. Raises FolderError.
+        """
+        with explained(self.path):
+            self.check_lock()
+            changed = replace_file(written, self.part_path(view, index))
+            old = self.parts.entry(index)
+            entry = with_file(old, view, staged_file(written))
+            if entry != old:
+                self.journal.put(entry, self.parts)
+            delete_staged(self.path, index)
+            return changed
+
+    def withdraw(self, indices: Sequence[int]) -> None:
+        """Deletes the entries of parts, and damaged ones: the next run explores their problems again.
 
         Raises FolderError.
         """
         with explained(self.path):
-            path = self.part_path(view, index)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            changed = publish_table(path, table)
-            journal = self.entry_path(index)
-            entry = read_entry(journal)
-            if changed or entry["rows"].get(view) != table.num_rows:
-                entry["rows"][view] = table.num_rows
-                entry.setdefault("sizes", {})[view] = path.stat().st_size
-                entry.setdefault("revised", {})[view] = file_digest(path)
-                publish(journal, json_bytes(entry))
-                self.parts[index] = _part_of(entry)
-            return changed
+            self.check_lock()
+            delete(self.path / "journal" / "complete.json")
+            self.journal.withdraw({shard for index in indices for shard in self.parts[index].covered})
+            for index in indices:
+                self.parts.drop(index)
+            self.counts = self.parts.counts()
+            self.delete_uncommitted()
 
     def commit(
         self,
         index: int,
-        problem_ids: Sequence[str],
-        tables: Mapping[str, pa.Table],
-        counts: Mapping[str, int],
+        files: Mapping[str, StagedFile],
+        *,
+        num_problems: int,
+        problems_digest: str,
+        counts: Counts,
     ) -> None:
-        """Makes a part durable: when this returns, a crash cannot undo it. Raises FolderError."""
-        with explained(self.path, "; what is committed stays, the same command goes on from there"):
-            for view, table in tables.items():
-                publish_table(self.part_path(view, index), table)
-            entry = {
-                "part": index,
-                "problems": list(problem_ids),
-                "rows": {view: table.num_rows for view, table in tables.items()},
-                "sizes": {view: self.part_path(view, index).stat().st_size for view in tables},
-                "counts": dict(counts),
-            }
-            publish(self.entry_path(index), json_bytes(entry))
-        self._count(entry)
+        """Publishes staged files as a part; once this returns, a crash cannot undo it.
+
+        `files` maps each stored view to its file. Deletes the shard's other files in `.staging`. Raises
+        FolderError, and StorageError for a fault of the machine.
+        """
+        entry = {
+            "part": index,
+            "num_problems": num_problems,
+            "problems_digest": problems_digest,
+            "counts": counts.to_dict(),
+        }
+        for view, file in files.items():
+            entry = with_file(entry, view, file)
+        with explained(self.path, f"; {RESUME}"):
+            self.check_lock()
+            for view, file in files.items():
+                move(self.path / file.path, self.part_path(view, index))
+            self.journal.put(entry, self.parts)
+            self.counts = self.parts.counts()
+            _log.info("part %d: %d problems committed", index, num_problems)
+            delete_staged(self.path, index)
 
     def finish(self, facts: Mapping[str, Any]) -> None:
-        """Marks the run complete. Raises FolderError."""
-        self.complete = dict(facts)
+        """Marks the run complete and empties `.staging`. Raises FolderError."""
         with explained(self.path):
-            publish(self.path / "journal" / "complete.json", json_bytes(self.complete))
+            self.check_lock()
+            delete_folder(self.path / STAGING)
+            publish(self.path / "journal" / "complete.json", json_bytes(sealed(facts)))
+        self.complete = dict(facts)
 
-    def write_card(self, text: str) -> None:
-        """Puts the dataset card in place. Raises FolderError."""
-        write_card(self.path, text)
+    def resume(self) -> None:
+        """Marks a complete run as not complete. Raises FolderError."""
+        with explained(self.path):
+            delete(self.path / "journal" / "complete.json")
+        self.complete = None
+
+    def change_run(self, **keys: object) -> None:
+        """Changes keys of run.json. Raises FolderError."""
+        self.run = {**self.run, **keys}
+        with explained(self.path):
+            publish(self.path / "run.json", json_bytes(sealed(self.run)))
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
-        """Adds a line to metrics.jsonl. Raises FolderError."""
-        with explained(self.path), (self.path / "metrics.jsonl").open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        """Adds a line to the run's metrics. Raises FolderError."""
+        with explained(self.path):
+            append_lines(self.path, [json.dumps(line)])
+
+    def append_events(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Adds lines to the run's events. Raises FolderError."""
+        with explained(self.path):
+            append_lines(self.path, list(map(json.dumps, entries)), "events")
 
     def last_metrics(self) -> Metrics | None:
-        """The newest line of metrics.jsonl; None before the first. Raises FolderError."""
+        """The newest line of the run's metrics; None before the first. Raises FolderError."""
         with explained(self.path):
-            return Metrics.last(self.path / "metrics.jsonl")
+            return Metrics.last(self.path)
 
     def state_digest(self) -> str:
-        """A hash that changes whenever the folder's data do."""
-        state = [self.run["digest"], self.run["created"]]
-        for part in self.parts.values():
-            state.append(f"{part.index} {part.problems_digest}")
-            state += [f"{view} {digest}" for view, digest in sorted(part.revised.items())]
-        return hashlib.blake2b(repr(state).encode(), digest_size=8).hexdigest()
+        """A hash that changes with the folder's data; quick however many parts there are."""
+        return digest_text(repr([self.run["digest"], self.run["created"], self.parts.state]))
 
     def close(self) -> None:
-        """Gives up the lock; calling it twice is fine."""
+        """Releases the lock; calling it twice is fine."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.close()
+
+    def check_lock(self) -> None:
+        """Raises StorageError if another process has taken the folder over."""
         if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+            self._lock.check()
 
-    def _count(self, entry: Mapping[str, Any]) -> None:
-        part = _part_of(entry)
-        self.parts[part.index] = part
-        self.counts.update(part.counts)
-        trim(self.counts)
-
-    def _check_columns(self) -> None:
-        """Raises FolderError if parts that are added now could not be read with the committed ones."""
-        try:
-            for index in sorted(self.parts)[:1]:
-                with open_part(self, "trees", index) as file:
-                    if not file.schema_arrow.equals(SCHEMAS["trees"]):
-                        raise FolderError(
-                            f"{self.path}: expected a run with this version's columns, got one that "
-                            "another version of berry began; finish it with that version, or name "
-                            "another output"
-                        )
-        except FolderError:
-            self.close()
-            raise
-
-    def _remove_uncommitted(self) -> None:
-        """Deletes parts that a crash left without a journal entry: readers must not see them."""
-        committed = {f"part-{index:05d}.parquet" for index in self.parts}
-        for file in (self.path / "data").glob("*/*"):
-            if file.name not in committed:
-                file.unlink()
+    def delete_uncommitted(self) -> None:
+        """Deletes what a crash left, except checkpoints of uncommitted shards. Raises OSError."""
+        for index in staged_shards(self.path) & self.parts.keys():
+            move_merged(self.path, self.parts[index], self.part_path)
+        for file in uncommitted(self):
+            delete(file)
+        delete_all_but_checkpoints(self.path, self.parts.covers)
+        self.journal.clean(self.parts)
 
 
-def ids_digest(problem_ids: Sequence[str]) -> str:
-    """A hash of problem ids in order."""
-    return hashlib.blake2b("\n".join(problem_ids).encode(), digest_size=8).hexdigest()
+def _refuse_other_files(path: Path) -> None:
+    if found := visible_files(path):
+        raise FolderError(
+            f"{path}: expected an empty or new folder, or one of an earlier run, "
+            f"found other files ({found[0]})"
+        )
 
 
-def _part_of(entry: Mapping[str, Any]) -> Part:
-    return Part(
-        index=entry["part"],
-        num_problems=len(entry["problems"]),
-        problems_digest=ids_digest(entry["problems"]),
-        counts=Counter(entry["counts"]),
-        rows=entry["rows"],
-        sizes=entry.get("sizes", {}),
-        revised=entry.get("revised", {}),
-    )
+def merge_parts(folder: RunFolder, entry: Mapping[str, Any]) -> None:
+    """Commits a merged part, whose files are at `merged_path`, in the place of its shards.
+
+    Raises FolderError and StorageError.
+    """
+    with explained(folder.path):
+        folder.check_lock()
+        folder.journal.put(entry, folder.parts)
+        move_merged(folder.path, folder.parts[entry["part"]], folder.part_path)
+        for index in range(entry["part"] + 1, entry["part"] + entry["shards"]):
+            for view in entry["rows"]:
+                delete(folder.part_path(view, index))
+        delete_staged(folder.path, entry["part"])
+
+
+def uncommitted(folder: RunFolder) -> list[Path]:
+    """Files in `data` that belong to no committed part. Raises OSError."""
+    data, found = folder.path / "data", []
+    committed = {folder.part_path("trees", index).name for index in folder.parts}
+    for view in folders_in(data):
+        names = sorted(files_in(data / view).keys() - committed)
+        found += [data / view / name for name in names]
+    return found
 
 
 def _difference(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "") -> str:
-    """The first key in which two configs differ, as a message."""
-    # What is chosen comes before its options: other parts have other ones.
+    """A message about the first key in which two configs differ."""
+    # `use` comes before the options, because they depend on it.
     for key in sorted({*old, *new}, key=lambda key: (key != "use", key)):
         was, now = old.get(key), new.get(key)
         if was == now:
@@ -281,11 +360,11 @@ def _difference(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "")
         if isinstance(was, dict) and isinstance(now, dict):
             return _difference(was, now, f"{above}{key}.")
         if key not in old:
-            differs = f"is new in this version of berry ({now!r} here)"
+            differs = f"is new in this version of berry (value: {now!r})"
         elif key not in new:
-            differs = f"was {was!r} there and is not in this version of berry"
+            differs = f"was {was!r} and does not exist in this version of berry"
         else:
-            differs = f"was {was!r} there and is {now!r} now"
+            differs = f"was {was!r} and is now {now!r}"
         return (
             f"holds a run of another config: {above}{key} {differs}; "
             "name another output, or delete the folder"

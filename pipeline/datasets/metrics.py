@@ -1,56 +1,61 @@
-"""A line of metrics.jsonl, or the final facts of a run, whichever version of berry wrote it.
+"""A line of metrics.jsonl, or the final facts of a run, written by any version of berry.
 
-Keys come and go between versions: what a line does not have is None, or counts as nothing.
+Keys differ between versions: a missing value is None, a missing count 0.
 """
 
 import json
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from pipeline.datasets.counts import Counts
+from pipeline.files.storage import files_in, is_local, publish, read_bytes
+
 _TAIL_BYTES = 2**16
-"""A line has some hundred bytes, so the end of the file is enough."""
+"""Bytes to read from the end of the file; a line has a few hundred."""
+_PIECE_BYTES = 2**17
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
-    """Where a run stood. What begins with `new_` is of the process that wrote it."""
+    """State of a run at one time. Fields that begin with `new_` cover only the writing process."""
 
     time: str | None = None
     seconds: float | None = None
-    """Since the engines were ready."""
+    """Seconds since the engines were ready."""
     load_seconds: float | None = None
+    tail_seconds: float | None = None
+    """How long workers had free places at the end, for lack of shards."""
     tokens_per_second: float | None = None
     total: int | None = None
-    """Problems in all."""
+    """Total number of problems."""
     new_problems: int | None = None
     new_rollouts: int | None = None
-    """Those of problems under way included."""
+    """Rollouts, including those of unfinished problems."""
     new_tokens: int | None = None
-    """In rollouts that ended."""
+    """Tokens in finished rollouts."""
     new_live_tokens: int | None = None
-    """Those of rollouts under way included."""
+    """Tokens, including those of unfinished rollouts."""
     new_prompt_tokens: int | None = None
     new_prompt_tokens_cached: int | None = None
     duplicates: int | None = None
     bad_rows: int | None = None
     doubtful_golds: int | None = None
     conflicts: int | None = None
-    """Problems that ask the same as another and have another gold answer."""
-    counts: Counter[str] = field(default_factory=Counter)
-    """Of every explored problem, committed or not; keys as in `views.count`, and `restarts`."""
+    """Problems with the same text as another but a different gold answer."""
+    counts: Counts = field(default_factory=Counts)
+    """Counts of all explored problems, committed or not."""
 
     @classmethod
     def of(cls, line: Mapping[str, Any]) -> Self:
-        """Of a line that was read from JSON; one of another type or not finite is missing."""
+        """Reads a line parsed from JSON; a value of a wrong type or not finite counts as missing."""
         numbers = {
             key: value
             for key, value in line.items()
             if isinstance(value, int | float)
             and not isinstance(value, bool)
-            # Nobody can count with infinities, with NaN, or with what no counter can have reached.
+            # Excludes infinities, NaN and impossibly large values.
             and abs(value) < 2**63
         }
         named = {one.name for one in fields(cls)} - {"time", "counts"}
@@ -58,20 +63,18 @@ class Metrics:
         time = line.get("time")
         return cls(
             time=time if isinstance(time, str) else None,
-            counts=Counter({key: int(value) for key, value in numbers.items() if key not in named}),
+            counts=Counts.from_dict({k: v for k, v in numbers.items() if k not in named}),
             **known,
         )
 
     @classmethod
-    def last(cls, path: Path) -> Self | None:
-        """The newest whole line of a metrics.jsonl; None before the first. Raises OSError.
+    def last(cls, run: Path) -> Self | None:
+        """The last complete line of a run folder's metrics; None without one. Raises OSError.
 
-        A crash, or a process that is writing at this moment, can leave half a line at the end.
+        A crash, or a process that is still writing, can leave half a line at the end.
         """
         try:
-            with path.open("rb") as file:
-                file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-                lines = file.read().split(b"\n")
+            lines = _last_lines(run)
         except FileNotFoundError:
             return None
         for line in reversed(lines):
@@ -82,3 +85,51 @@ class Metrics:
             if isinstance(read, dict):
                 return cls.of(read)
         return None
+
+
+def append_lines(run: Path, lines: Sequence[str], name: str = "metrics") -> None:
+    """Adds lines to a run folder's `metrics.jsonl`, or another such file. Raises OSError.
+
+    An object in a store cannot be extended. There, `metrics/0000000.jsonl` and so on have up to
+    `_PIECE_BYTES` each; the last of them is written again with every call.
+    """
+    content = "".join(f"{line}\n" for line in lines)
+    if is_local(run):
+        with (run / f"{name}.jsonl").open("a") as file:
+            file.write(content)
+        return
+    pieces = _pieces(run, name)
+    piece, size = pieces[-1] if pieces else (_piece(0), 0)
+    if size > _PIECE_BYTES:
+        piece, size = _piece(len(pieces)), 0
+    before = read_bytes(run / name / piece) if size else b""
+    publish(run / name / piece, before + content.encode(), durable=False)
+
+
+def read_lines(run: Path, name: str) -> Iterator[bytes]:
+    """Reads the lines of such a file from the start. Raises OSError."""
+    if is_local(run):
+        if (path := run / f"{name}.jsonl").exists():
+            with path.open("rb") as file:
+                yield from file
+        return
+    for piece, _ in _pieces(run, name):
+        yield from read_bytes(run / name / piece).splitlines()
+
+
+def _last_lines(run: Path) -> list[bytes]:
+    if is_local(run):
+        path = run / "metrics.jsonl"
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            return file.read().split(b"\n")
+    pieces = _pieces(run, "metrics")
+    return read_bytes(run / "metrics" / pieces[-1][0]).split(b"\n") if pieces else []
+
+
+def _pieces(run: Path, name: str) -> list[tuple[str, int]]:
+    return sorted(files_in(run / name).items())
+
+
+def _piece(number: int) -> str:
+    return f"{number:07d}.jsonl"

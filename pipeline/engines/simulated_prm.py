@@ -1,7 +1,7 @@
-"""A reward model of the simulated solver, as good or as bad as one likes.
+"""A reward model for the simulated solver, with adjustable accuracy.
 
-It reads what nobody knows of a real solver: how often a rollout from a prefix ends in the right answer.
-Its errors are the same each time, by a hash of the prefix.
+It uses the true pass rate of a prefix, which is unknown for a real solver. Its errors are
+deterministic: they depend on a hash of the prefix.
 """
 
 import hashlib
@@ -10,22 +10,21 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.engines.simulated import END_TOKEN, SimulatedEngine
-from reward_models import Score, Steps
+from reward_models import RewardModelBase, Score, Steps
 
 
-class SimulatedPrm:
+class SimulatedPrm(RewardModelBase):
     """A `RewardModel`: (1 - noise) times the true pass rate, plus noise times a number in [0, 1)."""
 
     reads_engine = SimulatedEngine
-    """It is built with the run's engine, which has to be such a one."""
 
     class Config(BaseModel):
-        """How good it is."""
+        """Accuracy of the model."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
         noise: float = Field(default=0.1, ge=0, le=1)
-        """Share of a score that says nothing; 1 is a model that knows nothing."""
+        """Fraction of a score that is random; 1 makes all scores random."""
 
     def __init__(self, config: Config, engine: SimulatedEngine) -> None:
         self.config = config
@@ -50,6 +49,6 @@ class SimulatedPrm:
 
 
 def _random(prefix: Sequence[int]) -> float:
-    """A number in [0, 1) that depends on the prefix alone."""
+    """A number in [0, 1) that depends only on the prefix."""
     digest = hashlib.blake2b(bytes(prefix), digest_size=7).digest()
     return float(int.from_bytes(digest) / 2**56)

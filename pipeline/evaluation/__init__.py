@@ -1,15 +1,15 @@
-"""`berry eval`: how good the answers of a run are if they are chosen from N samples in some way.
+"""`berry eval`: the accuracy of a run's answers if they are selected from N samples.
 
-design.py       which rollouts of a problem are its samples
+design.py       selects the rollouts of a problem that are its samples
 samples.py      their outcomes and scores, from the problem's tree
-curves.py       accuracy against N, by method
+curves.py       accuracy as a function of N, by method
 outputs.py      the table, metrics.jsonl and the plots
-trained.py      what a model says of itself: its labels, and problems it has seen
-evaluate.py     the whole of it
+trained.py      a trained model's manifest: its labels, and the problems it has seen
+evaluate.py     the whole evaluation
 
-And with `--on FILE` how well scores find the first wrong step, on responses that people have labelled:
+With `--on FILE`: how well scores find the first wrong step of responses labelled by people:
 
 labelled.py         the files of such responses
-on_labels.py        scores them, and works out the figures
+on_labels.py        scores them and computes the figures
 labels_outputs.py   the tables, metrics.jsonl and the plot
 """

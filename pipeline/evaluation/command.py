@@ -1,16 +1,16 @@
-"""What `berry eval` is asked on the command line, and what it tells in the end."""
+"""Reads the command line of `berry eval`, and describes its result."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
 from pipeline.config import check_section
+from pipeline.dispatch.scoring import REWARD_MODEL, REWARD_MODELS, read_reward_model
 from pipeline.evaluation.curves import METHODS
 from pipeline.evaluation.errors import EvaluationError
 from pipeline.evaluation.evaluate import Asked, Evaluation
 from pipeline.evaluation.on_labels import SCORES, AskedOnLabels, OnLabelsEvaluation
 from pipeline.evaluation.samples import Against
-from pipeline.scoring import REWARD_MODEL, REWARD_MODELS, scores_outcomes
 from reward_models.aggregate import Aggregate
 from verifiers.plugins import Part
 
@@ -27,20 +27,22 @@ def read_asked(
     threshold: float,
     options: Sequence[str],
 ) -> Asked:
-    """Raises EvaluationError, and ConfigError for models' options."""
+    """Reads the options for a run. Raises EvaluationError, and ConfigError for options of models."""
     named = [name.strip() for name in methods.split(",") if name.strip()]
     for name in named:
         if name not in METHODS:
             near = get_close_matches(name, METHODS, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise EvaluationError(f"--with {name}: expected some of {', '.join(METHODS)}{hint}")
+            raise EvaluationError(f"--with {name}: expected one or more of {', '.join(METHODS)}{hint}")
     if not named:
-        raise EvaluationError(f"--with: expected some of {', '.join(METHODS)}, got none")
+        raise EvaluationError(f"--with: expected one or more of {', '.join(METHODS)}, got none")
     for name, model in (("prm", prm), ("orm", orm)):
         if model is not None and name not in named:
-            raise EvaluationError(f"--{name} {model}: expected {name} among --with, got {methods}")
+            raise EvaluationError(f"--{name} {model}: expected {name} in --with, got {methods}")
     if options and prm is None and orm is None:
-        raise EvaluationError(f"{options[0]}: expected --prm or --orm beside it, whose option it sets")
+        raise EvaluationError(
+            f"{options[0]}: expected --prm or --orm with it, because it sets a model's option"
+        )
     return Asked(
         methods=named,
         prm=read_model("prm", prm, options),
@@ -63,11 +65,11 @@ def read_asked_on_labels(
     threshold: float,
     options: Sequence[str],
 ) -> AskedOnLabels:
-    """Raises EvaluationError, and ConfigError for the model's options."""
+    """Reads the options for --on. Raises EvaluationError, and ConfigError for the model's options."""
     if prm is not None and scores is not None:
-        raise EvaluationError(f"--scores {scores}: expected it or --prm {prm}, got both")
+        raise EvaluationError(f"--scores {scores}: expected either it or --prm {prm}, got both")
     if options and prm is None:
-        raise EvaluationError(f"{options[0]}: expected --prm beside it, whose option it sets")
+        raise EvaluationError(f"{options[0]}: expected --prm with it, because it sets a model's option")
     return AskedOnLabels(
         files=files,
         prm=read_model("prm", prm, options),
@@ -79,7 +81,7 @@ def read_asked_on_labels(
 
 
 def describe_on_labels(found: OnLabelsEvaluation, files: Sequence[Path]) -> str:
-    """What was left out, what went wrong, and where the figures are."""
+    """Lines about excluded responses, warnings and the written files."""
     lines = [f"left out   {found.num_unscored} responses without a score"] * bool(found.num_unscored)
     lines += [f"warning    {warning}" for warning in found.warnings]
     lines += [f"written    {', '.join(map(str, files))}"] * bool(files)
@@ -87,7 +89,7 @@ def describe_on_labels(found: OnLabelsEvaluation, files: Sequence[Path]) -> str:
 
 
 def describe(found: Evaluation) -> str:
-    """What was left out, what went wrong, and where the figures are."""
+    """Lines about excluded problems, warnings and the written files."""
     lines = [f"left out   {number} {what}" for what, number in found.left_out.items()]
     lines += [f"warning    {warning}" for warning in found.warnings]
     lines.append(f"written    {', '.join(map(str, found.files))}")
@@ -97,8 +99,8 @@ def describe(found: Evaluation) -> str:
 def read_model(kind: str, model: str | None, options: Sequence[str]) -> Part | None:
     """The model of `--prm` or `--orm`: a folder, a Hub id, or the name of a class.
 
-    `prm` and `orm` are taken for folders, since users like to call theirs so. Raises
-    EvaluationError and ConfigError.
+    `prm` and `orm` are read as folders, because these are common folder names. Raises EvaluationError
+    and ConfigError.
     """
     if model is None:
         return None
@@ -106,14 +108,15 @@ def read_model(kind: str, model: str | None, options: Sequence[str]) -> Part | N
         part = check_section(REWARD_MODEL, model, options)
     else:
         part = check_section(REWARD_MODEL, kind, [f"model={model}", *options])
-    if getattr(part.cls, "reads_engine", None) is not None:
+    traits = read_reward_model(part)
+    if traits.reads_engine is not None:
         raise EvaluationError(
-            f"--{kind} {model}: it asks a run's own engine, and an evaluation has none; expected "
-            "another model, such as critic with the address of a server"
+            f"--{kind} {model}: expected a model that needs no engine, such as critic with the "
+            "address of a server, because an evaluation has none"
         )
-    if scores_outcomes(part) is not (kind == "orm"):
-        got = "an outcome" if scores_outcomes(part) else "a process"
-        raise EvaluationError(f"--{kind} {model}: got {got} reward model; name it by the other option")
+    if traits.scores_outcomes is not (kind == "orm"):
+        got = "an outcome" if traits.scores_outcomes else "a process"
+        raise EvaluationError(f"--{kind} {model}: got {got} reward model; use the other option for it")
     return part
 
 
@@ -124,5 +127,5 @@ def _read_numbers(text: str) -> list[int]:
         raise EvaluationError(f"--n {text}: expected whole numbers, such as 1,4,16") from e
     if numbers[0] < 1:
         raise EvaluationError(f"--n {text}: expected numbers of 1 or more, got {numbers[0]}")
-    # pass@1 is what all else is compared with.
+    # Everything else is compared with pass@1.
     return sorted({1, *numbers})

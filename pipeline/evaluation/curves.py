@@ -1,4 +1,4 @@
-"""Accuracy against N, by the method that chooses an answer from N samples."""
+"""Accuracy as a function of N, for each method that selects an answer from N samples."""
 
 import math
 import statistics
@@ -11,7 +11,7 @@ from reward_models.evaluation.bootstrap import Interval, bootstrap, mean_of
 from reward_models.evaluation.choosing import Rank, Sample, best_of_n, pass_at_k, vote
 
 METHODS = ("pass@k", "majority", "orm", "prm", "oracle")
-"""What `--with` can name; a reward model's scores both choose the best and weigh votes."""
+"""Values of `--with`; a reward model's scores both select the best sample and weight votes."""
 _LEAST_SHARE = 0.9
 
 Measure = Callable[[Sequence[Sample], int, Random], float]
@@ -24,14 +24,14 @@ class Point:
     method: str
     n: int
     accuracy: float | None
-    """Mean over problems; None where no problem has what the method goes by."""
+    """Mean over problems; None if no problem has the data that the method needs."""
     interval: Interval | None
-    """By problems; None for one problem."""
+    """Confidence interval over problems; None for one problem."""
     num_problems: int
 
 
 def sizes(found: Sequence[Samples]) -> list[int]:
-    """1, 2, 4 and so on, up to what at least nine problems of ten have samples for."""
+    """Powers of two, up to the number of samples that at least 90% of the problems have."""
     numbers = sorted((len(one.known) for one in found), reverse=True)
     reached = numbers[math.ceil(_LEAST_SHARE * len(numbers)) - 1] if numbers else 0
     return [2**power for power in range(reached.bit_length())] if reached else []
@@ -40,10 +40,10 @@ def sizes(found: Sequence[Samples]) -> list[int]:
 def accuracy_curves(
     found: Sequence[Samples], methods: Sequence[str], ns: Sequence[int], seed: int
 ) -> list[Point]:
-    """Points of every method at every N, on the problems that have samples for the greatest.
+    """Points for every method and N, on the problems with enough samples for the greatest N.
 
-    A method that goes by scores leaves out problems with a complete sample that is unscored, one that
-    votes those of which nobody can tell whose answers are equal.
+    A method that uses scores excludes problems with an unscored complete sample. A method that votes
+    excludes problems whose answers cannot be compared.
     """
     enough = [one for one in found if len(one.known) >= max(ns)]
     return [
@@ -55,7 +55,7 @@ def accuracy_curves(
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """To choose an answer."""
+    """A way to select an answer."""
 
     name: str
     measure: Measure
@@ -63,7 +63,7 @@ class _Way:
     votes: bool = False
 
     def fits(self, one: Samples) -> bool:
-        """Whether the problem's samples have what it goes by."""
+        """Whether the problem's samples have the data it needs."""
         if self.votes and not one.can_vote:
             return False
         return self.scored_by is None or all(

@@ -1,24 +1,24 @@
-"""Responses whose first wrong step people have labelled, from jsonl or parquet files.
+"""Reads responses whose first wrong step people have labelled, from jsonl or parquet files.
 
 The columns are ProcessBench's (Zheng et al., 2024, arXiv:2412.06559); other columns are ignored:
 
     problem, steps          the problem's text, and one text for each step
     label                   index of the first wrong step, from 0; -1 if all are right
-    final_answer_correct    true, false, or null where it is unknown (default)
-    subset                  by which figures are given too; the file's name (default)
-    scores                  one of [0, 1] for each step, or null for a response that is unscored
+    final_answer_correct    true, false, or null if unknown (default)
+    subset                  name of a subset with figures of its own; default: the file's name
+    scores                  a score from 0 to 1 for each step, or null for an unscored response
 
-BIG-Bench-Mistake (Tyen et al., 2023, arXiv:2311.08516) and MR-GSM8K (Zeng et al., 2023,
-arXiv:2312.17080) are read in their own columns, by which they are recognised.
+    Files of BIG-Bench-Mistake (Tyen et al., 2023, arXiv:2311.08516) and MR-GSM8K (Zeng et al., 2023,
+    arXiv:2312.17080) are recognised by their columns.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import UserMistake
-from pipeline.json_rows import read_row
-from pipeline.parquet_rows import DamagedParquet, parquet_rows
+from pipeline.errors import RunFailure, UserMistake, is_users
+from pipeline.files.json_rows import read_row
+from pipeline.files.parquet_rows import DamagedParquet, parquet_rows
 from verifiers.mistakes import shown
 
 Row = Mapping[str, object]
@@ -30,22 +30,22 @@ class LabelledError(UserMistake):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labelled:
-    """One response."""
+    """A labelled response."""
 
     problem: str
     steps: Sequence[str]
-    first_wrong: int | None
+    first_error: int | None
     """Index of the first wrong step; None if all are right."""
     final_right: bool | None
-    """Whether its final answer is right; None where that is unknown."""
+    """Whether its final answer is right; None if unknown."""
     subset: str
     scores: Sequence[float] | None
-    """Published ones, of every step; None where there are none."""
+    """Published scores of every step; None if there are none."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """Names of columns, and what their values mean."""
+    """Names of columns and meaning of their values."""
 
     problem: str
     steps: str
@@ -53,15 +53,15 @@ class _Shape:
     all_right: object
     """The label of a response without a wrong step."""
     final_right: Callable[[Row], bool | None]
-    """Raises ValueError, which says what is wrong."""
+    """Reads whether the final answer is right. Raises ValueError for a fault."""
     first: int = 0
     """The label of a response whose first step is wrong."""
 
 
 def read_labelled(path: Path, scores: str | None = None) -> Iterator[Labelled]:
-    """The responses of a file; `scores` names the column of scores that each row has to have.
+    """The responses of a file; `scores` names a required column of scores.
 
-    Raises LabelledError, which names the file, the line, the column, what was expected and what it got.
+    Raises LabelledError, which names the file, line, column, the expected and the actual value.
     """
     kind = path.suffix.lower()
     if kind not in (".jsonl", ".parquet"):
@@ -73,7 +73,8 @@ def read_labelled(path: Path, scores: str | None = None) -> Iterator[Labelled]:
             except ValueError as e:
                 raise LabelledError(f"{where}: {e}") from e
     except OSError as e:
-        raise LabelledError(f"{path}: {e.strerror or 'cannot be read'}") from e
+        error = LabelledError if is_users(e) else RunFailure
+        raise error(f"{path}: {e.strerror or 'cannot be read'}") from e
 
 
 def _jsonl_rows(path: Path) -> Iterator[tuple[str, object]]:
@@ -92,7 +93,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, object]]:
     try:
         yield from parquet_rows(path)
     except DamagedParquet as e:
-        raise LabelledError(f"{path}: is damaged, or no parquet file") from e
+        raise LabelledError(f"{path}: is damaged or not a parquet file") from e
 
 
 def _read(row: object, path: Path, scores: str | None) -> Labelled:
@@ -107,7 +108,7 @@ def _read(row: object, path: Path, scores: str | None) -> Labelled:
     return Labelled(
         problem=_text(row, shape.problem),
         steps=steps,
-        first_wrong=_first_wrong(row[shape.label], shape, len(steps)),
+        first_error=_first_error(row[shape.label], shape, len(steps)),
         final_right=shape.final_right(row),
         subset=path.stem if row.get("subset") is None else _text(row, "subset"),
         scores=None if scores is None else _scores(row, scores, len(steps)),
@@ -128,7 +129,7 @@ def _steps(row: Row, name: str) -> Sequence[str]:
 
 
 def _checked(text: str, name: str) -> str:
-    """The text, which neither a tokenizer nor a terminal takes with half a character in it."""
+    """The text without lone surrogates, which tokenizers and terminals reject. Raises ValueError."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -136,7 +137,7 @@ def _checked(text: str, name: str) -> str:
     return text
 
 
-def _first_wrong(label: object, shape: _Shape, num_steps: int) -> int | None:
+def _first_error(label: object, shape: _Shape, num_steps: int) -> int | None:
     if label == shape.all_right and type(label) is type(shape.all_right):
         return None
     last = shape.first + num_steps - 1

@@ -1,4 +1,4 @@
-"""What an evaluation on people's labels says and leaves behind: a table, metrics.jsonl and a plot."""
+"""Output of an evaluation on people's labels: a table, metrics.jsonl and a plot."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ def label_rows(figures: Sequence[OnLabels]) -> list[dict[str, Any]]:
 
 
 def write_label_figures(figures: Sequence[OnLabels], folder: Path) -> list[Path]:
-    """The files: metrics.jsonl, and the curve over thresholds. Raises OSError."""
+    """Writes metrics.jsonl and a plot over thresholds; returns the files. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     metrics = folder / "metrics.jsonl"
     lines = [json.dumps({"figure": "on_labels", **row}) + "\n" for row in label_rows(figures)]
@@ -28,7 +28,7 @@ def write_label_figures(figures: Sequence[OnLabels], folder: Path) -> list[Path]
 
 
 def label_tables(figures: Sequence[OnLabels]) -> Table:
-    """For the terminal: a column for each set of responses."""
+    """A table for the terminal, with a column for each set of responses."""
     sets = (escape(one.of) for one in figures)
     table = Table("first errors, 95%", *sets, box=None, pad_edge=False)
     for name, cell in _ROWS.items():
@@ -41,7 +41,7 @@ def label_tables(figures: Sequence[OnLabels]) -> Table:
     return table
 
 
-def _share(name: str) -> Callable[[OnLabels], str]:
+def _fraction(name: str) -> Callable[[OnLabels], str]:
     def cell(one: OnLabels) -> str:
         errors = one.first_errors
         return with_interval(getattr(errors, name), errors.intervals.get(name))
@@ -55,10 +55,10 @@ def _best(one: OnLabels) -> str:
 
 _ROWS: Mapping[str, Callable[[OnLabels], str]] = {
     "wrong responses": lambda one: str(one.first_errors.num_wrong),
-    "  first error found": _share("on_wrong"),
+    "  first error found": _fraction("on_wrong"),
     "right responses": lambda one: str(one.first_errors.num_right),
-    "  left alone": _share("on_right"),
-    "F1": _share("f1"),
+    "  left alone": _fraction("on_right"),
+    "F1": _fraction("f1"),
     "  by chance": lambda one: with_interval(one.by_chance),
     "  best of the curve": _best,
     "AUC of steps": lambda one: with_interval(one.steps.auc, one.steps.intervals.get("auc")),
@@ -78,8 +78,8 @@ def _plot(one: OnLabels, path: Path) -> Path:
         values = [getattr(point, name) for point in one.curve]
         if None not in values:
             axes.plot(thresholds, values, marker="o", markersize=3, label=label)
-    axes.set_xlabel("threshold, under which a step is taken to be wrong")
-    axes.set_ylabel("share of responses")
+    axes.set_xlabel("threshold: a step with a lower score counts as wrong")
+    axes.set_ylabel("fraction of responses")
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     return save_plot(figure, axes, path)

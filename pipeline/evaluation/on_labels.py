@@ -1,12 +1,12 @@
-"""Evaluates scores of steps on responses whose first wrong step people have labelled.
+"""Evaluates step scores on responses whose first wrong step people have labelled.
 
-1. read the responses, and published scores or none
-2. without published scores let a process reward model score the steps
-3. work out how well they find first errors, of all responses and of each subset
+1. read the responses, with published scores if required
+2. without published scores, score the steps with a process reward model
+3. compute how well the scores find first errors, for all responses and for each subset
 
-A model that was trained here reads token ids. Here there are only texts: the problem is put into its
-tokenizer's chat template and each step is tokenised with a line end behind it. Whatever prompt template
-the model's run had is not known, so problems that want one should have it in their text.
+A model trained by berry reads token ids, but these responses are only text: the problem goes through
+the tokenizer's chat template, and each step is tokenised with a line break after it. The prompt
+template of the model's run is unknown; if problems need it, include it in their text.
 """
 
 import asyncio
@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.dispatch.scoring import ModelScorer
 from pipeline.evaluation.labelled import Labelled, LabelledError, read_labelled
 from pipeline.evaluation.trained import model_folder, read_trained
-from pipeline.scoring import ModelScorer
 from reward_models import Steps
 from reward_models.aggregate import Aggregate, aggregate
 from reward_models.errors import RewardModelError
@@ -35,18 +35,18 @@ from verifiers.plugins import Part
 _AT_ONCE = 64
 ALL = "all"
 SCORES = "scores"
-"""Column of published scores if no other is named."""
+"""Default column of published scores."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedOnLabels:
-    """What is to be evaluated, and how."""
+    """Settings of an evaluation."""
 
     files: Sequence[Path]
     prm: Part | None
-    """None takes the published scores."""
+    """Model to score with; None uses the published scores."""
     scores: str | None
-    """Their column."""
+    """Column of the published scores."""
     threshold: float
     aggregate: Aggregate
     seed: int
@@ -54,18 +54,18 @@ class AskedOnLabels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flawed:
-    """Responses whose final answer is right: what a check of the answer alone lets through."""
+    """Responses with a right final answer, which a check of the answer alone accepts."""
 
     number: int
     num_flawed: int
-    """Those that have a wrong step all the same."""
+    """Number of these that still have a wrong step."""
     share: float
     interval: Interval | None
-    """Of the share, by problems."""
+    """Confidence interval of the fraction, over problems."""
     found: float | None
-    """Share of the flawed whose first wrong step the scores name."""
+    """Fraction of the flawed responses whose first wrong step the scores find."""
     auc: float | None
-    """How the scores, one for each response, rank the others over the flawed."""
+    """AUC of one score per response for separating the others from the flawed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,39 +73,40 @@ class OnLabels:
     """Figures of one set of responses."""
 
     of: str
-    """`all`, or the subset."""
+    """`all`, or the name of a subset."""
     first_errors: FirstErrors
     curve: Sequence[FirstErrors]
     best: FirstErrors
-    """Of the curve, the one with the greatest F1: chosen on the same responses, so a bit too good."""
+    """The point of the curve with the greatest F1; slightly optimistic, because it is selected on the
+    same responses."""
     by_chance: float | None
-    """F1 of naming one of the steps, or none, by chance. Calling all right has an F1 of 0."""
+    """F1 of naming a random step, or none. Calling every step right has an F1 of 0."""
     steps: Quality
-    """Of the scores of steps up to the first wrong one."""
+    """Quality of the scores of steps up to the first wrong one."""
     flawed: Flawed | None
-    """None where no final answer is known to be right."""
+    """None if no final answer is known to be right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnLabelsEvaluation:
-    """What came of it."""
+    """Result of an evaluation."""
 
     figures: Sequence[OnLabels]
-    """Of all responses and, if there are several subsets, of each."""
+    """Figures of all responses and, if there are several subsets, of each."""
     num_unscored: int
-    """Responses left out since a step of theirs has no score."""
+    """Number of responses excluded because a step has no score."""
     warnings: Sequence[str]
 
 
 def evaluate_on_labels(
     asked: AskedOnLabels, advance: Callable[[], None] = lambda: None
 ) -> OnLabelsEvaluation:
-    """The figures; `advance` is called for each response. Raises LabelledError."""
+    """Computes the figures; calls `advance` for each response. Raises LabelledError."""
     responses = [
         one for path in asked.files for one in read_labelled(path, None if asked.prm else asked.scores)
     ]
     if not responses:
-        raise LabelledError(f"{asked.files[0]}: expected one labelled response or more, got none")
+        raise LabelledError(f"{asked.files[0]}: expected at least one labelled response, got none")
     warnings = set[str]()
     try:
         scores = asyncio.run(_score(responses, asked.prm, warnings, advance))
@@ -132,7 +133,7 @@ async def _score(
     warnings: set[str],
     advance: Callable[[], None],
 ) -> list[Sequence[float] | None]:
-    """For each response a score of every step; None where one is missing."""
+    """Scores of every step for each response; None if any is missing."""
     if prm is None:
         return [one.scores for one in responses]
     encode = await asyncio.to_thread(_encoder, prm)
@@ -153,7 +154,7 @@ async def _score(
 
 
 def _encoder(prm: Part) -> Callable[[Labelled], Steps]:
-    """How a response is put to the model: one of its own tokenizer's ids only if it reads such."""
+    """Returns the encoder of responses for the model: with token ids if it reads them, else as text."""
     tokenizer = _tokenizer(prm)
 
     def ids(text: str) -> tuple[int, ...]:
@@ -178,7 +179,8 @@ def _encoder(prm: Part) -> Callable[[Labelled], Steps]:
 
 
 def _tokenizer(prm: Part) -> Any:
-    """Of a model that was trained here; None for others, which read text. Raises RewardModelError."""
+    """Tokenizer of a model trained by berry; None for others, which read text. Raises
+    RewardModelError."""
     if read_trained(prm) is None:
         return None
     from transformers import AutoTokenizer
@@ -194,7 +196,7 @@ Pairs = Sequence[tuple[Labelled, Sequence[float]]]
 
 def _figures(name: str, pairs: Pairs, asked: AskedOnLabels) -> OnLabels:
     marked = [
-        Marked(scores=scores, first_wrong=one.first_wrong, problem=one.problem) for one, scores in pairs
+        Marked(scores=scores, first_error=one.first_error, problem=one.problem) for one, scores in pairs
     ]
     curve = threshold_curve(marked)
     return OnLabels(
@@ -209,12 +211,12 @@ def _figures(name: str, pairs: Pairs, asked: AskedOnLabels) -> OnLabels:
 
 
 def _of_steps(pairs: Pairs, seed: int) -> Quality:
-    """Of the steps up to the first wrong one: what comes behind it is neither right nor wrong."""
+    """Quality on the steps up to the first wrong one: later steps are neither right nor wrong."""
     steps = [
-        (score, place != one.first_wrong, one.problem)
+        (score, place != one.first_error, one.problem)
         for one, scores in pairs
         for place, score in enumerate(scores)
-        if one.first_wrong is None or place <= one.first_wrong
+        if one.first_error is None or place <= one.first_error
     ]
     scores, right, problems = zip(*steps, strict=True)
     return measure(scores, right, problems=problems, seed=seed)
@@ -223,12 +225,12 @@ def _of_steps(pairs: Pairs, seed: int) -> Quality:
 def _flawed(pairs: Pairs, asked: AskedOnLabels) -> Flawed | None:
     if not pairs:
         return None
-    flawed = [one.first_wrong is not None for one, _ in pairs]
+    flawed = [one.first_error is not None for one, _ in pairs]
     problems = [one.problem for one, _ in pairs]
     found = [
-        Marked(scores=scores, first_wrong=one.first_wrong).finds(asked.threshold)
+        Marked(scores=scores, first_error=one.first_error).finds(asked.threshold)
         for one, scores in pairs
-        if one.first_wrong is not None
+        if one.first_error is not None
     ]
     whole = [aggregate(asked.aggregate, scores) for _, scores in pairs]
     return Flawed(
@@ -242,10 +244,10 @@ def _flawed(pairs: Pairs, asked: AskedOnLabels) -> Flawed | None:
 
 
 def _by_chance(responses: Iterable[Labelled]) -> float | None:
-    shares: dict[bool, list[float]] = {True: [], False: []}
+    fractions: dict[bool, list[float]] = {True: [], False: []}
     for one in responses:
-        shares[one.first_wrong is None].append(1 / (len(one.steps) + 1))
-    if not shares[True] or not shares[False]:
+        fractions[one.first_error is None].append(1 / (len(one.steps) + 1))
+    if not fractions[True] or not fractions[False]:
         return None
-    on_right, on_wrong = (sum(of) / len(of) for of in (shares[True], shares[False]))
+    on_right, on_wrong = (sum(of) / len(of) for of in (fractions[True], fractions[False]))
     return 2 * on_right * on_wrong / (on_right + on_wrong)

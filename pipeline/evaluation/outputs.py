@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: a table, metrics.jsonl and two plots."""
+"""Output of an evaluation: a table, metrics.jsonl and two plots."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from reward_models.evaluation.quality import Quality
 
 _WIDE = 160
 STEPS = "prm steps"
-"""What the process reward model's scores of steps are called."""
+"""Name of the process reward model's step scores."""
 _QUALITIES = {
     "auc": "AUC",
     "auc_within": "AUC within problems",
@@ -25,27 +25,26 @@ _QUALITIES = {
     "calibration_error": "calibration error",
     "brier": "Brier",
 }
-"""Field of a Quality -> its row."""
+"""Field of a Quality -> name of its row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """All that was measured."""
+    """All results of an evaluation."""
 
     points: Sequence[Point]
     qualities: Mapping[str, Quality]
-    """What was scored by which model, such as `orm responses`, -> how well."""
+    """Model and what it scored, such as `orm responses` -> quality of the scores."""
     first_errors: FirstErrors | None
-    """Of the process reward model."""
+    """First errors found by the process reward model."""
     curve: Sequence[FirstErrors] = ()
     """The same at other thresholds."""
     against: Against | None = None
-    """What its scores of steps are compared with."""
+    """The label that its step scores are compared with."""
 
 
-def write_figures(figures: Figures, folder: Path) -> list[Path]:
-    """The files: metrics.jsonl, and plots of what there is to draw. Raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
+def figure_rows(figures: Figures) -> list[dict[str, Any]]:
+    """The figures as JSON, as in metrics.jsonl."""
     rows: list[dict[str, Any]] = [{"figure": "accuracy", **asdict(one)} for one in figures.points]
     for of, quality in figures.qualities.items():
         against = {"against": figures.against} if of == STEPS else {}
@@ -53,6 +52,13 @@ def write_figures(figures: Figures, folder: Path) -> list[Path]:
     if figures.first_errors is not None:
         rows.append({"figure": "first_errors", **asdict(figures.first_errors)})
     rows += [{"figure": "first_errors_curve", **asdict(one)} for one in figures.curve]
+    return rows
+
+
+def write_figures(figures: Figures, folder: Path) -> list[Path]:
+    """Writes metrics.jsonl and the plots that have data; returns the files. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = figure_rows(figures)
     metrics = folder / "metrics.jsonl"
     metrics.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     written = [metrics]
@@ -64,13 +70,13 @@ def write_figures(figures: Figures, folder: Path) -> list[Path]:
 
 
 def console() -> Console:
-    """Standard output; what is no terminal has room for every column."""
+    """Standard output; wide enough for every column if it is not a terminal."""
     made = Console()
     return made if made.is_terminal else Console(width=_WIDE)
 
 
 def tables(figures: Figures) -> Group:
-    """For the terminal."""
+    """The tables for the terminal."""
     parts: list[Table] = []
     if figures.points:
         parts.append(_accuracy_table(figures.points))
@@ -113,7 +119,7 @@ def _quality_table(figures: Figures) -> Table:
 
 
 def with_interval(value: float | None, interval: Interval | None = None) -> str:
-    """A figure and its interval, as far as they are known."""
+    """A figure and its interval as text; `-` if unknown."""
     if value is None:
         return "-"
     return f"{value:.3f}" + ("" if interval is None else f" {interval[0]:.2f}-{interval[1]:.2f}")
@@ -132,7 +138,7 @@ def _plot_accuracy(points: Sequence[Point], path: Path) -> Path:
     axes.set_xscale("log", base=2)
     axes.set_xticks(ns, [str(n) for n in ns])
     axes.set_xlabel("samples of each problem (N)")
-    axes.set_ylabel("share of problems answered right")
+    axes.set_ylabel("fraction of problems answered right")
     return save_plot(figure, axes, path)
 
 
@@ -151,15 +157,15 @@ def _plot_reliability(qualities: Mapping[str, Quality], path: Path) -> Path:
             s=sizes,
             color=line.get_color(),
         )
-    axes.set_xlabel("mean score in the bin (area of a dot: how much is in it)")
-    axes.set_ylabel("share that is right")
+    axes.set_xlabel("mean score in the bin (the area of a dot shows the bin's weight)")
+    axes.set_ylabel("fraction that is right")
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     return save_plot(figure, axes, path)
 
 
 def new_plot() -> tuple[Any, Any]:
-    """A figure of matplotlib's, and its axes."""
+    """A new matplotlib figure and its axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
@@ -167,10 +173,10 @@ def new_plot() -> tuple[Any, Any]:
 
 
 def save_plot(figure: Any, axes: Any, path: Path) -> Path:
-    """Writes the figure; the same figures are the same bytes. Raises OSError."""
+    """Writes the figure; the same figure gives the same bytes. Raises OSError."""
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize="small")
-    # The version would be in it.
+    # The default metadata contains the version.
     figure.savefig(path, dpi=150, metadata={"Software": None})
     return path

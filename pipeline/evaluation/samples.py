@@ -1,7 +1,7 @@
-"""A problem's samples, and what is known of its steps' scores, from its tree.
+"""Collects a problem's samples and step scores from its tree.
 
-Which rollouts are samples, and which of them are right, says `pipeline/outcomes.py`; those of which it
-is unknown are left out.
+`design.py` selects the samples, `pipeline/labels/outcomes.py` gives their outcomes; samples of unknown
+outcome are excluded.
 """
 
 from collections.abc import Sequence
@@ -9,52 +9,52 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
 
-from pipeline.labels import LabelConfig, label_tree
-from pipeline.outcomes import sample_outcome
+from pipeline.dispatch.scoring import ModelScorer, steps_of
+from pipeline.labels.outcomes import sample_outcome
+from pipeline.labels.step_labels import LabelConfig, label_tree
 from pipeline.records import Trace
-from pipeline.scoring import ModelScorer, steps_of
-from pipeline.tree import Finish, Tree
+from pipeline.tree import Tree
 from reward_models import Steps
 from reward_models.aggregate import Aggregate, aggregate
 from reward_models.evaluation.choosing import Sample
 from reward_models.evaluation.first_errors import Marked
 from verifiers.catalog import VERIFIER
-from verifiers.consensus import Consensus
-from verifiers.kinds import target_kinds
+from verifiers.isolation.target_kinds import target_kinds
+from verifiers.math.consensus import Consensus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
-    """Of one problem."""
+    """Samples of one problem."""
 
     problem_id: str
     known: tuple[Sample, ...]
     num_unknown: int
     can_vote: bool = True
-    """Whether it can be told which answers are equal."""
+    """Whether answers can be compared for equality."""
 
 
-Against = Literal["right", "soft", "hard"]
-"""What a PRM's scores of steps are compared with, as `label_tree` has it: the probability that all is
-right so far, the share of rollouts from there that pass, or whether any does."""
+Against = Literal["p_correct", "soft", "hard"]
+"""Labels to compare a PRM's step scores with, from `label_tree`: the probability that all is right so
+far, the fraction of rollouts from there that pass, or whether any passes."""
 
 
 @dataclass(slots=True)
 class StepScores:
-    """A process reward model's scores of steps beside what is known of those."""
+    """A process reward model's step scores with their labels."""
 
     against: Against
     scores: list[float] = field(default_factory=list)
     targets: list[float] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    """Three lists of one length, of every scored step whose target is known."""
+    """Three lists of equal length, with an entry for every scored step of known target."""
     responses: list[Marked] = field(default_factory=list)
     num_unknown: int = 0
-    """Scored responses of which it is not known where they went wrong, if they did. A pass is no proof
-    that all steps are right."""
+    """Scored responses whose first wrong step, if any, is unknown. A pass does not prove that all
+    steps are right."""
 
     def add(self, problem_id: str, tree: Tree, labels: LabelConfig) -> None:
-        """Every scored step of the tree, once, and every response."""
+        """Adds every scored step of the tree once, and every response."""
         seen = set[int]()
         for labelled in label_tree(tree, labels):
             path = tree.path(labelled.leaf)[1:]
@@ -69,17 +69,17 @@ class StepScores:
             known = [score for score in scores if score is not None]
             if not known or len(known) < len(scores):
                 continue
-            all_right = labelled.steps[-1].right
-            if labelled.first_wrong is None and (all_right is None or all_right < labels.confidence):
+            all_right = labelled.steps[-1].p_correct
+            if labelled.first_error is None and (all_right is None or all_right < labels.confidence):
                 self.num_unknown += 1
                 continue
             self.responses.append(
-                Marked(scores=known, first_wrong=labelled.first_wrong, problem=problem_id)
+                Marked(scores=known, first_error=labelled.first_error, problem=problem_id)
             )
 
 
 async def score_tree(trace: Trace, prm: ModelScorer | None, orm: ModelScorer | None) -> tuple[str, ...]:
-    """Puts the models' scores into the tree in place of those there are; why any is missing."""
+    """Replaces the tree's scores with the models'; returns warnings about missing scores."""
     tree, warnings = trace.tree, list[str]()
     if prm is not None:
         leaves = tree.leaves()
@@ -92,7 +92,7 @@ async def score_tree(trace: Trace, prm: ModelScorer | None, orm: ModelScorer | N
             if value is not None
         }
     if orm is not None:
-        leaves = [leaf for leaf in tree.leaves() if tree.nodes[leaf].finish is Finish.STOP]
+        leaves = tree.complete_leaves()
         scored = await orm.score([_steps(trace, leaf) for leaf in leaves])
         warnings += scored.warnings
         tree.outcome_scores = {
@@ -106,11 +106,11 @@ async def score_tree(trace: Trace, prm: ModelScorer | None, orm: ModelScorer | N
 async def take_samples(
     trace: Trace, leaves: Sequence[int], consensus: Consensus, how: Aggregate
 ) -> Samples:
-    """Those of these leaves whose outcome is known, equal answers put together."""
+    """The samples among these leaves with a known outcome; equal answers are grouped."""
     tree = trace.tree
     outcomes = {leaf: sample_outcome(tree, leaf) for leaf in leaves}
     known = {leaf: right for leaf, right in outcomes.items() if right is not None}
-    complete = [leaf for leaf in known if tree.nodes[leaf].finish is Finish.STOP]
+    complete = [leaf for leaf in known if tree.is_complete(leaf)]
     can_vote = trace.problem.target.kind not in _without_equal_answers()
     texts = [tree.response(leaf) for leaf in complete]
     classes = await consensus.classes(trace.problem.prompt, texts) if can_vote else ()
@@ -127,22 +127,21 @@ async def take_samples(
 
 @cache
 def _without_equal_answers() -> frozenset[str]:
-    """Kinds of targets whose answers are programs and proofs: of two that differ nobody knows whether
-    they are the same."""
+    """Kinds of targets whose answers are programs or proofs, which cannot be compared for equality."""
     kinds = (target_kinds(VERIFIER.find(name)) for name in ("code", "formal"))
     return frozenset(kind for of_verifier in kinds for kind in of_verifier or ())
 
 
 def _sample(tree: Tree, leaf: int, right: bool, answer: int | None, how: Aggregate) -> Sample:
-    is_complete = tree.nodes[leaf].finish is Finish.STOP
+    is_complete = tree.is_complete(leaf)
     scores = [tree.scores.get(node.id) for node in tree.path(leaf)[1:]] if is_complete else []
     return Sample(
         right=right,
         answer=answer,
         is_complete=is_complete,
         orm=tree.outcome_scores.get(leaf),
-        prm=aggregate(how, scores[-1:] if how == "last" else scores),
-        prm_last=aggregate("last", scores[-1:]),
+        prm=aggregate(how, scores),
+        prm_last=aggregate("last", scores),
     )
 
 

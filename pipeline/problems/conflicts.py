@@ -1,7 +1,9 @@
-"""Problems that ask the same as an earlier one and have another gold answer: one of them is wrong."""
+"""Finds problems with the same text but different gold answers, one of which must be wrong."""
 
-import hashlib
+from collections.abc import Sequence
 
+from pipeline.hashing import digest_text
+from pipeline.problems.id_set import IdSet, Keys
 from pipeline.records import Problem
 from pipeline.templates import Template
 
@@ -10,27 +12,32 @@ _PREVIEW = 60
 
 
 class Conflicts:
-    """Counts them among problems without duplicates; keeps a 64-bit hash of each prompt."""
+    """Counts such problems among those without duplicates; stores a 64-bit hash of each prompt."""
 
     def __init__(self, template: Template) -> None:
         self.number = 0
         self.examples: list[str] = []
-        """Where the first ones are, and what they ask."""
+        """Place and text of the first conflicts."""
         self._template = template
-        self._asked: set[int] = set()
+        self._asked = IdSet()
 
-    def add(self, problem: Problem) -> bool:
-        """Looks at one more problem; whether it is one of them."""
-        prompt = self._template.fill(problem)
-        digest = hashlib.blake2b(prompt.encode(errors="surrogatepass"), digest_size=8).digest()
-        key = int.from_bytes(digest)
-        if key not in self._asked:
-            self._asked.add(key)
+    def key(self, problem: Problem) -> int:
+        """The hash of the problem's prompt."""
+        return int(digest_text(self._template.fill(problem)), 16)
+
+    def add(self, problem: Problem, key: int | None = None) -> bool:
+        """Adds a problem, whose `key` may be known; returns whether it conflicts with another."""
+        if self._asked.add(self.key(problem) if key is None else key):
             return False
         self.number += 1
         if len(self.examples) < _NUM_EXAMPLES:
             self.examples.append(f"{problem.where or problem.id} ({_preview(problem.prompt)})")
         return True
+
+    def restore(self, number: int, examples: Sequence[str], keys: Keys) -> None:
+        """Continues from an earlier state."""
+        self.number, self.examples = number, list(examples)
+        self._asked.update(keys)
 
 
 def _preview(text: str) -> str:

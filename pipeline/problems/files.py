@@ -1,7 +1,7 @@
 """`file`: problems from a jsonl, csv, json or parquet file.
 
-Rows are read as they are needed, so a file may be larger than memory; a .json file alone, one list of
-objects, is read as a whole.
+Rows are read on demand, so a file may be larger than memory. Only a .json file, a list of objects, is
+read as a whole.
 """
 
 import csv
@@ -10,62 +10,81 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.json_rows import Keys, RepeatedKey, read_list, read_row, restore
-from pipeline.parquet_rows import DamagedParquet, parquet_rows
-from pipeline.parsing import explain_json
+from pipeline.errors import RunFailure, is_users
+from pipeline.files.json_rows import Keys, RepeatedKey, read_list, read_row, restore
+from pipeline.files.parquet_rows import DamagedParquet, parquet_rows
+from pipeline.files.parsing import explain_json
+from pipeline.files.ranges import EVERY_ROW, Ranges, pick
 from pipeline.problems import BadRow, ProblemError, at_most
 from pipeline.problems.rows import Place, RowConfig, RowSource, to_problem
 from pipeline.records import Problem
 from verifiers.mistakes import shown
 
 _LONGEST_FIELD = 2**27
-"""Characters of one field of a csv file; without the quote that ends it, a field has the whole rest."""
+"""Maximum characters in a csv field; an unclosed quote would extend a field to the end."""
 
 _OPENING, _CLOSING = re.compile(r'(?:^|(?<=,))"'), re.compile(r'(?:[^"]|"")*+"')
-"""The quote that begins a field, and the rest of such a field."""
+"""The quote that begins a field, and the rest of a quoted field."""
 
 Rows = Iterator[tuple[str, object]]
-"""Where a row is, and the row, or a BadRow in its place."""
-Reader = Callable[[Path, Keys], Rows]
-"""Of a file whose rows have their gold answers there: one that is a number is the text in the file."""
+"""The place of a row, and the row or a BadRow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """How files of one kind are read."""
+
+    read: Callable[[Path, Keys, Ranges], Rows]
+    """Takes the file, the keys of gold answers, and the numbers of the rows to read, from 0. A gold
+    number stays the text in the file. Other rows cost as little as the format allows."""
+    count: Callable[[Path], int]
+    """The number of rows, including bad ones."""
 
 
 class FileSource(RowSource):
-    """One file of rows."""
+    """Reads one file of rows."""
 
     class Config(RowConfig):
-        """Where the file is, beside the field map."""
+        """The file, in addition to the field map."""
 
         path: Path
-        """Its name ends in .jsonl, .csv, .json or .parquet."""
+        """Path of the file; its name ends in .jsonl, .csv, .json or .parquet."""
 
     def __init__(self, config: Config, seed: int = 0) -> None:
         super().__init__(config)
         self.config = config
 
     def size(self) -> int | None:
-        """Rows of the file, bad ones included; None for one that cannot be read."""
-        path = self.config.path
+        """Number of rows in the file, including bad ones; None for an unreadable file."""
         try:
-            if path.suffix.lower() == ".parquet":
-                import pyarrow.parquet as pq
-
-                return at_most(self.config, pq.read_metadata(path).num_rows)
-            return at_most(self.config, sum(1 for _ in self._reader()(path, self.config.gold_keys)))
-        except (OSError, ValueError, ProblemError):
-            # The reason is reported when the rows are read.
+            return at_most(self.config, self._format().count(self.config.path))
+        except (OSError, ValueError, RecursionError, ProblemError):
+            # `rows` reports the reason.
             return None
 
     def rows(self) -> Iterator[Problem | BadRow]:
         """A problem for each row. Raises ProblemError for a file that cannot be read."""
-        path = self.config.path
-        reader = self._reader()
-        if not path.is_file():
-            raise ProblemError(f"problems.path: there is no file {path}")
+        return self.rows_in(EVERY_ROW)
+
+    def fingerprint(self) -> str | None:
+        """The file's size and time of change; None for an unreadable file."""
         try:
-            for where, row in reader(path, self.config.gold_keys):
+            status = self.config.path.stat()
+        except OSError:
+            return None
+        return f"{status.st_size} bytes, {status.st_mtime_ns}"
+
+    def rows_in(self, ranges: Ranges) -> Iterator[Problem | BadRow]:
+        """The rows with these numbers. Other rows are passed over, mostly without being parsed."""
+        path = self.config.path
+        read = self._format().read
+        if not path.is_file():
+            raise ProblemError(f"problems.path: expected a file, but {path} does not exist")
+        try:
+            for where, row in read(path, self.config.gold_keys, ranges):
                 if isinstance(row, BadRow):
                     yield row
                 else:
@@ -73,78 +92,91 @@ class FileSource(RowSource):
                         row, self.config, self.columns, Place(where=where, source=path.name)
                     )
         except OSError as e:
-            raise ProblemError(
-                f"problems.path: {path} cannot be read ({e.strerror or 'it is damaged'})"
-            ) from e
+            kind = ProblemError if is_users(e) else RunFailure
+            raise kind(f"problems.path: {path} cannot be read ({e.strerror or 'it is damaged'})") from e
 
-    def _reader(self) -> Reader:
+    def _format(self) -> Format:
         path = self.config.path
-        reader = _READERS.get(path.suffix.lower())
-        if reader is None:
-            *names, last = _READERS
+        found = _FORMATS.get(path.suffix.lower())
+        if found is None:
+            *names, last = _FORMATS
             raise ProblemError(
                 f"problems.path: expected a {', '.join(names)} or {last} file, got {path}"
             )
-        return reader
+        return found
 
 
-def _jsonl_rows(path: Path, gold: Keys) -> Rows:
+def _jsonl_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Each line that is not blank, with its number."""
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
-            where = f"{path}, line {number}"
-            if not line.strip():
-                continue
-            try:
-                yield where, read_row(line, gold)
-            except ValueError as e:
-                yield where, BadRow(where=where, reason=str(e))
+            if not line.isspace():
+                yield number, line
 
 
-def _csv_rows(path: Path, gold: Keys) -> Rows:
-    """Every value is text, as it stands. The first row names the columns."""
+def _jsonl_rows(path: Path, gold: Keys, ranges: Ranges) -> Rows:
+    for number, line in pick(_jsonl_lines(path), ranges):
+        where = f"{path}, line {number}"
+        try:
+            yield where, read_row(line, gold)
+        except ValueError as e:
+            yield where, BadRow(where=where, reason=str(e))
+
+
+def _csv_rows(path: Path, gold: Keys, ranges: Ranges) -> Rows:
+    """Every value is unchanged text. The first row has the column names."""
+    for line, header, row in pick(_csv_records(path), ranges):
+        where = f"{path}, line {line}"
+        if isinstance(row, str):
+            yield where, BadRow(where=where, reason=row)
+        else:
+            yield where, _csv_row(header, row, where)
+
+
+def _csv_records(path: Path) -> Iterator[tuple[int, list[str], list[str] | str]]:
+    """Each row below the header: its first line, the header, and its fields or its fault."""
     csv.field_size_limit(_LONGEST_FIELD)
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         reader = csv.reader(file, strict=True)
         header: list[str] | None = None
         while True:
             first = reader.line_num + 1
-            where = f"{path}, line {first}"
             try:
                 row = next(reader, None)
             except csv.Error as e:
                 reason = f"is not CSV: {_explain_csv(e)}"
-                # Where a quote may be open, nobody knows where the next row begins.
+                # After an unclosed quote, the start of the next row is unknown.
                 if (opened := _open_quote(path, first, reader.line_num)) is not None:
                     raise ProblemError(
                         f"problems.path: {path}, line {opened}: is not CSV: a quote that is not "
-                        "closed, or closed in the midst of a later row"
+                        "closed, or is closed in the middle of a later row"
                     ) from e
                 if header is None:
-                    raise ProblemError(f"problems.path: {where}: {reason}") from e
-                yield where, BadRow(where=where, reason=reason)
+                    raise ProblemError(f"problems.path: {path}, line {first}: {reason}") from e
+                yield first, header, reason
                 continue
             if row is None:
                 return
             if not row:
                 continue
             if header is None:
-                header = _check_header(row, where)
+                header = _check_header(row, f"{path}, line {first}")
             else:
-                yield where, _csv_row(header, row, where)
+                yield first, header, row
 
 
 def _check_header(names: list[str], where: str) -> list[str]:
     if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
         raise ProblemError(
-            f"problems.path: {where}: expected column names with commas between them, got "
+            f"problems.path: {where}: expected column names separated by commas, got "
             f"{shown(names[0])}; is the separator a comma?"
         )
     for name in names:
         if not name.strip() or names.count(name) > 1:
-            wrong = "is there twice" if name.strip() else "has no name"
+            wrong = "a repeated name" if name.strip() else "an empty name"
             raise ProblemError(
-                f"problems.path: {where}: expected a header of different column names, got one that "
-                f"{wrong} ({shown(', '.join(names))})"
+                f"problems.path: {where}: expected a header of different column names, got {wrong} "
+                f"({shown(', '.join(names))})"
             )
     return names
 
@@ -161,7 +193,7 @@ def _csv_row(header: list[str], row: list[str], where: str) -> object:
 
 
 def _open_quote(path: Path, first: int, last: int) -> int | None:
-    """The line, of these, in which the last field begins whose quote is not closed in the same line."""
+    """The line, among these, with the last quote that is not closed in its own line."""
     begun, found = first, None
     is_open = False
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
@@ -180,19 +212,11 @@ def _explain_csv(error: csv.Error) -> str:
     return 'a quote inside a field; write "" for it and put quotes around the field'
 
 
-def _json_rows(path: Path, gold: Keys) -> Rows:
-    try:
-        text = path.read_bytes()
-        rows = read_list(text)
-    except (ValueError, RecursionError) as e:
-        raise ProblemError(
-            f"problems.path: {path} is not JSON: {explain_json(e)}; a file of one object a line has to "
-            "end in .jsonl"
-        ) from e
-    if not isinstance(rows, list):
-        raise ProblemError(f"problems.path: {path}: expected one list of objects, got {shown(rows)}")
+def _json_rows(path: Path, gold: Keys, ranges: Ranges) -> Rows:
+    text = path.read_bytes()
+    rows = _json_list(path, text)
     read_again = functools.cache(lambda: json.loads(text, parse_float=str))
-    for index, row in enumerate(rows):
+    for index, row in pick(enumerate(rows), ranges):
         where = f"{path}, item {index + 1}"
         if isinstance(row, RepeatedKey):
             yield where, BadRow(where=where, reason=str(row))
@@ -205,20 +229,40 @@ def _json_rows(path: Path, gold: Keys) -> Rows:
             yield where, row
 
 
+def _json_list(path: Path, text: bytes) -> list[object]:
+    try:
+        rows = read_list(text)
+    except (ValueError, RecursionError) as e:
+        raise ProblemError(
+            f"problems.path: {path} is not JSON: {explain_json(e)}; the name of a file with one object "
+            "per line must end in .jsonl"
+        ) from e
+    if not isinstance(rows, list):
+        raise ProblemError(f"problems.path: {path}: expected one list of objects, got {shown(rows)}")
+    return rows
+
+
 def _item(read: Callable[[], list[object]], index: int) -> object:
     return read()[index]
 
 
-def _parquet_rows(path: Path, gold: Keys) -> Rows:
+def _parquet_rows(path: Path, gold: Keys, ranges: Ranges) -> Rows:
     try:
-        yield from parquet_rows(path)
+        yield from parquet_rows(path, ranges)
     except DamagedParquet as e:
-        raise ProblemError(f"problems.path: {path} is damaged, or no parquet file") from e
+        raise ProblemError(f"problems.path: {path} is damaged or not a parquet file") from e
 
 
-_READERS: dict[str, Reader] = {
-    ".jsonl": _jsonl_rows,
-    ".csv": _csv_rows,
-    ".json": _json_rows,
-    ".parquet": _parquet_rows,
+def _count_parquet(path: Path) -> int:
+    import pyarrow.parquet as pq
+
+    num_rows: int = pq.read_metadata(path).num_rows
+    return num_rows
+
+
+_FORMATS: dict[str, Format] = {
+    ".jsonl": Format(read=_jsonl_rows, count=lambda path: sum(1 for _ in _jsonl_lines(path))),
+    ".csv": Format(read=_csv_rows, count=lambda path: sum(1 for _ in _csv_records(path))),
+    ".json": Format(read=_json_rows, count=lambda path: len(_json_list(path, path.read_bytes()))),
+    ".parquet": Format(read=_parquet_rows, count=_count_parquet),
 }

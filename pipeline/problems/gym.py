@@ -1,4 +1,4 @@
-"""`reasoning_gym`: problems made by a generator of the reasoning-gym library, without any download."""
+"""`reasoning_gym`: problems from a generator of the reasoning-gym library, without any download."""
 
 import dataclasses
 import os
@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from pipeline.datasets.versions import version
+from pipeline.extras import missing
+from pipeline.files.ranges import EVERY_ROW, Ranges, overlap
 from pipeline.problems import BadRow, ProblemError, SourceConfig, at_most
 from pipeline.records import Problem
 from verifiers import Target
@@ -16,47 +19,59 @@ from verifiers.mistakes import shown
 from verifiers.reasoning_gym import REFUSED
 
 _VARIES = frozenset({"isomorphic_strings", "knight_swap", "ransom_note", "word_ladder"})
-"""Tasks that iterate over sets of texts, whose order is another one in every process."""
+"""Tasks that iterate over sets of texts, whose order differs in every process."""
 
 
 class ReasoningGymSource:
     """One task, such as `chain_sum`, `basic_arithmetic` or `gsm_symbolic`."""
 
     class Config(SourceConfig):
-        """Which task."""
+        """The task and its options."""
 
         task: str
+        """A task of reasoning-gym, such as `chain_sum`."""
         size: int = Field(default=100, ge=1)
-        """Problems to make."""
+        """Number of problems to generate."""
         seed: int | None = None
-        """The run's seed if not given."""
+        """Seed of the generator; default: the run's seed."""
         options: dict[str, Any] = Field(default_factory=dict)
-        """The task's own options, such as `max_terms`."""
+        """Options of the task, such as `max_terms`."""
         scorer: Literal["math", "own"] = "math"
-        """What judges: `math` compares with the entry's answer; `own` gives targets for the verifier
-        `reasoning_gym`, which asks the task's own scorer."""
+        """Judge: `math` compares with the entry's answer; `own` makes targets for the verifier
+        `reasoning_gym`, which uses the task's own scorer."""
 
     def __init__(self, config: Config, seed: int = 0) -> None:
         self.config = config
         self._seed = seed if config.seed is None else config.seed
 
     def size(self) -> int:
-        """As many as the generator makes, duplicates included."""
+        """Number of generated problems, including duplicates."""
         return at_most(self.config, self.config.size)
 
     def rows(self) -> Iterator[Problem | BadRow]:
         """The task's problems. Raises ProblemError for an unknown task or a bad option."""
+        return self.rows_in(EVERY_ROW)
+
+    def fingerprint(self) -> str:
+        """The library's version and the seed; the rest is in the config."""
+        return f"reasoning-gym {version('reasoning-gym')}, seed {self._seed}"
+
+    def rows_in(self, ranges: Ranges) -> Iterator[Problem | BadRow]:
+        """The problems with these numbers; no others are generated."""
         entries = self._entries()
-        for index in range(self.config.size):
-            entry = entries[index]
-            yield Problem.create(
-                prompt=str(entry["question"]).strip(),
-                target=self._target(entry),
-                source=f"reasoning_gym/{self.config.task}",
-                meta={"index": index, "seed": self._seed},
-            )
+        for wanted in overlap(ranges, range(self.config.size)):
+            for index in wanted:
+                entry = entries[index]
+                yield Problem.create(
+                    prompt=str(entry["question"]).strip(),
+                    target=self._target(entry),
+                    source=f"reasoning_gym/{self.config.task}",
+                    meta={"index": index, "seed": self._seed},
+                )
 
     def _entries(self) -> Any:
+        if why := missing("reasoning_gym", "problems.use=reasoning_gym"):
+            raise ProblemError(why)
         import reasoning_gym
         from reasoning_gym.factory import DATASETS
 
@@ -67,13 +82,13 @@ class ReasoningGymSource:
             raise ProblemError(f"problems.task: reasoning-gym has no task {config.task!r}{hint}")
         if config.scorer == "own" and config.task in REFUSED:
             raise ProblemError(
-                f"problems.scorer=own: {config.task} cannot be judged so, because "
-                f"{REFUSED[config.task]}; expected scorer=math, or another task"
+                f"problems.scorer=own: expected scorer=math or another task, because "
+                f"{config.task} cannot be judged by its own scorer: {REFUSED[config.task]}"
             )
         if config.task in _VARIES and os.environ.get("PYTHONHASHSEED", "random") == "random":
             raise ProblemError(
-                f"problems.task: {config.task} makes other problems in every process, so that a run "
-                "cannot be resumed; set PYTHONHASHSEED=0 in the environment"
+                f"problems.task: {config.task} generates different problems in every process, so a run "
+                "could not be resumed; set PYTHONHASHSEED=0 in the environment"
             )
         _check_names(config.task, config.options, DATASETS[config.task][1])
         try:
@@ -81,21 +96,21 @@ class ReasoningGymSource:
                 config.task, size=config.size, seed=self._seed, **config.options
             )
         except (AssertionError, ValueError) as e:
-            raise ProblemError(f"problems.options: {config.task} refuses them ({e})") from e
+            raise ProblemError(f"problems.options: {config.task} rejects them ({e})") from e
         except TypeError as e:
             raise ProblemError(
-                f"problems.options: {config.task} refuses them, expected other types of values, got "
+                f"problems.options: {config.task} rejects them, expected other types of values, got "
                 f"{shown(config.options)}"
             ) from e
 
     def _target(self, entry: dict[str, Any]) -> Target:
-        # Some tasks have no one answer; a problem without gold is never judged wrong by `math`.
+        # Some tasks have no single answer; `math` never judges a problem without gold as wrong.
         value = _text(entry["answer"])
         if self.config.scorer == "math":
             return Target(kind="math", value=value)
-        # Where it stood in this run says nothing of the problem, and would hide duplicates.
+        # The entry's index does not describe the problem, and would hide duplicates.
         metadata = {k: v for k, v in entry["metadata"].items() if k != "source_index"}
-        # Scorers compare tuples, and look up integers in dicts, both of which JSON does not have.
+        # Scorers compare tuples and look up integers in dicts, which JSON does not have.
         encoded = encode({**entry, "metadata": metadata})
         tests = {"dataset": self.config.task, "entry": encoded, "options": self.config.options}
         return Target(kind="reasoning_gym", value=value, tests=tests)

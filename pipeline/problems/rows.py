@@ -1,4 +1,4 @@
-"""Turns a row of named columns into a problem, by a field map."""
+"""Converts a row of named columns to a problem, by a field map."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _PRESETS: dict[str, dict[str, str | None]] = {
     "plain": {"prompt": "prompt", "answer": "answer", "answer_after": None},
 }
 _TESTED = ("humaneval", "code", "target", *PROGRAM_PRESETS)
-"""Presets of targets that are more than a gold answer."""
+"""Presets whose targets are more than a gold answer."""
 _DOMAINS = {"": "math", "gsm8k": "math", "plain": "math", "humaneval": "code", "code": "code"}
 _DOMAINS |= dict.fromkeys(PROGRAM_PRESETS, "code")
 
@@ -34,40 +34,42 @@ Preset = Literal[
 
 
 class RowConfig(SourceConfig):
-    """Which columns a problem is made of."""
+    """The columns that make a problem."""
 
     preset: Preset | None = None
-    """`gsm8k`: `question`, and `answer` with the gold after `####`; `plain`: `prompt`, `answer`;
-    `humaneval`: `prompt`, `test`, `entry_point`; `code`: `prompt`, and `target` with what the
-    verifier `code` takes; `target`: `prompt`, and `target` with a `kind` and whatever the run's
-    verifier takes; the others: the columns that the set of that name has on the Hub. If not given:
-    `plain` where a column is named below or there are no answers, else `gsm8k`."""
+    """Columns of a known format. `gsm8k`: `question`, and `answer` with the gold answer after `####`;
+    `plain`: `prompt`, `answer`; `humaneval`: `prompt`, `test`, `entry_point`; `code`: `prompt`, and
+    `target` for the verifier `code`; `target`: `prompt`, and `target` with a `kind` and the data that
+    the run's verifier takes; others: the columns of the dataset of that name on the Hub. Default:
+    `plain` if a column is named below or `answers` is `none`, else `gsm8k`."""
     prompt_field: str | None = None
-    """The column with the problem's text, if not the preset's."""
+    """Column with the problem's text; default: the preset's."""
     answer_field: str | None = None
-    """The column with the gold answer, if not the preset's; null says `answers: none`."""
+    """Column with the gold answer; default: the preset's; null means `answers: none`."""
     answers: Literal["required", "optional", "none"] = "required"
-    """`required`: a row without a gold answer is a bad row; `optional`: it is a problem without one,
-    where the column is missing, null or blank; `none`: no row has any, no column is read for it."""
+    """Rows without a gold answer: `required` makes them bad rows; `optional` makes them problems
+    without one if the column is missing, null or blank; `none` reads no gold answers at all."""
     answer_after: str | None = None
-    """The gold answer is what follows the last of these marks; "" if the whole field is."""
+    """Mark before the gold answer: the answer is the text after its last occurrence; "" takes the
+    whole field."""
     id_field: str | None = None
-    """The column with the row's own id, kept as `source_id`. If not given: the first of `id`,
-    `unique_id`, `problem_id`, `task_id`, `question_id`, `uid`, `uuid`, `idx` that a row has."""
+    """Column with the row's own id, stored as `source_id`; default: the first of `id`, `unique_id`,
+    `problem_id`, `task_id`, `question_id`, `uid`, `uuid`, `idx` that a row has."""
     meta_fields: tuple[str, ...] | Literal["all"] = ()
-    """Columns to keep with the problem; `all` keeps every one that is not used otherwise. Those that
-    `prompt.template` takes are kept without being named."""
+    """Columns to keep with the problem; `all` keeps every otherwise unused column. Columns that
+    `prompt.template` uses are always kept."""
     target_kind: str = Field(default="math", min_length=1)
-    """Names the sort of check."""
+    """Kind of the target, which selects the check."""
     domain: str | None = None
-    """If not given: `code` for the presets of code, the target's kind for `target`, else `math`."""
+    """Domain of the problems; default: `code` for the presets of code, the target's kind for
+    `target`, else `math`."""
 
     language: Literal["python", "cpp", "javascript", "java"] = "python"
-    """Of the programs that a contest's problems are to be solved in."""
+    """Language of the programs that solve a contest's problems."""
     time_factor: float | None = Field(default=None, gt=0)
-    """By which a contest's time limits are multiplied. If not given: 1 for C++, 2 for Java, else 5."""
+    """Factor for a contest's time limits; default: 1 for C++, 2 for Java, else 5."""
     rule: Literal["exact", "whitespace", "tokens", "numbers"] | None = None
-    """By which the output of a contest's programs is compared. If not given: `whitespace`."""
+    """Rule that compares the output of a contest's programs; default: `whitespace`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -80,13 +82,15 @@ class RowConfig(SourceConfig):
     @model_validator(mode="after")
     def _check_answers(self) -> "RowConfig":
         if self.answers != "required" and self.has_tests:
-            raise ValueError(f"`answers: {self.answers}` goes with rows of answers, not {self.preset}")
+            raise ValueError(
+                f"`answers: {self.answers}` needs a preset with answers, got {self.preset}"
+            )
         if self.answers == "none" and self.answer_field is not None:
-            raise ValueError(f"`answers: none` goes without answer_field, got {self.answer_field!r}")
+            raise ValueError(f"`answers: none` excludes answer_field, got {self.answer_field!r}")
         return self
 
     def field_map(self) -> tuple[str, str, str | None]:
-        """Prompt column, answer column, and the mark before the answer if there is one."""
+        """Prompt column, answer column, and the mark before the answer, if any."""
         columns = (self.prompt_field, self.answer_field)
         named = columns != (None, None) or self.answers == "none"
         preset = _PRESETS[self.preset or ("plain" if named else "gsm8k")]
@@ -103,19 +107,19 @@ class RowConfig(SourceConfig):
 
     @property
     def program(self) -> ProgramPreset | None:
-        """How rows are read, if the preset is a set of programming problems."""
+        """The reader of the rows, if the preset is a set of programming problems."""
         return PROGRAM_PRESETS.get(self.preset or "")
 
     @property
     def prompt_columns(self) -> tuple[str, ...]:
-        """Columns that can hold a programming problem's text; the first that a row has is taken."""
+        """Columns that can hold a programming problem's text; the first in a row is used."""
         if self.prompt_field or self.program is None:
             return (self.prompt_field or "prompt",)
         return self.program.prompts
 
     @property
     def gold_columns(self) -> tuple[str, ...]:
-        """Columns that say what is right."""
+        """Columns with the gold answer or the tests."""
         if program := self.program:
             return program.golds
         if self.has_tests:
@@ -124,12 +128,12 @@ class RowConfig(SourceConfig):
 
     @property
     def gold_keys(self) -> tuple[str, ...]:
-        """The keys to the gold answer inside a row."""
+        """The keys of the gold answer in a row."""
         return ("target", "value") if self.has_tests else (self.field_map()[1],)
 
     @property
     def used_columns(self) -> tuple[str, ...]:
-        """Columns that a problem's text and target are made of."""
+        """Columns used for a problem's text and target."""
         if not self.has_tests:
             return (self.field_map()[0], *self.gold_columns)
         if program := self.program:
@@ -148,13 +152,13 @@ class RowSource:
 
     @property
     def unused_columns(self) -> Sequence[str]:
-        """Columns of the first rows that nothing uses."""
+        """Unused columns of the first rows."""
         return self.columns.unused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a row comes from."""
+    """Origin of a row."""
 
     where: str
     source: str
@@ -162,7 +166,7 @@ class Place:
 
 
 def to_problem(row: object, config: RowConfig, columns: Columns, place: Place) -> Problem | BadRow:
-    """The row's problem, or what is wrong with it."""
+    """The row's problem, or a BadRow with its fault."""
     where = place.where
     if not isinstance(row, Mapping):
         return BadRow(where=where, reason=f"expected a row of named fields, got {shown(row)}")
@@ -172,7 +176,7 @@ def to_problem(row: object, config: RowConfig, columns: Columns, place: Place) -
     prompt = row.get(prompt_field)
     if not isinstance(prompt, str) or not prompt.strip():
         return _bad(where, prompt_field, "a text that is not empty", row)
-    if not _is_unicode(prompt):
+    if not is_unicode(prompt):
         return _bad(where, prompt_field, "a text without lone surrogates", row)
     target = _read_target(row, config, answer_field, after, where)
     if isinstance(target, BadRow):
@@ -183,7 +187,7 @@ def to_problem(row: object, config: RowConfig, columns: Columns, place: Place) -
 def _read_target(
     row: Mapping[str, object], config: RowConfig, answer_field: str, after: str | None, where: str
 ) -> Target | BadRow:
-    """The gold answer, or that there is none, or what is wrong with it."""
+    """The target, with or without gold answer, or a BadRow with its fault."""
     answer = row.get(answer_field)
     missing = answer is None or (isinstance(answer, str) and not answer.strip())
     if config.answers == "none" or (config.answers == "optional" and missing):
@@ -194,7 +198,7 @@ def _read_target(
         if answer_field in row:
             return BadRow(where=where, reason=f"field {answer_field!r}: {e}")
         return _bad(where, answer_field, "a text or a number", row)
-    if not _is_unicode(answer):
+    if not is_unicode(answer):
         return _bad(where, answer_field, "a text without lone surrogates", row)
     if after is not None:
         _, mark, answer = answer.rpartition(after)
@@ -208,7 +212,7 @@ def _read_target(
 def _to_tested_problem(
     row: Mapping[str, object], config: RowConfig, columns: Columns, place: Place
 ) -> Problem | BadRow:
-    """HumanEval's columns, `prompt` and `target`, or those of a set of programming problems."""
+    """Reads HumanEval's columns, `prompt` and `target`, or those of a set of programming problems."""
     if config.program is not None:
         return _to_program_problem(row, config, config.program, columns, place)
     names = ("test", "entry_point") if config.preset == "humaneval" else ("target",)
@@ -216,7 +220,7 @@ def _to_tested_problem(
     for name in (prompt_field, *names):
         value = row.get(name)
         wanted = dict if name == "target" else str
-        if not isinstance(value, wanted) or not value or not _is_unicode(str(value)):
+        if not isinstance(value, wanted) or not value or not is_unicode(str(value)):
             return _bad(place.where, name, f"{wanted.__name__} that is not empty", row)
     prompt = str(row[prompt_field])
     try:
@@ -236,7 +240,7 @@ def _to_program_problem(
     options = Options(language=config.language, time_factor=config.time_factor, rule=config.rule)
     try:
         read = preset.read(row, text(row, *config.prompt_columns), options)
-        if not _is_unicode(read.prompt):
+        if not is_unicode(read.prompt):
             raise ValueError(wrong(row, config.prompt_columns[0], "a text without lone surrogates"))
         target = target_of(read.target)
         check_target(target)
@@ -246,7 +250,7 @@ def _to_program_problem(
 
 
 def _tested_target(row: Mapping[str, object], preset: str | None, prompt: str) -> Target:
-    """Raises ValueError, which says what is wrong; what a user's own verifier takes is not checked."""
+    """Raises ValueError for a fault; targets of third-party verifiers are not checked."""
     if preset == "humaneval":
         tests = {"prompt": prompt, "tests": row["test"], "entry_point": row["entry_point"]}
         target = Target(kind="asserts", tests=tests)
@@ -278,7 +282,7 @@ def _create(
     place: Place,
 ) -> Problem | BadRow:
     try:
-        beside = columns.read(row)
+        found = columns.read(row)
     except ValueError as e:
         return BadRow(where=place.where, reason=str(e))
     return Problem.create(
@@ -287,9 +291,9 @@ def _create(
         source=place.source,
         domain=config.domain or _DOMAINS.get(config.preset or "", target.kind),
         split=place.split,
-        meta=beside.meta,
-        asked=beside.asked,
-        source_id=beside.source_id,
+        meta=found.meta,
+        asked=found.asked,
+        source_id=found.source_id,
         where=place.where,
     )
 
@@ -298,8 +302,10 @@ def _bad(where: str, name: str, expected: str, row: Mapping[str, object]) -> Bad
     return BadRow(where=where, reason=wrong(row, name, expected))
 
 
-def _is_unicode(text: str) -> bool:
-    """JSON can spell half a character, which no tokenizer and no dataset takes."""
+def is_unicode(text: str) -> bool:
+    """False for lone surrogates, which JSON can contain but tokenizers and datasets reject."""
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:

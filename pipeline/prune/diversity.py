@@ -1,12 +1,11 @@
-"""The rule `max_per_problem`: of more responses than are wanted, the best and most diverse stay.
+"""The rule `max_per_problem`: keeps the best and most diverse responses of a problem.
 
-Responses are chosen one by one. The best score goes first. Among equal scores, and among unscored
-responses, which come last, it is the one whose overlap with any chosen response is smallest; among
-equal overlaps it is the first one in the tree's order.
+Responses are selected one by one, the best score first; unscored responses come last. In a tie, the
+response with the smallest overlap with any selected response wins, then the first in the tree's order.
 
-The overlap of two responses is the share of the shorter one's tokens that lie in steps with which both
-begin. A step is shared if it is the same node or has the same token ids, so two rollouts that were
-sampled apart and begin alike overlap too.
+The overlap of two responses is the fraction of the shorter response's tokens in the steps with which
+both begin. Two steps are the same if they are the same node or have the same token ids, so rollouts
+sampled separately overlap too if they begin alike.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +28,7 @@ def beyond_max(candidates: Sequence[Trajectory], *, number: int, tree: Tree) -> 
 
 
 def choose(candidates: Sequence[Trajectory], number: int, tree: Tree) -> list[Trajectory]:
-    """`number` of the tree's trajectories, in the order in which they were chosen."""
+    """Selects `number` of the tree's trajectories, in order of selection."""
     prefixes = {one.leaf: _prefixes(tree, one.leaf) for one in candidates}
     overlaps = dict.fromkeys(prefixes, 0.0)
     left, chosen = list(candidates), list[Trajectory]()
@@ -44,14 +43,14 @@ def choose(candidates: Sequence[Trajectory], number: int, tree: Tree) -> list[Tr
 
 
 def overlap(tree: Tree, leaf: int, other: int) -> float:
-    """The share of the shorter response's tokens, 0 to 1, that both responses begin with."""
+    """Fraction of the shorter response's tokens, 0 to 1, with which both responses begin."""
     return _overlap(_prefixes(tree, leaf), _prefixes(tree, other))
 
 
 def _prefixes(tree: Tree, leaf: int) -> list[tuple[int, int]]:
-    """For each step the first node of the same prefix, and the response's tokens up to its end."""
+    """For each step, the first node of the same prefix, and the response's tokens up to its end."""
     nodes = tree.path(leaf)[1:]
-    return [(tree.twins(node.id)[0], tree.num_response_tokens(node.id)) for node in nodes]
+    return [(tree.same_prefix(node.id)[0], tree.num_response_tokens(node.id)) for node in nodes]
 
 
 def _overlap(one: Sequence[tuple[int, int]], other: Sequence[tuple[int, int]]) -> float:

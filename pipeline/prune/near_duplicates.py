@@ -3,16 +3,16 @@
 Responses are compared in a normal form: lower case, without white space, Markdown and LaTeX marks,
 punctuation and English filler words. Numbers, symbols and words stay.
 
-- Two responses that calculate differently are never near-duplicates, however much text they share.
-  A calculation is the sequence of numbers, operators, brackets and other symbols, each number with
-  the word directly behind it, mostly its unit. English words for small numbers are numbers too.
-- Else they are if the Jaccard similarity of their sets of word 3-grams is high enough: those that both
-  have over those that either has. Where one has fewer than three words, sets of words are compared.
+- Two responses with different calculations are never near-duplicates, regardless of their text. A
+  calculation is the sequence of numbers, operators, brackets and other symbols, each number with the
+  word after it, usually its unit. English words for small numbers are numbers too.
+- Otherwise they are near-duplicates if the Jaccard similarity of their sets of word 3-grams, the size
+  of the intersection over that of the union, is high enough. If a response has fewer than three
+  words, sets of words are compared.
 
-A symbol in a place where it is mostly a mark (`*` around a word, `-` inside a word or before a line
-of words) is taken for one. In doubt it is an operator: to keep two responses that are alike costs less
-than to drop one that differs. The rule knows nothing of what a text means: other words for the same
-are other words.
+A symbol counts as a mark in places where it usually is one (`*` around a word, `-` inside a word or
+before a line of words). In doubt it is an operator, because keeping two similar responses costs less
+than dropping a different one. The rule ignores meaning: synonyms are different words.
 """
 
 import re
@@ -29,20 +29,20 @@ _REWRITTEN = [
     (re.compile(pattern, re.MULTILINE), by)
     for pattern, by in [
         (r"\\\\", " "),
-        # Bullets and quotes, but no sign or operator: a word follows, and it is no operand.
+        # Bullets and quotes, but not signs or operators: a word that is not an operand follows.
         (
             r"^[ \t]*(?:[-*•>][ \t]+)+(?=[*_`\"'(]*"
             r"(?:[^\W\d_]{4}|[^\W\d_]{2,3}(?![^\W\d_]|\s*(?:[-+=^×÷<>]|\*[^*\s]))))",
             "",
         ),
-        # Numbers of a list; rules and fences.
+        # List numbers; rules and fences.
         (r"^([ \t]*\d+)\)", r"\1."),
         (r"^[ \t]*(?:[-*_=]{3,}|`{3,}\w*)[ \t]*$", ""),
-        # Stars between operands; what is left of them are marks, and no token.
+        # Stars between operands; all other stars are marks and produce no token.
         (rf"{_OPERAND_BEFORE}\*\*{_OPERAND_AFTER}|(?<=\s)\*\*(?=\s)", "^"),
         (rf"{_OPERAND_BEFORE}\*{_OPERAND_AFTER}|(?<=\s)\*(?=\s)|(?<=[\d)])\s*\*\s*(?=[\d.])", "×"),
         (r"(?<=[\d)])\s*•\s*(?=[\d(])", "×"),
-        # A hyphen, or a dash that no calculation uses.
+        # Hyphens, and dashes that are not part of a calculation.
         (r"(?<=[^\W\d_]{3})-(?=[^\W\d_]{3})|(?<=[^\W\d_]{2})\s*—\s*(?=[^\W\d_]{2})", " "),
         ("—", "-"),
         # Brackets around words.
@@ -60,7 +60,7 @@ _REWRITTEN = [
         (r"\\in(?![a-z])", "∈"),
         (r"\\notin(?![a-z])", "∉"),
         (r"\\[dt]frac(?![a-z])", r"\\frac"),
-        # LaTeX of looks alone.
+        # LaTeX that only affects appearance.
         (
             r"\\(?:left|right|big[lr]?|boxed|text(?:bf|it)?|emph|math(?:rm|bf|it)|displaystyle|q?quad)"
             r"(?![a-z])",
@@ -72,15 +72,15 @@ _REWRITTEN = [
 _FULL_WIDTH = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0xFF01, 0xFF5F)}
 _SAME = _FULL_WIDTH | str.maketrans(
     {"·": "×", "⋅": "×", "∗": "×", "⁄": "÷", "/": "÷", "’": "'", "′": "'", "″": "''"}
-    # Hyphens, dashes and minus signs; the long dash, which stands between words too, is not here.
+    # Hyphens, dashes and minus signs, except the em dash, which also separates words.
     | dict.fromkeys("‐‑‒–―−﹘﹣－", "-")
     | {"✕": "×", "✖": "×", "➕": "+", "➖": "-", "➗": "÷"}
     | {"﹢": "+", "﹤": "<", "﹥": ">", "﹦": "=", "﹡": "*", "﹪": "%"}
 )
 _NUMERALS = "²³¹¼-¾⁰-₎⅐-⅞①-⓿❶-➓"
-"""Raised, lowered and circled digits, and fractions, which are numbers of their own."""
+"""Superscript, subscript and circled digits, and fraction characters: each is a number."""
 _EAST_ASIAN = "぀-ヿ㐀-鿿가-힯"
-"""Written without spaces: each character is a word."""
+"""Scripts without spaces: each character is a word."""
 _LETTER = rf"[^\W\d_{_NUMERALS}{_EAST_ASIAN}]"
 _TOKEN = re.compile(
     rf"\d+(?:\.\d+)?|\.\d+|[{_NUMERALS}]"
@@ -99,7 +99,7 @@ _IN_WORDS = frozenset(
 )
 """Numbers and operators."""
 _NO_UNITS = frozenset("and are as at but by for is it of or that the to we which with".split())
-"""Words that say nothing about the number before them."""
+"""Words after a number that are not its unit."""
 _PAUSE = re.compile(r"[.,;:!?\n]")
 _FILLERS = frozenset(
     """ah alright also anyway basically certainly clearly finally great hence hmm indeed just let's
@@ -110,18 +110,18 @@ _FILLERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class NormalForm:
-    """A response as it is compared."""
+    """The form of a response that is compared."""
 
     words: tuple[str, ...]
-    """Numbers and symbols are words too."""
+    """Words, including numbers and symbols."""
     calculation: tuple[str, ...]
-    """Its numbers, what each is a number of, and its operators and other symbols, in order."""
+    """Numbers with their units, operators and other symbols, in order."""
     grams: frozenset[int]
-    """Hashes of every three words in a row, which are compared faster than the words."""
+    """Hashes of all 3-grams of words, which are faster to compare than words."""
 
 
 def normal_form(response: str) -> NormalForm:
-    """The response in its normal form; the same for texts that differ in marks and fillers alone."""
+    """The response's normal form; texts that differ only in marks and fillers have the same."""
     text = unicodedata.normalize("NFC", response.casefold()).translate(_SAME)
     for pattern, by in _REWRITTEN:
         text = pattern.sub(by, text)
@@ -134,7 +134,7 @@ def normal_form(response: str) -> NormalForm:
 
 
 def _calculation(text: str) -> Iterator[str]:
-    """The numbers and symbols, and the word directly behind a number, which is mostly its unit."""
+    """The numbers and symbols, and the word after each number, usually its unit."""
     end_of_number: int | None = None
     for match in _TOKEN.finditer(text):
         word = match[0]
@@ -154,12 +154,12 @@ def _calculation(text: str) -> Iterator[str]:
 
 
 def are_near_duplicates(one: NormalForm, other: NormalForm, least: float) -> bool:
-    """Whether two responses are at least so similar, 0 to 1, and calculate with the same symbols."""
+    """Whether two responses have the same calculation and at least this similarity, 0 to 1."""
     return one.calculation == other.calculation and _similarity(one, other) >= least
 
 
 def drop_near_duplicates(candidates: Sequence[Trajectory], *, least: float) -> Iterator[Decision]:
-    """Drops responses that are near-duplicates of an earlier one that stays."""
+    """Drops near-duplicates of an earlier response that stays."""
     kept: defaultdict[tuple[str, ...], list[tuple[int, NormalForm]]] = defaultdict(list)
     for trajectory in candidates:
         form = normal_form(trajectory.response)

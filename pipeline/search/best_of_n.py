@@ -1,4 +1,4 @@
-"""`best_of_n`: n independent rollouts of the whole problem.
+"""`best_of_n`: samples n independent rollouts of the whole problem.
 
 Repeated sampling as in "Large Language Monkeys" (Brown et al., 2024, arXiv:2407.21787).
 """
@@ -8,29 +8,38 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.search import Expansion
+from pipeline.search.base import StrategyBase
 from pipeline.tree import ROOT, Tree
 
+_TOGETHER = 8
+"""Rollouts of one expansion. They wait for each other, and join the tree, whose state is stored at
+intervals, together; many small expansions cost more."""
 
-class BestOfN:
-    """n rollouts from the root, and nothing else."""
+
+class BestOfN(StrategyBase):
+    """Samples n rollouts from the root."""
 
     class Config(BaseModel):
-        """How many."""
+        """Options of `best_of_n`."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
-        n: int = Field(default=8, ge=1)
+        rollouts: int = Field(default=8, ge=1)
+        """Whole rollouts of each problem."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
 
     @property
     def fixed_rollouts(self) -> int:
-        """Whole rollouts that are sampled whatever comes back."""
-        return self.config.n
+        """Number of whole rollouts, sampled regardless of outcomes."""
+        return self.config.rollouts
 
     def propose(self, tree: Tree, pending: Sequence[Expansion]) -> list[Expansion]:
-        """What is missing of n rollouts."""
+        """The rollouts missing from n."""
         asked = len(tree.children(ROOT)) + sum(expansion.num_rollouts for expansion in pending)
-        missing = self.config.n - asked
-        return [Expansion(parent=ROOT, num_rollouts=missing)] if missing > 0 else []
+        missing = range(asked, self.config.rollouts, _TOGETHER)
+        return [
+            Expansion(parent=ROOT, num_rollouts=min(_TOGETHER, self.config.rollouts - first))
+            for first in missing
+        ]

@@ -1,20 +1,20 @@
 """`branching`: Monte-Carlo rollouts from prefixes of rollouts, the search of Berry training.
 
-n0 rollouts start at the problem. Along each of them branch points are chosen, and k more rollouts start
-at every one; these are branched in turn, to depth d. With m points a problem gets
-n0 * (1 + mk + (mk)^2 + ... + (mk)^d) rollouts, fewer where a rollout has under m + 1 steps.
+n0 rollouts start at the problem. At branch points along each of them, k more rollouts start; these
+branch in turn, up to depth d. With m points, a problem gets n0 * (1 + mk + (mk)^2 + ... + (mk)^d)
+rollouts, fewer if a rollout has less than m + 1 steps.
 
-A point is the end of a step, the rollout's last one left out. Which are chosen:
+A point is the end of any step except a rollout's last. `where` selects the points:
 
     even       m points, evenly spaced
-    steps      every one
-    tokens     the first at or after every c-th token (with `steps.at: tokens` exactly every c-th)
-    entropy    the m that the most uncertain steps follow, by the surprisal of their sampled tokens: the
-               mean over a step (`unit: step`), which estimates the entropy of the distribution they
-               are sampled from without bias, or that of its least likely token (`unit: token`), since
-               few tokens decide which way a solution takes (Wang et al., 2025, arXiv:2506.01939)
-    variance   the m with the greatest p(1 - p), p being the expected pass rate from there, by how the
-               whole rollouts ended and this one: where the outcome is least decided
+    steps      every point
+    tokens     the first point at or after every c-th token (with `steps.at: tokens`, exactly there)
+    entropy    the m points before the most uncertain steps, by the surprisal of the sampled tokens:
+               the mean over a step (`unit: step`), an unbiased estimate of the entropy of the
+               sampling distribution, or the greatest of a step (`unit: token`), because few tokens
+               decide the course of a solution (Wang et al., 2025, arXiv:2506.01939)
+    variance   the m points with the greatest p(1 - p), where p is the expected pass rate from there,
+               given the outcomes of the whole rollouts and this one: the least decided points
 """
 
 from collections import Counter
@@ -22,52 +22,52 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from pipeline.first_error import FirstError, Trials, trials_at_root
+from pipeline.labels.first_error import FirstError, Trials, trials_at_root
 from pipeline.search import Expansion
+from pipeline.search.base import StrategyBase, StrategyConfig
 from pipeline.search.memory import Memory
 from pipeline.tree import ROOT, Node, Tree
 
 
 @dataclass(slots=True)
 class _Demand:
-    """What a tree still lacks."""
+    """Rollouts that a tree still lacks."""
 
     points: dict[int, int] = field(default_factory=dict)
-    """Branch point -> children that it is to have, while it has fewer."""
+    """Branch point -> its final number of children, while it has fewer."""
     waiting: list[int] = field(default_factory=list)
-    """Leaves whose points are still to be chosen."""
+    """Leaves whose branch points are not selected yet."""
     seen: set[int] = field(default_factory=set)
     """Leaves that are waiting or done."""
 
 
-class Branching:
+class Branching(StrategyBase):
     """Branches along every rollout."""
 
-    class Config(BaseModel):
-        """The shape of the tree; the letters are those of the module's formula."""
-
-        model_config = ConfigDict(extra="forbid", frozen=True)
+    class Config(StrategyConfig):
+        """Options of `branching`; the letters refer to the module's formula."""
 
         rollouts: int = Field(default=4, ge=1)
         """n0: rollouts of the whole problem."""
         where: Literal["even", "steps", "tokens", "entropy", "variance"] = "even"
-        """How branch points are chosen."""
+        """Rule that selects branch points."""
         unit: Literal["step", "token"] = "step"
-        """What is to be uncertain, for `entropy`: a step on average, or one token of it."""
+        """Uncertainty measure of `entropy`: a step's mean over its tokens, or its most uncertain
+        token."""
         points: int = Field(default=2, ge=0)
         """m: branch points along each rollout, for `even`, `entropy` and `variance`."""
         every_tokens: int = Field(default=64, ge=1)
         """c: tokens between branch points, for `tokens`."""
         branches: int = Field(default=2, ge=1)
-        """k: rollouts more from each branch point."""
+        """k: additional rollouts from each branch point."""
         depth: int = Field(default=1, ge=0)
-        """d: how many times a trajectory may have branched; 0 is best_of_n."""
+        """d: maximum number of branchings along a trajectory; 0 is the same as best_of_n."""
 
         @property
         def needs_logprobs(self) -> bool:
-            """Whether it goes by the tokens' log-probabilities."""
+            """Whether `where` uses the tokens' log-probabilities."""
             return self.where == "entropy"
 
     def __init__(self, config: Config) -> None:
@@ -76,11 +76,11 @@ class Branching:
 
     @property
     def fixed_rollouts(self) -> int:
-        """Whole rollouts that are sampled whatever comes back."""
+        """Number of whole rollouts, sampled regardless of outcomes."""
         return self.config.rollouts
 
     def propose(self, tree: Tree, pending: Sequence[Expansion]) -> list[Expansion]:
-        """What is missing at the root and at the branch points of the rollouts that are back."""
+        """Missing rollouts at the root and at the branch points of finished rollouts."""
         under_way: Counter[int] = Counter()
         for expansion in pending:
             under_way[expansion.parent] += expansion.num_rollouts
@@ -101,12 +101,12 @@ class Branching:
         ]
 
     def _branch(self, tree: Tree, demand: _Demand) -> None:
-        """Chooses the branch points of the rollouts that are waiting for it."""
+        """Selects the branch points of the waiting rollouts."""
         for leaf in demand.waiting:
             path = tree.path(leaf)
             if _num_branchings(path) < self.config.depth:
                 for point in self._points(tree, path, len(tree.rollout(leaf))):
-                    # Each point has one child already, the rollout that it lies on.
+                    # Each point already has one child, from the rollout it is on.
                     demand.points[point.id] = 1 + self.config.branches
         demand.waiting.clear()
 
@@ -142,20 +142,20 @@ def _every(ends: Sequence[Node], num_tokens: int) -> list[Node]:
 
 
 def _surprisal(node: Node, unit: Literal["step", "token"]) -> float:
-    """-log p in nats, the mean over the node's tokens or the greatest."""
+    """-log p in nats: the mean or the greatest over the node's tokens."""
     surprisal = node.max_surprisal
     if unit == "step" and node.logprob is not None:
         surprisal = -node.logprob / len(node.token_ids)
     if surprisal is None:
         raise ValueError(
             "strategy.where=entropy: expected an engine that gives log-probabilities, got one that "
-            "does not; choose another, or `engine.logprobs=true`"
+            "does not; choose another engine, or set `engine.logprobs=true`"
         )
     return surprisal
 
 
 def _variances(tree: Tree, path: Sequence[Node]) -> list[float]:
-    """Of the outcome of a rollout from each step's end, the root left out."""
+    """Variance of the outcome of a rollout from each step's end, without the root."""
     passed = tree.passed(path[-1].id)
     others = trials_at_root(tree)
     if tree.leaf_of(path[1].id) == path[-1].id:
@@ -166,5 +166,5 @@ def _variances(tree: Tree, path: Sequence[Node]) -> list[float]:
 
 
 def _num_branchings(path: Sequence[Node]) -> int:
-    """How many of the path's rollouts start within another one."""
+    """Number of the path's rollouts that start within another rollout."""
     return sum(node.slot > 0 and node.parent != ROOT for node in path)

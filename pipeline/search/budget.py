@@ -1,8 +1,8 @@
-"""What a search may spend on one problem. Never exceeded, whatever comes back.
+"""Limits the cost of the search on one problem; the limits are never exceeded.
 
-An expansion is let through only if the longest rollouts it can bring still fit, beside those of all
-that is under way. When not even one fits, and nothing is under way that could come back shorter, one
-rollout gets all that is left as its limit: it may be cut off, and is the last of its kind.
+An expansion is allowed only if its longest possible rollouts fit, in addition to all pending ones.
+When not even one fits, and no pending rollout could turn out shorter, one last rollout gets the entire
+remaining budget as its limit and may be truncated.
 """
 
 import math
@@ -12,58 +12,59 @@ from dataclasses import dataclass, replace
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.search import Expansion, Strategy
-from pipeline.tree import Finish, Tree
+from pipeline.tree import Tree
 
 
 class BudgetConfig(BaseModel):
-    """Most of each for one problem; without limit if not given."""
+    """Limits for one problem."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     tokens: int | None = Field(default=None, ge=1)
-    """Sampled tokens; the prompt's do not count."""
+    """Maximum number of sampled tokens, without the prompt's."""
     rollouts: int | None = Field(default=None, ge=1)
+    """Maximum number of rollouts."""
     nodes: int | None = Field(default=None, ge=1)
-    """Nodes of the tree beside the root, which are steps of rollouts."""
+    """Maximum number of tree nodes besides the root; each is a step of a rollout."""
 
 
 @dataclass(slots=True)
 class _Left:
-    """What is left to spend; infinite where there is no limit."""
+    """Remaining budget; infinite without a limit."""
 
     tokens: float
     rollouts: float
     nodes: float
 
     def spend(self, num_rollouts: int, tokens: int, nodes: int) -> None:
-        """Takes off so many rollouts, each of so many tokens and nodes."""
+        """Subtracts `num_rollouts` rollouts of `tokens` and `nodes` each."""
         self.rollouts -= num_rollouts
         self.tokens -= num_rollouts * tokens
         self.nodes -= num_rollouts * nodes
 
     def affords(self, tokens: int, nodes: int) -> float:
-        """How many rollouts of so many tokens and nodes fit."""
+        """Number of rollouts of this many tokens and nodes that fit."""
         return min(self.rollouts, self.tokens // tokens, self.nodes // nodes)
 
 
 class Budgeted:
-    """A strategy within a budget."""
+    """A strategy with a budget."""
 
     def __init__(
         self, strategy: Strategy, budget: BudgetConfig, *, max_tokens: int, max_steps: int
     ) -> None:
-        """`max_tokens` and `max_steps` are the longest that a whole response and a rollout can be."""
+        """`max_tokens` limits a whole response, `max_steps` a rollout."""
         self.strategy = strategy
         self.budget = budget
         self._max_tokens = max_tokens
         self._max_steps = max_steps
 
     def propose(self, tree: Tree, pending: Sequence[Expansion]) -> list[Expansion]:
-        """What the strategy proposes, cut down to what is sure to fit."""
+        """The strategy's expansions, reduced to those that are certain to fit."""
         wanted = self.strategy.propose(tree, pending)
         for expansion in wanted:
             _check(tree, expansion)
-        # A response that has used up its tokens cannot go on.
+        # A response that has used up its tokens cannot continue.
         wanted = [expansion for expansion in wanted if self._longest(tree, expansion)[0] > 0]
         left = self._left(tree, pending)
         allowed = []
@@ -91,7 +92,7 @@ class Budgeted:
         ]
 
     def _left(self, tree: Tree, pending: Iterable[Expansion]) -> _Left:
-        """Beside what is spent and what the pending rollouts can come to."""
+        """The budget minus spent tokens and the most that pending rollouts can use."""
         budget = self.budget
         left = _Left(
             tokens=_or_infinite(budget.tokens) - tree.num_tokens,
@@ -103,7 +104,7 @@ class Budgeted:
         return left
 
     def _longest(self, tree: Tree, expansion: Expansion) -> tuple[int, int]:
-        """Tokens and nodes of the longest rollout that the expansion can bring."""
+        """Tokens and nodes of the longest possible rollout of the expansion."""
         tokens = self._max_tokens - tree.num_response_tokens(expansion.parent)
         if expansion.max_tokens is not None:
             tokens = min(tokens, expansion.max_tokens)
@@ -112,15 +113,15 @@ class Budgeted:
 
 
 def _check(tree: Tree, expansion: Expansion) -> None:
-    """Raises ValueError for what nothing can be sampled for."""
+    """Raises ValueError for an invalid expansion."""
     if not 0 <= expansion.parent < len(tree):
         raise ValueError(
             f"expected a strategy to expand one of the tree's {len(tree)} nodes, got {expansion}"
         )
     if expansion.num_rollouts < 1:
         raise ValueError(f"expected a strategy to ask for 1 rollout or more, got {expansion}")
-    if tree.nodes[expansion.parent].finish not in (None, Finish.STEP):
-        raise ValueError(f"expected a strategy to expand a node that can go on, got {expansion}")
+    if not tree.can_go_on(expansion.parent):
+        raise ValueError(f"expected a strategy to expand a node that can continue, got {expansion}")
 
 
 def _or_infinite(limit: int | None) -> float:

@@ -1,15 +1,15 @@
-"""`epic`: bisection of each wrong rollout, with as many completions of a step as its problem is hard.
+"""`epic`: bisects each wrong rollout, with more completions of a step for harder problems.
 
-    1. n0 rollouts of the whole problem; v, the share that pass, says how hard it is
-    2. k = passes / v completions of a step, at least `least` and at most `most`: enough for some to
-       pass if the step is right
+    1. sample n0 rollouts of the whole problem; v, the fraction that pass, measures its difficulty
+    2. use k = passes / v completions of a step, at least `least` and at most `most`: enough for
+       some to pass if the step is right
     3. bisect each wrong rollout; a step is right so far if at least v / 2 of its completions pass
-    4. the first step to look at lies a quarter of the rollout earlier than the middle where v is under
-       0.3, since mistakes come early in hard problems, and as much later where v is 0.9 or more
+    4. the first step to test is the middle one; it is a quarter of the rollout earlier if v is under
+       0.3, because mistakes come early in hard problems, and a quarter later if v is 0.9 or more
 
-A rollout that passed is taken to be right, and a problem of which none did is given up. EpicPRM (Sun et
-al., 2025, arXiv:2503.02382), with its parameters; it also weighs completions by their perplexity and
-takes those of two models.
+A rollout that passed is taken to be right, and a problem without any is given up. EpicPRM (Sun et
+al., 2025, arXiv:2503.02382), with its parameters; the paper also weights completions by their
+perplexity and uses those of two models.
 """
 
 from collections.abc import Sequence
@@ -17,40 +17,41 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.first_error import Trials, trials_at_root
+from pipeline.labels.first_error import Trials, trials_at_root
 from pipeline.search import Expansion
+from pipeline.search.base import StrategyBase
 from pipeline.search.memory import Memory
 from pipeline.tree import ROOT, Tree
 
 _QUARTERED_FROM = 4
-"""Steps beside the first and the last from which on difficulty moves where a search begins."""
+"""Least number of inner steps at which difficulty moves the first step to test."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bisection:
-    """How far the search for a wrong rollout's first wrong step has come."""
+    """State of the search for a wrong rollout's first wrong step."""
 
     num_right: int
-    """So many of its first steps are held to be right."""
-    first_wrong: int | None
-    """Index of the step that is held to be the first wrong one; None while it is not found."""
+    """Number of first steps taken to be right."""
+    first_error: int | None
+    """Index of the step taken to be the first wrong one; None until it is found."""
     middle: int | None
-    """The node to sample from next; None if nothing is left to find out, or no way to."""
+    """The node to sample from next; None if the search is finished or cannot continue."""
     missing: int = 0
-    """Rollouts to start there."""
+    """Number of rollouts to start there."""
 
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of a tree whose whole rollouts are back."""
+    """Cached knowledge of a tree whose whole rollouts are finished."""
 
     whole: Trials | None = None
-    """How they ended; None before they are looked at."""
+    """Their outcomes; None before they are counted."""
     open: dict[int, Bisection] = field(default_factory=dict)
-    """Leaf of a wrong whole rollout -> its search, while that goes on."""
+    """Leaf of a wrong whole rollout -> its unfinished search."""
 
 
-class Epic:
+class Epic(StrategyBase):
     """Adaptive binary search for first wrong steps."""
 
     class Config(BaseModel):
@@ -61,11 +62,11 @@ class Epic:
         rollouts: int = Field(default=8, ge=1)
         """n0: rollouts of the whole problem, whose steps are labelled."""
         passes: int = Field(default=10, ge=1)
-        """Completions of a right step that are to pass, if they pass as often as whole rollouts."""
+        """Expected passes among the completions of a right step, at the pass rate of whole rollouts."""
         least: int = Field(default=16, ge=1)
-        """Completions of a step, where whole rollouts mostly pass."""
+        """Minimum number of completions of a step, for easy problems."""
         most: int = Field(default=72, ge=1)
-        """Completions of a step, where they hardly ever do."""
+        """Maximum number of completions of a step, for hard problems."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -73,11 +74,11 @@ class Epic:
 
     @property
     def fixed_rollouts(self) -> int:
-        """Whole rollouts that are sampled whatever comes back."""
+        """Number of whole rollouts, sampled regardless of outcomes."""
         return self.config.rollouts
 
     def propose(self, tree: Tree, pending: Sequence[Expansion]) -> list[Expansion]:
-        """Whole rollouts, then the next completions of every wrong one that waits for none."""
+        """Whole rollouts, then the next completions of every wrong one without pending completions."""
         at_root = sum(e.num_rollouts for e in pending if e.parent == ROOT)
         missing = self.config.rollouts - len(tree.children(ROOT)) - at_root
         if missing > 0:
@@ -94,7 +95,7 @@ class Epic:
         ]
 
     def _catch_up(self, tree: Tree, known: _Known, news: Sequence[int]) -> None:
-        """Takes the searches a step further about whose rollouts there is news."""
+        """Advances the searches that have new leaves."""
         if known.whole is None:
             known.whole = trials_at_root(tree)
         for leaf in {tree.leaf_of(tree.path(one)[1].id) for one in news}:
@@ -105,15 +106,15 @@ class Epic:
                     known.open[leaf] = search
 
     def bisect(self, tree: Tree, leaf: int, whole: Trials) -> Bisection:
-        """The search of a wrong whole rollout, where `whole` is how all of them ended.
+        """The search of a wrong whole rollout; `whole` has the outcomes of all whole rollouts.
 
-        Raises ZeroDivisionError if none of them passed: then nothing can be told.
+        Raises ZeroDivisionError if none of them passed, because the search needs a pass rate.
         """
         num_whole = whole.passes + whole.fails
-        # In whole numbers, so that a quotient that is one is not rounded up.
+        # Integer arithmetic, so that an exact quotient is not rounded up.
         needed = -(-self.config.passes * num_whole // whole.passes)
         wanted = min(max(self.config.least, needed), self.config.most)
-        # The last step of what failed is wrong.
+        # The last step of a failed rollout is wrong.
         steps = tree.rollout(leaf)[:-1]
         left, right = 0, len(steps) - 1
         middle = _first_middle(right, whole.passes / num_whole)
@@ -123,7 +124,7 @@ class Epic:
             if len(others) < wanted:
                 return Bisection(
                     num_right=left,
-                    first_wrong=None,
+                    first_error=None,
                     middle=steps[middle].id,
                     missing=wanted - len(others),
                 )
@@ -131,18 +132,18 @@ class Epic:
             for child in others:
                 trials = trials.and_one(tree.passed(tree.leaf_of(child)))
             if trials == Trials():
-                # None of them could be judged: nothing is known of this step.
-                return Bisection(num_right=left, first_wrong=None, middle=None)
+                # No completion could be judged: this step stays unknown.
+                return Bisection(num_right=left, first_error=None, middle=None)
             if 2 * trials.passes * num_whole >= whole.passes * (trials.passes + trials.fails):
                 left = middle + 1
             else:
                 right = middle - 1
             middle = (left + right) // 2
-        return Bisection(num_right=left, first_wrong=left, middle=None)
+        return Bisection(num_right=left, first_error=left, middle=None)
 
 
 def _first_middle(right: int, rate: float) -> int:
-    """Index of the step where the search of steps 0 to `right` begins."""
+    """Index of the first step to test among steps 0 to `right`."""
     middle = right // 2
     if right >= _QUARTERED_FROM and rate < 0.3:
         return middle - right // 4

@@ -1,8 +1,8 @@
-"""`math_shepherd`: k completions of every step's prefix.
+"""`math_shepherd`: samples k completions of every step.
 
-n0 rollouts of the whole problem, then k rollouts from the end of each of their steps. A step is
-labelled by its completions: right if any passes (hard), or by the share that pass (soft). Math-Shepherd
-(Wang et al., 2023, arXiv:2312.08935).
+n0 rollouts of the whole problem, then k rollouts from the end of each of their steps. Completions
+label a step: right if any passes (hard), or the fraction that pass (soft). Math-Shepherd (Wang et al.,
+2023, arXiv:2312.08935).
 """
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,14 +14,14 @@ class MathShepherd(Branching):
     """`branching` at every step of whole rollouts."""
 
     class Config(BaseModel):
-        """The paper's names in the module's words."""
+        """The paper's parameters."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
         rollouts: int = Field(default=8, ge=1)
         """n0: rollouts of the whole problem, whose steps are labelled."""
         completions: int = Field(default=8, ge=1)
-        """k: rollouts from each step."""
+        """k: rollouts from the end of each step."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(

@@ -1,20 +1,20 @@
-"""`mcts`: Monte-Carlo tree search, each rollout from where passes are likely or little is known.
+"""`mcts`: Monte-Carlo tree search; each rollout starts where passes are likely or visits few.
 
-    1. from the root, go down to the child with the greatest Q + U
-    2. stop at a node that has fewer children than its visits allow (progressive widening, since a
-       step can go on in any number of ways), or that nothing but ended responses goes on from
-    3. a whole rollout from there; its verdict counts for every node on its way; back to 1
+    1. from the root, repeatedly go to the child with the greatest Q + U
+    2. stop at a node that has fewer children than its visits allow (progressive widening, because a
+       step has any number of continuations), or whose children are all ended responses
+    3. sample a whole rollout from there; its verdict counts for every node on its path; go to 1
 
     Q = (passes + v) / (trials + w + 1)      v: the node's score, else its parent's pass rate, else 1/2
-                                             w: rollouts under way below the node, as if they failed
-    U = c_puct * P * sqrt(parent's N) / (1 + N)      N: visits, those under way too
-    P : a child's share of its siblings' scores; an unscored one has their mean, and where none is
-        scored all are alike
+                                             w: pending rollouts below the node, counted as failures
+    U = c_puct * P * sqrt(parent's N) / (1 + N)      N: visits, including pending ones
+    P : a child's score divided by the sum over its siblings; an unscored child gets their mean score,
+        and without any score all are equal
     children allowed: ceil(widening * N^widening_exponent)
 
-With `in_flight` over 1 it goes on before all rollouts are back, and the tree then depends on which
-comes first. A proposal looks at the nodes on its way down and at their children, whatever the size of
-the tree.
+With `in_flight` over 1, the search continues before all rollouts are finished, so the tree depends on
+their order of arrival. A proposal visits only the nodes on its path and their children, regardless of
+the size of the tree.
 
 PUCT as in AlphaZero; process rewards in the search as in ReST-MCTS* (Zhang et al., 2024,
 arXiv:2406.03816), verified rollouts through every step as in rStar-Math (Guan et al., 2025,
@@ -28,38 +28,39 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.search import Expansion
-from pipeline.tree import ROOT, Finish, Tree
+from pipeline.search.base import StrategyBase
+from pipeline.tree import ROOT, Tree
 
 
-class Mcts:
-    """Whole rollouts from the nodes that PUCT selects."""
+class Mcts(StrategyBase):
+    """Samples whole rollouts from the nodes that PUCT selects."""
 
     class Config(BaseModel):
-        """The letters are those of the module's formulas."""
+        """Options of `mcts`; the letters refer to the module's formulas."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
         rollouts: int = Field(default=32, ge=1)
-        """In all."""
+        """Total number of rollouts."""
         in_flight: int = Field(default=1, ge=1)
-        """Rollouts under way at once; over 1 the tree depends on the order in which they come back."""
+        """Concurrent rollouts; over 1, the tree depends on their order of arrival."""
         c_puct: float = Field(default=1.0, ge=0)
-        """Weight of children that were visited little."""
+        """Weight of rarely visited children."""
         widening: float = Field(default=2.0, gt=0)
-        """Children that a node may have at its first visit, rounded up."""
+        """Maximum number of children at a node's first visit, rounded up."""
         widening_exponent: float = Field(default=0.25, ge=0, le=1)
-        """How quickly more visits allow more children."""
+        """Exponent by which more visits allow more children."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
 
     @property
     def fixed_rollouts(self) -> int:
-        """The first rollout; where the others start depends on what came before."""
+        """1: the start of every later rollout depends on earlier outcomes."""
         return 1
 
     def propose(self, tree: Tree, pending: Sequence[Expansion]) -> list[Expansion]:
-        """As many rollouts as may be under way, each selected with those before it under way."""
+        """Fills up to `in_flight` rollouts; each selection counts the earlier ones as pending."""
         number = sum(expansion.num_rollouts for expansion in pending)
         left = self.config.rollouts - tree.num_rollouts - number
         view = _View(tree, self.config)
@@ -74,18 +75,18 @@ class Mcts:
 
 
 class _View:
-    """A tree, and the rollouts that are under way in it."""
+    """A tree with its pending rollouts."""
 
     def __init__(self, tree: Tree, config: Mcts.Config) -> None:
         self._tree = tree
         self._config = config
         self._below: Counter[int] = Counter()
-        """Node -> rollouts under way from it and from nodes below it."""
+        """Node -> pending rollouts from it and from nodes below it."""
         self._here: Counter[int] = Counter()
-        """Node -> rollouts under way that start at it."""
+        """Node -> pending rollouts that start at it."""
 
     def send(self, node_id: int, num_rollouts: int) -> None:
-        """Counts rollouts as under way from the node."""
+        """Counts rollouts from the node as pending."""
         self._here[node_id] += num_rollouts
         current: int | None = node_id
         while current is not None:
@@ -93,25 +94,25 @@ class _View:
             current = self._tree.nodes[current].parent
 
     def select(self) -> int:
-        """The node that the next rollout starts at."""
+        """The start node of the next rollout."""
         node = ROOT
         while True:
             children = self._tree.children(node)
             visits = self._visits(node)
             allowed = self._allowed(visits)
-            going_on = [child for child in children if self._can_go_on(child)]
+            going_on = [child for child in children if self._tree.can_go_on(child)]
             if not going_on or len(children) + self._here[node] < allowed:
                 return node
             node = self._best(node, going_on)
 
     def _allowed(self, visits: int) -> int:
-        """Children that a node with so many visits may have."""
+        """Maximum number of children of a node with this many visits."""
         exact: float = self._config.widening * visits**self._config.widening_exponent
-        # 1.1 * 10 is a little over 11 in floating point, and not 12 children.
+        # In floating point 1.1 * 10 is slightly over 11; it must not allow 12 children.
         return math.ceil(round(exact, 9))
 
     def _best(self, parent: int, children: Sequence[int]) -> int:
-        """The child with the greatest Q + U; the first by slot of several."""
+        """The child with the greatest Q + U; in a tie the first by slot."""
         priors = self._priors(children)
         explore = self._config.c_puct * math.sqrt(self._visits(parent))
 
@@ -131,7 +132,7 @@ class _View:
         """P of each child."""
         scores = self._tree.scores
         known = [scores[child] for child in children if child in scores]
-        # fsum, so that the order in which children came leaves no trace.
+        # With fsum the result does not depend on the order of arrival.
         mean = math.fsum(known) / len(known) if known else 0.0
         if not mean:
             return dict.fromkeys(children, 1 / len(children))
@@ -139,6 +140,3 @@ class _View:
 
     def _visits(self, node_id: int) -> int:
         return self._tree.stats[node_id].visits + self._below[node_id]
-
-    def _can_go_on(self, node_id: int) -> bool:
-        return self._tree.nodes[node_id].finish in (None, Finish.STEP)

@@ -1,6 +1,7 @@
-"""What a strategy has worked out about each tree, so that it need not look at all of a tree again.
+"""Caches a strategy's results about each tree, so that it does not have to search the whole tree again.
 
-It holds nothing that the tree does not say: a strategy without its memory proposes the same, later.
+The cache holds nothing that does not follow from the tree: without it, a strategy makes the same
+proposals, only more slowly.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,14 +14,14 @@ State = TypeVar("State")
 
 
 class Memory(Generic[State]):
-    """One state for each tree that is alive, made by `make` for a tree not seen before."""
+    """One state for each live tree; `make` creates the state of a new tree."""
 
     def __init__(self, make: Callable[[], State]) -> None:
         self._make = make
         self._states: WeakKeyDictionary[Tree, tuple[State, int]] = WeakKeyDictionary()
 
     def recall(self, tree: Tree) -> tuple[State, Sequence[int]]:
-        """The tree's state, and the leaves that were added or judged since the last call."""
+        """The tree's state, and the leaves added or judged since the last call."""
         state, seen = self._states.get(tree) or (self._make(), 0)
         self._states[tree] = state, len(tree.events)
         return state, tree.events[seen:]

@@ -1,12 +1,13 @@
-"""`omega`: a tree whose wrong rollouts are searched for their first wrong step by bisection.
+"""`omega`: bisects wrong rollouts to find their first wrong step.
 
-    1. k rollouts of the whole problem
+    1. sample k rollouts of the whole problem
     2. select a wrong rollout r from a state s (a prefix with rollouts of its own, of which some pass
        and some do not) by Q(s, r) + U(s)
-    3. bisect it: k rollouts from the middle step; if any passes, the mistake comes later, else before
-    4. the states met on the way, and their rollouts, join the pool; back to 2
+    3. bisect it: sample k rollouts from the middle step; if any passes, the mistake is later, else
+       earlier
+    4. add the states visited by the bisection, and their rollouts, to the pool; go to 2
 
-    Q(s, r) = alpha^(1 - MC(s)) * beta^(len(r) / L)          MC: share of the state's rollouts that pass
+    Q(s, r) = alpha^(1 - MC(s)) * beta^(len(r) / L)          MC: pass rate of the state's rollouts
     U(s)    = c_puct * sqrt(sum of N) / (1 + N(s))           N: searches of rollouts from the state
 
 OmegaPRM (Luo et al., 2024, arXiv:2406.06592), with its defaults.
@@ -21,6 +22,7 @@ from heapq import heappop, heappush
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.search import Expansion
+from pipeline.search.base import StrategyBase
 from pipeline.search.memory import Memory
 from pipeline.tree import ROOT, Tree
 
@@ -34,7 +36,7 @@ class _State:
     trials: int = 0
     num_searches: int = 0
     wrong: list[tuple[int, tuple[int, ...], int]] = field(default_factory=list)
-    """Heap of the wrong rollouts that were not searched: tokens, address, leaf."""
+    """Heap of the wrong rollouts not searched yet: tokens, address, leaf."""
 
     @property
     def is_mixed(self) -> bool:
@@ -44,22 +46,22 @@ class _State:
 
 @dataclass(slots=True)
 class _Pool:
-    """What a tree's searches have come to."""
+    """State of a tree's searches."""
 
     states: dict[int, _State] = field(default_factory=dict)
     seen: set[int] = field(default_factory=set)
-    """Leaves that are counted."""
+    """Leaves already counted."""
     num_searches: int = 0
     searching: int | None = None
     """Leaf of the rollout that is being bisected."""
     best: dict[int, list[tuple[float, tuple[int, ...], int]]] = field(
         default_factory=lambda: defaultdict(list)
     )
-    """N -> heap of the states with so many searches: -Q of the best rollout, its address, the state's
-    node. U is the same for all of a heap. Entries that no longer hold are dropped when they come up."""
+    """N -> heap of the states with N searches: -Q of the best rollout, its address, the state's node.
+    U is the same for a whole heap. Stale entries are dropped when they reach the top."""
 
 
-class Omega:
+class Omega(StrategyBase):
     """Monte-Carlo tree search for first wrong steps."""
 
     class Config(BaseModel):
@@ -70,15 +72,15 @@ class Omega:
         rollouts: int = Field(default=8, ge=1)
         """k: rollouts of each state."""
         searches: int = Field(default=100, ge=0)
-        """Most rollouts that are bisected."""
+        """Maximum number of bisected rollouts."""
         alpha: float = Field(default=0.5, gt=0, le=1)
-        """How much states whose rollouts mostly pass are preferred."""
+        """Preference for states whose rollouts mostly pass; lower is stronger."""
         beta: float = Field(default=0.9, gt=0, le=1)
-        """How much short rollouts are preferred."""
+        """Preference for short rollouts; lower is stronger."""
         length: float = Field(default=500, gt=0)
-        """L: tokens that a rollout's length is measured in."""
+        """L: tokens in one unit of a rollout's length."""
         c_puct: float = Field(default=0.125, ge=0)
-        """Weight of states that were searched little."""
+        """Weight of rarely searched states."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -86,11 +88,11 @@ class Omega:
 
     @property
     def fixed_rollouts(self) -> int:
-        """Whole rollouts that are sampled whatever comes back."""
+        """Number of whole rollouts, sampled regardless of outcomes."""
         return self.config.rollouts
 
     def propose(self, tree: Tree, pending: Sequence[Expansion]) -> list[Expansion]:
-        """The next step of the bisection under way, or the first one of the next."""
+        """The next step of the current bisection, or the first step of a new one."""
         at_root = sum(e.num_rollouts for e in pending if e.parent == ROOT)
         missing = self.config.rollouts - len(tree.children(ROOT)) - at_root
         if missing > 0:
@@ -105,13 +107,13 @@ class Omega:
             assert pool.searching is not None
             middle = self._middle(tree, pool, pool.searching)
             if middle is not None:
-                # One child is the rollout itself; a budget may have let through only some of the k.
+                # One child is the rollout itself; a budget may have allowed only some of the k.
                 there = len(tree.children(middle)) - 1
                 return [Expansion(parent=middle, num_rollouts=self.config.rollouts - there)]
             pool.searching = None
 
     def _count(self, tree: Tree, pool: _Pool, news: Sequence[int]) -> None:
-        """Adds new rollouts to their states; in a stored tree some are searched already."""
+        """Adds new rollouts to their states; in a stored tree, some were searched already."""
         touched, searched = set(), list[int]()
         for leaf in news:
             passed = tree.passed(leaf)
@@ -139,13 +141,13 @@ class Omega:
                 pool.searching = leaf
 
     def _offer(self, pool: _Pool, state: _State) -> None:
-        """Puts the state's best rollout up for selection."""
+        """Makes the state's best rollout available for selection."""
         if state.is_mixed and state.wrong:
             quality, address = self._quality(state)
             heappush(pool.best[state.num_searches], (-quality, address, state.node))
 
     def _select(self, tree: Tree, pool: _Pool) -> bool:
-        """Begins the search of the best rollout; False if there is none, or no search left."""
+        """Starts the search of the best rollout; False if there is none or no search is left."""
         if pool.num_searches >= self.config.searches:
             return False
         best: tuple[float, int] | None = None
@@ -180,7 +182,7 @@ class Omega:
         return config.alpha ** (1 - rate) * config.beta ** (length / config.length), address
 
     def _middle(self, tree: Tree, pool: _Pool, leaf: int) -> int | None:
-        """The step to sample from next; None once the mistake lies between two neighbours."""
+        """The step to sample from next; None once the mistake is between two neighbours."""
         own = tree.rollout(leaf)
         right, wrong = -1, len(own) - 1
         while wrong - right > 1:
@@ -190,7 +192,7 @@ class Omega:
                 return node
             state = pool.states.get(node)
             if state is None:
-                # None of its rollouts could be judged: nothing is known of this step.
+                # No rollout could be judged: this step stays unknown.
                 return None
             if state.passes:
                 right = middle

@@ -1,7 +1,7 @@
-"""How good are answers that are chosen in some way, and the scores that they are chosen by?
+"""Evaluates methods of choosing answers, and the scores they use.
 
-choosing.py     accuracy of pass@k, best-of-N and votes, of N samples of a problem
-quality.py      of scores as chances: how they rank, how they are calibrated
-first_errors.py do they find the first wrong step?
-bootstrap.py    how far any of these could be off, by drawing problems again
+choosing.py     accuracy of pass@k, best-of-N and votes, over N samples of a problem
+quality.py      ranking and calibration of scores as probabilities
+first_errors.py how well scores find the first wrong step
+bootstrap.py    confidence intervals for these figures, by resampling problems
 """

@@ -1,7 +1,7 @@
-"""How far a figure could be off, had the problems been others of their kind.
+"""Confidence intervals for a figure, over the choice of problems.
 
-Samples of a problem are alike, and so are the steps of a response: taken as independent they make
-figures look surer than they are. So whole problems are drawn again, with replacement (the cluster
+Samples of one problem are correlated, and so are the steps of one response; treating them as
+independent makes intervals too narrow. So whole problems are resampled with replacement (the cluster
 bootstrap; Field and Welsh, 2007).
 """
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Interval = tuple[float, float]
-"""From, to: the middle 95% of what the draws gave."""
+"""Lower and upper bound of the middle 95% of the draws."""
 NUM_RESAMPLES = 1000
 _LEAST_SHARE = 0.9
 
@@ -20,11 +20,11 @@ _LEAST_SHARE = 0.9
 def bootstrap(
     statistic: Callable[[Array], float | None], problems: Sequence[Hashable], seed: int = 0
 ) -> Interval | None:
-    """The interval of a statistic of items with weights: each item has its problem's number of draws.
+    """Interval of a statistic over weighted items; an item's weight is its problem's number of draws.
 
-    `problems` names each item's. None for fewer than two problems, and for a statistic that is unknown
-    for more than one draw in ten. An interval without width says that all problems gave the same, which
-    is no certainty where they are few.
+    `problems` names each item's problem. None for fewer than two problems, and for a statistic that is
+    unknown in more than one draw in ten. An interval of zero width means that all problems gave the
+    same value, which is no certainty if they are few.
     """
     places = {problem: place for place, problem in enumerate(dict.fromkeys(problems))}
     if len(places) < 2:
@@ -44,7 +44,7 @@ def bootstrap(
 
 
 def mean_of(values: Sequence[float]) -> Callable[[Array], float | None]:
-    """The statistic that is the weighted mean of these."""
+    """A statistic: the weighted mean of the values."""
     array = np.asarray(values, np.float64)
 
     def mean(weights: Array) -> float | None:

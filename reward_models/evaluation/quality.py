@@ -1,6 +1,7 @@
-"""How good scores are as chances: how they rank, and how they are calibrated.
+"""Quality of scores as probabilities: ranking and calibration.
 
-A target may be a share with a weight: t of weight w is w t positives and w (1 - t) negatives.
+A target may be a fraction with a weight: t with weight w counts as w t positives and w (1 - t)
+negatives.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -18,39 +19,39 @@ NUM_BINS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bin:
-    """Scores of one bin of the reliability curve."""
+    """Scores in one bin of the reliability curve."""
 
     low: float
     high: float
     weight: float
-    """Of what is in it."""
+    """Total weight of the scores in the bin."""
     mean_score: float
     share_right: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
-    """Of scores against what was right."""
+    """Figures for scores against the truth."""
 
     number: int
     auc: float | None
-    """Area under the ROC curve: the chance that a right one is scored over a wrong one, ties half. None
-    if there are none of either."""
+    """Area under the ROC curve: the probability that a right item has a higher score than a wrong one,
+    ties counting half. None if either class is empty."""
     auc_within: float | None = None
-    """Mean of the same within each problem, over the problems that have both: how scores choose among
-    responses to one problem, whatever they say of hard and easy ones. None if problems are unknown."""
+    """Mean of the AUC within each problem, over problems with both classes: how well scores choose
+    among responses to one problem, regardless of its difficulty. None if problems are unknown."""
     average_precision: float | None
     loss: float | None
     """Cross-entropy, in nats."""
     brier: float | None
-    """Mean squared distance of score and truth."""
+    """Mean squared difference between score and truth."""
     calibration_error: float | None
-    """Mean distance of score and share of right ones in `NUM_BINS` bins of equal width, by weight
-    (expected calibration error, Guo et al., 2017, arXiv:1706.04599)."""
+    """Mean absolute difference between score and fraction of right ones in `NUM_BINS` bins of equal
+    width, by weight (expected calibration error, Guo et al., 2017, arXiv:1706.04599)."""
     reliability: tuple[Bin, ...]
-    """Of the bins with anything in them."""
+    """Bins that contain at least one score."""
     intervals: Mapping[str, Interval | None] = field(default_factory=dict)
-    """Name of a figure -> its interval by problems; none where problems are unknown."""
+    """Name of a figure -> its interval by problems; empty if problems are unknown."""
 
 
 def measure(
@@ -61,9 +62,9 @@ def measure(
     problems: Sequence[Hashable] | None = None,
     seed: int = 0,
 ) -> Quality:
-    """Of arrays of one length: scores and targets from 0 to 1, and weights, 1 each if not given.
+    """Figures for arrays of equal length: scores and targets from 0 to 1, and weights, by default 1.
 
-    `problems` says which problem each is of; `seed` is that of the intervals' draws.
+    `problems` names each item's problem; `seed` seeds the draws for the intervals.
     """
     scores, targets = (np.asarray(values, np.float64).ravel() for values in (scores, targets))
     weights = np.ones_like(scores) if weights is None else np.asarray(weights, np.float64).ravel()
@@ -93,14 +94,14 @@ def measure(
 
 
 class _Items:
-    """Scores and targets, whose figures are functions of weights: cheap to have a thousand times."""
+    """Scores and targets; the figures are functions of weights, cheap enough for a thousand draws."""
 
     def __init__(self, scores: Array, targets: Array) -> None:
         self._targets = targets
         order = np.argsort(scores, kind="stable")
         _, self._starts = np.unique(scores[order], return_index=True)
         self._order = order
-        # (s - 1)^2 for the share that is right, s^2 for the rest.
+        # (s - 1)^2 for the fraction that is right, s^2 for the rest.
         self._squares = targets * (scores - 1) ** 2 + (1 - targets) * scores**2
         safe = np.clip(scores, 1e-7, 1 - 1e-7)
         self._losses = -(targets * np.log(safe) + (1 - targets) * np.log(1 - safe))
@@ -109,7 +110,7 @@ class _Items:
 
     def auc(self, weights: Array) -> float | None:
         ordered = (weights * self._targets)[self._order], (weights * (1 - self._targets))[self._order]
-        # Equal scores are one place.
+        # Equal scores form one point.
         right, wrong = (np.add.reduceat(of, self._starts) for of in ordered)
         pairs = right.sum() * wrong.sum()
         if not pairs > 0:
@@ -153,7 +154,7 @@ def _mean(values: Array, weights: Array) -> float | None:
 def _within(
     scores: Array, targets: Array, weights: Array, problems: Sequence[Hashable]
 ) -> dict[Hashable, float]:
-    """Problem -> area under the ROC curve of its own items, of problems that have both sorts."""
+    """Problem -> AUC of its own items, for problems with both classes."""
     members: dict[Hashable, list[int]] = {}
     for place, problem in enumerate(problems):
         members.setdefault(problem, []).append(place)

@@ -1,11 +1,11 @@
-"""Steps as the token ids that a reward model reads, and where in them it says how good each step is.
+"""Steps as the token ids that a reward model reads, and the positions of its scores.
 
-A model that was trained here reads the very ids that were sampled. Published models were trained on
-text in one of these ways, so theirs is text, which their own tokenizer reads:
+A model trained by berry reads the sampled ids themselves. Published models were trained on text in one
+of these formats, so they read text through their own tokenizer:
 
-    tags        a tag behind each step, at which the head scores it: Qwen2.5-Math-PRM (Zhang et al.,
+    tags        a tag after each step, at which the head scores it: Qwen2.5-Math-PRM (Zhang et al.,
                 2025, arXiv:2501.07301), `<extra_0>` in the assistant's turn of a chat
-    words       a tag behind each step, at which the model says one of two words: Math-Shepherd (Wang et
+    words       a tag after each step, at which the model says one of two words: Math-Shepherd (Wang et
                 al., 2023, arXiv:2312.08935), `ки` and then `+` or `-`
     separator   steps joined by a separator, at whose end the head scores the step before: TRL's PRMs
     chat        problem and response as a chat, whose end the head scores: outcome reward models
@@ -22,37 +22,37 @@ _QWEN_SYSTEM = "Please reason step by step, and put your final answer within \\b
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What a backend is given of one response."""
+    """A backend's input for one response."""
 
     ids: tuple[int, ...]
     ends: tuple[int, ...]
-    """Places in `ids`, increasing: behind each of these tokens one score is read."""
+    """Increasing indices in `ids`; a score is read after each of these tokens."""
 
 
 class Format(Protocol):
-    """How a model is asked."""
+    """Input format of a model."""
 
     def encode(self, steps: Steps) -> Input:
-        """One end for each step. Raises ValueError for steps that cannot be told apart in it."""
+        """One end for each step. Raises ValueError if the format cannot separate the steps."""
         ...
 
 
 class TokenIds:
-    """The ids as they were sampled, each step scored at its last token."""
+    """The sampled ids; each step is scored at its last token."""
 
     def encode(self, steps: Steps) -> Input:
         """Raises ValueError for a step without tokens."""
         ids, ends = list(steps.prompt_token_ids), []
         for step in steps.token_ids:
             if not step:
-                raise ValueError("expected steps of one token or more, got one without")
+                raise ValueError("expected steps with at least one token, got an empty step")
             ids += step
             ends.append(len(ids) - 1)
         return Input(tuple(ids), tuple(ends))
 
 
 class Tagged:
-    """Text with a tag behind each step."""
+    """Text with a tag after each step."""
 
     def __init__(self, tokenizer: Any, tag: str, *, as_chat: bool) -> None:
         """`as_chat` puts problem and steps into the turns of the tokenizer's chat template."""
@@ -62,7 +62,7 @@ class Tagged:
         self._tag_id = tokenizer.encode(tag, add_special_tokens=False)[-1]
 
     def encode(self, steps: Steps) -> Input:
-        """Raises ValueError where a step has the tag in it."""
+        """Raises ValueError if a step contains the tag."""
         texts = [text.strip() for text in steps.texts]
         if self._as_chat:
             messages = [
@@ -81,14 +81,14 @@ class Tagged:
         ends = [place for place, token in enumerate(ids) if token == self._tag_id]
         if len(ends) != len(texts):
             raise ValueError(
-                f"expected {len(texts)} tags {self._tag!r}, one behind each step, got {len(ends)}; "
-                "does the text have it too?"
+                f"expected {len(texts)} tags {self._tag!r}, one after each step, got {len(ends)}; "
+                "does the text contain it too?"
             )
         return Input(tuple(ids), tuple(ends))
 
 
 class Separated:
-    """Text with a separator behind each step, each piece read by itself."""
+    """Text with a separator after each step; the pieces are tokenized separately."""
 
     def __init__(self, tokenizer: Any, separator: str) -> None:
         self._tokenizer = tokenizer
@@ -111,13 +111,13 @@ class Separated:
 
 
 class Chat:
-    """Problem and response in a chat's turns, scored at the end: one score, of the whole."""
+    """Problem and response as a chat's turns, with one score for the whole at the end."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
 
     def encode(self, steps: Steps) -> Input:
-        """One end. Raises ValueError where the tokenizer has no chat template."""
+        """One end. Raises ValueError if the tokenizer has no chat template."""
         messages = [
             {"role": "user", "content": steps.prompt},
             {"role": "assistant", "content": "".join(steps.texts)},
@@ -128,9 +128,9 @@ class Chat:
 
 
 def reads_as(tokenizer: Any, batch: Sequence[Steps]) -> bool:
-    """Whether the steps' ids are of this tokenizer: of one response at least they decode to its text.
+    """Whether the steps' ids belong to this tokenizer: at least one response's decode to its text.
 
-    White space aside, and as far as the text goes: a stop string has ids but no text.
+    Ignores white space, and ids beyond the text: a stop string has ids but no text.
     """
     checked = [steps for steps in batch if "".join(steps.texts).strip()]
     return not checked or any(_reads_as(tokenizer, steps) for steps in checked)
@@ -142,5 +142,5 @@ def _reads_as(tokenizer: Any, steps: Steps) -> bool:
         return False
     decoded = "".join(tokenizer.decode(ids, skip_special_tokens=True).split())
     text = "".join("".join(steps.texts).split())
-    # Text that ends within a character ends in the sign for a broken one.
+    # Text that ends within a character ends in the replacement character.
     return decoded.startswith(text.rstrip("\ufffd"))

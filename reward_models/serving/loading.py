@@ -1,7 +1,7 @@
-"""Which model a folder holds, and the model itself as a body and a head.
+"""Identifies the model in a folder, and loads it as a body and a head.
 
-The body gives a vector for each token, the head two numbers for a vector: how much speaks for `wrong`
-and for `right`. No code that comes with a model is run.
+The body gives a vector for each token, the head maps a vector to two logits, for `wrong` and `right`.
+Code that comes with a model is never run.
 """
 
 import hashlib
@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reward_models.errors import RewardModelError, first_line
-from reward_models.trained import TrainedModel
+from reward_models.manifest import TrainedModel
 
 Style = Literal["token_ids", "tags", "words", "separator", "chat"]
-"""As in `inputs.py`."""
+"""Input formats; see `inputs.py`."""
 _BLOCK_BYTES = 2**24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a folder holds, by its `config.json`, before any weight is read."""
+    """Description of a model from its `config.json`, read before any weight."""
 
     model: str
     """A folder, or an id on the Hugging Face Hub."""
@@ -29,30 +29,30 @@ class Found:
     architecture: str
     style: Style
     trained: TrainedModel | None
-    """What it says of itself if it was trained here."""
+    """Its own description, if berry trained it."""
 
     @property
     def num_labels(self) -> int:
-        """Numbers that the head gives; 1 is the chance itself, before the sigmoid."""
+        """Number of the head's outputs; 1 is the logit of `right`."""
         if self.architecture == "Qwen2ForProcessRewardModel" or self.style == "words":
             return 2
         return int(self.config.num_labels)
 
     @property
     def max_length(self) -> int | None:
-        """Tokens that it can read; None if it does not say."""
+        """Most tokens that it can read; None if it does not say."""
         return getattr(self.config, "max_position_embeddings", None)
 
 
 def find(model: str, kind: Literal["prm", "orm"]) -> Found:
-    """What is there. Raises RewardModelError for what is no such reward model."""
+    """The model's description. Raises RewardModelError if it is not a reward model of this kind."""
     from transformers import AutoConfig
 
     be_quiet()
     folder = Path(model).expanduser()
     looks_like_path = model.startswith((".", "/", "~")) or model.count("/") > 1
     if looks_like_path and not (folder / "config.json").is_file():
-        what = "got a folder without it" if folder.is_dir() else "there is no such folder"
+        what = "got a folder without that file" if folder.is_dir() else "there is no such folder"
         raise RewardModelError(f"model={model}: expected a folder with a model's config.json, {what}")
     name = str(folder) if folder.is_dir() else model
     try:
@@ -79,7 +79,7 @@ def find(model: str, kind: Literal["prm", "orm"]) -> Found:
 
 
 def _style(model: str, kind: str, architecture: str) -> Style:
-    """How a published model is asked."""
+    """Input format of a published model."""
     wanted = {"prm": "ForTokenClassification", "orm": "ForSequenceClassification"}[kind]
     if architecture.endswith(wanted):
         return "separator" if kind == "prm" else "chat"
@@ -104,7 +104,7 @@ class Loaded:
 
 
 def load(found: Found, *, device: str, dtype: Any, words: tuple[int, int] | None) -> Loaded:
-    """The model; `words` are the ids of those for wrong and right, of a model that says them.
+    """The model; `words` are the ids of the words for wrong and right, if the model says words.
 
     Raises RewardModelError for weights that do not fit the config.
     """
@@ -144,11 +144,11 @@ def load(found: Found, *, device: str, dtype: Any, words: tuple[int, int] | None
 
 
 def _qwen_prm() -> Any:
-    """Qwen2.5-Math-PRM's architecture, whose code lies beside its weights on the Hub."""
+    """Qwen2.5-Math-PRM's architecture, whose code is next to its weights on the Hub."""
     from torch import nn
     from transformers import Qwen2Model, Qwen2PreTrainedModel
 
-    # transformers publishes no types, so what it is a subclass of is not known.
+    # transformers publishes no types, so the base class is unknown to mypy.
     class Qwen2ForProcessRewardModel(Qwen2PreTrainedModel):  # type: ignore[misc]  # has no types
         base_model_prefix = "model"
 
@@ -163,7 +163,7 @@ def _qwen_prm() -> Any:
 
 
 def revision(found: Found) -> str:
-    """A hash of a folder's weights, or the commit of a model from the Hub."""
+    """A hash of a folder's weights, or the commit of a model on the Hub."""
     folder = Path(found.model)
     if not folder.is_dir():
         return str(getattr(found.config, "_commit_hash", None) or "unknown")
@@ -176,7 +176,7 @@ def revision(found: Found) -> str:
 
 
 def be_quiet() -> None:
-    """transformers shows bars and advice of its own; what goes wrong is raised all the same."""
+    """Turns off transformers' progress bars and warnings; errors are still raised."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()

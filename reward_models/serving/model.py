@@ -8,64 +8,72 @@ from typing import Any, ClassVar, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from reward_models.errors import RewardModelDied, RewardModelError, first_line
-from reward_models.records import Score, Steps
+from reward_models.manifest import TrainedModel
+from reward_models.records import RewardModelBase, Score, Steps
 from reward_models.serving.inputs import Chat, Format, Input, Separated, Tagged, TokenIds, reads_as
 from reward_models.serving.loading import Found, find, revision
+from reward_models.serving.on_servers import OnServers
 from reward_models.serving.on_torch import OnTorch
 from reward_models.serving.on_vllm import OnVllm
-from reward_models.trained import TrainedModel
 
 _NUM_CHECKED = 8
 
 
 class Backend(Protocol):
-    """What computes."""
+    """Computes the scores."""
 
     async def start(self) -> None:
         """Loads the model. Raises RewardModelError."""
         ...
 
     async def score(self, inputs: Sequence[Input]) -> list[list[float]]:
-        """Of each input, the chance of `right` at each of its ends."""
+        """For each input, the probability of `right` at each of its ends."""
         ...
 
     async def close(self) -> None:
-        """Frees the model; calling it twice is fine."""
+        """Frees the model. Calling it twice is safe."""
         ...
 
 
 class ServingConfig(BaseModel):
-    """Which model, and how it is run."""
+    """Model, backend and limits."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str
-    """A folder that `berry train` has written, a folder or a Hub id of a published model."""
+    """Folder that `berry train` wrote, or folder or Hub id of a published model."""
     backend: Literal["auto", "transformers", "vllm"] = "auto"
     """`auto` is vllm on a GPU and transformers on a CPU."""
+    addresses: tuple[str, ...] = ()
+    """vLLM servers that serve the model, such as `[http://host:8000]`, instead of a backend here."""
+    served_model: str | None = None
+    """With `addresses`: the model's name there; default: the one that is, or was loaded from,
+    `model`."""
+    api_key_env: str | None = None
+    """With `addresses`: environment variable with the servers' key."""
     device: str = "auto"
-    """With `transformers`: cpu or cuda; `auto` is cuda where there is one."""
+    """For `transformers`: cpu or cuda; `auto` is cuda if available."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """`auto` is bfloat16 on a GPU and float32 on a CPU."""
     max_batch_tokens: int = Field(default=8192, ge=1)
-    """Most tokens that one forward pass reads, padding counted; a longer sequence goes by itself."""
+    """Most tokens in one forward pass, including padding; a longer sequence gets a pass of its own."""
     max_length: int | None = Field(default=None, ge=1)
-    """Responses of more tokens, the prompt's counted, stay unscored; the model's limit if not given."""
+    """Longest response that is scored, in tokens, including the prompt; default: the model's limit."""
     reuse_prefixes: bool = True
-    """With `vllm`: do not read again what was read before."""
+    """For `vllm`: keep prefixes in the cache, so that they are not read again."""
     cpu_kv_cache_gib: int = Field(default=1, ge=1)
-    """With `vllm` on a CPU: memory for what was read."""
+    """For `vllm` on a CPU: memory for the prefix cache."""
     step_tag: str | None = None
-    """Of a published model that scores at a tag: the tag, if it is not its family's."""
+    """For a published model that scores at a tag: the tag, if it is not its family's."""
     words: tuple[str, str] = ("-", "+")
-    """Of a published model that says one of two words at the tag: those for wrong and for right."""
+    """For a published model that says one of two words at the tag: those for wrong and for right."""
     separator: str = "\n"
-    """Of a published token classifier: what stands between two steps."""
+    """For a published token classifier: text between two steps."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """With `vllm`: further arguments of its AsyncEngineArgs."""
+    """For `vllm`: further arguments of its AsyncEngineArgs."""
 
 
-class Prm:
+class Prm(RewardModelBase):
     """A process reward model: a score for the end of each step."""
 
     Config = ServingConfig
@@ -83,7 +91,7 @@ class Prm:
 
     @classmethod
     def tokenizer_digest(cls, config: ServingConfig) -> str | None:
-        """Of the tokenizer whose ids the model reads; None for one that reads text.
+        """Digest of the tokenizer whose ids the model reads; None for a model that reads text.
 
         Raises RewardModelError for a folder whose description cannot be read.
         """
@@ -94,7 +102,7 @@ class Prm:
         return None if trained is None else trained.tokenizer
 
     async def start(self) -> None:
-        """Loads the model. Raises RewardModelError for one that cannot be used."""
+        """Loads the model. Raises RewardModelError if it cannot be used."""
         found = await asyncio.to_thread(find, self.config.model, self.kind)
         self._tokenizer = await asyncio.to_thread(_load_tokenizer, found)
         self._format, words = self._make_format(found)
@@ -104,12 +112,12 @@ class Prm:
         await self._backend.start()
 
     async def score(self, batch: Sequence[Steps]) -> list[Score]:
-        """A value for each step; none for a response that is too long or that the format cannot hold.
+        """A value for each step; None for a response that is too long or does not fit the format.
 
-        Raises RewardModelError for ids of another tokenizer, RewardModelDied if the model is gone.
+        Raises RewardModelError for ids of another tokenizer, RewardModelDied if the model has died.
         """
         if self._backend is None or self._format is None:
-            raise RewardModelDied("expected a model that was started")
+            raise RewardModelDied("expected a started model: call start() first")
         self._check_tokenizer(batch)
         inputs = [self._encode(steps) for steps in batch]
         scores = iter(await self._backend.score([one for one in inputs if one is not None]))
@@ -119,7 +127,7 @@ class Prm:
         ]
 
     async def close(self) -> None:
-        """Frees the model; calling it twice is fine."""
+        """Frees the model. Calling it twice is safe."""
         backend, self._backend = self._backend, None
         if backend is not None:
             await backend.close()
@@ -141,18 +149,18 @@ class Prm:
         return one
 
     def _check_tokenizer(self, batch: Sequence[Steps]) -> None:
-        """Once, of the first steps that there are: a model for another tokenizer reads nonsense."""
+        """Checks the first batch: a model with another tokenizer would read nonsense."""
         if self._is_checked or not batch or not isinstance(self._format, TokenIds):
             return
         if not reads_as(self._tokenizer, batch[:_NUM_CHECKED]):
             raise RewardModelError(
                 f"model={self.config.model}: expected responses in its own tokenizer's ids, got "
-                "others; it has to be trained from the solver's model"
+                "others; train it from the solver's model"
             )
         self._is_checked = True
 
     def _make_format(self, found: Found) -> tuple[Format, tuple[int, int] | None]:
-        """The format, and the ids of the two words of a model that says them."""
+        """The format, and the ids of the two words if the model says words."""
         if found.style == "token_ids":
             return TokenIds(), None
         if found.style == "tags":
@@ -168,11 +176,16 @@ class Prm:
     def _make_backend(self, found: Found, words: tuple[int, int] | None) -> Backend:
         config = self.config
         backend = config.backend
+        if config.addresses and words is None:
+            addresses = [one.rstrip("/").removesuffix("/v1") for one in config.addresses]
+            return OnServers(
+                found, addresses, served_model=config.served_model, key_env=config.api_key_env
+            )
         if backend == "auto":
             import torch
 
             backend = "vllm" if torch.cuda.is_available() and words is None else "transformers"
-        if backend == "transformers":
+        if backend == "transformers" and not config.addresses:
             return OnTorch(
                 found,
                 device=config.device,
@@ -183,7 +196,7 @@ class Prm:
         if words is not None:
             raise RewardModelError(
                 f"model={config.model}: expected backend=transformers for a model that says a word at "
-                "each tag, got vllm"
+                f"each tag, got {'addresses' if config.addresses else 'vllm'}"
             )
         return OnVllm(
             found,
@@ -219,5 +232,5 @@ def _load_tokenizer(found: Found) -> Any:
         return AutoTokenizer.from_pretrained(found.model)
     except (OSError, ValueError) as e:
         raise RewardModelError(
-            f"model={found.model}: expected a tokenizer beside the weights, got none ({first_line(e)})"
+            f"model={found.model}: expected a tokenizer next to the weights, got none ({first_line(e)})"
         ) from e

@@ -1,7 +1,7 @@
-"""Backend `transformers`: one forward pass for each batch of sequences of like length.
+"""Backend `transformers`: one forward pass for each batch of sequences of similar length.
 
-A causal model scores every step of a sequence in one pass, so a sequence that begins another one costs
-nothing of its own. What several callers ask while a pass is under way is put together for the next.
+A causal model scores every step of a sequence in one pass, so a sequence that is a prefix of another
+costs nothing extra. Requests that arrive during a pass are merged for the next one.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class OnTorch:
         self._model = await asyncio.to_thread(self._load)
 
     async def score(self, inputs: Sequence[Input]) -> list[list[float]]:
-        """Of each input, the chance of `right` at each of its ends; NaN where the model gives that."""
+        """For each input, the probability of `right` at each end; NaN if the model gives NaN."""
         answer: asyncio.Future[list[list[float]]] = asyncio.get_running_loop().create_future()
         self._waiting.append((inputs, answer))
         if self._running is None or self._running.done():
@@ -47,7 +47,7 @@ class OnTorch:
         return await answer
 
     async def close(self) -> None:
-        """Frees the model once a pass that is under way is over; calling it twice is fine."""
+        """Frees the model after the current pass. Calling it twice is safe."""
         running, self._running = self._running, None
         if running is not None:
             running.cancel()
@@ -58,13 +58,13 @@ class OnTorch:
         self._model = None
 
     async def _run(self) -> None:
-        """Takes all that waits, again and again; ends when nothing does."""
+        """Runs passes over all waiting inputs until none are left."""
         while self._waiting:
             calls, self._waiting = self._waiting, []
             inputs = [one for batch, _ in calls for one in batch]
             try:
                 scores = iter(await asyncio.to_thread(self._score_all, inputs))
-            except Exception as e:  # noqa: BLE001 - torch raises what it likes; the callers are told
+            except Exception as e:  # noqa: BLE001 - torch raises anything; the callers get it
                 for _, answer in calls:
                     if not answer.done():
                         answer.set_exception(e)
@@ -88,7 +88,7 @@ class OnTorch:
 
     def _score_all(self, inputs: Sequence[Input]) -> list[list[float]]:
         groups = list(group_by_prefix(inputs))
-        # The longest first, so that memory that does not do fails at once.
+        # The longest first, so that too little memory fails early.
         groups.sort(key=lambda group: -len(inputs[group[-1]].ids))
         scores: list[list[float]] = [[] for _ in inputs]
         for batch in self._batches(inputs, groups):
@@ -103,7 +103,7 @@ class OnTorch:
     def _batches(
         self, inputs: Sequence[Input], groups: Sequence[Sequence[int]]
     ) -> Iterator[Sequence[Sequence[int]]]:
-        """Cut so that rows times the longest row stay within `max_batch_tokens`; one row at least."""
+        """Batches of one row, or of several with at most `max_batch_tokens` tokens with padding."""
         begin = 0
         while begin < len(groups):
             longest = max(1, len(inputs[groups[begin][-1]].ids))
@@ -112,10 +112,10 @@ class OnTorch:
             begin = end
 
     def _forward(self, rows: Sequence[Input], ends: Sequence[Sequence[int]]) -> list[dict[int, float]]:
-        """Of each row, place -> chance of `right`."""
+        """For each row, position -> probability of `right`."""
         import torch
 
-        assert self._model is not None, "expected a model that was started"
+        assert self._model is not None, "expected a started model"
         length = max(len(row.ids) for row in rows)
         ids = torch.zeros(len(rows), length, dtype=torch.long)
         mask = torch.zeros(len(rows), length, dtype=torch.long)
@@ -129,26 +129,26 @@ class OnTorch:
                 input_ids=ids.to(self._device), attention_mask=mask.to(self._device), use_cache=False
             )
             vectors = output.last_hidden_state[at_rows.to(self._device), at_places.to(self._device)]
-            chances = right_chances(self._model.head(vectors).float()).cpu().tolist()
+            probabilities = right_probabilities(self._model.head(vectors).float()).cpu().tolist()
         found: list[dict[int, float]] = [{} for _ in rows]
-        for (index, end), chance in zip(where, chances, strict=True):
-            found[index][end] = chance
+        for (index, end), probability in zip(where, probabilities, strict=True):
+            found[index][end] = probability
         return found
 
 
-def right_chances(logits: Any) -> Any:
-    """Chances of the label 1, `right`, of logits (n, 2); of logits (n, 1) by the sigmoid."""
+def right_probabilities(logits: Any) -> Any:
+    """Probabilities of the label 1, `right`, from logits (n, 2) or, by the sigmoid, (n, 1)."""
     if logits.shape[-1] == 1:
         return logits[..., 0].sigmoid()
     return logits.softmax(-1)[..., 1]
 
 
 def group_by_prefix(inputs: Sequence[Input]) -> Iterator[list[int]]:
-    """Indices of inputs, in groups: the last one of a group begins with each of the others."""
+    """Groups of input indices, in which the last input begins with each of the others."""
     order = sorted(range(len(inputs)), key=lambda index: inputs[index].ids)
     group: list[int] = []
     for index in order:
-        # In this order what begins others stands right before one of them.
+        # In this order, prefixes come directly before a sequence that they begin.
         if group and inputs[index].ids[: len(inputs[group[-1]].ids)] != inputs[group[-1]].ids:
             yield group
             group = []

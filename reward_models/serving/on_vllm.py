@@ -1,8 +1,8 @@
 """Backend `vllm`: a pooling engine that does not read a prefix twice.
 
-With its prefix cache a response that has grown by a step costs that step alone. vLLM then gives scores
-only of the tokens that it has read anew, so those of earlier steps are kept here, the most recently
-used `_NUM_KEPT` of them; where one is gone, the whole sequence is read again.
+With its prefix cache, a response that has grown by a step costs only that step. vLLM then returns
+scores only for tokens that it has just read, so earlier steps' scores are kept here, the most recently
+used `_NUM_KEPT` of them; if one is missing, the whole sequence is read again.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from typing import Any
 from reward_models.errors import RewardModelDied, RewardModelError, first_line
 from reward_models.serving.inputs import Input
 from reward_models.serving.loading import Found
-from reward_models.vllm_cpu import (
+from reward_models.vllm_settings import (
     TooLittleMemory,
     cpu_arguments,
     kv_cache_gib,
@@ -27,7 +27,7 @@ from reward_models.vllm_cpu import (
 _NUM_KEPT = 1_000_000
 """A score takes about 150 bytes."""
 _AT_ONCE = 256
-"""Requests in the engine; more would only lie in its queue."""
+"""Concurrent requests in the engine; more would only wait in its queue."""
 
 
 class OnVllm:
@@ -68,7 +68,7 @@ class OnVllm:
         arguments: dict[str, Any] = dict(self._arguments)
         architecture = self._found.architecture
         if architecture.endswith("ForTokenClassification"):
-            # vLLM makes a classifier of any decoder under this name, and scores all tokens if asked to.
+            # Under this name vLLM makes any decoder a classifier, and scores all tokens on request.
             name = architecture.replace("ForTokenClassification", "ForSequenceClassification")
             arguments.setdefault("hf_overrides", {"architectures": [name]})
         if not torch.cuda.is_available():
@@ -77,7 +77,7 @@ class OnVllm:
             except TooLittleMemory as e:
                 raise RewardModelError(str(e)) from e
             if arguments["dtype"] == "auto":
-                # As `transformers` does: the head's answers differ by some hundredths in bfloat16.
+                # As in `transformers`: in bfloat16 the head's results differ by some hundredths.
                 arguments["dtype"] = "float32"
             arguments = cpu_arguments(arguments["dtype"]) | arguments
         try:
@@ -86,7 +86,7 @@ class OnVllm:
         except ImportError as e:
             raise RewardModelError(
                 f"backend=vllm: vLLM cannot be imported ({e}); `berry doctor` says what is missing, "
-                "backend=transformers does without"
+                "backend=transformers works without it"
             ) from e
         try:
             self._llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
@@ -97,14 +97,14 @@ class OnVllm:
             ) from e
 
     async def score(self, inputs: Sequence[Input]) -> list[list[float]]:
-        """Of each input, the chance of `right` at each of its ends; NaN where the model gives that.
+        """For each input, the probability of `right` at each of its ends; NaN if the model gives NaN.
 
-        Raises RewardModelDied if the engine is gone.
+        Raises RewardModelDied if the engine has died.
         """
         return await asyncio.gather(*map(self._score, inputs))
 
     async def close(self) -> None:
-        """Ends vLLM's processes; calling it twice is fine."""
+        """Ends vLLM's processes. Calling it twice is safe."""
         llm, self._llm = self._llm, None
         if llm is not None:
             llm.shutdown()
@@ -114,12 +114,12 @@ class OnVllm:
         async with self._places:
             known = self._recall(keys)
             if self._reuse and None in known:
-                begin, chances = await self._read(one, afresh=False)
-                fresh = [None if end < begin else chances[end - begin] for end in one.ends]
+                begin, probabilities = await self._read(one, afresh=False)
+                fresh = [None if end < begin else probabilities[end - begin] for end in one.ends]
                 known = [old if new is None else new for old, new in zip(known, fresh, strict=True)]
             if None in known:
-                begin, chances = await self._read(one, afresh=True)
-                known = [chances[end - begin] for end in one.ends]
+                begin, probabilities = await self._read(one, afresh=True)
+                known = [probabilities[end - begin] for end in one.ends]
         scores = [score for score in known if score is not None]
         self._keep(keys, scores)
         return scores
@@ -139,7 +139,7 @@ class OnVllm:
             self._kept.popitem(last=False)
 
     async def _read(self, one: Input, *, afresh: bool) -> tuple[int, list[float]]:
-        """The place from which on tokens were read, and the chance of `right` at each from there."""
+        """The first position read, and the probability of `right` at each position from there on."""
         from vllm import PoolingParams
         from vllm.exceptions import VLLMServerError
         from vllm.inputs import TokensPrompt
@@ -153,7 +153,7 @@ class OnVllm:
             results = [r async for r in self._llm.encode(prompt, parameters, request_id=request_id)]
         except VLLMServerError as e:
             raise RewardModelDied(f"vLLM's engine failed ({first_line(e)})") from e
-        # (tokens read, labels), after the softmax, or the sigmoid where there is one label.
+        # (tokens read, labels), after the softmax, or after the sigmoid for a single label.
         data = results[-1].outputs.data.float()
         return len(one.ids) - data.shape[0], data[:, -1].tolist()
 

@@ -1,8 +1,8 @@
-"""Training reward models on what a search found.
+"""Trains reward models on the trees of runs.
 
-settings.py     how one is trained
-examples.py     labelled responses as token ids, places and targets; the split by problem
-checks.py       what would waste hours, found before they are spent
-trainer.py      transformers' Trainer with the loss at labelled places
-train.py        the whole of it: a base model and labelled responses in, a model's folder out
+settings.py     options of a training
+examples.py     labelled responses as token ids, positions and targets; the split by problem
+checks.py       problems that would waste hours, checked before training
+trainer.py      transformers' Trainer with the loss at labelled positions
+train.py        the whole training: a base model and labelled responses in, a model's folder out
 """

@@ -1,4 +1,4 @@
-"""What would waste hours of training, found before they are spent; each in one line for the user."""
+"""Checks for problems that would waste hours of training; each error is one line for the user."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ _NUM_CHECKED = 64
 
 
 def check_tokenizer(base: str, tokenizer: Any, responses: Sequence[Labelled]) -> None:
-    """Raises RewardModelError for ids that are not of the base model's tokenizer."""
+    """Raises RewardModelError if the ids do not belong to the base model's tokenizer."""
     some = [
         Steps(
             prompt="",
@@ -40,7 +40,7 @@ def check_chat_template(base: str, tokenizer: Any) -> None:
 
 
 def check_head(base: str, config: Any) -> None:
-    """Raises RewardModelError for a base model whose own head has another size than two labels."""
+    """Raises RewardModelError for a base model whose own head does not have two labels."""
     (architecture, *_) = config.architectures or [""]
     classifies = architecture.endswith(("ForTokenClassification", "ForSequenceClassification"))
     if classifies and config.num_labels != 2:
@@ -51,7 +51,7 @@ def check_head(base: str, config: Any) -> None:
 
 
 def check_labels(found: Split) -> None:
-    """Raises RewardModelError without examples, or with labels of one sort alone."""
+    """Raises RewardModelError without examples, or if all labels are of one class."""
     if not found.train:
         why = (
             f"{found.num_too_long} responses are longer than max_length"
@@ -65,11 +65,11 @@ def check_labels(found: Split) -> None:
     targets = [target for example in found.train for target in example.targets]
     if max(targets) <= 0:
         raise RewardModelError(
-            f"--data: expected positive and negative labels, got {len(targets)} negative ones alone; "
+            f"--data: expected positive and negative labels, got only negative ones ({len(targets)}); "
             "easier problems or more rollouts give some that pass"
         )
     if min(targets) >= 1:
         raise RewardModelError(
-            f"--data: expected positive and negative labels, got {len(targets)} positive ones alone; "
+            f"--data: expected positive and negative labels, got only positive ones ({len(targets)}); "
             "harder problems give some that fail"
         )

@@ -1,6 +1,6 @@
-"""Labelled responses as what a model is trained on: token ids, places in them, targets and weights.
+"""Training examples from labelled responses: token ids, positions, targets and weights.
 
-Ids are those of the tree. A step's place is that of its last token, where a served model is asked too.
+Ids are those in the tree. A step's position is its last token, where a served model is scored too.
 """
 
 import hashlib
@@ -10,32 +10,32 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labelled:
-    """A response with what is known of its steps, or of its outcome at the last step alone."""
+    """A response with labels for its steps, or with its outcome at the last step."""
 
     problem_id: str
     prompt_token_ids: tuple[int, ...]
     step_token_ids: tuple[tuple[int, ...], ...]
     texts: tuple[str, ...]
-    """Of each step."""
+    """One per step."""
     targets: tuple[float | None, ...]
-    """For each step the chance of `right` that is to be learnt; None where there is none."""
+    """For each step, the probability of `right` to learn; None without a label."""
     weights: tuple[float, ...]
-    """How much each target counts, such as the trials that it rests on."""
+    """Weight of each target, such as the number of trials behind it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One sequence to be trained on."""
+    """One training sequence."""
 
     ids: tuple[int, ...]
     places: tuple[int, ...]
-    """Indices into `ids` of the steps' last tokens, of those with a target; increasing."""
+    """Increasing indices in `ids` of the last tokens of steps with a target."""
     targets: tuple[float, ...]
     weights: tuple[float, ...]
 
 
 def make_example(labelled: Labelled) -> Example:
-    """Places of every step with a target and a weight over 0."""
+    """The example, with a position for every step that has a target and a positive weight."""
     ids, places, targets, weights = list(labelled.prompt_token_ids), [], [], []
     for step, target, weight in zip(
         labelled.step_token_ids, labelled.targets, labelled.weights, strict=True
@@ -48,15 +48,15 @@ def make_example(labelled: Labelled) -> Example:
     return Example(ids=tuple(ids), places=tuple(places), targets=tuple(targets), weights=tuple(weights))
 
 
-def is_held_out(problem_id: str, share: float, seed: int) -> bool:
-    """By a hash of the problem's id, so that a problem is on one side in whatever data it comes."""
+def is_held_out(problem_id: str, fraction: float, seed: int) -> bool:
+    """Whether the problem is held out, by a hash of its id: the same in any data that contains it."""
     digest = hashlib.blake2b(f"{seed} {problem_id}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest) < share * 2**64
+    return int.from_bytes(digest) < fraction * 2**64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Examples on two sides that share no problem."""
+    """Training and held-out examples, without common problems."""
 
     train: Sequence[Example]
     held_out: Sequence[Example]
@@ -64,13 +64,13 @@ class Split:
     """Ids, sorted."""
     num_held_out_problems: int
     num_too_long: int
-    """Responses that were left out."""
+    """Responses left out for their length."""
     num_unlabelled: int
-    """Responses without any target of their own; their steps may be in others."""
+    """Responses without a target of their own; other responses may contain their steps."""
 
 
 def split(responses: Iterable[Labelled], *, max_length: int, held_out: float, seed: int) -> Split:
-    """The responses as examples."""
+    """Turns the responses into examples on the two sides."""
     sides: dict[bool, list[Example]] = {False: [], True: []}
     problems: dict[bool, set[str]] = {False: set(), True: set()}
     num_too_long = num_unlabelled = 0

@@ -1,4 +1,4 @@
-"""The model that is trained: the base with a head, and what of it is trained."""
+"""Builds the model to train: the base with a head, and its frozen and added layers."""
 
 import copy
 from typing import Any
@@ -17,18 +17,18 @@ from reward_models.training.settings import TrainSettings
 
 
 def make_model(kind: Kind, base: str, tokenizer: Any, settings: TrainSettings) -> Any:
-    """The base, in float32, with `new_layers` and a head of two labels; what is frozen has no gradient.
+    """The base in float32, with `new_layers` and a head of two labels; frozen weights have no gradient.
 
-    Raises RewardModelError for a base that cannot be loaded, or has not the layers that are asked for.
+    Raises RewardModelError for a base that cannot be loaded, or lacks the requested layers.
     """
-    # The head's first weights.
+    # Seeds the head's initial weights.
     set_seed(settings.seed)
     config = AutoConfig.from_pretrained(base)
     config.num_labels = 2
     config.id2label = {0: "wrong", 1: "right"}
     config.label2id = {"wrong": 0, "right": 1}
     config.classifier_dropout = 0.0
-    # As sequence heads have it; and what both backends load.
+    # As for sequence heads, and in the form that both backends load.
     config.token_classification_bias = False
     config.pad_token_id = next(
         (id_ for id_ in (tokenizer.pad_token_id, tokenizer.eos_token_id) if id_ is not None), 0
@@ -58,10 +58,10 @@ def _freeze(model: Any, base: str, num_layers: int) -> None:
 
 
 def _add_layers(model: Any, base: str, number: int) -> None:
-    """Copies of the last layer on top, with what they would add to its output set to 0.
+    """Adds copies of the last layer on top, whose contributions to the output start at 0.
 
-    That is the block expansion of Wu et al. (2024, arXiv:2401.02415): at first nothing changes, and
-    what is new has the last layer's attention to begin with.
+    This is the block expansion of Wu et al. (2024, arXiv:2401.02415): at first the output is unchanged,
+    and the new layers start with the last layer's attention.
     """
     if not number:
         return
@@ -73,7 +73,7 @@ def _add_layers(model: Any, base: str, number: int) -> None:
         )
     for _ in range(number):
         layer = copy.deepcopy(layers[-1])
-        # Under which number it keeps its keys and values.
+        # Index under which the layer stores its keys and values.
         layer.self_attn.layer_idx = len(layers)
         layers.append(layer.requires_grad_(True))
         for end in _ends(layers):
@@ -85,7 +85,7 @@ def _add_layers(model: Any, base: str, number: int) -> None:
 
 
 def _ends(layers: Any) -> tuple[Any, Any]:
-    """Of the last layer, what its attention and its MLP end in."""
+    """The output projections of the last layer's attention and MLP."""
     last = layers[-1] if layers else None
     return (
         getattr(getattr(last, "self_attn", None), "o_proj", None),

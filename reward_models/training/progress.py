@@ -1,4 +1,4 @@
-"""Tells whoever started a training how far it is."""
+"""Reports a training's progress to its caller."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ _SHOWN = {
 
 
 def report_to(advance: Callable[[Advance], None]) -> TrainerCallback:
-    """Calls `advance` after each step and each measurement, in the first process alone."""
+    """Calls `advance` after each step and each evaluation, in the first process only."""
     return _Reporter(advance)
 
 

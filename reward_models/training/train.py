@@ -1,12 +1,12 @@
-"""A base model and labelled responses in, a reward model's folder out.
+"""Trains a reward model: a base model and labelled responses in, a reward model's folder out.
 
     1. read the base's config and tokenizer, and check that they fit the responses
     2. split the responses by problem
     3. put a head of two labels on the base: at step ends for a PRM, at the end for an ORM
-    4. train, measuring on the problems that are held out; from the last checkpoint if there is one
-    5. write the model, its tokenizer, and what it says of itself
+    4. train, evaluating on held-out problems; resume from the last checkpoint if there is one
+    5. write the model, its tokenizer and its description
 
-The folder holds nothing but `checkpoints/` and `training.json` until the model is complete.
+Until the model is complete, the folder contains only `checkpoints/` and `training.json`.
 """
 
 import json
@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from reward_models.errors import RewardModelError, first_line
+from reward_models.manifest import TrainedModel, tokenizer_digest
 from reward_models.serving.loading import be_quiet
-from reward_models.trained import TrainedModel, tokenizer_digest
 from reward_models.training.checks import (
     check_chat_template,
     check_head,
@@ -44,7 +44,7 @@ def train(
 ) -> Trained:
     """Trains into the folder `output`; `base` is a folder or a Hub id, `data` names the responses.
 
-    Raises RewardModelError for what cannot be trained, and OSError for a folder that cannot be written.
+    Raises RewardModelError if training is impossible, and OSError if the folder cannot be written.
     """
     from transformers import AutoConfig, AutoTokenizer
 
@@ -71,7 +71,7 @@ def train(
     model = TrainedModel(
         kind=kind,
         labels="outcome" if kind == "orm" else settings.labels,
-        until_wrong=kind == "prm" and settings.until_wrong,
+        up_to_first_error=kind == "prm" and settings.up_to_first_error,
         base=base,
         tokenizer=tokenizer_digest(tokenizer),
         train_problems=found.train_problems,
@@ -95,15 +95,15 @@ def train(
 
 
 def _claim(output: Path, description: dict[str, Any]) -> None:
-    """Raises RewardModelError for a folder with something else in it."""
+    """Raises RewardModelError for a folder with other contents."""
     settings_file = output / _SETTINGS_FILE
     if settings_file.is_file():
         before = json.loads(settings_file.read_text(encoding="utf-8"))
         if before != description:
             different = [key for key in description if before.get(key) != description[key]]
             raise RewardModelError(
-                f"--output {output}: expected the same {', '.join(different)} as the training there "
-                "was begun with, got others; name a new folder"
+                f"--output {output}: expected the same {', '.join(different)} as when the training "
+                "there began, got different ones; name a new folder"
             )
     elif output.is_dir() and (others := sorted(p.name for p in output.iterdir() if p.name[0] != ".")):
         raise RewardModelError(f"--output {output}: expected an empty or new folder, found {others[0]}")
@@ -120,7 +120,7 @@ def _train(
     settings: TrainSettings,
     advance: Callable[[Advance], None],
 ) -> tuple[Any, int]:
-    """The trainer, done, and the step that it went on from."""
+    """The trainer after training, and the step that it resumed from."""
     from transformers.trainer_callback import PrinterCallback
     from transformers.trainer_utils import get_last_checkpoint
 
@@ -154,13 +154,13 @@ def _arguments(
     precision = settings.precision
     if precision == "auto":
         precision = "bfloat16" if on_gpu else "float32"
-    per_step = settings.batch_size * settings.accumulate * _num_processes()
+    per_step = settings.batch_size * settings.gradient_accumulation_steps * _num_processes()
     num_steps = settings.max_steps or max(1, int(len(examples) / per_step * settings.epochs))
     return TrainingArguments(
         output_dir=str(checkpoints),
         per_device_train_batch_size=settings.batch_size,
         per_device_eval_batch_size=settings.batch_size,
-        gradient_accumulation_steps=settings.accumulate,
+        gradient_accumulation_steps=settings.gradient_accumulation_steps,
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
         learning_rate=settings.learning_rate,
@@ -177,7 +177,7 @@ def _arguments(
         save_steps=settings.checkpoint_steps,
         save_total_limit=2,
         logging_steps=max(1, min(10, num_steps // 10)),
-        # A loss that is no number is to be seen, and ends the training.
+        # A NaN loss must be visible, and ends the training.
         logging_nan_inf_filter=False,
         disable_tqdm=True,
         report_to=[],
@@ -186,14 +186,14 @@ def _arguments(
 
 
 def _num_processes() -> int:
-    """Of `accelerate launch` or `torchrun`."""
+    """Number of processes that `accelerate launch` or `torchrun` started."""
     import os
 
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _write(trainer: Any, tokenizer: Any, model: TrainedModel, output: Path) -> None:
-    """The description last: a folder that has it is complete."""
+    """Writes the model; the description comes last, so a folder that has it is complete."""
     trained = trainer.accelerator.unwrap_model(trainer.model)
     if hasattr(trained, "merge_and_unload"):
         trained = trained.merge_and_unload()

@@ -1,9 +1,9 @@
-"""transformers' Trainer, with the loss at labelled places and nowhere else.
+"""transformers' Trainer, with the loss only at labelled positions.
 
-The loss is cross-entropy against the targets, each counted by its weight: with shares of passes and
-numbers of trials that is, up to a factor, the binomial log-likelihood of what the rollouts came to.
-Weights are shares of the mean weight of all examples, not of their batch: in a batch of one any weight
-would count the same.
+The loss is cross-entropy against the targets, each weighted. With fractions of passes as targets and
+numbers of trials as weights this is, up to a factor, the binomial log-likelihood of the rollouts'
+outcomes. Weights are relative to the mean weight of all examples, not of their batch, since in a batch
+of one every weight would count the same.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ Batch = dict[str, torch.Tensor]
 _POOL_BATCHES = 50
 """Batches whose examples are sorted by length together."""
 _EPOCHS = 1_000_003
-"""More than there will ever be, so that no two seeds share an order."""
+"""Larger than any epoch number, so that no two seeds lead to the same order."""
 
 
 class Examples(Dataset[Example]):
@@ -46,13 +46,13 @@ class Examples(Dataset[Example]):
 
     @property
     def lengths(self) -> list[int]:
-        """Tokens of each."""
+        """Number of tokens in each example."""
         return [len(example.ids) for example in self._examples]
 
 
 def collate(examples: Sequence[Example]) -> Batch:
     """`input_ids` and `attention_mask` (rows, tokens), padded on the right; `places`, `targets` and
-    `weights` (rows, places), where the weight of what is no place is 0."""
+    `weights` (rows, places), with weight 0 for padding."""
     length = max(len(example.ids) for example in examples)
     width = max(len(example.places) for example in examples)
 
@@ -69,18 +69,18 @@ def collate(examples: Sequence[Example]) -> Batch:
 
 
 def weighted_loss(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Mean over the places with a weight of the weighed cross-entropy of logits (rows, places, 2)
-    against shares of label 1."""
-    log_chances = functional.log_softmax(logits.float(), dim=-1)
-    losses = -(targets * log_chances[..., 1] + (1 - targets) * log_chances[..., 0])
+    """Weighted mean, over places with a weight, of the cross-entropy of logits (rows, places, 2)
+    against the probability of label 1."""
+    log_probabilities = functional.log_softmax(logits.float(), dim=-1)
+    losses = -(targets * log_probabilities[..., 1] + (1 - targets) * log_probabilities[..., 0])
     return (losses * weights).sum() / (weights > 0).sum().clamp(min=1)
 
 
 class ByLength(Sampler[int]):
-    """Indices in an order that chance decides, but so that those of a batch are of like length.
+    """Indices in a random order in which the examples of a batch have similar lengths.
 
-    It follows from seed and epoch alone: a training that goes on in the middle of an epoch sees the
-    rest of it, which it would not by the Trainer's own sampler.
+    The order depends only on seed and epoch, so a training that resumes within an epoch sees the rest
+    of it. The Trainer's own sampler does not guarantee that.
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
@@ -104,7 +104,7 @@ class ByLength(Sampler[int]):
 
 
 class RewardTrainer(Trainer):  # type: ignore[misc]  # transformers has no types
-    """Trains and measures at the places of a batch."""
+    """Trains and evaluates at the labelled positions of a batch."""
 
     def _get_train_sampler(self, train_dataset: Any = None) -> ByLength:
         examples: Examples = train_dataset or self.train_dataset
@@ -113,7 +113,7 @@ class RewardTrainer(Trainer):  # type: ignore[misc]  # transformers has no types
     def compute_loss(
         self, model: Any, inputs: Batch, return_outputs: bool = False, **_: Any
     ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
-        """Raises RewardModelError for a loss that is no number."""
+        """The loss. Raises RewardModelError if it is not a number."""
         logits = self._logits(model, inputs)
         loss = weighted_loss(logits, inputs["targets"], inputs["weights"])
         if not torch.isfinite(loss):
@@ -126,29 +126,29 @@ class RewardTrainer(Trainer):  # type: ignore[misc]  # transformers has no types
     def prediction_step(
         self, model: Any, inputs: Batch, prediction_loss_only: bool, ignore_keys: Any = None
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
-        """The loss, chances (rows, places), and targets and weights (rows, places, 2)."""
+        """The loss, probabilities (rows, places), and targets and weights (rows, places, 2)."""
         inputs = self._prepare_inputs(inputs)
         with torch.no_grad(), self.compute_loss_context_manager():
             loss, logits = self.compute_loss(model, inputs, return_outputs=True)
-        chances = logits.float().softmax(-1)[..., 1]
-        return loss.detach(), chances, torch.stack([inputs["targets"], inputs["weights"]], dim=-1)
+        probabilities = logits.float().softmax(-1)[..., 1]
+        return loss.detach(), probabilities, torch.stack([inputs["targets"], inputs["weights"]], dim=-1)
 
     def _logits(self, model: Any, inputs: Batch) -> torch.Tensor:
-        """(rows, places, 2)."""
+        """Logits (rows, places, 2)."""
         output = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
         logits: torch.Tensor = output.logits
         if logits.dim() == 2:
-            # A sequence head gives one answer, at the last token.
+            # A sequence head gives one output, at the last token.
             return logits[:, None]
         rows = torch.arange(len(logits), device=logits.device)[:, None]
         return logits[rows, inputs["places"]]
 
 
 def compute_metrics(prediction: Any) -> dict[str, float]:
-    """Of everything that was held out; figures that cannot be had are left out."""
-    chances, labels = prediction.predictions, prediction.label_ids
-    # What fills up has a negative weight here.
+    """Figures over all held-out examples; those that cannot be computed are left out."""
+    probabilities, labels = prediction.predictions, prediction.label_ids
+    # Padding has a negative weight here.
     weights = labels[..., 1].clip(min=0)
-    found = measure(chances.clip(0, 1), labels[..., 0].clip(min=0), weights)
+    found = measure(probabilities.clip(0, 1), labels[..., 0].clip(min=0), weights)
     figures = {"auc": found.auc, "average_precision": found.average_precision}
     return {name: value for name, value in figures.items() if value is not None}

@@ -39,8 +39,6 @@ class Good:
             outcome=outcome,
             reason=reason,
             extracted=extracted,
-            verifier=self.name,
-            version=self.version,
         )
 
 

@@ -1,6 +1,7 @@
-"""What every engine guarantees, run on the simulated and on the real one."""
+"""What every engine guarantees, run on the simulated one, on vLLM, and on a vLLM server."""
 
 import asyncio
+import errno
 from typing import Any
 
 import pytest
@@ -16,22 +17,25 @@ from pipeline.engines import (
 )
 from pipeline.engines.chat_format import token_texts
 from pipeline.engines.simulated import SimulatedEngine
-from pipeline.engines.steps import StepConfig, StepSplitter
-from pipeline.engines.vllm import VllmEngine
+from pipeline.engines.vllm import VllmEngine, _was_killed
+from pipeline.engines.vllm_server import VllmServerEngine
+from pipeline.errors import RunFailure
+from pipeline.rollouts.steps import StepConfig, StepSplitter
 from pipeline.tree import Finish
 from tests.conftest import make_problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-REAL = pytest.param("real", marks=pytest.mark.engine)
+REAL = pytest.param("real_engine", marks=pytest.mark.engine)
+SERVER = pytest.param("server_engine", marks=pytest.mark.engine)
 
 
 @pytest.fixture
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Ready to sample. Not async itself: it has to ask for an async fixture."""
-    if request.param == "real":
-        real: Engine = request.getfixturevalue("real_engine")
-        return real
-    return SimulatedEngine(SimulatedEngine.Config(), PromptFormat())
+    if request.param == "simulated":
+        return SimulatedEngine(SimulatedEngine.Config(), PromptFormat())
+    real: Engine = request.getfixturevalue(request.param)
+    return real
 
 
 async def sample(
@@ -48,7 +52,7 @@ async def sample(
     return await engine.generate(request)
 
 
-@pytest.mark.parametrize("engine", ["simulated", REAL], indirect=True)
+@pytest.mark.parametrize("engine", ["simulated", REAL, SERVER], indirect=True)
 class TestEveryEngine:
     async def test_a_completion_is_whole(self, engine: Engine) -> None:
         completions = await sample(engine, num_rollouts=8)
@@ -71,7 +75,7 @@ class TestEveryEngine:
     ) -> None:
         stops = ("e", "a")
         stopped = 0
-        for completion in await sample(engine, num_rollouts=8, stop=stops):
+        for completion in await sample(engine, num_rollouts=8, stop=stops, max_tokens=400):
             assert completion.finish is Finish.STOP
             assert not any(stop in completion.text for stop in stops)
             sampled = "".join(completion.token_texts)
@@ -110,6 +114,9 @@ async def test_closing_twice_is_fine() -> None:
     for engine in (
         SimulatedEngine(SimulatedEngine.Config(), PromptFormat()),
         VllmEngine(VllmEngine.Config(model="never loaded"), PromptFormat()),
+        VllmServerEngine(
+            VllmServerEngine.Config(model="never loaded", addresses=("http://nowhere",)), PromptFormat()
+        ),
     ):
         await engine.close()
         await engine.close()
@@ -152,8 +159,8 @@ class TestVllm:
 @pytest.mark.parametrize(
     ("model", "complaint"),
     [
-        ("./nowhere", "there is no folder ./nowhere"),
-        ("a/b/c", "there is no folder"),
+        ("./nowhere", "expected a model folder, but ./nowhere does not exist"),
+        ("a/b/c", "a/b/c does not exist"),
         (".", "expected a model folder with config.json"),
     ],
 )
@@ -161,3 +168,24 @@ async def test_a_model_that_is_not_there_is_named(model: str, complaint: str) ->
     engine = VllmEngine(VllmEngine.Config(model=model), PromptFormat(), 0)
     with pytest.raises(EngineStartError, match=complaint):
         await engine.start()
+
+
+async def test_a_full_disk_while_unpacking_a_model_is_no_users_mistake(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def locate(_: str) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pipeline.engines.vllm.locate", locate)
+    engine = VllmEngine(VllmEngine.Config(model="SmolLM2-135M-Instruct"), PromptFormat(), 0)
+    with pytest.raises(RunFailure, match=r"SmolLM2-135M-Instruct: cannot be prepared .*No space left"):
+        await engine.start()
+
+
+@pytest.mark.parametrize(("status", "was_killed"), [(-9, True), (1, False)])
+async def test_a_killed_process_of_vllm_is_distinguished_from_a_failed_one(
+    status: int, was_killed: bool
+) -> None:
+    processes = {"EngineCore_DP0": status}
+    error = RuntimeError(f"Engine core initialization failed. Failed core proc(s): {processes}")
+    assert _was_killed(error) is was_killed

@@ -1,4 +1,4 @@
-"""Every attack, at every level that this machine can give, as root and as a plain user."""
+"""Runs every attack at every level that this machine supports, as root and as a plain user."""
 
 import contextlib
 import json
@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import lock
 from sandbox.attacks import ATTACKS
+from sandbox.inside import lock
 from sandbox.levels import got_through
 from sandbox.worker import Walls, Worker
 from tests.conftest import ROOT
@@ -23,14 +23,14 @@ SELFCHECK = [sys.executable, "-m", "sandbox.selfcheck", "--level"]
 
 
 def start_as_user(folder: Path) -> list[str]:
-    """What makes a command run as a plain user, who can reach the interpreter and the project."""
+    """Prefix that runs a command as a plain user, who can reach the interpreter and the project."""
     if os.geteuid() != 0:
         return []
     bubblewrap = shutil.which("bwrap")
     if bubblewrap is None:
         pytest.skip("bubblewrap is needed to run as another user")
     arguments = [bubblewrap, "--dev-bind", "/", "/"]
-    # Root's home is closed to others: its mode is covered by a folder that only has the interpreter.
+    # Root's home is closed to other users: a folder that only has the interpreter hides its mode.
     closed = [path for path in Path(sys.base_prefix).parents if path.stat().st_mode & 0o005 != 0o005]
     for path in reversed(closed):
         arguments += ["--perms", "0755", "--tmpfs", str(path)]
@@ -44,7 +44,7 @@ def start_as_user(folder: Path) -> list[str]:
 
 
 def start_without_namespaces(_: Path) -> list[str]:
-    """What makes a command run where nobody may make user namespaces."""
+    """Prefix that runs a command where nobody may make user namespaces."""
     off = 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"'
     prefix = ["unshare", "--user", "--map-root-user", "sh", "-c", off, "sh"]
     if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode != 0:
@@ -59,12 +59,12 @@ CHECKS: dict[str, tuple[str, Callable[[Path], list[str]]]] = {
     "landlock as a plain user": ("landlock", start_as_user),
     "landlock where namespaces are off": ("landlock", start_without_namespaces),
 }
-"""What tries every attack: at which level, and what it is started by."""
+"""Commands that try every attack: the level, and how they are started."""
 
 
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[dict[str, subprocess.Popen[str]]]":
-    """The checks that this machine can make, all at once: mostly they wait to miss a stopped worker."""
+    """The checks that this machine supports, run concurrently: most of their time is waiting."""
     folder, begun = tmp_path_factory.mktemp("user"), {}
     with contextlib.ExitStack() as stack:
         for name, (level, prefix) in CHECKS.items():

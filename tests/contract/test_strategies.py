@@ -34,7 +34,7 @@ class Case:
 
 
 CASES = [
-    Case("best_of_n", {"n": 5}, 5, exact=True),
+    Case("best_of_n", {"rollouts": 5}, 5, exact=True),
     Case("survivors", {"most": 3}, 8),
     Case("survivors", {"most": 9, "least_first": 0.02, "least_more": 0.1}, 100),
     Case("branching", {"rollouts": 3, "depth": 0}, 3, exact=True),
@@ -61,7 +61,16 @@ CASES = [
     Case("mcts", {"rollouts": 20, "widening": 1, "widening_exponent": 0.3}, 20, exact=True),
     Case("mcts", {"rollouts": 15, "in_flight": 4}, 15, exact=True, by_arrival=True),
 ]
-by_case = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.name}-{case.options}")
+
+
+def of(cases: Sequence[Case]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("case", cases, ids=lambda case: f"{case.name}-{case.options}")
+
+
+EXACT = [case for case in CASES if case.exact]
+BY_ARRIVAL = [case for case in CASES if case.by_arrival]
+BY_PLACE = [case for case in CASES if not case.by_arrival]
+"""Their trees are the same whatever order rollouts come back in."""
 
 
 def build(case: Case) -> Strategy:
@@ -152,11 +161,43 @@ def shape(tree: Tree) -> list[tuple[int | None, int, str]]:
     return [(node.parent, node.slot, node.text) for node in tree.sorted().nodes]
 
 
+def num_asked(expansions: Sequence[Expansion]) -> int:
+    return sum(expansion.num_rollouts for expansion in expansions)
+
+
+def long_rollouts(case: Case) -> Tree:
+    """The tree of a strategy where every rollout has nine steps."""
+    world = World(1, Random(1), min_steps=9, max_steps=9)
+    return world.search(Tree([1], "ask"), build(case).propose)
+
+
+def in_three_orders(case: Case, seed: int) -> list[Tree]:
+    """The trees of a strategy whose rollouts come back in three orders."""
+    return [
+        World(seed, Random(order)).search(Tree([1], "ask"), build(case).propose) for order in range(3)
+    ]
+
+
+def whole_and_resumed(case: Case, seed: int, turns: int) -> tuple[Tree, Tree]:
+    """A tree grown at once, and one that was stored after so many turns and grown on."""
+    whole = World(seed, Random(0)).search(Tree([1], "ask"), build(case).propose)
+    half = World(seed, Random(0)).search(Tree([1], "ask"), build(case).propose, turns)
+    return whole, World(seed, Random(0)).search(half.sorted(), build(case).propose)
+
+
 seeds = st.integers(0, 10_000)
 randoms = st.randoms(use_true_random=False)
+budgets = st.fixed_dictionaries(
+    {},
+    optional={
+        "tokens": st.integers(1, 300),
+        "rollouts": st.integers(1, 12),
+        "nodes": st.integers(1, 60),
+    },
+).filter(bool)
 
 
-@by_case
+@of(CASES)
 class TestEveryStrategy:
     @settings(max_examples=8)
     @given(seed=seeds, order=randoms)
@@ -177,22 +218,8 @@ class TestEveryStrategy:
         assert 1 <= tree.num_rollouts <= case.most
         assert strategy.propose(tree, []) == []
 
-    def test_long_rollouts_get_all_of_it(self, case: Case) -> None:
-        world = World(1, Random(1), min_steps=9, max_steps=9)
-        tree = world.search(Tree([1], "ask"), build(case).propose)
-        assert tree.num_rollouts <= case.most
-        assert tree.num_rollouts == case.most or not case.exact
-
-    @settings(max_examples=5)
-    @given(seed=seeds)
-    def test_the_tree_does_not_depend_on_the_order_of_arrival(self, case: Case, seed: int) -> None:
-        trees = [
-            World(seed, Random(order)).search(Tree([1], "ask"), build(case).propose)
-            for order in range(3)
-        ]
-        shapes = [shape(tree) for tree in trees]
-        assert shapes[0] == shapes[1] == shapes[2] or case.by_arrival
-        assert len({tree.num_rollouts for tree in trees}) == 1 or not case.exact
+    def test_long_rollouts_get_no_more_than_the_most(self, case: Case) -> None:
+        assert 1 <= long_rollouts(case).num_rollouts <= case.most
 
     @settings(max_examples=5)
     @given(seed=seeds, order=randoms)
@@ -206,45 +233,70 @@ class TestEveryStrategy:
 
         World(seed, order).search(Tree([1], "ask"), propose)
 
-    @settings(max_examples=5)
-    @given(seed=seeds, turns=st.integers(0, 12))
-    def test_it_goes_on_from_a_stored_tree(self, case: Case, seed: int, turns: int) -> None:
-        whole = World(seed, Random(0)).search(Tree([1], "ask"), build(case).propose)
-        half = World(seed, Random(0)).search(Tree([1], "ask"), build(case).propose, turns)
-        rest = World(seed, Random(0)).search(half.sorted(), build(case).propose)
-        assert rest.num_rollouts == whole.num_rollouts or not case.exact
-        assert shape(rest) == shape(whole) or case.by_arrival
-
     def test_nothing_pending_is_asked_for_twice(self, case: Case) -> None:
         tree = Tree([1], "ask")
         asked = build(case).propose(tree, [])
         assert build(case).propose(tree, asked) == []
-        if sum(e.num_rollouts for e in asked) > 1:
-            half = Expansion(parent=ROOT, num_rollouts=1)
-            rest = build(case).propose(tree, [half])
-            assert sum(e.num_rollouts for e in rest) == sum(e.num_rollouts for e in asked) - 1
 
     @settings(max_examples=15)
-    @given(
-        seed=seeds,
-        order=randoms,
-        tokens=st.none() | st.integers(1, 300),
-        rollouts=st.none() | st.integers(1, 12),
-        nodes=st.none() | st.integers(1, 60),
-    )
+    @given(seed=seeds, order=randoms, limits=budgets)
     def test_no_budget_is_ever_exceeded(
-        self,
-        case: Case,
-        seed: int,
-        order: Random,
-        tokens: int | None,
-        rollouts: int | None,
-        nodes: int | None,
+        self, case: Case, seed: int, order: Random, limits: dict[str, int]
     ) -> None:
-        budget = BudgetConfig(tokens=tokens, rollouts=rollouts, nodes=nodes)
-        strategy = Budgeted(build(case), budget, max_tokens=_MAX_TOKENS, max_steps=_MAX_STEPS)
+        strategy = Budgeted(
+            build(case), BudgetConfig(**limits), max_tokens=_MAX_TOKENS, max_steps=_MAX_STEPS
+        )
         tree = World(seed, order, max_steps=9).search(Tree([1], "ask"), strategy.propose)
+        spent = {"tokens": tree.num_tokens, "rollouts": tree.num_rollouts, "nodes": len(tree) - 1}
         assert tree.num_rollouts >= 1
-        assert rollouts is None or tree.num_rollouts <= rollouts
-        assert tokens is None or tree.num_tokens <= tokens
-        assert nodes is None or len(tree) - 1 <= nodes
+        assert [name for name, most in limits.items() if spent[name] > most] == []
+
+
+@of(EXACT)
+def test_long_rollouts_get_all_that_an_exact_strategy_may_ask_for(case: Case) -> None:
+    assert long_rollouts(case).num_rollouts == case.most
+
+
+@of([case for case in CASES if num_asked(build(case).propose(Tree([1], "ask"), [])) > 1])
+def test_what_is_partly_pending_is_asked_for_in_part(case: Case) -> None:
+    tree = Tree([1], "ask")
+    asked = build(case).propose(tree, [])
+    rest = build(case).propose(tree, [Expansion(parent=ROOT, num_rollouts=1)])
+    assert num_asked(rest) == num_asked(asked) - 1
+
+
+@of(BY_PLACE)
+class TestStrategiesThatGoByPlace:
+    @settings(max_examples=5)
+    @given(seed=seeds)
+    def test_the_tree_does_not_depend_on_the_order_of_arrival(self, case: Case, seed: int) -> None:
+        one, *others = in_three_orders(case, seed)
+        assert [shape(other) for other in others] == [shape(one)] * 2
+
+    @settings(max_examples=5)
+    @given(seed=seeds, turns=st.integers(0, 12))
+    def test_they_go_on_from_a_stored_tree(self, case: Case, seed: int, turns: int) -> None:
+        whole, resumed = whole_and_resumed(case, seed, turns)
+        assert shape(resumed) == shape(whole)
+
+
+@of(BY_ARRIVAL)
+class TestStrategiesThatGoByArrival:
+    """They are all exact: only the number of rollouts does not depend on the order."""
+
+    @settings(max_examples=5)
+    @given(seed=seeds)
+    def test_the_number_of_rollouts_does_not_depend_on_the_order(self, case: Case, seed: int) -> None:
+        one, *others = in_three_orders(case, seed)
+        assert [other.num_rollouts for other in others] == [one.num_rollouts] * 2
+
+    @settings(max_examples=5)
+    @given(seed=seeds, turns=st.integers(0, 12))
+    def test_they_go_on_from_a_stored_tree(self, case: Case, seed: int, turns: int) -> None:
+        whole, resumed = whole_and_resumed(case, seed, turns)
+        assert resumed.num_rollouts == whole.num_rollouts
+
+
+def test_every_strategy_that_goes_by_arrival_is_exact() -> None:
+    assert BY_ARRIVAL
+    assert [case for case in BY_ARRIVAL if not case.exact] == []

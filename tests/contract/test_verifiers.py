@@ -9,27 +9,40 @@ import pytest
 from tests.contract.judge_server import judge_server
 from verifiers import Outcome, Target
 from verifiers.catalog import VERIFIER, VERIFIERS
-from verifiers.examiner import Examiner
+from verifiers.combine import AllOf, AnyOf, FirstDecisive
+from verifiers.isolation.examiner import Examiner
 from verifiers.testing import VerifierContract, verifier_contract
 
 
-def contract(name: str, **sample: Any) -> type[VerifierContract]:
-    """The suite for a name of the catalogue, and what is asked of ours alone."""
+def contract(name: str, *changes: type[VerifierContract], **sample: Any) -> type[VerifierContract]:
+    """The suite for a name in the catalogue, and additional rules for built-in verifiers."""
     suite = verifier_contract(VERIFIER.find(name), **sample)
-    return type(suite.__name__, (SaysSo, suite), {"__module__": __name__})
+    return type(suite.__name__, (*changes, SaysSo, suite), {"__module__": __name__})
 
 
 class SaysSo(VerifierContract):
     """An abstention on a response that gives no answer says so, since that is not right."""
 
     judged_all_the_same: ClassVar[str | None] = None
-    """Of `no_answer` one that the verifier has an opinion on."""
+    """An opinion of the verifier on one of the `no_answer` responses."""
 
-    def test_a_response_without_an_answer_is_told_from_others(self, examiner: Examiner) -> None:
+    def test_a_response_without_an_answer_is_marked_as_such(self, examiner: Examiner) -> None:
         for response in ("", *self.exam.no_answer):
             verdict = self._ask(examiner, response)
             if verdict.outcome is Outcome.ABSTAIN and response != self.judged_all_the_same:
                 assert verdict.no_answer, verdict
+
+
+class FewStrangeTexts(VerifierContract):
+    """For `any_of` and `first_decisive`: one strange text of each sort instead of all of them.
+
+    Neither reads a response. They pass it to their parts on the path that they have in common with
+    `all_of`, which gets all of them; the last test here checks that this is still so.
+    """
+
+    @pytest.mark.parametrize("name", ["empty", "lone surrogates", "1 MB of zero bytes"])
+    def test_strange_text_never_passes(self, examiner: Examiner, name: str) -> None:
+        super().test_strange_text_never_passes(examiner, name)
 
 
 ANSWERS: dict[str, Any] = {
@@ -43,8 +56,8 @@ INTEGER = {"type": "integer"}
 TestMath = contract("math", **ANSWERS)
 TestExact = contract("exact", **ANSWERS)
 TestAllOf = contract("all_of", options=BOTH, **ANSWERS)
-TestAnyOf = contract("any_of", options=BOTH, **ANSWERS)
-TestFirstDecisive = contract("first_decisive", options=BOTH, **ANSWERS)
+TestAnyOf = contract("any_of", FewStrangeTexts, options=BOTH, **ANSWERS)
+TestFirstDecisive = contract("first_decisive", FewStrangeTexts, options=BOTH, **ANSWERS)
 TestByKind = contract(
     "by_kind", options={"kinds": {"math": {"use": "math"}, "choice": {"use": "exact"}}}, **ANSWERS
 )
@@ -62,7 +75,7 @@ TestFormal = pytest.mark.skipif(shutil.which("coqc") is None, reason="coqc is no
         target=Target(kind="coq", value="1 + 1 = 2", tests={"name": "two"}),
         right=["```coq\nTheorem two : 1 + 1 = 2.\nProof. reflexivity. Qed.\n```"],
         wrong=["```coq\nTheorem two : 1 + 1 = 2.\nProof. exact I. Qed.\n```"],
-        # A compiler is started for each of them.
+        # A compiler starts for each of them.
         seconds=60.0,
     )
 )
@@ -114,7 +127,7 @@ class TestModelJudge(contract("model_judge", **ANSWERS)):  # type: ignore[misc] 
 
 
 def examined() -> set[type[Any]]:
-    """The classes that a suite in this module is about."""
+    """The classes covered by a suite in this module."""
     suites = [v for v in globals().values() if isinstance(v, type) and issubclass(v, VerifierContract)]
     return {suite.exam.cls for suite in suites if hasattr(suite, "exam")}
 
@@ -125,8 +138,16 @@ def test_every_one_says_which_kinds_it_takes() -> None:
 
 
 def without_suite(catalogue: Mapping[str, str]) -> list[str]:
-    """Names of a catalogue that no suite above is about."""
+    """Names of a catalogue that no suite above covers."""
     return [name for name, place in catalogue.items() if VERIFIER.find(place) not in examined()]
+
+
+@pytest.mark.parametrize("other", [AnyOf, FirstDecisive])
+def test_combinations_hand_a_response_to_their_parts_on_one_path(other: type[Any]) -> None:
+    own = {name for name in vars(other) if callable(getattr(other, name))}
+    assert other.verify is AllOf.verify
+    # A combination's own code sees only outcomes; `first_decisive` also asks in order.
+    assert own - {"Config"} <= {"_ask", "_combine", "_ends"}
 
 
 def test_every_name_of_the_catalogue_has_a_suite() -> None:
@@ -134,6 +155,6 @@ def test_every_name_of_the_catalogue_has_a_suite() -> None:
 
 
 def test_a_name_without_a_suite_is_noticed() -> None:
-    # Any class that is a verifier's, but not one of the catalogue's.
+    # Any verifier class that is not in the catalogue.
     added = {**VERIFIERS, "new": "tests.contract.test_contract_suite:Good"}
     assert without_suite(added) == ["new"]

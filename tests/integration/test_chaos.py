@@ -20,10 +20,11 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.durability.section import run_campaign
 from tests.conftest import ROOT, Berry
 from tests.integration.ray_head import ray_head
 from tests.integration.test_run_simulated import parts
-from tests.patience import LONG_BEFORE_SECONDS, wait_until
+from tests.patience import LONG_BEFORE_SECONDS, LONG_SECONDS, wait_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.chaos]
 BERRY = str(Path(sys.executable).parent / "berry")
@@ -31,9 +32,10 @@ SIMULATED = str(ROOT / "configs" / "simulated.yaml")
 NUM_KILLS = 4
 """Half of them at no event on purpose, half at work."""
 SLOW = [
-    "problems.size=600",
-    "problems_per_part=4",
-    "engine.token_seconds=0.003",
+    "problems.size=300",
+    "dataset.problems_per_part=4",
+    "dataset.part_bytes=1",  # parts stay apart
+    "engine.token_seconds=0.006",
     "cluster.problems_in_flight=8",
 ]
 """About 40 seconds of work, so that every kill finds some."""
@@ -96,6 +98,22 @@ def test_a_driver_killed_again_and_again_ends_with_the_same_bytes_as_one_that_wa
     assert sorted(explored(out)) == sorted(explored(whole))
 
 
+def test_faults_of_every_kind_lose_and_double_nothing() -> None:
+    """A short campaign of `python -m benchmarks durability`, which has more of each."""
+    kinds = {
+        "worker killed": 1,
+        "worker stopped for 6 s": 1,
+        "verifier killed": 1,
+        "driver killed before rename journal/part-.json": 1,
+    }
+    options = {"problems": 120, "seconds": LONG_SECONDS, "pause": 0.7, "merges": False}
+    report = run_campaign(0, kinds, options)
+    assert Counter(one["name"] for one in report["faults"]) == kinds
+    assert not report["lost"] + report["doubled"]
+    assert not report["changed"] + report["files_left"] + report["processes_left"]
+    assert not report["complaints"]
+
+
 def test_readers_see_whole_parts_while_a_run_is_killed(berry: Berry, tmp_path: Path) -> None:
     out = tmp_path / "out"
     process = start(out, SIMULATED, *SLOW)
@@ -107,8 +125,8 @@ def test_readers_see_whole_parts_while_a_run_is_killed(berry: Berry, tmp_path: P
     for status in (running, killed):
         assert status.returncode == 0
         assert "(unfinished)" in status.stdout
-    committed = [i for entry in journal(out).values() for i in json.loads(entry)["problems"]]
-    assert set(committed) <= set(explored(out))
+    committed = sum(json.loads(entry)["num_problems"] for entry in journal(out).values())
+    assert 0 < committed <= len(set(explored(out)))
 
 
 def find_process(root: psutil.Process, name: str) -> psutil.Process | None:
@@ -138,7 +156,7 @@ def test_an_actor_that_is_killed_is_replaced(tmp_path: Path, victim: str) -> Non
     assert facts["problems_failed"] == 0
 
 
-@pytest.mark.parametrize("victims", [["gcs_server"], ["gcs_server", "raylet"]])
+@pytest.mark.parametrize("victims", [["ray::RolloutWor", "gcs_server"], ["gcs_server", "raylet"]])
 def test_a_run_whose_ray_dies_ends_with_one_line_and_goes_on_later(
     tmp_path: Path, victims: list[str]
 ) -> None:
@@ -153,8 +171,8 @@ def test_a_run_whose_ray_dies_ends_with_one_line_and_goes_on_later(
         assert found is not None
         found.kill()
     errors = process.communicate()[1].decode()
-    assert process.returncode == 1
-    assert re.match(r"berry: Ray's head at .* goes on from there$", errors.splitlines()[-1]), errors
+    assert process.returncode == 3
+    assert re.match(r"berry: Ray's head at .* command to resume$", errors.splitlines()[-1]), errors
     assert "Traceback" not in errors
     all_ended(family)
     kept = journal(out)
@@ -207,8 +225,8 @@ def drain(terminal: int, stop: threading.Event) -> None:
             os.read(terminal, 4096)
 
 
-def test_a_run_joins_a_cluster(berry: Berry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with ray_head(monkeypatch) as address:
+def test_a_run_joins_a_cluster(berry: Berry, tmp_path: Path) -> None:
+    with ray_head() as address:
         done = berry("run", SIMULATED, "output=out", "problems.size=16", "--address", address)
         assert done.returncode == 0, done.stderr
         assert len(explored(tmp_path / "out")) > 0

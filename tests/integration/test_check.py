@@ -50,14 +50,14 @@ def test_bad_rows_and_bad_golds_are_named(here: Berry, tmp_path: Path) -> None:
 
 
 def test_a_run_warns_of_gold_answers_that_are_whole_solutions(
-    berry: Berry, tmp_path: Path, gsm8k: Path
+    joined: Berry, here: Berry, gsm8k: Path
 ) -> None:
     wrong = (f"problems.path={gsm8k}", "problems.limit=8", "problems.preset=plain")
-    done = berry("run", SIMULATED, "output=out", *wrong, "problems.prompt_field=question")
+    done = joined(SIMULATED, "output=out", *wrong, "problems.prompt_field=question")
     assert done.stderr.count("warning: problem ") == 1
     assert "problems.answer_after='####'" in done.stderr
     assert "8 doubtful gold answers" in done.stdout
-    assert "8 doubtful gold answers" in berry("show", "out").stdout
+    assert "8 doubtful gold answers" in here("show", "out").stdout
 
 
 def test_real_problems_through_a_real_chat_template(here: Berry, gsm8k: Path) -> None:
@@ -66,7 +66,7 @@ def test_real_problems_through_a_real_chat_template(here: Berry, gsm8k: Path) ->
     assert done.returncode == 0, done.stderr
     assert "golds      7473 judged against themselves, 7473 pass" in done.stdout
     assert "<|im_start|>user\nNatalia sold clips" in done.stdout
-    assert "tokens of 2048 that fit the model" in done.stdout
+    assert "tokens; the model takes 2048" in done.stdout
     assert "time       at most " in done.stdout
 
 
@@ -80,14 +80,14 @@ def test_prompts_longer_than_the_context_are_named(here: Berry, tmp_path: Path) 
     done = here("check", GSM8K, *plain, "engine.model=./model")
     assert done.returncode == 1
     assert "prompts that leave no room for a response: 2" in done.stdout
-    assert "of 512 in all" in done.stdout
+    assert "the limit is 512" in done.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("problems.path=none.jsonl",), "there is no file none.jsonl"),
-        (("engine.model=./none",), "there is no folder ./none"),
+        (("problems.path=none.jsonl",), "none.jsonl does not exist"),
+        (("engine.model=./none",), "expected a model folder, but ./none does not exist"),
         (("engine.model=./empty",), "expected a model folder with config.json"),
     ],
 )
@@ -123,7 +123,7 @@ def test_kinds_of_targets_that_the_verifier_does_not_take_are_named(
 
 
 def test_a_verifier_that_breaks_on_an_empty_response_judges_the_golds_all_the_same(
-    berry: Berry, tmp_path: Path
+    here: Berry, tmp_path: Path
 ) -> None:
     (tmp_path / "mine.py").write_text(
         "from pydantic import BaseModel\n\n"
@@ -139,13 +139,13 @@ def test_a_verifier_that_breaks_on_an_empty_response_judges_the_golds_all_the_sa
         "        outcome = Outcome.PASS if right else Outcome.FAIL\n"
         "        return Verdict(outcome=outcome, reason='r', verifier='last', version='1')\n"
     )
-    done = berry("check", SIMULATED, "problems.size=4", "verifier.use=mine:Last")
+    done = here("check", SIMULATED, "problems.size=4", "verifier.use=mine:Last")
     assert done.returncode == 0, done.stdout
     assert "golds      4 judged against themselves, 4 pass" in done.stdout
 
 
-def test_an_empty_problem_set_is_found(berry: Berry, tmp_path: Path) -> None:
+def test_an_empty_problem_set_is_found(here: Berry, tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("prompt,answer\n")
-    done = berry("check", SIMULATED, "problems.path=p.csv", "problems.preset=plain")
+    done = here("check", SIMULATED, "problems.path=p.csv", "problems.preset=plain")
     assert done.returncode == 1
     assert "problem set is empty" in done.stdout

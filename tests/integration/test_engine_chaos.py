@@ -1,4 +1,5 @@
-"""An engine's process dies, and with it at most the problem that it died of."""
+"""An engine's process dies, and with it at most the problem that it died of; its weights change, and
+every node is of one version."""
 
 import json
 from pathlib import Path
@@ -8,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.cache import sequences
-from tests.conftest import ROOT, Berry
+from tests.conftest import ROOT, Berry, TinyModels
+from tests.contract.test_changing_weights import by_transformers
 from tests.integration.test_chaos import explored, find_process, start
 from tests.patience import wait_until
 from tests.tiny_models import base_model
@@ -70,7 +72,7 @@ def test_an_engine_that_dies_of_a_request_costs_only_that_problem(
         "problems.path=p.jsonl",
         "output=out",
         "strategy.use=best_of_n",
-        "strategy.n=1",
+        "strategy.rollouts=1",
         "engine.request_seeds=true",
         "engine.options={enable_chunked_prefill: true, max_num_batched_tokens: 160, max_num_seqs: 8}",
         "cluster.attempts=2",
@@ -80,10 +82,56 @@ def test_an_engine_that_dies_of_a_request_costs_only_that_problem(
     assert facts["restarts"] == 2
     assert facts["problems"] == 5
     assert facts["problems_failed"] == 1
-    rows = pq.read_table(out / "data" / "trees", columns=["problem", "prompt", "errors"]).to_pylist()
+    rows = pq.read_table(
+        out / "data" / "trees", columns=["problem", "prompt", "errors", "failures"]
+    ).to_pylist()
     (failed,) = [row for row in rows if row["errors"]]
     assert failed["problem"].startswith("What is 3 + 3?")
     assert failed["prompt"] is None
-    assert failed["errors"][0].startswith("given up after 2 attempts")
+    (failure,) = failed["failures"]
+    assert (failure["phase"], failure["type"]) == ("sample", "EngineDied")
+    assert failure["message"].startswith("given up after 2 attempts")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("berry: 1 problem failed")
+
+
+@pytest.mark.engine
+def test_new_weights_under_way_sample_what_comes_after_them(
+    berry: Berry, tmp_path: Path, tiny_models: TinyModels
+) -> None:
+    out = tmp_path / "out"
+    questions = write_questions(tmp_path / "p.jsonl", *[1] * 48)
+    process = start(
+        out,
+        QUICKSTART,
+        f"problems.path={questions}",
+        f"engine.model={tiny_models.one}",
+        "engine.dtype=float32",
+        "engine.max_model_len=1024",
+        "sampling.temperature=0",
+        "sampling.max_tokens=96",
+        "strategy.use=best_of_n",
+        "strategy.rollouts=1",
+        "dataset.problems_per_part=2",
+        "dataset.part_bytes=1",
+        "cluster.problems_in_flight=2",
+    )
+    wait_until(lambda: len(list((out / "journal").glob("part-*.json"))) >= 2, process)
+    refused = berry("weights", out, "--engine", tiny_models.wider)
+    changed = berry("weights", out, "--engine", tiny_models.other)
+    assert process.wait() in (0, 1), "a model that knows nothing may give no survivor"
+    assert refused.returncode == 2
+    assert "expected" in refused.stderr
+    assert changed.returncode == 0, changed.stderr
+    rows = pq.read_table(out / "data" / "trees").to_pylist()
+    assert len({row["problem_id"] for row in rows}) == len(rows) == 48
+    assert not any(row["failures"] for row in rows)
+    versions = {node["model_version"] for row in rows for node in row["nodes"][1:]}
+    assert versions == {str(tiny_models.one), str(tiny_models.other)}
+    for row in (rows[0], rows[-1]):
+        prompt, *path = row["nodes"]
+        ids = tuple(token for node in path for token in node["token_ids"])
+        model = path[0]["model_version"]
+        assert ids == by_transformers(model, tuple(prompt["token_ids"]), 96)[: len(ids)]
+    events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+    assert [event["changed"] for event in events if event["event"] == "weights"] == [[], ["worker 0"]]

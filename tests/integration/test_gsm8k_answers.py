@@ -15,7 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from verifiers import Outcome, Target
-from verifiers.math import MathVerifier
+from verifiers.math.verifier import MathVerifier
 
 _CHUNK = 2000
 _EACH = 2

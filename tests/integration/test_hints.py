@@ -17,8 +17,9 @@ def hints(said: str) -> list[str]:
     return [line.strip() for line in said.partition("next:\n")[2].splitlines()]
 
 
-@pytest.mark.parametrize("out", ["out", "my öut/it's $5"])
-def test_every_hint_is_a_command_that_works(tmp_path: Path, out: str) -> None:
+def test_every_hint_is_a_command_that_works(tmp_path: Path) -> None:
+    # A path that has to be quoted; the next test has a plain one.
+    out = "my öut/it's $5"
     (tmp_path / "my config.yaml").write_text(CONFIG.read_text())
     done = run(f"berry run 'my config.yaml' problems.size=6 {shlex.quote(f'output={out}')}", tmp_path)
     assert done.returncode == 0, done.stderr

@@ -56,7 +56,7 @@ async def test_where_truth_is_unknown_nothing_is_counted() -> None:
 async def test_survivors_solves_more_problems_and_keeps_more_clean_traces_for_a_token() -> None:
     solver = simulated(2, 8, 0.3)
     found = {}
-    for section in ({"use": "survivors"}, {"use": "best_of_n", "n": 4}):
+    for section in ({"use": "survivors"}, {"use": "best_of_n", "rollouts": 4}):
         traces = await search(solver, section, BudgetConfig(), solver.problems(1, 300), seed=1)
         found[section["use"]] = Yield.of(traces, solver.true_steps, ONE)
     better, plain = found["survivors"], found["best_of_n"]
@@ -86,7 +86,7 @@ async def test_branches_that_are_kept_are_seldom_flawed_and_the_summary_says_how
 async def test_a_yield_counts_traces_that_are_kept() -> None:
     solver = simulated(2, 5, 0.2)
     traces = await search(
-        solver, {"use": "best_of_n", "n": 8}, BudgetConfig(), solver.problems(1, 5), seed=1
+        solver, {"use": "best_of_n", "rollouts": 8}, BudgetConfig(), solver.problems(1, 5), seed=1
     )
     found = Yield.of(traces, solver.true_steps, Design(num_samples=8, cut_below=None))
     assert found.num_clean == sum(

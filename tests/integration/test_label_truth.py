@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.search.solvers import search, simulated
 from pipeline.engines.simulated import END_TOKEN, SimulatedEngine
-from pipeline.labels import DEFAULT, StepLabel, label_tree
+from pipeline.labels.step_labels import DEFAULT, StepLabel, label_tree
 from pipeline.search.budget import BudgetConfig
 
 _STRATEGIES = [
@@ -31,7 +31,7 @@ async def label(strategy: dict[str, object], num_problems: int) -> list[tuple[St
         for labelled in label_tree(trace.tree, DEFAULT):
             path = trace.tree.path(labelled.leaf)[1:]
             for node, step in zip(path, labelled.steps, strict=True):
-                prefix = trace.tree.twins(node.id)[0]
+                prefix = trace.tree.same_prefix(node.id)[0]
                 if step.started_trials and prefix not in seen:
                     seen.add(prefix)
                     ids = [

@@ -1,4 +1,4 @@
-"""A verifier of the user's own, from a file or a package beside the config, reaches every process."""
+"""A user's verifier, from a file or a package next to the config, reaches every process."""
 
 import json
 from pathlib import Path
@@ -41,7 +41,7 @@ HELPER = "def is_lucky(number, response): return number in response"
 
 
 def write(folder: Path, sort: str, kind: str = "async def") -> str:
-    """Writes the verifier as one module with a helper beside it, or as a package; returns its name."""
+    """Writes the verifier as a module with a helper next to it, or as a package; returns its name."""
     if sort == "module":
         (folder / "my_module.py").write_text(
             MODULE.format(imports="from my_helper import is_lucky", kind=kind)
@@ -58,7 +58,7 @@ def write(folder: Path, sort: str, kind: str = "async def") -> str:
 
 
 def verdicts(out: Path) -> list[dict[str, object]]:
-    """Every verdict of a run, its evidence read."""
+    """All verdicts of a run, with parsed evidence."""
     rows = pq.read_table(out / "data" / "trees", columns=["trajectories"]).to_pylist()
     judged = [t for row in rows for t in row["trajectories"] if t["outcome"] is not None]
     assert judged
@@ -66,7 +66,7 @@ def verdicts(out: Path) -> list[dict[str, object]]:
 
 
 def check(out: Path) -> list[dict[str, object]]:
-    """The verdicts are the verifier's own, and it told right from wrong."""
+    """The verdicts come from the verifier, and it distinguished right from wrong."""
     found = verdicts(out)
     assert {v["verifier"] for v in found} == {"lucky"}
     assert {v["outcome"] for v in found} == {"pass", "fail"}, {v["reason"] for v in found}
@@ -100,27 +100,40 @@ def test_a_verifier_of_the_users_own(
     assert resolved["verifier"] == {"use": use, "number": "7"}
 
 
-def test_a_mistake_in_its_options_is_one_line(berry: Berry, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["verifier.number='7'", "verifier.luck=1"], "verifier.luck: unknown key"),
+        ([], "verifier.number: is missing"),
+    ],
+)
+def test_a_mistake_in_its_options_is_one_line(
+    here: Berry, tmp_path: Path, options: list[str], complaint: str
+) -> None:
     use = write(tmp_path, "module")
-    wrong = berry("run", SIMULATED, "output=out", f"verifier.use={use}", "verifier.luck=1")
+    wrong = here("run", SIMULATED, "output=out", f"verifier.use={use}", *options)
     assert wrong.returncode == 2
-    assert "verifier.number: is missing" in wrong.stderr or "verifier.luck: unknown" in wrong.stderr
+    (line,) = wrong.stderr.splitlines()
+    assert complaint in line
 
 
 @pytest.mark.parametrize("sort", ["module", "package"])
 def test_it_is_sent_to_a_cluster_that_does_not_have_it(
-    berry: Berry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sort: str
+    berry: Berry, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, sort: str
 ) -> None:
     if not can_hide_folders():
         pytest.skip("this machine does not let the test hide a folder from the cluster")
     use = write(tmp_path, sort)
-    with ray_head(monkeypatch, hidden=tmp_path) as address:
+    # Every node must see the run folder.
+    seen = tmp_path_factory.mktemp("seen")
+    with ray_head(hidden=tmp_path) as address:
         for number, processes in enumerate((0, 1)):
             done = berry(
-                "run", SIMULATED, f"output=out{number}", "problems.size=8", "--address", address,
-                f"verifier.use={use}", "verifier.number='7'", f"verifier.processes={processes}",
+                "run", SIMULATED, f"output={seen / str(number)}", "problems.size=8",
+                "--address", address, f"verifier.use={use}", "verifier.number='7'",
+                f"verifier.processes={processes}",
             )  # fmt: skip
             assert done.returncode == 0, done.stderr
-            found = check(tmp_path / f"out{number}")
+            found = check(seen / str(number))
             assert not any(str(verdict["file"]).startswith(str(tmp_path)) for verdict in found)
             assert all(verdict["in_process"] == bool(processes) for verdict in found)

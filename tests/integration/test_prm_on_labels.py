@@ -8,7 +8,7 @@ import torch
 from click.testing import CliRunner
 from transformers import AutoModelForTokenClassification
 
-from pipeline.cli import berry
+from pipeline.cli.app import berry
 from tests.tiny_models import byte_level, reward_model
 
 ROWS: list[tuple[str, list[str], int]] = [

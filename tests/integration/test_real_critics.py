@@ -3,10 +3,10 @@
 import pytest
 
 from pipeline.critic.critics import SelfCritic
+from pipeline.dispatch.scoring import steps_of
 from pipeline.engines import Request, Sampling
-from pipeline.engines.steps import StepConfig, StepSplitter
 from pipeline.engines.vllm import VllmEngine
-from pipeline.scoring import steps_of
+from pipeline.rollouts.steps import StepConfig, StepSplitter
 from pipeline.tree import ROOT, Rollout, Tree
 from reward_models import Steps
 from reward_models.confidence import Confidence

@@ -1,4 +1,4 @@
-"""`model_judge` asks a real vLLM server with a real model."""
+"""`model_judge` asks a real vLLM server; its model is a tiny one, since no opinion is asked for."""
 
 import os
 import subprocess
@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.engines.models import locate
-from reward_models.vllm_cpu import preload_libraries
+from reward_models.vllm_settings import preload_libraries
 from tests.patience import wait_until
+from tests.tiny_models import base_model
 from verifiers import Outcome, Target
 from verifiers.model_judge import ModelJudgeVerifier, compose
 
@@ -19,13 +19,14 @@ GOLD = Target(kind="math", value="42")
 
 @pytest.fixture(scope="module")
 def vllm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """vLLM's OpenAI server with SmolLM2-135M-Instruct on a free port of this machine."""
+    """vLLM's OpenAI server with a model of random weights on a free port of this machine."""
     import socket
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("vllm") / "log"
+    folder = tmp_path_factory.mktemp("vllm")
+    log = folder / "log"
     cores = ",".join(map(str, sorted(os.sched_getaffinity(0))))
     environment = os.environ | {
         "VLLM_NO_USAGE_STATS": "1",
@@ -38,9 +39,9 @@ def vllm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         # What `vllm serve` runs; that command itself asks for a package named vllm, which on a CPU
         # is vllm-cpu.
         *(sys.executable, "-m", "vllm.entrypoints.openai.api_server"),
-        *("--model", locate("SmolLM2-135M-Instruct")),
+        *("--model", base_model(folder / "model", max_position_embeddings=1024)),
         *("--host", "127.0.0.1", "--port", str(port), "--served-model-name", "smol"),
-        *("--max-model-len", "1024", "--dtype", "bfloat16", "--enforce-eager", "--block-size", "32"),
+        *("--max-model-len", "1024", "--dtype", "float32", "--enforce-eager", "--block-size", "32"),
     ]
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -76,7 +77,7 @@ async def test_a_real_server_is_asked(vllm_server: str) -> None:
     verdict = await verifier.verify("What is 6 * 7?", "It is 42.", GOLD)
     again = await verifier.verify("What is 6 * 7?", "It is 42.", GOLD)
     await verifier.close()
-    # A model this small seldom keeps to the form; what matters is that its words came back.
+    # Random weights keep to no form; what matters is that their words came back.
     assert verdict.outcome is not Outcome.ERROR, verdict.reason
     assert verdict.evidence["reply"]
     assert isinstance(tokens := verdict.evidence["completion_tokens"], int)

@@ -16,8 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.cache import sequences
-from tests.conftest import ROOT, Berry, Finished, run_berry
+from pipeline.datasets.folder import RunFolder
+from pipeline.files.storage import place
+from tests.conftest import FINISHED, ROOT, Berry, Finished, run_berry
 from tests.patience import wait_until
+from tests.stores import running_store
 
 pytestmark = pytest.mark.ray
 SIMULATED = ROOT / "configs" / "simulated.yaml"
@@ -32,7 +35,7 @@ def parts(out: Path) -> dict[str, str]:
 
 
 def test_a_run_from_problems_to_a_dataset(
-    berry: Berry, finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    here: Berry, finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = Path(shutil.copytree(finished.out, tmp_path / "out"))
 
@@ -56,21 +59,22 @@ def test_a_run_from_problems_to_a_dataset(
     assert last["new_prompt_tokens_cached"] is None
     assert "\nprefixes " not in finished.stdout
 
-    status = berry("status", "out")
+    status = here("status", "out")
     assert status.returncode == 0
     assert "(complete)" in status.stdout
-    shown = berry("show", "out", traces["problem_id"][0][:8])
+    shown = here("show", "out", traces["problem_id"][0][:8])
     assert shown.returncode == 0
     assert "(kept" in shown.stdout
 
-    again = berry("run", SIMULATED, "output=out", "problems.size=24")
+    # A complete run starts no Ray.
+    again = here("run", SIMULATED, "output=out", *FINISHED)
     assert again.returncode == 0
     assert "problems   24" in again.stdout
 
 
 @pytest.fixture(scope="module")
-def runs(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The same run as `finished`, spread in other ways, and one of another seed."""
+def runs(finished: Finished, cluster: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The same run as `finished`, on a cluster and spread in other ways, and one of another seed."""
     folder = tmp_path_factory.mktemp("runs")
     options = {
         "two": ["cluster.workers=2", "cluster.problems_in_flight=3", "engine.token_seconds=0.0001"],
@@ -78,7 +82,10 @@ def runs(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> dict[s
         "other": ["seed=1", "problems.seed=0"],
     }
     for out, overrides in options.items():
-        done = run_berry(folder, "run", SIMULATED, f"output={out}", "problems.size=24", *overrides)
+        done = run_berry(
+            folder, "run", SIMULATED, f"output={out}", *FINISHED, *overrides,
+            "--address", cluster,
+        )  # fmt: skip
         assert done.returncode == 0, done.stderr
     return {"one": finished.out, **{out: folder / out for out in options}}
 
@@ -94,9 +101,11 @@ def test_the_same_seed_gives_the_same_bytes_however_the_work_is_spread(runs: dic
 
 
 @pytest.mark.parametrize("use", ["beam", "mcts"])
-def test_a_search_by_a_reward_models_scores(berry: Berry, tmp_path: Path, use: str) -> None:
+def test_a_search_by_a_reward_models_scores(
+    joined: Berry, here: Berry, tmp_path: Path, use: str
+) -> None:
     overrides = ["problems.size=12", f"strategy.use={use}", "reward_models=[{use: simulated}]"]
-    done = berry("run", SIMULATED, "output=one", *overrides)
+    done = joined(SIMULATED, "output=one", *overrides)
     assert done.returncode == 0, done.stderr
     assert "unscored" not in done.stdout
     rows = pq.read_table(tmp_path / "one" / "data" / "trees").to_pylist()
@@ -108,10 +117,10 @@ def test_a_search_by_a_reward_models_scores(berry: Berry, tmp_path: Path, use: s
         assert row["warnings"] == []
     statuses = {t["status"] for row in rows for t in row["trajectories"]}
     assert statuses == ({"completed"} if use == "mcts" else {"completed", "unfinished"})
-    assert berry("show", "one", rows[0]["problem_id"]).returncode == 0
+    assert here("show", "one", rows[0]["problem_id"]).returncode == 0
 
 
-def test_a_reward_model_that_fails_is_told_and_ends_nothing(berry: Berry, tmp_path: Path) -> None:
+def test_a_reward_model_that_fails_is_told_and_ends_nothing(joined: Berry, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from pydantic import BaseModel\n\n\n"
         "class Failing:\n"
@@ -124,21 +133,23 @@ def test_a_reward_model_that_fails_is_told_and_ends_nothing(berry: Berry, tmp_pa
         "        raise ConnectionError('the server is gone')\n"
     )
     overrides = ["problems.size=8", "strategy.use=beam", "reward_models=[{use: 'mine:Failing'}]"]
-    done = berry("run", SIMULATED, "output=out", *overrides)
+    done = joined(SIMULATED, "output=out", *overrides)
     # Every problem was explored, but a run without a single score is no success.
     assert done.returncode == 1
     assert "steps was scored" in done.stderr.splitlines()[-1]
     rows = pq.read_table(tmp_path / "out" / "data" / "trees").to_pylist()
     num_nodes = sum(len(row["nodes"]) - 1 for row in rows)
-    assert f"scores     {num_nodes} of {num_nodes} steps unscored: there the" in done.stdout
+    assert f"scores     {num_nodes} of {num_nodes} steps unscored" in done.stdout
     assert not any(row["errors"] for row in rows)
     assert {warning for row in rows for warning in row["warnings"]} <= {
         "reward model mine:Failing: ConnectionError: the server is gone",
-        "reward model mine:Failing: given up after 8 lost batches in a row",
+        "reward model mine:Failing: disabled after 8 lost batches in a row",
     }
 
 
-def test_a_failure_in_a_part_of_ones_own_names_the_exception(berry: Berry, tmp_path: Path) -> None:
+def test_a_failure_in_a_part_of_ones_own_names_the_exception(
+    joined: Berry, here: Berry, tmp_path: Path
+) -> None:
     (tmp_path / "mine.py").write_text(
         "from pydantic import BaseModel\n\n\n"
         "class Broken:\n"
@@ -149,16 +160,16 @@ def test_a_failure_in_a_part_of_ones_own_names_the_exception(berry: Berry, tmp_p
         "    def propose(self, tree, pending):\n"
         "        return {}['x']\n"
     )
-    done = berry("run", SIMULATED, "output=out", "problems.size=2", "strategy.use=mine:Broken")
+    done = joined(SIMULATED, "output=out", "problems.size=2", "strategy.use=mine:Broken")
     assert done.returncode == 1
     line = done.stderr.splitlines()[-1]
-    assert "failed: KeyError: 'x'; see out/logs" in line
+    assert "2 problems failed: 2 x search: KeyError: 'x' (mine.py, line 12)" in line
     assert "Traceback" not in done.stderr
     assert "KeyError: 'x'" in (tmp_path / "out" / "logs" / "worker-0.log").read_text()
-    status = berry("status", "out")
+    status = here("status", "out")
     assert status.returncode == 0, status.stderr
-    assert "no process is at work on it" in status.stdout
-    assert "no part committed yet" in status.stdout
+    assert "out (complete)" in status.stdout
+    assert "failed     2: 2 x search: KeyError: 'x' (mine.py, line 12)" in status.stdout
 
 
 def test_the_dataset_cache_never_serves_an_earlier_run(
@@ -180,8 +191,8 @@ def test_the_dataset_cache_never_serves_an_earlier_run(
         (["nowhere.yaml"], "nowhere.yaml: cannot be read"),
         ([SIMULATED, "strategy.m=1"], "strategy.m: unknown key"),
         ([SIMULATED, "strategy.points=many"], "strategy.points: expected a whole number, got 'many'"),
-        ([SIMULATED, "problems.path=nowhere.jsonl"], "there is no file nowhere.jsonl"),
-        ([SIMULATED, "problems.path=empty.jsonl"], "no problems"),
+        ([SIMULATED, "problems.path=nowhere.jsonl"], "nowhere.jsonl does not exist"),
+        ([SIMULATED, "problems.path=empty.jsonl"], "expected problems, got a source with none"),
         ([SIMULATED, "output=taken"], "expected an empty or new folder"),
         ([SIMULATED, "output=bad.jsonl/out"], "bad.jsonl/out: cannot be used (Not a directory)"),
         ([SIMULATED, "output=/proc/berry"], "/proc/berry: cannot be used"),
@@ -201,20 +212,20 @@ def test_a_users_mistake_is_one_line_and_status_2(
 
 
 @pytest.mark.parametrize(
-    ("override", "complaint"),
+    ("overrides", "complaint"),
     [
         ("problems.path=bad.jsonl", "bad.jsonl, line 2: field 'answer'"),
-        ("engine.model=./nowhere", "there is no folder ./nowhere"),
+        ("engine.use=vllm engine.model=./nowhere", "folder, but ./nowhere does not exist"),
         # Without the check Ray would wait for ever for a GPU that nobody has.
-        ("cluster.gpus_per_worker=1000", "expected a cluster with 1000 GPUs for 1 workers"),
+        ("cluster.gpus_per_worker=1000", "expected a node with 1 CPU and 1000 GPUs for a worker"),
     ],
 )
 def test_a_mistake_that_shows_once_ray_has_started_is_one_line_too(
-    berry: Berry, tmp_path: Path, override: str, complaint: str
+    joined: Berry, tmp_path: Path, overrides: str, complaint: str
 ) -> None:
     good = json.dumps({"question": "1 + 1?", "answer": "#### 2"})
     (tmp_path / "bad.jsonl").write_text(f'{good}\n{{"question": "x"}}\n')
-    is_a_mistake(berry("run", SIMULATED, override), complaint)
+    is_a_mistake(joined(SIMULATED, *overrides.split()), complaint)
 
 
 def is_a_mistake(done: "subprocess.CompletedProcess[str]", complaint: str) -> None:
@@ -228,26 +239,26 @@ def is_a_mistake(done: "subprocess.CompletedProcess[str]", complaint: str) -> No
 def test_a_model_that_cannot_be_loaded_is_named(berry: Berry, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text("{}")
-    done = berry("run", SIMULATED, "engine.model=model", "output=out")
+    done = berry("run", SIMULATED, "engine.use=vllm", "engine.model=model", "output=out")
     assert done.returncode == 2
     assert "engine.model=model: vLLM cannot start" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
 
 
-def test_bad_rows_are_skipped_and_counted_if_asked_for(berry: Berry, tmp_path: Path) -> None:
+def test_bad_rows_are_skipped_and_counted_if_asked_for(joined: Berry, tmp_path: Path) -> None:
     rows = [json.dumps({"question": f"{n} + 1?", "answer": f"#### {n + 1}"}) for n in range(5)]
     (tmp_path / "p.jsonl").write_text("\n".join([*rows, "{", rows[0]]) + "\n")
-    done = berry("run", SIMULATED, "problems.path=p.jsonl", "problems.on_error=skip", "output=out")
+    done = joined(SIMULATED, "problems.path=p.jsonl", "problems.on_error=skip", "output=out")
     assert done.returncode == 0, done.stderr
     assert "intake     1 duplicates, 1 bad rows" in done.stdout
 
 
 def test_after_a_bad_row_in_mid_run_the_same_problem_set_goes_on_and_no_other(
-    berry: Berry, here: Berry, tmp_path: Path
+    joined: Berry, here: Berry, tmp_path: Path
 ) -> None:
     rows = [json.dumps({"question": f"{n} + 1?", "answer": f"#### {n + 1}"}) for n in range(400)]
     (tmp_path / "p.jsonl").write_text("\n".join([*rows, "{"]) + "\n")
-    done = berry("run", SIMULATED, "problems.path=p.jsonl", "output=out")
+    done = joined(SIMULATED, "problems.path=p.jsonl", "output=out")
     assert done.returncode == 2
     assert "p.jsonl, line 401: is not JSON" in done.stderr.splitlines()[-1]
     status = here("status", "out")
@@ -255,12 +266,12 @@ def test_after_a_bad_row_in_mid_run_the_same_problem_set_goes_on_and_no_other(
     assert pq.read_table(tmp_path / "out" / "data" / "trees").num_rows > 0
 
     (tmp_path / "p.jsonl").write_text("\n".join(rows[1:]) + "\n")
-    done = berry("run", SIMULATED, "problems.path=p.jsonl", "output=out")
+    done = joined(SIMULATED, "problems.path=p.jsonl", "output=out")
     assert done.returncode == 2
     assert "the problem set has changed" in done.stderr
 
     (tmp_path / "p.jsonl").write_text("\n".join(rows) + "\n")
-    done = berry("run", SIMULATED, "problems.path=p.jsonl", "output=out")
+    done = joined(SIMULATED, "problems.path=p.jsonl", "output=out")
     assert done.returncode == 0, done.stderr
     assert "problems   400," in done.stdout
 
@@ -285,10 +296,22 @@ def test_no_disk_left_is_one_line_and_keeps_what_was_written(tmp_path: Path) -> 
         pytest.skip("unshare is not installed")
     if "mount:" in done.stderr or "unshare" in done.stderr:
         pytest.skip("this machine does not let the test mount a file system")
-    assert "status 2" in done.stdout, done.stderr
+    assert "status 3" in done.stdout, done.stderr
     assert "No space left on device" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert "(unfinished)" in done.stdout
+
+
+def test_a_run_in_a_store_that_fails_now_and_then(berry: Berry, tmp_path: Path) -> None:
+    with running_store() as store:
+        place("s3://runs").mkdir(exist_ok=True)
+        store.fails_every = 9
+        done = berry("run", SIMULATED, "output=s3://runs/out", "problems.size=16")
+        assert done.returncode == 0, done.stderr
+        assert "problems   16," in done.stdout
+        store.heal()
+        assert RunFolder.read(place("s3://runs/out")).complete is not None
+    assert (tmp_path / "berry-logs" / "out" / "worker-0.log").is_file()
 
 
 def test_a_run_on_a_terminal(tmp_path: Path) -> None:
@@ -326,6 +349,6 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, number: signal.Sig
     _, errors = process.communicate()
     assert process.returncode == 130
     last = errors.splitlines()[-1]
-    assert "goes on by the same command: berry run " in last
+    assert "resume with the same command: berry run " in last
     assert "'output=my out'" in last
     assert "Traceback" not in errors

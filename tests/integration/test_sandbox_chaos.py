@@ -1,4 +1,4 @@
-"""The sandbox in bad company: its workers killed and stopped, many runs in a row, a busy machine."""
+"""The sandbox under attack: workers killed and stopped, many runs in a row, a busy machine."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ SOAK_RUNS = int(os.environ.get("BERRY_SOAK_RUNS", "3000"))
 
 
 def children() -> set[psutil.Process]:
-    """Of this process, which may have an engine beside the sandbox."""
+    """Descriptors of this process, which may have an engine besides the sandbox."""
     return set(psutil.Process().children(recursive=True))
 
 
@@ -29,7 +29,7 @@ def children() -> set[psutil.Process]:
 @pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGSTOP])
 async def test_a_worker_that_is_lost_comes_back(signal_number: int) -> None:
     chance = random.Random(signal_number)
-    async with Sandbox(SandboxConfig(workers=2)) as sandbox:
+    async with Sandbox(SandboxConfig(processes=2)) as sandbox:
         ends: list[str] = []
 
         async def run(number: int) -> None:
@@ -48,7 +48,7 @@ async def test_a_worker_that_is_lost_comes_back(signal_number: int) -> None:
         for _ in range(rounds):
             await asyncio.sleep(0.2)
             workers = [worker for worker in sandbox._workers if worker.pid is not None]
-            # One that was hit just now may not have a zygote again.
+            # A worker hit just now may not have a zygote again.
             with contextlib.suppress(OSError):
                 if workers:
                     os.kill(chance.choice(workers).zygote_pid, signal_number)
@@ -56,14 +56,14 @@ async def test_a_worker_that_is_lost_comes_back(signal_number: int) -> None:
         assert blows > 0
         await asyncio.gather(*tasks)
         assert len(ends) == rounds * 10
-        # Each program is tried again, so it takes two blows to lose one.
+        # Each program is retried, so it takes two hits to lose one.
         assert ends.count("lost") <= rounds / 2
         assert (await sandbox.run(Program(code="print(1)"))).stdout == b"1\n"
 
 
 @pytest.mark.chaos
 async def test_a_program_killed_from_outside_is_run_once_more() -> None:
-    async with Sandbox(SandboxConfig(workers=1)) as sandbox:
+    async with Sandbox(SandboxConfig(processes=1)) as sandbox:
         task = asyncio.create_task(sandbox.run(Program(code=sleep_in_thread(1, 1))))
         (program,) = await until(lambda: asleep(sandbox))
         program.kill()
@@ -75,7 +75,7 @@ async def test_a_program_killed_from_outside_is_run_once_more() -> None:
 async def test_a_program_stopped_from_outside_is_run_once_more(times: int) -> None:
     limits = Limits(wall_seconds=2)
     program = Program(code=sleep_in_thread(1.5, 1), limits=limits)
-    async with Sandbox(SandboxConfig(workers=1)) as sandbox:
+    async with Sandbox(SandboxConfig(processes=1)) as sandbox:
         task = asyncio.create_task(sandbox.run(program))
         stopped: set[psutil.Process] = set()
         while len(stopped) < times:
@@ -88,7 +88,7 @@ async def test_a_program_stopped_from_outside_is_run_once_more(times: int) -> No
 
 @pytest.fixture
 def own_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Other tests beside this one have sandboxes, with folders of the same names."""
+    """Other tests that run in parallel have sandboxes, with folders of the same names."""
     # A short path: sockets are limited to 107 bytes.
     with tempfile.TemporaryDirectory(prefix="b-") as own:
         monkeypatch.setattr(tempfile, "tempdir", own)
@@ -104,7 +104,7 @@ async def test_many_runs_leave_nothing_behind() -> None:
         Program(code="import os; open('f', 'w'); os.mkdir('d')", limits=Limits(files=4)),
     ]
     me, others = psutil.Process(), children()
-    async with Sandbox(SandboxConfig(workers=2)) as sandbox:
+    async with Sandbox(SandboxConfig(processes=2)) as sandbox:
 
         async def run(count: int) -> None:
             for start in range(0, count, 100):
@@ -147,9 +147,9 @@ async def test_verdicts_are_the_same_under_load() -> None:
         )
         for _ in range(2)
     ]
-    async with Sandbox(SandboxConfig(workers=2)) as quiet:
+    async with Sandbox(SandboxConfig(processes=2)) as quiet:
         alone = [(await quiet.run(program)).status for program in programs]
-    async with Sandbox(SandboxConfig(workers=16)) as busy:
+    async with Sandbox(SandboxConfig(processes=16)) as busy:
         together = await asyncio.gather(*(busy.run(program) for program in programs))
     assert [result.status for result in together] == alone
     assert set(alone) == {Status.OK, Status.TIMEOUT, Status.RUNTIME_ERROR, Status.MEMORY_LIMIT}
@@ -163,15 +163,15 @@ async def test_the_limit_of_processor_time_is_the_same_for_one_and_for_many() ->
     programs = [Program(code=code.format(share), limits=limits) for share in shares]
     expected = [Status.OK if share < 0.5 else Status.TIMEOUT for share in shares]
     for workers in (1, 16):
-        async with Sandbox(SandboxConfig(workers=workers)) as sandbox:
+        async with Sandbox(SandboxConfig(processes=workers)) as sandbox:
             results = await asyncio.gather(*(sandbox.run(program) for program in programs))
         assert [result.status for result in results] == expected, workers
-        # How much later it ends depends on when its watcher gets a core.
+        # When it ends depends on when its watcher gets a core.
         assert all(0.5 <= result.cpu_seconds < 5 for result in results[12:])
 
 
 async def right_or_lost(sandbox: Sandbox, number: int, seconds: float) -> bool:
-    """Whether the program got its own answer, rather than none for being hit twice."""
+    """Whether the program got its own answer, instead of none after two hits."""
     code = f"import time; time.sleep({seconds}); print({number})"
     try:
         result = await sandbox.run(Program(code=code))
@@ -184,7 +184,7 @@ async def right_or_lost(sandbox: Sandbox, number: int, seconds: float) -> bool:
 
 
 async def test_one_worker_killed_in_mid_run_costs_no_answer() -> None:
-    async with Sandbox(SandboxConfig(workers=2)) as sandbox:
+    async with Sandbox(SandboxConfig(processes=2)) as sandbox:
         await asyncio.gather(*(right_or_lost(sandbox, number, 0) for number in range(4)))
         before = set(sandbox.worker_pids)
         tasks = [asyncio.create_task(right_or_lost(sandbox, number, 0.5)) for number in range(4)]
@@ -200,7 +200,7 @@ async def test_one_worker_killed_in_mid_run_costs_no_answer() -> None:
 @pytest.mark.parametrize("seed", range(3))
 async def test_outermost_and_inner_processes_killed_and_stopped_at_random(seed: int) -> None:
     chance, others = random.Random(seed), children()
-    async with Sandbox(SandboxConfig(workers=3)) as sandbox:
+    async with Sandbox(SandboxConfig(processes=3)) as sandbox:
         batch = [
             asyncio.create_task(right_or_lost(sandbox, number, chance.choice([0, 0.05, 0.2])))
             for number in range(200)
@@ -212,12 +212,12 @@ async def test_outermost_and_inner_processes_killed_and_stopped_at_random(seed: 
                 continue
             family = [psutil.Process(chance.choice(pids))]
             family += family[0].children(recursive=True)
-            # Stopping is found out after ten seconds of silence, so it is tried less often.
+            # Stopping is detected only after ten seconds of silence, so it is tried less often.
             blow = signal.SIGSTOP if chance.random() < 0.1 else signal.SIGKILL
             with contextlib.suppress(psutil.NoSuchProcess):
                 chance.choice(family).send_signal(blow)
         right = await asyncio.gather(*batch)
-        # Each blow takes at most one attempt of one program, and every program has two.
+        # Each hit costs at most one attempt of one program, and every program has two.
         assert right.count(False) <= 4
         assert all(await asyncio.gather(*(right_or_lost(sandbox, n, 0) for n in range(12))))
         assert len(sandbox.worker_pids) == 3
@@ -244,7 +244,7 @@ async def test_statuses_do_not_change_on_a_machine_that_is_busy_with_something_e
             "print(sum(range(10**6)))",
         )
     ]
-    async with Sandbox(SandboxConfig(workers=2)) as sandbox:
+    async with Sandbox(SandboxConfig(processes=2)) as sandbox:
         alone = [(await sandbox.run(program)).status for program in programs]
         assert alone.count(Status.OK) == 10
         hogs = [

@@ -18,7 +18,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from pipeline.serve_verify import ServeOptions, VerifyService
+from pipeline.responses.server import ServeOptions, VerifyService
 from tests.conftest import ROOT
 from tests.pages import blocks
 from tests.patience import until, wait_until
@@ -144,7 +144,7 @@ async def test_more_than_may_wait_is_refused_at_once_and_a_client_that_hangs_up_
             waiting = asyncio.create_task(post(session, address, {"rows": [slow, slow]}))
             await until_waiting(session, address, 2)
             status, content = await post(session, address, {"rows": [quick, quick]})
-            assert (status, content["error"][:11]) == (503, "2 rows wait")
+            assert (status, content["error"][:11]) == (503, "2 rows are ")
             waiting.cancel()
             await until_waiting(session, address, 0)
             status, content = await post(session, address, {"rows": [quick, quick]})
@@ -172,8 +172,9 @@ async def test_sigterm_lets_a_request_under_way_finish(tmp_path: Path) -> None:
             await until(lambda: not is_listening(address) or None)
             go_on.touch()
             status, content = await asked
+        # Before `served` sends its own SIGTERM, which would end a process that is about to exit.
+        assert process.wait() == 0
     assert (status, content["verdicts"][0]["outcome"]) == (200, "pass")
-    assert process.wait() == 0
 
 
 WAITS = """
@@ -211,7 +212,7 @@ def test_a_place_that_is_taken_is_one_line(math: str) -> None:
     command = [BERRY, "serve", "verify", "--use", "math", "--port", port]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "cannot listen there" in done.stderr
+    assert "cannot listen on this address" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -261,8 +262,11 @@ class Broken:
     )
     command = [BERRY, "serve", "verify", "--port", "0", "--use"]
     cases = {
-        ("broken:Broken",): (1, "berry: the verifier cannot start: RuntimeError: no model here\n"),
-        ("math", "workers=x"): (2, "berry: math: workers: expected a whole number, got 'x'\n"),
+        ("broken:Broken",): (3, "berry: the verifier cannot start: RuntimeError: no model here\n"),
+        ("math", "check_processes=x"): (
+            2,
+            "berry: math: check_processes: expected a whole number, got 'x'\n",
+        ),
         ("math", "--port", "65536"): (2, "expected a whole number from 0 to 65535, got '65536'\n"),
     }
     for arguments, (status, said) in cases.items():
@@ -360,7 +364,7 @@ async def test_the_bytes_of_all_requests_together_are_bounded() -> None:
         first = asyncio.create_task(post(session, address, large))
         await until_waiting(session, address, 1)
         status, content = await post(session, address, large)
-        assert (status, content["error"]) == (503, "requests of 100000 bytes wait: try again")
+        assert (status, content["error"]) == (503, "requests of 100000 bytes are waiting: try again")
         small = asyncio.create_task(post(session, address, rows(1)))
         await until_waiting(session, address, 2)
         verifier.is_free = True

@@ -49,9 +49,10 @@ def _module(tmp_path: Path) -> None:
 
 @pytest.mark.ray
 @pytest.mark.parametrize("verifier_actors", [0, 1])
-def test_verdicts_that_are_all_errors(berry: Berry, tmp_path: Path, verifier_actors: int) -> None:
-    done = berry(
-        "run",
+def test_verdicts_that_are_all_errors(
+    joined: Berry, here: Berry, tmp_path: Path, verifier_actors: int
+) -> None:
+    done = joined(
         SIMULATED,
         "output=out",
         "problems.size=8",
@@ -61,27 +62,25 @@ def test_verdicts_that_are_all_errors(berry: Berry, tmp_path: Path, verifier_act
     assert done.returncode == 1
     assert re.search(r"^errors     160: 160 x .*KeyError: 'gone'", done.stdout, re.M)
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("berry: all 160 verdicts are errors, so nothing is known")
+    assert last.startswith("berry: all 160 verdicts are errors:")
     assert "KeyError: 'gone'" in last
     logs = "".join(path.read_text() for path in (tmp_path / "out" / "logs").iterdir())
     assert 'mine.py", line' in logs, "the traceback belongs into the logs"
-    shown = berry("show", "out")
+    shown = here("show", "out")
     assert "160 x" in shown.stdout
 
 
 @pytest.mark.ray
-def test_verdicts_that_are_errors_in_part_are_a_success_that_says_so(berry: Berry) -> None:
-    done = berry(
-        "run", SIMULATED, "output=out", "problems.size=8", "verifier={use: mine:Boom, every: 4}"
-    )
+def test_verdicts_that_are_errors_in_part_are_a_success_that_says_so(joined: Berry) -> None:
+    done = joined(SIMULATED, "output=out", "problems.size=8", "verifier={use: mine:Boom, every: 4}")
     assert done.returncode == 0
     assert re.search(r"^errors     40: 40 x .*KeyError: 'gone'", done.stdout, re.M)
 
 
 @pytest.mark.ray
-def test_steps_none_of_which_is_scored(berry: Berry) -> None:
+def test_steps_none_of_which_is_scored(joined: Berry) -> None:
     models = "reward_models=[{use: mine:NoScores}]"
-    done = berry("run", SIMULATED, "output=out", "problems.size=8", models)
+    done = joined(SIMULATED, "output=out", "problems.size=8", models)
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert re.match(r"berry: none of \d+ steps was scored: 8 x reward model .*no such device", last)

@@ -1,4 +1,4 @@
-"""`berry verify`: rows in, verdicts out, in the same order, whatever the rows hold."""
+"""`berry verify`: rows in, verdicts out, in the same order, for any content of the rows."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import verify_file
+from pipeline.responses import file as verify_file
 from tests.conftest import Berry
 from tests.patience import wait_until
 from verifiers import Outcome, Target, Verdict
@@ -162,7 +162,7 @@ def test_code_gets_verdicts_with_evidence_in_order(berry: Berry, tmp_path: Path)
         {"id": "body", "response": "    return x + 1\n", "target": asserts},
         *({"id": n, "response": "print(input())", "target": ECHO} for n in range(100)),
     )
-    done = berry("verify", "code", "--input", "in.jsonl", "--output", "out.jsonl", "--workers", 2)
+    done = berry("verify", "code", "--input", "in.jsonl", "--output", "out.jsonl", "--processes", 2)
     assert done.returncode == 0, done.stderr
     rows = read(tmp_path / "out.jsonl")
     assert all(set(row) == {"id", "outcome", "reason", "evidence"} for row in rows)
@@ -278,8 +278,8 @@ def test_combined_verifiers_judge_rows_with_targets(here: Berry, tmp_path: Path)
         (["yours:Mine"], 2, "'yours:Mine' cannot be imported: ModuleNotFoundError"),
         (["maths"], 2, "did you mean math?"),
         (["code", "processes=2"], 2, "'code' has processes of its own"),
-        (["mine:Mine", "prefix=broken"], 1, "the verifier cannot start: RuntimeError: no model"),
-        (["mine:Mine", "prefix=broken", "processes=1"], 1, "RuntimeError: no model"),
+        (["mine:Mine", "prefix=broken"], 3, "the verifier cannot start: RuntimeError: no model"),
+        (["mine:Mine", "prefix=broken", "processes=1"], 3, "RuntimeError: no model"),
         (["exact"], 2, "line 2: field 'target': expected an object with a `kind`, got 'x'"),
     ],
 )
@@ -301,7 +301,7 @@ def test_no_input_costs_no_output(here: Berry, tmp_path: Path) -> None:
     assert "typo.jsonl" in missing.stderr
     same = here("verify", "math", "--input", "out.jsonl", "--output", "out.jsonl")
     assert same.returncode == 2
-    assert "expected another file than the input" in same.stderr
+    assert "expected an output file other than the input" in same.stderr
     assert (tmp_path / "out.jsonl").read_text() == "kept\n"
 
 
@@ -368,8 +368,8 @@ class BreaksAtTheEnd(Good):
         ("broken:NoClass", 2, "expected 'broken:NoClass' to be a class with a pydantic model"),
         ("broken:BadCheck", 2, "the options of 'broken:BadCheck' cannot be checked"),
         ("broken:ExitsBuilt", 2, "'broken:ExitsBuilt' cannot be built: SystemExit: 5"),
-        ("broken:ExitsAtStart", 1, "the verifier cannot start: SystemExit: 7"),
-        ("broken:BreaksAtTheEnd", 1, "the verifier cannot close: RuntimeError: no luck"),
+        ("broken:ExitsAtStart", 3, "the verifier cannot start: SystemExit: 7"),
+        ("broken:BreaksAtTheEnd", 3, "the verifier cannot close: RuntimeError: no luck"),
         ("exits:Verifier", 2, "'exits:Verifier' cannot be imported: SystemExit: 3"),
     ],
 )

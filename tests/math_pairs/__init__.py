@@ -1,8 +1,8 @@
 """Pairs of gold answer and response, each with the right verdict and the reason why it is right.
 
-`PAIRS` holds by kind what mathematics and the rules of docs/math.md settle. `CONVENTIONS` holds what
-mathematics leaves open: the outcome by default, and what speaks for another one. No pair was made by
-running a verifier.
+`PAIRS` holds, by kind, pairs that mathematics and the rules of docs/math.md decide. `CONVENTIONS` holds
+pairs that mathematics leaves open: the default outcome, and arguments for another one. No pair was made
+by running a verifier.
 """
 
 from tests.math_pairs.choice_labels import CHOICE_LABELS

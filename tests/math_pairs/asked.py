@@ -1,7 +1,7 @@
-"""Answers of the right value, each with its question.
+"""Answers with the right value, each with its question.
 
-Some are no answer: they repeat the question, leave it undone, or have another form than it asks for.
-Others are one, however much of the question they repeat.
+Some do not answer: they repeat the question, leave it undone, or have another form than it asks for.
+Others do answer, even if they repeat much of the question.
 """
 
 Asked = tuple[str, str, str]
@@ -155,7 +155,7 @@ NOT_WORKED_OUT: tuple[Asked, ...] = (
     (r"Sum: $\frac12+\frac13$?", "5/6", r"\frac{3+2}{6}"),
     ("Find the area of a 3 cm by 4 cm rectangle.", "12 cm", r"3\cdot4 cm"),
 )
-"""An operation that the question asks for is left."""
+"""An operation that the question asks for remains."""
 
 OTHER_FORM: tuple[Asked, ...] = (
     ("Expand $(x+1)^2$.", "x^2+2x+1", "(x+1)(x+1)"),

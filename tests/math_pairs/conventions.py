@@ -1,4 +1,4 @@
-"""What mathematics alone does not settle: the outcome by default, and what speaks for another one."""
+"""Pairs that mathematics alone does not decide: the default outcome, and arguments for another one."""
 
 from tests.math_pairs.pair import ABSTAIN, FAIL, PASS, Convention, box
 

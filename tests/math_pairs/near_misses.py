@@ -1,4 +1,4 @@
-"""Wrong answers that lie close to the right one, as solvers make them."""
+"""Wrong answers close to the right one, as solvers make them."""
 
 from tests.math_pairs.pair import FAIL, Pair, box
 

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 (the characters that look like others are what is tested)
-"""The same answer in other clothes: spacing, fonts, delimiters, Unicode, words around a number."""
+"""The same answer in different notation: spacing, fonts, delimiters, Unicode, words around a number."""
 
 from tests.math_pairs.pair import FAIL, PASS, Pair, box
 

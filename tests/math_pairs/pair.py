@@ -19,10 +19,10 @@ class Pair:
 
 @dataclass(frozen=True)
 class Convention(Pair):
-    """Mathematics alone does not settle this one: the rules do, by a default."""
+    """Whether mathematics alone leaves the outcome open, so that a default decides."""
 
     other: str = ""
-    """What somebody who wants another outcome would say."""
+    """The argument for another outcome."""
 
 
 def box(answer: str) -> str:

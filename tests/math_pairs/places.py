@@ -1,4 +1,4 @@
-"""Where the answer is: boxes, phrases, corrections, and responses that state none."""
+"""Places of the answer: boxes, phrases, corrections, and responses that state none."""
 
 from tests.math_pairs.pair import ABSTAIN, FAIL, PASS, Pair, box
 

@@ -1,6 +1,6 @@
-"""Answers that are easily taken for one another, and others that are easily not recognized.
+"""Answers that are easily confused, and equal ones that are easily not recognized.
 
-Both by reason: each group of (gold, answer) is argued once.
+Each group of (gold, answer) has one common reason.
 """
 
 NEVER_EQUAL: dict[str, tuple[tuple[str, str], ...]] = {
@@ -159,7 +159,7 @@ NEVER_EQUAL: dict[str, tuple[tuple[str, str], ...]] = {
         ("x^2-x", r"\sqrt{(x^2-x)^2}"),
     ),
 }
-"""The outcome is anything but PASS."""
+"""The outcome must not be PASS."""
 
 EQUAL: dict[str, tuple[tuple[str, str], ...]] = {
     "letters with spaces between them are variables": (
@@ -290,4 +290,4 @@ EQUAL: dict[str, tuple[tuple[str, str], ...]] = {
         ("e^{e^{11}}", r"\exp(\exp(11))"),
     ),
 }
-"""The outcome is PASS."""
+"""The outcome must be PASS."""

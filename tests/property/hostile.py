@@ -1,4 +1,4 @@
-"""Hostile answers, and answers that are equal or not by construction, from a stream of chance."""
+"""Random hostile answers, and random pairs of answers that are equal or different by construction."""
 
 import random
 import string
@@ -13,13 +13,13 @@ _UNRELATED = "8675309"
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """Two answers, and how they relate."""
+    """Two answers, and their relation."""
 
     family: str
     one: str
     other: str
     equal: bool | None
-    """By construction; None: not known."""
+    """Whether they are equal, by construction; None if unknown."""
 
 
 def box(answer: str) -> str:
@@ -133,7 +133,7 @@ def broken(draw: random.Random) -> str:
 
 
 def mutated(draw: random.Random) -> tuple[str, str]:
-    """A real gold answer, and what becomes of it by a few slips."""
+    """A real gold answer, and variants of it with a few slips."""
     gold = draw.choice(_REAL)
     text = list(gold)
     for _ in range(draw.randint(1, 4)):
@@ -152,7 +152,7 @@ _REAL = sorted({pair.gold for pairs in PAIRS.values() for pair in pairs})
 
 
 def formula(draw: random.Random, depth: int = 4) -> str:
-    """A formula that has a value; its grammar is that of school."""
+    """A formula with a value; its grammar is that taught at school."""
     if depth == 0 or draw.random() < 0.15:
         return draw.choice(["x", "y", r"\pi", "e", "a", *map(str, range(1, 30))])
 
@@ -188,7 +188,7 @@ REWRITINGS = (
     r"\,{0}\;",
     "$ {0} $",
 )
-"""Ways to write formula 0 with any formula 1, its value unchanged wherever both have one."""
+"""Ways to write formula 0 with any formula 1 that keep its value wherever both have one."""
 CHANGES = ("({0})+1", "({0})-2", "1+({0})", "({0})+\\frac{{1}}{{1000}}")
 
 
@@ -265,7 +265,7 @@ def make_inputs(count: int, marker: Path) -> Iterator[Input]:
 
 
 def related(draw: random.Random, family: str, text: str) -> Input:
-    """The text with another number, with itself and one more, or with a second of its family."""
+    """The text with another number, with itself and one more, or with a second one of its family."""
     way = draw.random()
     if way < 0.4:
         return Input(family, text, _UNRELATED, False)

@@ -44,14 +44,14 @@ VALUES = st.recursive(
 
 
 class Side:
-    """One of two carriers, and what it holds."""
+    """One of two carriers, and the values that it holds."""
 
     def __init__(self, number: int) -> None:
         self.carrier = Carrier(number, StandIns(None))
         self.held: list[Any] = []
 
     def send(self, value: Any, other: "Side") -> Any:
-        """What the other side gets."""
+        """The other side's copy of a value."""
         encoded = self.carrier.encode(value)
         del value
         message = json.loads(json.dumps([encoded, *self.carrier.changes()]))
@@ -98,7 +98,7 @@ CHANGES = st.lists(
 
 @given(CHANGES)
 def test_both_sides_see_each_others_changes(changes: list[tuple[str, int, bool, int]]) -> None:
-    """Against lists that are changed in one process alone."""
+    """Compares with lists that are changed within one process."""
     sides = (Side(0), Side(1))
     model: list[list[Any]] = [[] for _ in range(4)]
     lists: tuple[list[Any], ...] = ([[] for _ in range(4)], [])
@@ -107,7 +107,7 @@ def test_both_sides_see_each_others_changes(changes: list[tuple[str, int, bool, 
         side, other = (1, 0) if at_one else (0, 1)
         for target in (model, lists[side]):
             change(target, what, which, number)
-        # The other side sees it once it is given control.
+        # The other side sees it once it gets control.
         sides[side].send(None, sides[other])
         assert repr(lists[other]) == repr(model)
         assert repr(lists[side]) == repr(model)

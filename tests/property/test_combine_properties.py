@@ -1,4 +1,4 @@
-"""Verifiers made of verifiers follow three-valued logic: not knowing never becomes a yes or a no."""
+"""Combined verifiers follow three-valued logic: an unknown never becomes a yes or a no."""
 
 import asyncio
 import functools
@@ -22,7 +22,7 @@ OUTCOMES = st.lists(st.sampled_from(list(Outcome)), min_size=1, max_size=4)
 
 
 class Canned:
-    """Says what its options say."""
+    """Returns the verdict in its options."""
 
     class Config(BaseModel, extra="forbid"):
         outcome: Outcome = PASS
@@ -45,8 +45,6 @@ class Canned:
             extracted=f"by {self.config.outcome.value}",
             no_answer=self.config.no_answer,
             evidence={"because": "canned"},
-            verifier=self.name,
-            version=self.version,
         )
 
 
@@ -106,7 +104,7 @@ def test_the_order_of_parts_does_not_matter(outcomes: list[Outcome], chance: Any
 @settings(max_examples=60)
 @given(OUTCOMES)
 def test_not_knowing_is_neither_a_yes_nor_a_no(outcomes: list[Outcome]) -> None:
-    """A result that is known stays as it is, whatever the unknown parts would have said."""
+    """A known result stays the same for any outcome of the unknown parts."""
     unknown = [place for place, outcome in enumerate(outcomes) if not outcome.is_trial]
     for use in ("all_of", "any_of"):
         result = combined(use, outcomes)
@@ -194,7 +192,7 @@ def test_parts_are_asked_at_the_same_time_and_closed_all() -> None:
             Meeting.together += 1
             Meeting.most = max(Meeting.most, Meeting.together)
             await until(lambda: Meeting.most >= Meeting.expected)
-            # Time for more to come, if more were asked at once.
+            # Time for more to arrive, if more ran at the same time.
             await asyncio.sleep(0.01)
             Meeting.together -= 1
             return await super().verify(prompt, response, target)

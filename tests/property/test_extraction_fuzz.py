@@ -1,10 +1,10 @@
-"""Whatever a response is made of, extraction gives code or none, and never raises."""
+"""For any response, extraction returns code or None, and never raises."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verifiers.code.extraction import extract_code
 from verifiers.code.languages import LANGUAGES
+from verifiers.code.reading.extraction import extract_code
 
 PIECES = (
     "```", "```python\n", "```cpp\n", "\n```\n", "~~~", "\n", "\n\n", "    ", "\t", " ", "\r\n", "\r",

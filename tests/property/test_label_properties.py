@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from pipeline.first_error import first_error, trials_at_root
-from pipeline.labels import LabelConfig, credible_interval, label_tree
+from pipeline.labels.first_error import first_error, trials_at_root
+from pipeline.labels.step_labels import LabelConfig, credible_interval, label_tree
 from pipeline.tree import Finish, Tree
 from tests.grown import trees
 from verifiers import Outcome
@@ -77,18 +77,18 @@ def test_the_first_wrong_step_is_told_where_it_is_certain_enough(
     at_root = trials_at_root(tree)
     judged = any(verdict.outcome.is_trial for verdict in tree.verdicts.values())
     for one in label_tree(tree, config):
-        right = [step.right for step in one.steps]
+        right = [step.p_correct for step in one.steps]
         if not judged:
             assert set(right) == {None}
-            assert one.first_wrong is None
+            assert one.first_error is None
             continue
         posterior = first_error(tree, tree.path(one.leaf), at_root)
         assert right == posterior.right
         *wrong, none = posterior.probabilities
-        if one.first_wrong is None:
+        if one.first_error is None:
             assert max(wrong) < config.confidence or none >= max(wrong)
         else:
-            assert wrong[one.first_wrong] == max(*wrong, none) >= config.confidence
+            assert wrong[one.first_error] == max(*wrong, none) >= config.confidence
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.sampled_from([0.5, 0.9, 0.95, 0.99]))

@@ -1,8 +1,8 @@
-"""Hostile answers: whatever a model writes, the verifier gives a verdict, in time, and no false pass.
+"""Hostile answers: for any text of a model, the verifier gives a verdict, in time, and no false pass.
 
-Every input is the gold answer once and the answer once. Inputs come from families, each with its own
-way to do harm; BERRY_FUZZ_INPUTS says how many there are in all. Where a pair differs by construction
-a pass is a fault, and where it is equal by construction a failure is.
+Every input is once the gold answer and once the answer. Inputs come from families, each harmful in its
+own way; BERRY_FUZZ_INPUTS sets their number. If a pair differs by construction a pass is a fault, and
+if it is equal by construction a failure is.
 """
 
 import asyncio
@@ -24,23 +24,24 @@ from hypothesis import strategies as st
 from tests.property.hostile import CHANGES, REWRITINGS, Input, box, make_inputs
 from verifiers import Outcome, Target, Verdict
 from verifiers.answers import extract_answer
-from verifiers.math import MathVerifier
+from verifiers.math.verifier import MathVerifier
 
+pytestmark = pytest.mark.no_cover
 _INPUTS = int(os.environ.get("BERRY_FUZZ_INPUTS", "500"))
 _LIMIT_SECONDS = 1.0
 _MOST_SECONDS = 2 * _LIMIT_SECONDS + 2
-"""Of one comparison by itself: it fails twice, the second time in a fresh process."""
+"""Time limit of a single comparison; it fails twice, the second time in a fresh process."""
 _MEMORY_MB = 512
 _MOST_GROWTH_MB = 50
 _MOST_CHILD_MB = _MEMORY_MB + 400
-"""With what a checking process has imported."""
+"""Includes everything that a checking process has imported."""
 _CHUNK = 250
 _SHOWN = 25
 
 
 _OVER = re.compile("longer than|more than|died")
 _BROKE = "comparison broke"
-"""In the reasons of verdicts: over a limit, which is said of hostile input; and a fault of ours."""
+"""Parts of reasons: exceeded limits, which hostile input causes, and internal faults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +77,12 @@ class Judged:
 
 
 def _arrives_whole(judged: Input) -> bool:
-    """Whether a box holds these texts: braces that do not balance end it elsewhere."""
+    """Whether a box holds these texts: unbalanced braces end it elsewhere."""
     return all(extract_answer(box(text)) == text.strip() for text in (judged.one, judged.other))
 
 
 _DIRECTED = re.compile(r"[.%°$]|\\circ|\\text|\\mathrm|[A-Za-z]{3,}|\be\d", re.ASCII)
-"""Decimals may round one way, and units, prose and choices are read from the answer only."""
+"""Decimals may round only one way, and units, prose and choices are read only from the answer."""
 
 
 def _has_no_direction(judged: Input) -> bool:
@@ -104,14 +105,16 @@ async def judge(verifier: MathVerifier, inputs: list[Input]) -> list[Judged]:
 
 
 def make_verifier() -> MathVerifier:
-    config = MathVerifier.Config(workers=2, timeout_seconds=_LIMIT_SECONDS, memory_mb=_MEMORY_MB)
+    config = MathVerifier.Config(
+        check_processes=2, timeout_seconds=_LIMIT_SECONDS, memory_mb=_MEMORY_MB
+    )
     return MathVerifier(config)
 
 
 class MemoryWatch(threading.Thread):
-    """The peak resident size of this process's new descendants, each by itself.
+    """The peak resident size of each of this process's new descendants.
 
-    Those that are there before, such as the engine of other tests, are left out.
+    Existing ones, such as the engine of other tests, are left out.
     """
 
     def __init__(self) -> None:
@@ -168,7 +171,7 @@ async def test_every_hostile_input_gets_a_verdict(tmp_path: Path) -> None:
 
 @dataclass(slots=True)
 class Found:
-    """What came out, of all inputs."""
+    """The results of all inputs."""
 
     faults: list[str] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -178,7 +181,7 @@ class Found:
 
 
 async def judge_all(verifier: MathVerifier, inputs: Iterator[Input]) -> Found:
-    """Judges them in chunks, the first of which again in the end."""
+    """Judges them in chunks; the first chunk is judged again at the end."""
     found, first = Found(), list[Judged]()
     start, before = time.perf_counter(), resident_mb()
     while chunk := list(islice(inputs, _CHUNK)):
@@ -197,6 +200,7 @@ async def judge_all(verifier: MathVerifier, inputs: Iterator[Input]) -> Found:
 
 async def seconds_alone(verifier: MathVerifier, one: Input) -> float:
     verdict = await verifier.verify("", box(one.other), Target(kind="math", value=one.one))
+    assert verdict.seconds is not None
     return verdict.seconds
 
 

@@ -1,4 +1,4 @@
-"""Every gold answer passes in another layout, and fails to pass with another digit, sign or letter."""
+"""Every gold answer passes in another layout, and does not pass with another digit, sign or letter."""
 
 import re
 
@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from benchmarks.answer_sets import changes, layouts
 from tests.math_pairs.kinds import SAME
 from verifiers import Outcome
-from verifiers.formulas.comparison import Context
-from verifiers.formulas.decide import Question
-from verifiers.formulas.layout import same_signs
-from verifiers.math import judge_pair
+from verifiers.math.comparing.comparison import Context
+from verifiers.math.decide import Question
+from verifiers.math.reading.layout import same_signs
+from verifiers.math.verifier import judge_pair
 
 _GOLDS = (
     r"\frac{1}{2}",
@@ -47,9 +47,9 @@ def test_layouts_do_not_count(gold: str, data: st.DataObject) -> None:
     assert judge_pair(Question(gold, written, Context()))[0] is Outcome.PASS
 
 
-@pytest.mark.parametrize("gold", _GOLDS)
+@pytest.mark.parametrize("gold", [gold for gold in _GOLDS if re.search(r"\d|[-+]|\\frac", gold)])
 def test_changed_signs_count(gold: str) -> None:
-    assert changes(gold) or not re.search(r"\d|[-+]", gold)
+    assert changes(gold)
     for changed in changes(gold):
         assert not same_signs(gold, changed), changed
         assert judge_pair(Question(gold, changed, Context()))[0] is not Outcome.PASS, changed
@@ -62,5 +62,5 @@ def test_every_gold_is_itself(gold: str) -> None:
 
 @given(st.text(alphabet=st.sampled_from("\\{}$^_ab12 +,.|()[]&~'-") | st.characters(), max_size=60))
 def test_any_text_has_signs(text: str) -> None:
-    """It ends for any text, and says the same of it twice."""
+    """It ends for any text, and returns the same result twice."""
     assert same_signs(text, text) == same_signs(text, f" {text} ")

@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.chat import Chat, Message, MessageMatch
-from pipeline.datasets.trees import read_trace
-from pipeline.datasets.views import SCHEMAS, EncodedTrace, decode
-from pipeline.labels import LabelConfig
+from pipeline.datasets.encoded import EncodedTrace, decode
+from pipeline.datasets.views.table import VIEWS
+from pipeline.datasets.views.trees import read_trace
+from pipeline.labels.step_labels import LabelConfig
 from pipeline.prune import PruneConfig, Pruner
-from pipeline.records import Problem, Trace, trajectories
+from pipeline.records import Failure, Phase, Problem, Trace, trajectories
 from pipeline.tree import Tree
 from tests.grown import trees
 from verifiers import Target
@@ -41,10 +42,13 @@ CHATS = st.none() | st.builds(
     ).map(tuple),
     opening=st.sampled_from(["", "<think>\n"]),
 )
+FAILURES = st.builds(
+    Failure, phase=st.sampled_from(Phase), type=st.text(max_size=5), message=st.text(max_size=5)
+)
 LABELS = LabelConfig(truncated_fails=True, confidence=0.3)
 
 
-def make_trace(problem: Problem, tree: Tree, errors: list[str]) -> Trace:
+def make_trace(problem: Problem, tree: Tree, failures: list[Failure]) -> Trace:
     found = trajectories(tree)
     decisions = Pruner(PruneConfig(max_per_problem=1)).prune(found, tree)
     return Trace(
@@ -53,7 +57,7 @@ def make_trace(problem: Problem, tree: Tree, errors: list[str]) -> Trace:
         tree=tree,
         trajectories=found,
         decisions=decisions,
-        errors=tuple(errors),
+        failures=tuple(failures),
         message_matches={
             decision.leaf: list(MessageMatch)[decision.leaf % 3]
             for decision in decisions
@@ -73,15 +77,15 @@ def through_parquet(trace: Trace) -> Trace:
     return read_trace(row)
 
 
-@given(PROBLEMS, trees, CHATS, st.lists(st.text(max_size=5), max_size=2))
+@given(PROBLEMS, trees, CHATS, st.lists(FAILURES, max_size=2))
 def test_a_trace_that_was_read_has_the_same_rows(
-    problem: Problem, tree: Tree, chat: Chat | None, errors: list[str]
+    problem: Problem, tree: Tree, chat: Chat | None, failures: list[Failure]
 ) -> None:
     tree.chat = chat
-    trace = make_trace(problem, tree, errors)
+    trace = make_trace(problem, tree, failures)
     again = through_parquet(trace)
     assert rows(again) == rows(trace)
-    assert set(rows(again)) == set(SCHEMAS)
+    assert set(rows(again)) == set(VIEWS)
     assert again.problem == problem
     assert again.tree.stats == trace.tree.stats
     assert again.tree.nodes == trace.tree.nodes

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pipeline.engines import Completion, PromptFormat, Request, Sampling
 from pipeline.engines.simulated import SimulatedEngine
-from pipeline.engines.steps import StepConfig, StepSplitter
+from pipeline.rollouts.steps import StepConfig, StepSplitter
 from tests.conftest import make_problem
 from verifiers.answers import extract_answer
 

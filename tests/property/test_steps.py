@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pipeline.engines import Completion
-from pipeline.engines.steps import StepConfig, StepSplitter
+from pipeline.rollouts.steps import StepConfig, StepSplitter
 from pipeline.tree import Finish
 from tests.conftest import make_completion
 

@@ -1,4 +1,4 @@
-"""Values come back from the sandbox as they were, by their types."""
+"""Values come back from the sandbox unchanged, including their types."""
 
 import json
 import math
@@ -42,7 +42,7 @@ VALUES = st.recursive(
 
 
 def alike(left: Any, right: Any) -> bool:
-    """Equal and of the same types all the way down; nan is nan, and -0.0 is not 0.0."""
+    """Equal and of the same types at every depth; nan equals nan, and -0.0 differs from 0.0."""
     return type(left) is type(right) and repr(sorted_(left)) == repr(sorted_(right))
 
 

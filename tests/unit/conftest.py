@@ -9,6 +9,6 @@ from sandbox import Sandbox, SandboxConfig
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(SandboxConfig(workers=2)) as opened:
+    async with Sandbox(SandboxConfig(processes=2)) as opened:
         yield opened
     await opened.close()

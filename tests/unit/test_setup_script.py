@@ -86,4 +86,4 @@ def test_a_step_that_fails_shows_the_end_of_its_log_and_how_to_go_on(clone: Path
     done = set_up(with_python(clone), FAILS="1")
     assert done.returncode == 2
     assert "a line of pip's" in done.stderr
-    assert "run the same command again to go on" in done.stderr.splitlines()[-1]
+    assert "run the same command again to resume" in done.stderr.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""Finds the final answer in the text of a response; `statement.py` has the rule."""
+"""Finds the final answer in a response's text; `statement.py` defines the rule."""
 
 from verifiers.answers.statement import Extract, extract_answer, last_box
 

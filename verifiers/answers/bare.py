@@ -1,8 +1,8 @@
-r"""Answers without words that announce them.
+r"""Answers that no phrase announces.
 
 `bare_answer`: the response is nothing but an expression, such as `-5`, `$x \ge 5$` or `D.`.
 `named_at_last`: a sentence says that a formula is the answer ("so $x \ge 5$ is the solution").
-`last_formula`: the last formula or number, wherever it stands: a guess, for those who ask for it.
+`last_formula`: the last formula or number anywhere in the text; a guess, used only on request.
 """
 
 import re
@@ -10,12 +10,12 @@ import re
 from verifiers.answers.extent import FUNCTION, MATHS, has_maths, looks_like_answer
 
 _MOST_BARE = 2000
-"""Characters of a response that is nothing but an expression."""
+"""Longest response that counts as nothing but an expression, in characters."""
 _MOST_BEFORE = 200
 _REGION = re.compile(rf"(?:{MATHS})\.?", re.DOTALL)
 _ENVIRONMENT = re.compile(r"\\begin\s*\{[^{}]*\}.*\\end\s*\{[^{}]*\}", re.DOTALL)
 _LETTER = re.compile(r"(?:[A-HJa-z]|\([A-Za-z]\)|\[[A-Za-z]\]|[A-Za-z][.)])[.:]?")
-"""Of a choice, or a name; "I" and other capitals alone are more often the start of a sentence."""
+"""Letters of choices, or names; "I" and other lone capitals more often start a sentence."""
 _CAPITAL = re.compile(r"[A-Z]")
 _NAME = re.compile(r"[A-Za-z](?:_\w+)?\s*(?:=|<|>|\\[gln]e|\\in|\u2264|\u2265)")
 _NO_WORDS = re.compile(
@@ -30,7 +30,7 @@ _NO_UNITS = frozenset(
     " must no not of on or plus she so than that the then there they this times to was we were"
     " which will with".split()
 )
-"""Words that show that a sentence goes on, or was cut off."""
+"""Words that show that a sentence continues or was cut off."""
 _OPEN_END = tuple("=+-*/^_,;:(<>{[\\&?")
 _NUMBER = (
     r"(?:(?<![\w)\]}])[-\u2212])?[$\u20ac\u00a3]?(?:\d[\d,]*(?<!,)(?:\.\d+)?|(?<!\d)\.\d+)(?:/\d+)?"
@@ -48,12 +48,12 @@ _SUPPOSES = re.compile(
 
 
 def bare_answer(text: str) -> str | None:
-    """The text, if it is nothing but an expression; a number may have a unit of two words."""
+    """The text, if it is nothing but an expression; a number may have a unit of up to two words."""
     answer = text.strip().strip("*`").strip()
     if not 0 < len(answer) <= _MOST_BARE or answer.endswith(_OPEN_END):
         return None
     if "\\boxed" in answer or "\\fbox" in answer:
-        # An empty box, or one that is cut off, states nothing.
+        # An empty or truncated box states nothing.
         return None
     if _LETTER.fullmatch(answer) or _REGION.fullmatch(answer) or _ENVIRONMENT.fullmatch(answer):
         return answer
@@ -62,7 +62,7 @@ def bare_answer(text: str) -> str | None:
         return None
     words = _WORD.findall(_NO_WORDS.sub(" ", answer))
     if not words:
-        # A sum such as "6*7 = 42" is a step as long as nothing has a name.
+        # A sum such as "6*7 = 42" counts as a step unless something has a name.
         return answer if "=" not in answer or _VARIABLE.search(_NO_WORDS.sub(" ", answer)) else None
     if len(words) <= 2 and "=" not in answer and _UNIT.search(answer):
         return None if any(word.lower() in _NO_UNITS for word in words) else answer
@@ -70,7 +70,7 @@ def bare_answer(text: str) -> str | None:
 
 
 def named_at_last(text: str) -> str | None:
-    """The last formula that a sentence of the last line says to be the answer or the solution."""
+    """The last formula that a sentence in the last line calls the answer or the solution."""
     line = text.rstrip()
     line = line[line.rfind("\n") + 1 :]
     if "answer" not in line and "solution" not in line:
@@ -84,7 +84,7 @@ def named_at_last(text: str) -> str | None:
 
 
 def last_formula(text: str) -> str | None:
-    """The last formula with a number or a sign in it, or else the last one."""
+    """The last formula that has a number or a sign, otherwise the last formula."""
     found = [match[0] for match in _FORMULA.finditer(text)]
     return next(filter(has_maths, reversed(found)), found[-1] if found else None)
 

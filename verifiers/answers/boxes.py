@@ -1,10 +1,10 @@
 r"""The last box of a text: `\boxed{...}`, `\fbox{...}`.
 
 Braces must balance, and the content must be more than dots or "your answer". Of nested boxes the
-innermost counts. A box behind "not", "instead of" or "rather than" is not the answer. Boxes that only
-"and", "or" or commas separate are one list, which keeps the names that stand before its boxes if they
-differ: `x=\boxed{3}` and `y=\boxed{3}` are `x=3, y=3`. A sign for percent or degrees right behind a box
-belongs to it.
+innermost counts. A box after "not", "instead of" or "rather than" is not the answer. Boxes separated
+only by "and", "or" or commas form one list, which keeps the names before its boxes if they differ:
+`x=\boxed{3}` and `y=\boxed{3}` become `x=3, y=3`. A percent or degree sign right after a box belongs to
+it.
 """
 
 import re
@@ -33,18 +33,18 @@ _BETWEEN = re.compile(
     rf"(?:[\s$,;&]|\\[,;:! ()\[\]]|\\q?quad|{_AND_OR}|\\text\{{[^{{}}]{{0,30}}\b(?:and|or)\s*\}}"
     rf"|\b{_VARIABLE}(?:\s*[-+*]\s*{_VARIABLE})*\s*=)*+"
 )
-"""A noun may stand behind the first box, as in "[1] apple and [2] pears"."""
+"""A noun may follow the first box, as in "[1] apple and [2] pears"."""
 _SIGN_BEHIND = re.compile(
     r"(?:[\s$]|\\[,;:! )]){0,4}(?:(?P<percent>\\?%|(?:percent|pct|per\s+cent)\b)"
     r"|(?P<degrees>\^\s*\{?\s*\\circ\s*\}?|\u00b0))"
 )
 _JOINT = re.compile(rf"[,;]|{_AND_OR}")
 _MOST_BETWEEN = 40
-"""Characters between two boxes of one list, and of the words before a box that say what it is."""
+"""Longest text between two boxes of a list, and before a box to say what it is, in characters."""
 
 
 class Box(NamedTuple):
-    """A box with content; `start` and `end` are those of the whole of it."""
+    """A box with content; `start` and `end` delimit the whole command."""
 
     start: int
     content: str
@@ -59,11 +59,11 @@ class _Span(NamedTuple):
 
 
 def last_boxes(text: str) -> Box | None:
-    """The last box that is not denied, together with those before it that belong to the same list."""
+    """The last box that is not denied, joined with the preceding boxes of the same list."""
     if "\\boxed" not in text and "\\fbox" not in text:
         return None
     found: list[Box] = []
-    # Contents are taken from the end and only as long as they belong together: boxes may nest deeply.
+    # Boxes may nest deeply, so contents are read from the end and only while they form one list.
     for span in reversed(_spans(text)):
         if not (content := _content(text, span)):
             continue
@@ -79,7 +79,7 @@ def last_boxes(text: str) -> Box | None:
 
 
 def _spans(text: str) -> list[_Span]:
-    """All boxes in the order of their starts, so that an inner one comes after the outer one."""
+    """All boxes, ordered by their starts, so that an inner box follows its outer one."""
     starts = {match.end(): match.start() for match in _OPENING.finditer(text)}
     found = [
         _Span(match.start(), match.start(1), match.end(1), match.end())
@@ -98,7 +98,7 @@ def _spans(text: str) -> list[_Span]:
 
 
 def _content(text: str, span: _Span) -> str:
-    """What a box holds, without a label such as "Answer:"; empty for a place without an answer."""
+    """The box's content without a label such as "Answer:"; empty for a placeholder."""
     content = text[span.opened : span.closed].strip()
     if _PLACEHOLDER.fullmatch(content):
         return ""
@@ -109,7 +109,7 @@ def _content(text: str, span: _Span) -> str:
 
 
 def _with_sign(text: str, box: Box) -> str:
-    """The content with the sign for percent or degrees that stands behind the box."""
+    """The content with the percent or degree sign that follows the box."""
     sign = _SIGN_BEHIND.match(text, box.end)
     if not sign or not box.content[-1:].isdecimal():
         return box.content
@@ -135,5 +135,5 @@ def _list(text: str, boxes: list[Box]) -> str:
         contents = [f"{name}={box.content}" for name, box in named]
     else:
         contents = [box.content for box in boxes]
-    # Only a list of different answers can have one of them twice.
+    # Only a list of different answers can contain one of them twice.
     return ", ".join(contents if len(set(contents)) > 1 else contents[:1])

@@ -22,20 +22,20 @@ _LETTER = re.compile(
 
 
 class Labelled(NamedTuple):
-    """An answer with the letter of the choice before it; either may be missing."""
+    """An answer and the choice's letter before it; either may be missing."""
 
     letter: str | None
     text: str
 
 
 def read_label(answer: str) -> Labelled:
-    """Takes the label off an answer that begins with exactly one; a lone letter has no text."""
+    """Separates the label from an answer that begins with exactly one; a lone letter has no text."""
     if letter := _LETTER.fullmatch(answer):
         return Labelled(letter[1], "")
     match = _LABEL.fullmatch(answer)
     if not match or not _STARTS_A_VALUE.match(match["rest"]) or _ANOTHER_LABEL.search(match["rest"]):
         return Labelled(None, answer)
     text = match["rest"].strip()
-    # A dollar that opened before the label closes behind the text.
+    # A dollar sign that opened before the label closes after the text.
     text = text.removesuffix("$").rstrip() if text.count("$") % 2 else text
     return Labelled(next(filter(None, match.groups())), text)

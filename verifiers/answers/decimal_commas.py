@@ -1,7 +1,7 @@
-"""Numbers with a decimal comma: `3,5` in a text whose language writes them so.
+"""Numbers with a decimal comma: `3,5` in a text whose language writes them that way.
 
-`3,5` may as well be a list of two numbers, and `1,234` a number with a separator of thousands. So a
-comma is only read as a decimal one where the text makes it certain, by its language or by `{,}`.
+`3,5` may also be a list of two numbers, and `1,234` a number with a thousands separator. A comma is
+read as a decimal comma only if the text makes it certain, by its language or by `{,}`.
 """
 
 import re
@@ -18,7 +18,7 @@ _MAY_BE_THOUSANDS = re.compile(r"[1-9]\d{0,2},\d{3}")
 
 
 def with_decimal_point(answer: str) -> str | None:
-    """The answer with a point, if it is a number with one comma that separates no thousands."""
+    """The answer with a decimal point, if it is a number whose only comma is no thousands separator."""
     match = _NUMBER.fullmatch(answer)
     if match is None or _MAY_BE_THOUSANDS.fullmatch(f"{match['whole']},{match['decimals']}"):
         return None
@@ -27,10 +27,10 @@ def with_decimal_point(answer: str) -> str | None:
 
 
 def may_be_thousands(answer: str) -> bool:
-    """Whether it is a number whose points or commas may separate thousands, or be the decimal one."""
+    """Whether it is a number whose points or commas may be thousands separators or the decimal mark."""
     return _GROUPS.fullmatch(answer.strip("$ ")) is not None
 
 
 def is_decimal_comma(answer: str, response: str) -> bool:
-    """Whether the comma of the answer can be nothing but a decimal one."""
+    """Whether the answer's comma can only be a decimal comma."""
     return "{,}" in answer or has_words_of_decimal_commas(response)

@@ -1,8 +1,8 @@
-"""What follows the words that announce an answer: where it ends, and whether it looks like one.
+"""Where an announced answer ends, and whether the text looks like an answer.
 
-An answer ends with its line, and with its sentence where it stands in one: a full stop inside a number
-or a formula ends nothing, "not 6", "which is even" and "(or 0.75)" are no part of it, and a question
-is no answer at all.
+An answer ends with its line, and within a line with its sentence. A full stop inside a number or a
+formula ends nothing; "not 6", "which is even" and "(or 0.75)" are not part of the answer, and a
+question is not an answer.
 """
 
 import re
@@ -11,9 +11,9 @@ from verifiers.answers.number_words import PATTERN
 
 _SURROUNDINGS = " \t\r\n*_`"
 _MOST_START = 200
-"""Characters at the start of an answer by which it is told whether it looks like one."""
+"""Characters at an answer's start that decide whether it looks like one."""
 
-# A formula ends before the next one of its kind begins: that keeps the search linear.
+# A formula ends before the next one of its kind begins, which keeps the search linear.
 MATHS = (
     r"\$\$[^$]*+\$\$|\$(?!\s)[^$\n]*+\$|\\\((?:[^\\]|\\[^()\[\]])*+\\\)"
     r"|\\\[(?:[^\\]|\\\\\[|\\[^()\[\]])*+\\\]"
@@ -31,7 +31,7 @@ _DOMAIN = (
     r"where\s+\$?[A-Za-z]\$?\s*(?:is\s+(?:an?|any)\s+(?:[a-z-]+\s+){0,2}(?:integer|natural|whole|prime)"
     r"|\\in|\u2208|>|<|=)"
 )
-"""A condition on a letter of the answer, which belongs to it."""
+"""A condition on a letter in the answer, which belongs to the answer."""
 _AND_OR = r"(?:and|or|und|oder|et|ou|y|e|o|u|и|или|和|或)(?!\w)"
 _WORD_AFTER_DASH = (
     rf"(?!{FUNCTION})(?:[^\W\d_]{{3,}}(?![\w(^*/])"
@@ -97,13 +97,13 @@ _EQUATION = re.compile(rf"{_MARKUP}[A-Za-z](?:\w|_\{{?\w+\}}?)?(?:\([A-Za-z]\))?
 
 
 def first_line(text: str) -> str:
-    """The first line with text."""
+    """The first non-empty line."""
     text = text.lstrip()
     return text[: end if (end := text.find("\n")) >= 0 else len(text)].strip(_SURROUNDINGS)
 
 
 def first_sentence(text: str) -> str:
-    """The first line with text, up to the end of its first sentence; empty for a question."""
+    """The first sentence of the first non-empty line; empty for a question."""
     text = text.lstrip(_SURROUNDINGS + ":")
     price = _PRICE.match(text)
     start = counted = price.end() if price else 0
@@ -124,7 +124,7 @@ def first_sentence(text: str) -> str:
         elif part["end"]:
             text = "" if part["end"] == "?" else text[: part.start()]
             if part["end"] == "\n":
-                # At the very end of a text a comma shows that it was cut off.
+                # A comma at the very end of a text shows that it was cut off.
                 text = text.rstrip(",")
             break
         elif not _goes_on(text, part):
@@ -134,7 +134,7 @@ def first_sentence(text: str) -> str:
 
 
 def _goes_on(text: str, part: re.Match[str]) -> bool:
-    """Whether what looks like the beginning of an explanation is one more item, or another case."""
+    """Whether what looks like the start of an explanation is another item or case."""
     at = part.start()
     if text.startswith(",", at):
         return bool(_LIST_OF_WORDS.match(text, at + 2) and _WORDS.fullmatch(text, 0, at)) or (
@@ -150,38 +150,38 @@ def _has_pieces(text: str) -> bool:
 
 
 def has_maths(text: str) -> bool:
-    """Whether there is a number or a formula in it."""
+    """Whether the text contains a number or a formula."""
     return _HAS_MATHS.search(text) is not None
 
 
 def has_number(text: str) -> bool:
-    """Whether a number in words is in it."""
+    """Whether the text contains a number in words."""
     return _NUMBER_IN_WORDS.search(text) is not None
 
 
 def looks_like_number(text: str) -> bool:
-    """Whether it begins as a number does, or as a formula that could be one."""
+    """Whether the text begins like a number, or like a formula that could be one."""
     return _IS_NUMBER.match(text[:_MOST_START]) is not None
 
 
 def looks_like_maths(text: str) -> bool:
-    """Whether it begins as a number or a formula does, or says that there is none."""
+    """Whether the text begins like a number or a formula, or says that there is none."""
     start = text[:_MOST_START]
     return _IS_MATHS.match(start) is not None and not _PRAISE.match(start)
 
 
 def looks_like_answer(text: str) -> bool:
-    """Whether it begins as a number or a formula does, or is "yes", "even" and the like."""
+    """Whether the text begins like a number or a formula, or is "yes", "even" and the like."""
     return looks_like_maths(text) or _IS_WORD.match(text[:_MOST_START]) is not None
 
 
 def is_bare_value(text: str) -> bool:
-    """Whether it is nothing but a number or a formula, with one word behind it at most."""
+    """Whether the text is only a number or a formula, with at most one word after it."""
     if not looks_like_number(text) or len(text) > _MOST_START or _TWO_WORDS.search(text):
         return False
     return "=" not in text
 
 
 def is_named_value(text: str) -> bool:
-    """Whether it is a variable with its value: `x = 42`."""
+    """Whether the text is a variable with its value: `x = 42`."""
     return len(text) <= _MOST_START and _EQUATION.fullmatch(text) is not None

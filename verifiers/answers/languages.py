@@ -1,8 +1,8 @@
-"""How an answer is stated in languages other than English.
+"""Phrases that state an answer in languages other than English.
 
-Each language has the words that announce an answer ("la respuesta es", "答案是") and, where the verb
-stands last, the ending that belongs to the sentence and not to the answer ("18です"). What follows the
-words is read as for English. Texts are those of `surface.py`: their punctuation is that of ASCII.
+Each language has phrases that announce an answer ("la respuesta es", "答案是"). Languages whose verb
+comes last also have endings that belong to the sentence, not to the answer ("18です"). The text after
+the phrase is read as for English. Input comes from `surface.py`, with ASCII punctuation.
 """
 
 import re
@@ -58,7 +58,7 @@ _ANNOUNCED = {
     "Vietnamese": rf"\b(?:đáp\s+án|câu\s+trả\s+lời)(?:\s+(?:đúng|cuối\s+cùng))*(?:\s+là|{_COLON})",
 }
 ANNOUNCED = "|".join(f"(?:{words})" for words in _ANNOUNCED.values())
-"""A regular expression, to be compiled to ignore case, of the words up to the answer."""
+"""Regular expression for the words up to the answer; compile it with IGNORECASE."""
 
 _STEMS = (
     *"答 选 正解 選択肢 답 선택지 보기 옵션 جاب جواب উত্তর ntwoord éponse eponse ÉPONSE EPONSE".split(),
@@ -70,7 +70,7 @@ _STEMS = (
     *("ption correcte", "ndergebnis", "ésultat final", "esultado final", "isultato finale", "最终结果"),
     "ả lời",
 )
-"""In every text with an announcement; looking for them is quicker than matching."""
+"""Texts with an announcement contain one of these; searching for them is faster than matching."""
 _ASCII_STEMS = tuple(filter(str.isascii, _STEMS))
 
 _DENIED = re.compile(
@@ -115,16 +115,16 @@ _WORDS_WITH_DECIMAL_COMMAS = re.compile(
 )
 _ENGLISH = re.compile(r"\b(?:the|is|of|are|we|so)\b", re.IGNORECASE)
 _MOST_TEXT = 4000
-"""Characters at the end of a text by which its language is told."""
+"""Characters at the end of a text that decide its language."""
 
 
 def is_english(text: str) -> bool:
-    """Whether some of the commonest English words are in the end of a text."""
+    """Whether the end of the text contains some of the most common English words."""
     return _ENGLISH.search(text[-_MOST_TEXT:]) is not None
 
 
 def has_words_of_decimal_commas(text: str) -> bool:
-    """Whether a text is in a language that writes 3.5 as 3,5."""
+    """Whether the text's language writes 3.5 as 3,5."""
     text = text[-_MOST_TEXT:]
     if is_english(text):
         return False
@@ -133,22 +133,22 @@ def has_words_of_decimal_commas(text: str) -> bool:
 
 
 def find_announcements(text: str, start: int) -> int | None:
-    """Where words of one of the languages may begin, at the earliest; None if none can."""
+    """Earliest position where an announcement in one of the languages may begin; None without one."""
     stems = _ASCII_STEMS if text.isascii() else _STEMS
     found = [at for stem in stems if (at := text.find(stem, start)) >= 0]
     return min(found) if found else None
 
 
 def is_denied(answer: str) -> bool:
-    """Whether it says what the answer is not."""
+    """Whether the text says what the answer is not."""
     return _DENIED.match(answer) is not None
 
 
 def speaks_about_an_answer(clause: str) -> bool:
-    """Whether words after this clause suppose or check an answer and do not state one."""
+    """Whether the clause makes the words after it suppose or check an answer instead of stating one."""
     return _ABOUT.search(clause) is not None
 
 
 def without_ending(answer: str) -> str:
-    """Without the words that end a sentence behind its answer."""
+    """The answer without the words that end its sentence."""
     return _ENDING.sub("", answer)

@@ -1,6 +1,6 @@
-"""Answers of several parts: a list on lines of its own, parts with labels, names on lines.
+"""Answers with several parts: a list on separate lines, labelled parts, names on separate lines.
 
-Marks such as "-", "1." and "(a)" are no part of an answer; all the items together are one.
+Markers such as "-", "1." and "(a)" are not part of an answer; the items together form one answer.
 """
 
 import re
@@ -15,16 +15,16 @@ _FIRST_LABELS = ("1", "a", "i")
 _BLANK_LINE = re.compile(r"[ \t]*+\n(?=[ \t]*+\S)")
 _MOST_ITEMS = 50
 _MOST_WORDS = 3
-"""Of an item that is a name."""
+"""Longest item that counts as a name, in characters."""
 _INNER_LABEL = re.compile(r"(?:^|(?<=[\s;,]))\(([1-9a-i])\)\s*+")
 _LABELS = ("123456789", "abcdefghi")
 _SURROUNDINGS = " \t*_`"
 
 
 def list_on_lines(text: str) -> str | None:
-    """The items of a list at the beginning of a text, as one answer; None without such a list.
+    """The items of a list at the start of a text, as one answer; None without such a list.
 
-    One numbered item is a list only if it is nothing but a value: "1. First we add" states no answer.
+    A single numbered item is a list only if it is just a value: "1. First we add" states no answer.
     """
     items, numbered = _items(text.lstrip("\n"))
     if not items or (len(items) == 1 and numbered and not is_bare_value(items[0])):
@@ -38,7 +38,7 @@ def list_on_lines(text: str) -> str | None:
 
 
 def without_inner_labels(answer: str) -> str:
-    """The parts of "(1) 5; (2) 10" without their labels; any other answer as it is."""
+    """The parts of "(1) 5; (2) 10" without their labels; any other answer unchanged."""
     labels = _INNER_LABEL.findall(answer)
     in_order = any(known.startswith("".join(labels)) for known in _LABELS)
     if len(labels) < 2 or not answer.startswith("(") or not in_order:
@@ -48,7 +48,7 @@ def without_inner_labels(answer: str) -> str:
 
 
 def with_more_names(answer: str, text: str) -> str:
-    """The answer `x = 1` at the beginning of a text with the names that the next lines give values."""
+    """The answer `x = 1` at the start of a text, extended by the named values on the next lines."""
     if not is_named_value(answer):
         return answer
     values = [answer]
@@ -65,7 +65,7 @@ def _name(value: str) -> str:
 
 
 def _items(text: str) -> tuple[list[str], bool]:
-    """The items of the list that a text begins with, and whether they are numbered."""
+    """The items of the list at the start of a text, and whether they are numbered."""
     items: list[str] = []
     at, kind = 0, ""
     while len(items) < _MOST_ITEMS and (match := _ITEM.match(text, at)):

@@ -26,7 +26,7 @@ PARTS = {
     )
     for plural in ("", "s")
 } | {"half": 2, "halves": 2}  # fmt: skip
-"""What a whole is divided into by the words for fractions."""
+"""Denominators by the words for fractions."""
 _WORD = rf"(?:{'|'.join(sorted([*_SMALL, *_TENS], key=len, reverse=True))})"
 _SCALE = rf"(?:{'|'.join(SCALES)})"
 _PART = rf"(?:{'|'.join(sorted(PARTS, key=len, reverse=True))})"
@@ -34,26 +34,26 @@ PATTERN = (
     rf"(?:(?:negative|minus)\s)?{_WORD}(?:(?:-|\s(?:and\s)?)(?:{_WORD}|{_SCALE})\b){{0,12}}"
     rf"(?:(?:-|\s){_PART}\b)?"
 )
-"""A regular expression for what may be a number in words, in small letters.
+"""Regular expression for a possible number in words, in lower case.
 
-Not with a possessive `{0,12}+`: with that Python 3.11.2 takes the space behind the last word too.
+Not with a possessive `{0,12}+`, with which Python 3.11.2 also takes the space after the last word.
 """
 
 
 def number_in_words(words: str) -> Fraction | None:
-    """The value of a number in small letters; None for anything else."""
+    """The value of a number in lower-case words; None for anything else."""
     parts = re.split(r"[-\s]+", words.strip())
     sign = -1 if parts[0] in ("negative", "minus") else 1
     parts = [part for part in parts[sign < 0 :] if part != "and"]
     if not parts:
         return None
-    share = PARTS.get(parts[-1]) if len(parts) > 1 else None
-    value = _cardinal(parts[:-1] if share else parts)
-    return None if value is None else sign * Fraction(value, share or 1)
+    part = PARTS.get(parts[-1]) if len(parts) > 1 else None
+    value = _cardinal(parts[:-1] if part else parts)
+    return None if value is None else sign * Fraction(value, part or 1)
 
 
 def _cardinal(parts: list[str]) -> int | None:
-    """`two thousand five hundred`; each word has to stand for less than those before it allow."""
+    """`two thousand five hundred`; each word must be smaller than those before it allow."""
     total, below = 0, 10**18
     current, room = 0, 1000
     for part in parts:

@@ -1,10 +1,10 @@
-"""Phrases that state an answer, and words that take a stated one back.
+"""Phrases that state an answer, and words that retract a stated one.
 
-Phrases are "the answer is", "Answer:", "the correct option is", their like in other languages
+Phrases are "the answer is", "Answer:", "the correct option is", their equivalents in other languages
 (`languages.py`), a heading "Final Answer", `#### 42` and `<answer>42</answer>`. "Solution:" states only
-what looks like an answer, and so does every phrase behind a box. Words about an answer ("to check the
-answer:", "if the answer is") state none, and a remark ("so the answer is correct") leaves an earlier
-statement as it is. An answer on lines of its own may be a list (`lists.py`).
+text that looks like an answer, and so does every phrase after a box. Words about an answer ("to check
+the answer:", "if the answer is") state none, and a remark ("so the answer is correct") leaves an
+earlier statement unchanged. An answer on separate lines may be a list (`lists.py`).
 """
 
 import re
@@ -29,17 +29,17 @@ from verifiers.answers.languages import (
 from verifiers.answers.lists import list_on_lines, with_more_names, without_inner_labels
 
 _MOST_MARKS = 50
-"""Phrases that are looked at, from the last."""
+"""Phrases examined, counted from the last."""
 _MOST_ANSWER = 4000
 """Characters after a phrase that can belong to its answer."""
 _MOST_BEFORE = 80
-"""Characters before a phrase that tell whether it states something."""
+"""Characters before a phrase that decide whether it states something."""
 _MOST_SENTENCE = 200
-"""Characters before a correction that tell whether it is one."""
+"""Characters before a correction that decide whether it is one."""
 
 _KEYWORDS = ("ans", "Ans", "ANS", "olution", "OLUTION", "ption", "hoice", "####")
 _MOST_TO_KEYWORD = 20
-"""Characters from the beginning of a phrase to one of these."""
+"""Characters from the start of a phrase to one of these."""
 _VERB = (
     r"(?:(?:should|must|would|will|can)\s+(?:then\s+|also\s+)?(?:be|have\s+been)|is|was|are|equals|becomes"
     r"|(?:turns|comes|works)\s+out\s+to(?:\s+be)?|comes\s+to|=|:|\uff1a)"
@@ -73,7 +73,7 @@ _ABOUT_AN_ANSWER = re.compile(
     r"(?:the\s+|my\s+|our\s+)?(?:final\s+|correct\s+)?$",
     re.IGNORECASE,
 )
-"""In the clause before a phrase."""
+"""Words in the clause before a phrase that make it no statement."""
 _OF_A_SOLUTION = re.compile(
     r"(?:\b(?:of|in|into|from|with|to)\s+(?:[\w-]+\s+){0,3}|'s\s+)$", re.IGNORECASE
 )
@@ -82,7 +82,7 @@ _LONE_LETTER = re.compile(r"\$?\s*[A-Za-z]\s*\$?")
 _CLAUSE_ENDS = ".,:;!?>\n"
 _NO_HASHED_ANSWER = re.compile(r"[*_]*\(?\w{1,3}\\?[.):]\s+\S|[*_]*\d+\s+[A-Z][a-z]|.*:$")
 _COUNTED = re.compile(r"\d[\d,.]*+\s++(?!and\b|or\b)[A-Za-z]{2,}")
-"""A number of something: "the solution is 3 steps long" states no answer."""
+"""A number of things: "the solution is 3 steps long" states no answer."""
 _THINKING = re.compile(
     r"(?:let'?s|let\s+us|let\s+me|to\s+\w+|we\s+(?:need|have|are|can|start|first)|first|step)\b",
     re.IGNORECASE,
@@ -96,13 +96,13 @@ _REMARK = re.compile(
     r"[a-z\u00df-\u00ff\u0430-\u044f](?!.*(?<![\w'])(?:[A-Z]|or)(?![\w']))"
     r"|(?:\u6b63\u786e|\u5bf9\u7684|\u5408\u7406|\u6574\u6570|\u6b63\u3057|\ub9de|\uc815\ud655|\u0938\u0939\u0940|\u0635\u062d\u064a\u062d)"
 )
-"""Words in small letters; answers in words are names, or stand alone."""
+"""Lower-case words; an answer in words is a name, or the only word."""
 _REMARK_WITH_NUMBERS = re.compile(
     r"(?:rounded\s+to|derived\s+from|obtained\s+(?:by|from)|based\s+on|shown\s+(?:in|above)|expressed\s+in"
     r"|consistent\s+with|what\s+we|(?:supported|verified|confirmed)\s+by)\b"
 )
 _PROPERTY = re.compile(r"even|odd|true|always", re.IGNORECASE)
-"""An answer, or a remark about the number that was one."""
+"""An answer, or a remark about a number stated as the answer before."""
 _TAKES_BACK = re.compile(
     r"\b(?:not(?!\s+an?\s)|never|wrong|incorrect|false|unknown|unclear|impossible|undetermined|cannot|different"
     r"|another|other|larger|smaller|greater|less|more|missing|too|in\s+doubt|off|mistaken|flawed|invalid|absurd"
@@ -112,7 +112,7 @@ _TAKES_BACK = re.compile(
     re.IGNORECASE,
 )
 _CUT_OFF = (",", "+", "-", "\u2212", "=", "/", "^", "_", "(", "[", "{", "\\", "<", ":")
-"""Ends of an answer that show that the text was cut off in it."""
+"""Ends of an answer that show that the text was cut off within it."""
 _CLOSING = re.compile(r"\$|\\[)\]]")
 
 _CUE = re.compile(
@@ -150,9 +150,9 @@ _SENTENCE_START = re.compile(r"[.!?]\s|\n")
 
 
 def last_phrase(text: str, start: int, *, box: str | None) -> tuple[str, int] | None:
-    """What the last phrase from `start` on states, and where the phrase begins.
+    """The statement of the last phrase from `start` on, and where the phrase begins.
 
-    `box` is what a box before `start` states.
+    `box` is the content of a box before `start`.
     """
     marks = _marks(text, start)
     if box is None and marks and _breaks_off(text, marks[-1]):
@@ -191,19 +191,19 @@ def _marks(text: str, start: int) -> list[re.Match[str]]:
 
 
 def _is_denied(text: str, mark: re.Match[str]) -> bool:
-    """Whether a phrase of another language says what the answer is not, and so states none."""
+    """Whether a phrase in another language says what the answer is not, and so states none."""
     rest = text[mark.end() : mark.end() + _MOST_ANSWER]
     return mark["foreign"] is not None and is_denied(first_sentence(rest))
 
 
 def _breaks_off(text: str, mark: re.Match[str]) -> bool:
-    """Whether the text ends with a phrase: what it was going to state is not known."""
+    """Whether the text ends with a phrase, so that its statement is unknown."""
     opens = not (mark["hashes"] or mark["heading"] or mark["solution"])
     return opens and not text[mark.end() : mark.end() + _MOST_ANSWER].strip(" \t\n*_`$([\\")
 
 
 def _is_remark(answer: str) -> bool:
-    """Whether it says something about an answer that was stated before, and does not take it back."""
+    """Whether the text comments on an answer stated before without retracting it."""
     if _REMARK_WITH_NUMBERS.match(answer):
         return True
     return (
@@ -227,7 +227,7 @@ def _stated(text: str, mark: re.Match[str], *, behind_box: bool) -> str | None:
     if _is_no_statement(text, mark):
         return None
     if rest[:1] == "}":
-        # The formula around `\text{The answer is } 42` ends what the phrase states.
+        # The formula around `\text{The answer is } 42` ends the phrase's statement.
         rest = _CLOSING.split(rest[1:], maxsplit=1)[0]
     if mark["solution"]:
         answer = first_sentence(rest)
@@ -249,7 +249,7 @@ def _stated(text: str, mark: re.Match[str], *, behind_box: bool) -> str | None:
 
 
 def _is_no_statement(text: str, mark: re.Match[str]) -> bool:
-    """Whether the words of a phrase are about an answer only, or a heading's word in a sentence."""
+    """Whether a phrase only speaks about an answer, or is a heading's word within a sentence."""
     before = text[max(0, mark.start() - _MOST_BEFORE) : mark.start()]
     if mark["heading"] and ":" not in mark[0] and not _HEADING_BEFORE.search(before):
         return True
@@ -262,13 +262,13 @@ def _is_no_statement(text: str, mark: re.Match[str]) -> bool:
 
 
 def _from_line_start(text: str, mark: re.Match[str]) -> str:
-    """The marks of a list that a phrase took for markup, from the beginning of their line."""
+    """The text from the start of its line, with the list markers that a phrase took for markup."""
     line = text.rfind("\n", mark.start(), mark.end()) + 1
     return text[line : mark.end()]
 
 
 def last_line_after_hashes(text: str) -> str | None:
-    """The last line with text, if it begins with `####`; for answers such as `#### Paris`."""
+    """The last non-empty line, if it begins with `####`; for answers such as `#### Paris`."""
     text = text.rstrip()
     line = text[text.rfind("\n") + 1 :].lstrip()
     if not line.startswith("####") or len(line) > _MOST_BEFORE:
@@ -278,7 +278,7 @@ def last_line_after_hashes(text: str) -> str | None:
 
 
 def last_correction(text: str, start: int) -> str | None:
-    """What is said to be right after a word that takes back what was stated before `start`."""
+    """The replacement that follows a retraction of a statement before `start`."""
     cue, admission = _CUE.search(text, start), _ADMISSION.search(text, start)
     first = min((match.start() for match in (cue, admission) if match), default=None)
     if first is None:

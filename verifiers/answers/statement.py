@@ -1,20 +1,20 @@
-"""Where the final answer of a response stands, by one stated rule.
+"""Finds the final answer of a response by one fixed rule.
 
-The response is read without tokens and in common signs (`surface.py`). The last statement counts, so a
-correction wins over an earlier box:
+The response is read without special tokens and in common signs (`surface.py`). The last statement
+counts, so a correction overrides an earlier box:
 
     1. a box (`boxes.py`)
-    2. a phrase to the end of its sentence, or a list behind it (`phrases.py`); behind a box only one
-       with something that looks like an answer
-    3. behind either, what a word of correction ("wait, it should be") puts in its place; an answer that
-       is taken back without another one is none (`taken_back.py`)
+    2. a phrase up to the end of its sentence, or the list after it (`phrases.py`); after a box only a
+       phrase with something that looks like an answer
+    3. after either, the replacement in a correction ("wait, it should be"); an answer that is retracted
+       without a replacement does not count (`taken_back.py`)
     4. without any of these: a response that is nothing but an expression, or a formula that "is the
        answer" (`bare.py`)
-    5. only if asked for, and without any of these: the last formula or number
+    5. only on request, and without any of these: the last formula or number
 
-Quotes and remarks around the answer are taken off (`trimming.py`). An answer is never guessed: without
-a statement there is none, unless `extract="last"` asks for a guess. The time taken is linear in the
-response.
+Quotes and remarks around the answer are removed (`trimming.py`). An answer is never guessed: without a
+statement there is none, unless `extract="last"` asks for a guess. The run time is linear in the
+response's length.
 """
 
 from typing import Literal
@@ -27,15 +27,15 @@ from verifiers.answers.taken_back import is_taken_back
 from verifiers.answers.trimming import trimmed
 
 Extract = Literal["stated", "last"]
-"""Whether a response without a stated answer has none, or its last formula counts."""
+"""`stated` accepts only a stated answer; `last` falls back to the last formula."""
 
 
 def extract_answer(
     response: str, *, extract: Extract = "stated", last_number: bool = False
 ) -> str | None:
-    """The answer as written, without surrounding white space; None where there is none.
+    """The answer as written, without surrounding white space; None if there is none.
 
-    `last_number` is an older name of `extract="last"`.
+    `last_number` is the older name of `extract="last"`.
     """
     text = plain_text(response)
     answer = _last_statement(text) or bare_answer(text) or named_at_last(text)
@@ -45,7 +45,7 @@ def extract_answer(
 
 
 def announced_answer(response: str) -> str | None:
-    """The answer in a box or behind a phrase, without the rules for text that has neither."""
+    """The answer in a box or after a phrase; skips the rules for text that has neither."""
     answer = _last_statement(plain_text(response))
     return (trimmed(answer) or None) if answer is not None else None
 
@@ -73,6 +73,6 @@ def _last_statement(response: str) -> str | None:
 
 
 def _end_of(answer: str, response: str, start: int) -> int | None:
-    """Where an answer ends that was stated from `start` on; None where it was put together of parts."""
+    """End of an answer that was stated from `start` on; None if it was assembled from parts."""
     at = response.find(answer, start)
     return at + len(answer) if at >= 0 else None

@@ -1,12 +1,12 @@
-r"""The text of a response as a person would read it, before an answer is sought in it.
+r"""Normalizes a response's text to what a person would read, before the search for an answer.
 
-    1. what a model writes beside its text: tokens such as `<|im_end|>` go, and what follows the end of
-       the turn is no part of the response; `<|begin_of_box|>` and `<ANSWER>` become `<answer>`
-    2. signs of other scripts that stand for the same: full-width letters and punctuation, digits of
+    1. special tokens such as `<|im_end|>` are removed, and everything after the end of the turn is
+       dropped; `<|begin_of_box|>` and `<ANSWER>` become `<answer>`
+    2. equivalent signs of other scripts become ASCII: full-width letters and punctuation, digits of
        other alphabets, the Chinese full stop
-    3. LaTeX that was escaped once too often, as in JSON: `\\boxed{\\frac{1}{2}}`
+    3. LaTeX that was escaped once too often, as in JSON, is unescaped: `\\boxed{\\frac{1}{2}}`
 
-Takes time linear in the length of the text, and hardly any where there is nothing to do.
+The run time is linear in the text's length, and negligible if nothing needs to change.
 """
 
 import re
@@ -45,11 +45,11 @@ _SIGNS: dict[int, str | None] = {
     0x066A: "%",
     0x066B: ".",  # the decimal point of Arabic
     0x066C: ",",
-    # Ticks and pictures beside an answer.
+    # Ticks and pictures next to an answer.
     **dict.fromkeys([0x2611, 0x2705, 0x2713, 0x2714, 0x2728, 0x2B50, 0xFE0F, *range(0x1F300, 0x1FB00)]),
 }
 _NO_SPACE_BEHIND = re.compile(r"(?<=[\uff0c\uff1b\uff1a\uff1f\uff01\u3001\u3002\u0964])(?=\S)")
-"""Signs that hold their own space, unlike those of ASCII."""
+"""Signs that include their own space, unlike the ASCII ones."""
 _DOUBLED = re.compile(
     r"(?<!\\)\\\\(?=(?:boxed|fbox|[dtc]?frac|sqrt|text(?:bf|rm|it)?|mathrm|mathbf|mathbb|left|right|begin|end"
     r"|pi|infty|times|cdot|leq?|geq?|neq|approx|pm|sin|cos|tan|ln|log|circ|cup|cap|in|theta|alpha|beta"
@@ -60,7 +60,7 @@ _ESCAPED_LINE_END = re.compile(r"(?<!\\)\\n(?![a-z])")
 
 
 def plain_text(response: str) -> str:
-    """The response without tokens, in common signs, with LaTeX that is escaped once."""
+    """The response without special tokens, in common signs, with LaTeX escaped once."""
     text = _without_tokens(response) if "<" in response else response
     if not text.isascii():
         text = _NO_SPACE_BEHIND.sub(" ", unicodedata.normalize("NFC", text)).translate(_SIGNS)
@@ -82,6 +82,6 @@ def _unescaped(text: str) -> str:
     if not _DOUBLED.search(text):
         return text
     if _SINGLE_COMMAND.search(text):
-        # Some is escaped and some is not: a doubled backslash elsewhere may end a row.
+        # Mixed escaping: a doubled backslash elsewhere may end a row.
         return _DOUBLED.sub(r"\\", text)
     return _ESCAPED_LINE_END.sub("\n", text.replace("\\\\", "\\"))

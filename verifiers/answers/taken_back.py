@@ -1,7 +1,7 @@
-"""Whether the words right behind an answer take it back: "5. No, that is wrong", "5. Scratch that".
+"""Detects a retraction right after an answer: "5. No, that is wrong", "5. Scratch that".
 
-Looked for at the beginning of what follows the answer only. Words further away may be about something
-else, such as another choice or a step that was checked.
+Only the text directly after the answer is searched. Words further away may refer to something else,
+such as another choice or a step that was checked.
 """
 
 import re
@@ -9,7 +9,7 @@ import re
 from verifiers.answers.extent import has_maths
 
 _MOST_BEHIND = 160
-"""Characters behind an answer in which it is taken back."""
+"""Characters after an answer that are searched for a retraction."""
 _BETWEEN = (
     r"(?:[\s$*_`\"'\u201d\u2019.,;:!()\[\]}\\\u2014\u2013-]|…"
     r"|です|でした|である|だ(?!\w)|となります|になります|입니다|이다|이에요|예요)*+"
@@ -66,9 +66,9 @@ _REJECTED = re.compile(
 
 
 def is_taken_back(answer: str, behind: str) -> bool:
-    """Whether an answer is taken back by what stands behind it.
+    """Whether the text after an answer retracts it.
 
-    "This is incorrect" behind words or a letter may be what the question asks for.
+    "This is incorrect" after words or a letter may be what the question asks for, and is ignored.
     """
     rejected = _REJECTED.match(behind[:_MOST_BEHIND])
     return rejected is not None and (rejected["wrong"] is None or has_maths(answer))

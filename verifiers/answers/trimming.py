@@ -1,7 +1,7 @@
-r"""What stands around an answer and is no part of it.
+r"""Removes text around an answer that is not part of it.
 
-Quotes, the full stop of `$3.$`, an approximation in brackets behind a value, and the sentence around a
-value ("The volume is 120"). What is left is the answer as written.
+Removed are quotes, the full stop of `$3.$`, an approximation in brackets after a value, and the
+sentence around a value ("The volume is 120"). The result is the answer as written.
 """
 
 import re
@@ -46,7 +46,7 @@ _MOST_SENTENCE = 300
 
 
 def trimmed(answer: str) -> str:
-    """The answer without what stands around it; never empty if the answer is not."""
+    """The answer without surrounding text; empty only if the input is."""
     text = answer.strip()
     if text[:1].isdecimal() and text[-1:].isdecimal():
         return text
@@ -65,7 +65,7 @@ def _without_quotes(text: str) -> str:
 
 
 def _up_to_unopened(text: str) -> str:
-    """Up to a brace that closes what opened before the answer, as that of `text{Answer: 42}`."""
+    """The text up to a brace that closes one from before the answer, as in `text{Answer: 42}`."""
     depth = 0
     for match in _BRACE.finditer(text) if text.count("}") > text.count("{") else ():
         depth += {"{": 1, "}": -1}.get(match[0], 0)
@@ -79,13 +79,13 @@ def _without_approximation(text: str) -> str:
         return text
     if not (match := _APPROXIMATION.search(text)) or not match.start():
         return text
-    # The dollar that closes the formula stays if it opened before the brackets.
+    # The dollar sign that closes the formula stays if it opened before the brackets.
     head = text[: match.start()]
     return head + ("$" if match[1] and head.count("$") % 2 else "")
 
 
 def _value_of_sentence(text: str) -> str:
-    """The value of a sentence that states one: what follows its only "is"."""
+    """The value of a sentence that states one: the text after its only "is"."""
     if len(text) > _MOST_SENTENCE or not _SENTENCE.match(text) or _CONDITION.search(text):
         return text
     verbs = list(_COPULA.finditer(text))
@@ -93,7 +93,7 @@ def _value_of_sentence(text: str) -> str:
         return text
     value = text[verbs[0].end() :].strip().rstrip(".")
     if value.count("}") == value.count("{") + 1:
-        # The words were in braces with the value: \text{The volume is 120}
+        # The words were in braces together with the value: \text{The volume is 120}
         value = value.removesuffix("}")
     is_value = is_bare_value(value) or _NAMED_VALUES.fullmatch(value) is not None
     return value if looks_like_maths(value) and is_value else text

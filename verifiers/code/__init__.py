@@ -1,4 +1,4 @@
-"""`code`: does the program do what its tests ask for? `verifier.py` has the steps."""
+"""`code`: checks that a program does what its tests ask for; `verifier.py` lists the steps."""
 
 from verifiers.code.verifier import CodeVerifier
 

@@ -1,4 +1,4 @@
-"""`calls`: a function is called inside the sandbox; what it returned is compared here, outside."""
+"""`calls`: a function is called inside the sandbox; its return value is compared here, outside."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,15 +8,16 @@ from sandbox import Limits, Result, Status
 from verifiers.code.failures import Failure, how_it_ended, raised, wrong_answer
 from verifiers.code.inside.values import NoValue, decode, encode, same, shown
 from verifiers.code.runs import Runs, answers, off_loop
-from verifiers.code.targets import BadTarget, Calls
+from verifiers.code.targets import Calls
+from verifiers.records import BadTarget
 
 _LIMITS_FORGIVEN = 3.0
-"""How often calls that end the process may use up a limit of time before the rest is left untried."""
+"""How often calls that end the process may use up a time limit before the rest is skipped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Of the function under test."""
+    """Arguments of one call of the function under test."""
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
@@ -24,13 +25,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class NoResult:
-    """In place of a value: the call gave none, or one that cannot leave the sandbox."""
+    """Placeholder for a value: the call returned none, or one that cannot leave the sandbox."""
 
     failure: Failure
 
 
 async def judge_calls(target: Calls, code: str, limits: Limits, runs: Runs) -> list[Failure | None]:
-    """Why each case failed; fewer than the cases if time ran out. Raises BadTarget, NothingKnown."""
+    """Failure of each case; shorter than the cases if time ran out. Raises BadTarget, NothingKnown."""
     try:
         cases = [
             Call(tuple(map(decode, case.args)), {k: decode(v) for k, v in case.kwargs.items()})
@@ -47,11 +48,11 @@ async def judge_calls(target: Calls, code: str, limits: Limits, runs: Runs) -> l
 async def _make_calls(
     code: str, entry_point: str, calls: Sequence[Call], limits: Limits, runs: Runs
 ) -> tuple[list[Any], int]:
-    """What each call returned, or why that is not known, and how many bytes that was written as.
+    """The result of each call, or the reason why it is unknown, and the size of the output in bytes.
 
-    All calls go into one process. A call that ended it is tried again as the first of a new
-    one, with all of the limits to itself, and then the calls behind it, until such calls have
-    taken too long in all: then there are fewer results than calls.
+    All calls go into one process. If a call ends the process, it is retried as the first one in a new
+    process, with all limits to itself, followed by the remaining calls. This repeats until such calls
+    have taken too long in total; then there are fewer results than calls.
     """
     encoded = [
         {"args": [encode(a) for a in c.args], "kwargs": {k: encode(v) for k, v in c.kwargs.items()}}
@@ -67,7 +68,7 @@ async def _make_calls(
         results.extend(answered)
         if not answered:
             results.append(NoResult(how_it_ended(result)))
-            spent += _share_of_limits(result, limits)
+            spent += _fraction_of_limits(result, limits)
     return results, num_bytes
 
 
@@ -76,14 +77,14 @@ def _read(result: Result, most: int) -> list[Any]:
 
 
 def read_value(answer: dict[str, Any]) -> Any:
-    """The value that an answer of the harness carries, or a NoResult."""
+    """The value in an answer of the harness, or a NoResult."""
     if "value" in answer:
         try:
             return decode(answer["value"])
         except Exception as e:  # noqa: BLE001 - a program may send anything
-            return NoResult(wrong_answer(f"returned what cannot be read: {type(e).__name__}"))
+            return NoResult(wrong_answer(f"returned a value that cannot be read: {type(e).__name__}"))
     if "no_value" in answer:
-        return NoResult(wrong_answer(f"returned what cannot be compared: {answer['no_value']}"))
+        return NoResult(wrong_answer(f"returned a value that cannot be compared: {answer['no_value']}"))
     error = str(answer.get("raised"))[:250]
     return NoResult(raised(error, f"raised {error}"))
 
@@ -94,13 +95,13 @@ def _compare(result: Any, wanted: Any, tolerance: float) -> Failure | None:
     try:
         if same(result, wanted, tolerance):
             return None
-    except Exception as e:  # noqa: BLE001 - of values, which a program may have made for this
+    except Exception as e:  # noqa: BLE001 - comparison may run the program's code
         return wrong_answer(f"cannot be compared ({type(e).__name__})")
     return wrong_answer(f"expected {shown(wanted)}, got {shown(result)}")
 
 
-def _share_of_limits(result: Result, limits: Limits) -> float:
+def _fraction_of_limits(result: Result, limits: Limits) -> float:
     if result.status is Status.TIMEOUT:
         return 1.0
-    shares = result.cpu_seconds / limits.cpu_seconds, result.wall_seconds / limits.wall_seconds
-    return min(1.0, max(shares))
+    fractions = result.cpu_seconds / limits.cpu_seconds, result.wall_seconds / limits.wall_seconds
+    return min(1.0, max(fractions))

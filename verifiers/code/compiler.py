@@ -1,6 +1,6 @@
-"""Compiles programs of other languages than Python, in the sandbox: compilers read untrusted code too.
+"""Compiles programs in languages other than Python, in the sandbox: compilers read untrusted code too.
 
-What was compiled is kept, so that a program is compiled once for all of its cases and rows.
+Results are cached, so that a program is compiled once for all of its cases and rows.
 """
 
 import asyncio
@@ -13,7 +13,8 @@ from sandbox import Limits, Program, Result, Status
 from verifiers.code.failures import Failure, Reason
 from verifiers.code.kept import Kept
 from verifiers.code.languages import LANGUAGES, Language
-from verifiers.code.runs import NothingKnown, Runs
+from verifiers.code.runs import Runs
+from verifiers.records import NothingKnown
 
 _MOST_KEPT_BYTES = 256 * 2**20
 _LIMITS = Limits(
@@ -32,7 +33,7 @@ _PACKAGE = re.compile(r"^[ \t]*package[ \t]+[\w.]+[ \t]*;", re.M)
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What is run for every case: Python source, or what a compiler made of another."""
+    """The program that runs for every case: Python source, or a compiler's output."""
 
     code: str | None = None
     compiled: bytes = b""
@@ -40,7 +41,7 @@ class Built:
 
     @property
     def out_of_memory(self) -> Sequence[bytes]:
-        """What the runtime prints when there is no more memory."""
+        """Messages that the runtime prints when it is out of memory."""
         return self.language.out_of_memory if self.language else ()
 
     def program(self, stdin: bytes, limits: Limits) -> Program:
@@ -58,17 +59,17 @@ class Built:
 
 
 class Compiler:
-    """Compiles in the sandbox of these runs."""
+    """Compiles in the sandbox of the given runs."""
 
     def __init__(self, runs: Runs, seconds: float) -> None:
-        """`seconds` of CPU time are all that one compilation may take."""
+        """`seconds` is the CPU time limit of one compilation."""
         self._runs = runs
         self._seconds = seconds
         self._kept: Kept[bytes | Failure] = Kept(_MOST_KEPT_BYTES)
         self._busy: dict[str, asyncio.Lock] = {}
 
     async def build(self, language_name: str, code: str) -> Built | Failure:
-        """What to run, or why there is nothing. Raises NothingKnown; SandboxUnavailable."""
+        """The program to run, or the compilation's failure. Raises NothingKnown; SandboxUnavailable."""
         if language_name == "python":
             return Built(code)
         language = LANGUAGES[language_name]
@@ -83,7 +84,7 @@ class Compiler:
             )
         text = f"{language.name}\0{language.compile}\0{code}".encode(errors="surrogatepass")
         key = hashlib.sha256(text).hexdigest()
-        # The same program is waited for, not compiled twice at the same time.
+        # A second request for the same program waits instead of compiling it again.
         async with self._busy.setdefault(key, asyncio.Lock()):
             compiled = self._kept.get(key)
             if compiled is None:
@@ -109,7 +110,7 @@ class Compiler:
 
 def _limits(language: Language, seconds: float) -> Limits:
     memory_mb = _LIMITS.memory_mb + language.memory_extra_mb
-    # The shell that is watched sleeps while its compiler works, or waits for a core.
+    # The monitored shell sleeps while its compiler works or waits for a core.
     return replace(_LIMITS, cpu_seconds=seconds, wall_seconds=3 * seconds, memory_mb=memory_mb)
 
 
@@ -118,7 +119,7 @@ def _size(compiled: bytes | Failure) -> int:
 
 
 def _main_class(code: str) -> str:
-    """The class of a Java program that has `main`; its file has to have its name if it is public."""
+    """The class of a Java program that has `main`; if public, its file must have the same name."""
     main = _MAIN.search(code)
     names = _MAIN_CLASS.findall(code[: main.start()] if main else code)
     return names[-1] if names else "Main"

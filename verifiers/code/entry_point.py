@@ -1,11 +1,11 @@
-"""Which function test code tests, where its target does not say."""
+"""Finds the function that test code tests, if its target does not name it."""
 
 import ast
 import builtins
 
 
 def entry_point_of(tests: str) -> str | None:
-    """The function that the tests call, for those that do not name it; asserts are asked first."""
+    """The function that the tests call, from their asserts first; None if there is none."""
     try:
         tree = ast.parse(tests)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -21,12 +21,12 @@ def entry_point_of(tests: str) -> str | None:
         for node in [*asserted, *others]
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id not in own
     ]
-    # A program may define what Python has too, such as `sum`.
+    # A program may define a name that Python has too, such as `sum`.
     return next((name for name in called if not hasattr(builtins, name)), next(iter(called), None))
 
 
 def _own_names(tree: ast.Module) -> set[str]:
-    """What the tests define themselves."""
+    """Names that the tests define themselves."""
     names: set[str] = set()
     for node in ast.walk(tree):
         match node:

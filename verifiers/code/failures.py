@@ -1,4 +1,4 @@
-"""Why a case failed, and what all cases of a target add up to."""
+"""Failures of cases, and the summary over all cases of a target."""
 
 import re
 import signal
@@ -11,7 +11,7 @@ from verifiers.records import Outcome
 
 
 class Reason(StrEnum):
-    """The kind of a failure, for tables; the sentence beside it is for people."""
+    """The kind of a failure, for tables; `Failure.text` explains it to people."""
 
     WRONG_ANSWER = "wrong_answer"
     RUNTIME_ERROR = "runtime_error"
@@ -20,19 +20,19 @@ class Reason(StrEnum):
     MEMORY_LIMIT = "memory_limit"
     OUTPUT_LIMIT = "output_limit"
     FORGED = "forged"
-    """The program tried to pass by other means than the right answer."""
+    """The program tried to pass by means other than the right answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Of one case."""
+    """Failure of one case."""
 
     reason: Reason
     text: str
 
 
 _LAST_BYTES = 20_000
-"""Of what a program complains: more than the traceback of any error."""
+"""Bytes of a program's error output that are read; longer than any error's traceback."""
 _ERROR_LINE = re.compile(r"^(?:Exception in thread .*|[\w.]*(?:Error|Exception|Interrupt)\b.*)", re.M)
 _NOT_PYTHON = re.compile(r"(?:SyntaxError|IndentationError|TabError)\b")
 _RAN = re.compile(r'File "(?:program|solution)\.py", line \d+, in ')
@@ -41,10 +41,10 @@ Judgement = tuple[Outcome, str, dict[str, object]]
 """Outcome, reason and evidence of a verdict."""
 
 _SAID = {
-    Status.OK: (Reason.RUNTIME_ERROR, "the process ended before it had answered"),
+    Status.OK: (Reason.RUNTIME_ERROR, "the process ended before it answered"),
     Status.TIMEOUT: (Reason.TIMEOUT, "over the time limit"),
     Status.MEMORY_LIMIT: (Reason.MEMORY_LIMIT, "over the memory limit"),
-    Status.OUTPUT_LIMIT: (Reason.OUTPUT_LIMIT, "printed more than is allowed"),
+    Status.OUTPUT_LIMIT: (Reason.OUTPUT_LIMIT, "printed more than the output limit"),
 }
 
 
@@ -53,7 +53,7 @@ def wrong_answer(text: str) -> Failure:
 
 
 def how_it_ended(result: Result, out_of_memory: Sequence[bytes] = ()) -> Failure:
-    """Of a run that gave no answer to compare; `out_of_memory` is what a runtime prints then."""
+    """Failure of a run without an answer; `out_of_memory` are the runtime's messages for that case."""
     if result.status in _SAID:
         return Failure(*_SAID[result.status])
     if any(text in result.stderr for text in out_of_memory):
@@ -63,14 +63,14 @@ def how_it_ended(result: Result, out_of_memory: Sequence[bytes] = ()) -> Failure
     error = (errors[-1] if errors else stderr[stderr.rfind("\n") + 1 :])[:200]
     if result.exit_code < 0:
         error = f"ended by {_signal_name(-result.exit_code)} (exit code {result.exit_code})"
-    # The error of a program that ran first has a line of the program in its traceback.
+    # The error of a program that started has a line of the program in its traceback.
     is_compile_error = _NOT_PYTHON.match(error) and not _RAN.search(stderr)
     reason = Reason.COMPILE_ERROR if is_compile_error else Reason.RUNTIME_ERROR
     return Failure(reason, error or f"exit code {result.exit_code}")
 
 
 def raised(error: str, text: str = "") -> Failure:
-    """What a call raised, given as `ExceptionType: message`; `text` is the sentence, if another."""
+    """Failure for an exception, given as `ExceptionType: message`; `text` overrides the sentence."""
     return Failure(Reason.RUNTIME_ERROR, text or error)
 
 
@@ -82,7 +82,7 @@ def _signal_name(number: int) -> str:
 
 
 def summary(failures: Sequence[Failure | None], cases: int | None = None) -> Judgement:
-    """Of all cases, given why each failed; those that were not tried are at the end."""
+    """Judgement over all cases, from each one's failure; untried cases are missing at the end."""
     cases = len(failures) if cases is None else cases
     first = next(((i, failure) for i, failure in enumerate(failures) if failure is not None), None)
     return counted(
@@ -96,9 +96,9 @@ def summary(failures: Sequence[Failure | None], cases: int | None = None) -> Jud
 def counted(
     *, cases: int, passed: int, untried: int | None, first: tuple[int, Failure] | None
 ) -> Judgement:
-    """Of counted cases, given the first failure and its index.
+    """Judgement over counted cases, from the first failure and its index.
 
-    `untried` is None where it is not known how many more cases there are.
+    `untried` is None if the number of remaining cases is unknown.
     """
     evidence: dict[str, object] = {
         "passed": passed,
@@ -110,7 +110,7 @@ def counted(
     if first is None:
         return Outcome.PASS, f"all {cases} cases", evidence
     index, failure = first
-    # Half a character, which a program may print, goes into no dataset.
+    # Lone surrogates, which a program may print, cannot go into a dataset.
     text = failure.text.encode(errors="replace").decode()
     evidence["first_failure"] = {"case": index, "reason": text}
     evidence["reason_code"] = failure.reason.value

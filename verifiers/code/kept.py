@@ -1,4 +1,4 @@
-"""A cache that is bounded by the bytes in it."""
+"""A cache bounded by the size of its values."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -8,7 +8,7 @@ V = TypeVar("V")
 
 
 class Kept(Generic[V]):
-    """The values that were used last, up to so many bytes in all; the newest is always kept."""
+    """The most recently used values, up to `most_bytes` in all; the newest is always kept."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
@@ -16,14 +16,14 @@ class Kept(Generic[V]):
         self._num_bytes = 0
 
     def get(self, key: Hashable) -> V | None:
-        """The value, if it is there."""
+        """The value, or None if it is not cached."""
         if key not in self._values:
             return None
         self._values.move_to_end(key)
         return self._values[key][0]
 
     def put(self, key: Hashable, value: V, num_bytes: int) -> None:
-        """Keeps a value, in place of those that were not used for longest."""
+        """Adds a value, and evicts the least recently used ones."""
         _, before = self._values.pop(key, (None, 0))
         self._values[key] = (value, num_bytes)
         self._num_bytes += num_bytes - before

@@ -1,6 +1,6 @@
-"""The languages of programs that are not Python: how to recognise, compile and run them.
+"""Languages other than Python: how to recognise, compile and run their programs.
 
-A compiled program is the bytes that the compiler leaves, so that it can be kept and laid out again.
+A compiled program is the compiler's output as bytes, so that it can be cached and written out again.
 """
 
 import re
@@ -9,37 +9,37 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PATH = "/usr/local/bin:/usr/bin:/bin"
-"""Where the sandbox looks for commands."""
+"""Folders in which the sandbox finds commands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Language:
-    """One of them."""
+    """A programming language."""
 
     name: str
     tags: frozenset[str]
-    """What fences call it, in lower case."""
+    """Its names in code fences, in lower case."""
     begins: re.Pattern[str]
-    """What a program has and prose does not."""
+    """Pattern that programs match and prose does not."""
     needs: tuple[str, ...]
-    """Commands that have to be installed."""
+    """Commands that must be installed."""
     package: str
-    """Debian's package with them."""
+    """Debian package that provides them."""
     source: str
     """Name of the source's file."""
     compile: str
-    """A shell command that writes the compiled program to its standard output; `{main}` is the name of
-    the class with `main`."""
+    """A shell command that writes the compiled program to standard output; `{main}` is the class that
+    has `main`."""
     program: str
-    """Name of the file that is run."""
+    """Name of the file that runs."""
     run: tuple[str, ...]
     """The command; `{memory_mb}` is the target's limit."""
     memory_extra_mb: int = 0
-    """Address space that the language's runtime reserves and hardly uses."""
+    """Address space that the language's runtime reserves but hardly uses, in MB."""
     reads: tuple[str, ...] = ()
-    """Patterns of folders outside the system's that it reads, such as its settings."""
+    """Glob patterns of folders outside the system's that it reads, such as its settings."""
     out_of_memory: tuple[bytes, ...]
-    """What the runtime prints when there is no more memory."""
+    """Messages that the runtime prints when it is out of memory."""
 
     def missing(self) -> list[str]:
         """Commands that are not installed."""
@@ -70,7 +70,7 @@ LANGUAGES = {
         source="main.cpp",
         compile=f"g++ {CPP_FLAGS} -o main main.cpp && exec cat main",
         program="main",
-        # By the loader: files are laid out without the right to be executed.
+        # Started by the loader, because files in the working folder are not executable.
         run=("/lib64/ld-linux-x86-64.so.2", "./main"),
         out_of_memory=(b"std::bad_alloc", b"failed to map segment"),
     ),
@@ -83,7 +83,7 @@ LANGUAGES = {
         source="main.js",
         compile="ulimit -s 8192; node --check main.js && exec cat main.js",
         program="main.js",
-        # Node's own threads map as much stack each as its main thread may have.
+        # Node's own threads each map as much stack as its main thread may have.
         run=(
             "/bin/sh",
             "-c",
@@ -111,6 +111,6 @@ LANGUAGES = {
 
 
 def folders() -> list[Path]:
-    """What the languages that are installed read beside the system's folders."""
+    """Folders that the installed languages read, besides the system's."""
     patterns = {pattern for one in LANGUAGES.values() for pattern in one.reads}
     return sorted(path for pattern in patterns for path in Path("/").glob(pattern.lstrip("/")))

@@ -1,7 +1,7 @@
-"""Rules by which printed text is compared with expected text. Each says why they differ, or None.
+"""Rules that compare printed text with expected text. Each returns the difference, or None.
 
-They compare bytes: what is no UTF-8 equals nothing that is. White space and digits are ASCII's, as for
-`scanf` and the checkers of programming contests; any other character is part of a word.
+They compare bytes: output that is not UTF-8 differs from any that is. White space and digits are ASCII,
+as for `scanf` and the checkers of programming contests; any other character is part of a word.
 """
 
 import decimal
@@ -17,16 +17,16 @@ _WHOLE = re.compile(rb"([+-]?)0*(\d+)\.?0*")
 _LARGE = decimal.Context(prec=40, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
 """For numbers that no float can hold."""
 _EXACT_AS_FLOAT = 15
-"""Digits that every whole float of that size has exactly."""
+"""Whole numbers of up to this many digits are exact as floats."""
 
 
 def exact(printed: bytes, expected: bytes, tolerance: float) -> str | None:
-    """Byte for byte."""
+    """Compares byte by byte."""
     return None if printed == expected else _difference(printed, expected)
 
 
 def whitespace(printed: bytes, expected: bytes, tolerance: float) -> str | None:
-    """Line for line, whatever white space lies between words, at line ends and after the last line."""
+    """Compares line by line, ignoring white space between words, at line ends and at the end."""
     if printed == expected:
         return None
     if _has_as_many_lines(printed, expected) and _lines(printed) == _lines(expected):
@@ -35,7 +35,7 @@ def whitespace(printed: bytes, expected: bytes, tolerance: float) -> str | None:
 
 
 def tokens(printed: bytes, expected: bytes, tolerance: float) -> str | None:
-    """Word for word; a line end is white space like any other."""
+    """Compares word by word; line ends count as white space."""
     got, wanted = printed.split(), expected.split()
     if got == wanted:
         return None
@@ -46,9 +46,9 @@ def tokens(printed: bytes, expected: bytes, tolerance: float) -> str | None:
 
 
 def numbers(printed: bytes, expected: bytes, tolerance: float) -> str | None:
-    """Like `whitespace`, and words that are numbers are equal within a tolerance.
+    """Like `whitespace`, but words that are numbers may differ by a tolerance.
 
-    It is absolute or relative. Two whole numbers are equal only if they are the same.
+    The tolerance is absolute or relative. Two whole numbers are equal only if they are the same.
     """
     if _has_as_many_lines(printed, expected) and all(
         len(line) == len(wanted)
@@ -68,7 +68,7 @@ PRINTED_RULES: dict[str, Callable[[bytes, bytes, float], str | None]] = {
 
 
 def _has_as_many_lines(printed: bytes, expected: bytes) -> bool:
-    """Blank ones at the end left aside; it costs little for outputs of millions of empty lines."""
+    """Whether both have as many lines, without blank ones at the end; fast for millions of lines."""
     return printed.rstrip().count(b"\n") == expected.rstrip().count(b"\n")
 
 
@@ -94,7 +94,7 @@ def _equal(word: bytes, wanted: bytes, tolerance: float) -> bool:
 def _is_near(word: bytes, wanted: bytes, tolerance: float) -> bool:
     left, right = float(word), float(wanted)
     if abs(left) == float("inf") or abs(right) == float("inf"):
-        # Too large for a float is a number of its own; "inf" is only equal to itself.
+        # A number too large for a float equals only itself; "inf" equals only "inf".
         if b"n" in word.lower() or b"n" in wanted.lower():
             return left == right and b"n" in word.lower() and b"n" in wanted.lower()
         with decimal.localcontext(_LARGE):

@@ -1,4 +1,4 @@
-"""`stdin_stdout`: a program reads and prints; what it printed is compared here, outside."""
+"""`stdin_stdout`: a program reads and prints; its output is compared here, outside the sandbox."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,18 +10,19 @@ from verifiers.code.compiler import Built
 from verifiers.code.failures import Failure, Reason, how_it_ended, wrong_answer
 from verifiers.code.inside.values import shown
 from verifiers.code.output_rules import PRINTED_RULES
-from verifiers.code.runs import NothingKnown, Runs, answers, off_loop
+from verifiers.code.runs import Runs, answers, off_loop
 from verifiers.code.targets import PrintedCase, StdinStdout
+from verifiers.records import NothingKnown
 
 _AT_ONCE = 4
-"""Cases of one row: all that may be under way when the first of them fails."""
+"""Concurrent cases of one row: the most that can be running when the first of them fails."""
 _TIMEOUTS_FORGIVEN = 3
-"""Cases that may run out of time before the rest of a row is left untried."""
+"""Cases that may time out before the rest of a row is skipped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """Where checkers run, which are given what is expected, and what they may use."""
+    """Where checkers run, and their limits. Checkers are given the expected output."""
 
     runs: Runs
     limits: Limits
@@ -30,10 +31,10 @@ class Checks:
 async def judge_printed(
     target: StdinStdout, built: Built, limits: Limits, runs: Runs, checks: Checks
 ) -> list[Failure | None]:
-    """Why each case failed; fewer than the cases if the rest was not tried. Raises NothingKnown.
+    """Failure of each case; shorter than the cases if the rest was skipped. Raises NothingKnown.
 
-    The first case runs alone: most wrong programs fail it. Cases start in order, and every case that
-    comes before one that was started is waited for, so the first failure is always the same one.
+    The first case runs alone, because most wrong programs fail it. Cases start in order, and every
+    case before a started one is waited for, so the first failure is always the same.
     """
 
     async def judge_case(case: PrintedCase) -> Failure | None:
@@ -62,7 +63,7 @@ async def _judge_in_order(
     at_once: int,
     most: int,
 ) -> None:
-    """Judges the next cases until `most` are done in all, or the rest is not worth trying."""
+    """Judges cases until `most` are done in all, or the rest is not worth trying."""
     left = iter([*enumerate(target.cases)][len(found) : most])
     judged: dict[int, Failure | None] = {}
     broken = False
@@ -78,11 +79,11 @@ async def _judge_in_order(
             try:
                 judged[pair[0]] = await judge_case(pair[1])
             except BaseException:
-                # Also a cancellation: no further case is begun.
+                # Also on cancellation: no further case starts.
                 broken = True
                 raise
 
-    # No case is left running when there is a verdict, also where one of them breaks.
+    # No case keeps running once there is a verdict, even if one of them raises.
     ended = await asyncio.gather(*(judge_next() for _ in range(at_once)), return_exceptions=True)
     for one in ended:
         if isinstance(one, BaseException):
@@ -91,29 +92,29 @@ async def _judge_in_order(
 
 
 def _room_for(expected: bytes, limits: Limits) -> Limits:
-    """The limits, with room for twice the output that is expected."""
+    """The limits, with room for twice the expected output."""
     return replace(limits, output_bytes=max(limits.output_bytes, 2 * len(expected)))
 
 
 async def _judge_by_checker(
     checker: str, case: PrintedCase, printed: bytes, checks: Checks
 ) -> Failure | None:
-    # What is no UTF-8 stays different from everything that is.
+    # Output that is not UTF-8 stays different from any that is.
     text = printed.decode(errors="surrogateescape")
     answer, why = await _ask_checker(checker, case, text, checks)
     if answer is not None:
         return None if answer else wrong_answer("the checker says no")
-    # One that breaks on this output and takes the expected one was broken by the output.
+    # If a checker fails on this output but not on the expected one, the output is at fault.
     answer, _ = await _ask_checker(checker, case, case.output, checks)
     if answer is None:
-        raise NothingKnown(f"the checker breaks on the expected output too: {why}")
-    return wrong_answer("the checker breaks on it")
+        raise NothingKnown(f"the checker fails on the expected output too: {why}")
+    return wrong_answer("the checker fails on the output")
 
 
 async def _ask_checker(
     checker: str, case: PrintedCase, printed: str, checks: Checks
 ) -> tuple[bool | None, str]:
-    """What the checker says of the output; None, and why, if it does not say yes or no."""
+    """The checker's answer; None and the reason if it answers neither yes nor no."""
     request = {"checker": checker, "input": case.input, "output": printed, "expected": case.output}
     result = await checks.runs.call_harness("run_checker", request, checks.limits)
     answered = answers(result, most=1)

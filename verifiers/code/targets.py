@@ -1,4 +1,4 @@
-"""What a target of the verifier `code` says: the cases or tests of a program, and its limits."""
+"""Schema of a target of the verifier `code`: the cases or tests of a program, and its limits."""
 
 import ast
 import base64
@@ -17,9 +17,9 @@ from pydantic import (
 )
 
 from sandbox import Program
-from verifiers.code.preludes import PRELUDES
+from verifiers.code.reading.preludes import PRELUDES
 from verifiers.mistakes import first_mistake, sentence
-from verifiers.records import Target
+from verifiers.records import BadTarget, Target
 
 
 class _Checked(BaseModel):
@@ -27,19 +27,20 @@ class _Checked(BaseModel):
 
 
 class CodeLimits(_Checked):
-    """What a run of the program may use; what is not given comes from the verifier's config."""
+    """Limits for a run of the program; unset ones come from the verifier's config."""
 
     cpu_seconds: float | None = Field(default=None, gt=0)
     wall_seconds: float | None = Field(default=None, gt=0)
     memory_mb: int | None = Field(default=None, gt=0)
     files: int = Field(default=0, ge=0)
-    """Files and folders that the program may make in its working folder, which is gone afterwards."""
+    """Files and folders that the program may create in its working folder, which is deleted after
+    it."""
     processes: int = Field(default=0, ge=0)
-    """Processes that the program may start; each of its runs then takes a sandbox of its own."""
+    """Processes that the program may start; each run then uses a sandbox of its own."""
 
 
 class Base64(_Checked):
-    """The content of a file that is no text."""
+    """The content of a binary file."""
 
     base64: str
 
@@ -51,12 +52,12 @@ class Base64(_Checked):
 
 
 class _Program(_Checked):
-    """What every kind of target says of the program."""
+    """Fields that every kind of target has."""
 
     prelude: str = ""
-    """Python source that runs before the program, or the name of one of `preludes.py`: `leetcode`."""
+    """Python source that runs before the program, or the name of a built-in prelude: `leetcode`."""
     files: dict[str, str | Base64] = Field(default_factory=dict)
-    """Name -> content of what the program finds in its working folder."""
+    """Name -> content of files in the program's working folder."""
     limits: CodeLimits = CodeLimits()
 
     @field_validator("prelude")
@@ -70,7 +71,7 @@ class _Program(_Checked):
             with warnings.catch_warnings(action="ignore"):
                 ast.parse(value)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as e:
-            raise ValueError(f"expected Python source, got what does not parse ({e})") from e
+            raise ValueError(f"expected Python source, got text that does not parse ({e})") from e
         return value
 
     @field_validator("files")
@@ -83,7 +84,7 @@ class _Program(_Checked):
         return value
 
     def file_contents(self) -> dict[str, bytes]:
-        """The files as they are laid out."""
+        """The contents as bytes."""
         return {
             name: one.encode() if isinstance(one, str) else base64.b64decode(one.base64)
             for name, one in self.files.items()
@@ -99,7 +100,7 @@ def _encodable(text: str, what: str) -> str:
 
 
 class PrintedCase(_Checked):
-    """What the program reads, and has to print."""
+    """Input for the program, and its expected output."""
 
     input: str
     output: str
@@ -111,19 +112,19 @@ class PrintedCase(_Checked):
 
 
 class StdinStdout(_Program):
-    """A program that reads standard input and prints; each case is a run of its own."""
+    """A program that reads standard input and prints; each case is a separate run."""
 
     kind: Literal["stdin_stdout"]
     language: Literal["python", "cpp", "javascript", "java"] = "python"
     cases: tuple[PrintedCase, ...] = Field(min_length=1)
     rule: Literal["exact", "whitespace", "tokens", "numbers"] = "whitespace"
-    """How printed text is compared: `output_rules.py` has the rules."""
+    """Comparison of printed text; `output_rules.py` has the rules."""
     tolerance: float = Field(default=1e-6, ge=0, allow_inf_nan=False)
-    """For the rule `numbers`, absolute or relative."""
+    """Largest difference for the rule `numbers`, absolute or relative."""
     checker: str | None = None
-    """Python source with `check(input, output, expected) -> bool`, in place of a rule."""
+    """Python source with `check(input, output, expected) -> bool`, instead of a rule."""
     all_cases: bool = False
-    """Go on behind the first failure, so that the share of cases is known."""
+    """Continue after the first failure, so that the fraction of passed cases is known."""
 
 
 def _refuse_others(value: object) -> object:
@@ -136,13 +137,13 @@ OnlyPython = Annotated[Literal["python"], BeforeValidator(_refuse_others)]
 
 
 class CallCase(_Checked):
-    """A call and the value that it has to return, in the encoding of `inside/values.py`."""
+    """A call and its expected return value, in the encoding of `inside/values.py`."""
 
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = Field(default_factory=dict)
     expected: Any
     tolerance: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    """For floats, absolute or relative."""
+    """Largest difference between floats, absolute or relative."""
 
 
 class Calls(_Program):
@@ -153,17 +154,17 @@ class Calls(_Program):
     entry_point: str = Field(min_length=1)
     cases: tuple[CallCase, ...] = Field(min_length=1)
     prompt: str = ""
-    """What the response may continue, or take imports and helpers from."""
+    """Text that the response may continue, or take imports and helpers from."""
 
 
 class Asserts(_Program):
-    """Test code in the manner of HumanEval (`check(candidate)`) or MBPP (asserts)."""
+    """Test code in the style of HumanEval (`check(candidate)`) or MBPP (asserts)."""
 
     kind: Literal["asserts"]
     language: OnlyPython = "python"
     tests: str | tuple[str, ...]
     entry_point: str | None = None
-    """If not given, the function that the asserts call."""
+    """Default: the function that the asserts call."""
     prompt: str = ""
 
 
@@ -172,12 +173,8 @@ _TARGET: TypeAdapter[StdinStdout | Calls | Asserts] = TypeAdapter(CodeTarget)
 KINDS = ("stdin_stdout", "calls", "asserts")
 
 
-class BadTarget(ValueError):
-    """The target is none that this verifier knows; the message says in one line what is wrong."""
-
-
 def target_of(content: Mapping[str, Any]) -> Target:
-    """The target that a row writes as one object with a `kind`; `check_target` checks it."""
+    """The target from a row's object with a `kind`; `check_target` checks it."""
     tests = dict(content)
     return Target(kind=str(tests.pop("kind", None)), tests=tests)
 

@@ -1,85 +1,83 @@
-"""`code`: does the program do what its tests ask for?
+"""`code`: checks that a program does what its tests ask for.
 
-1. take the program from the response (`extraction.py`)
-2. run it in the sandbox; what it should print or return never goes in there
-3. compare what came out where the program cannot reach it: here (`stdin_stdout.py`, `calls.py`), or
-   in a process of the tests' own (`asserts.py`)
+1. extract the program from the response (`reading/extraction.py`)
+2. run it in the sandbox, which never contains the expected output or values
+3. compare the results outside the program's reach: here (`stdin_stdout.py`, `calls.py`), or in the
+   tests' own process (`asserts/checking.py`)
 """
 
 import asyncio
-import time
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox import Limits, SandboxConfig, SandboxUnavailable
-from verifiers.code.asserts import AssertsJudge, Forgeable
+from verifiers.code.asserts.checking import AssertsJudge, Forgeable
 from verifiers.code.calls import judge_calls
 from verifiers.code.compiler import Compiler
 from verifiers.code.entry_point import entry_point_of
-from verifiers.code.extraction import extract_code
 from verifiers.code.failures import Failure, Judgement, summary
 from verifiers.code.languages import folders
-from verifiers.code.preludes import with_prelude
-from verifiers.code.runs import NothingKnown, Runs
+from verifiers.code.reading.extraction import extract_code
+from verifiers.code.reading.preludes import with_prelude
+from verifiers.code.runs import Runs
 from verifiers.code.stdin_stdout import Checks, judge_printed
 from verifiers.code.targets import (
     KINDS,
     Asserts,
-    BadTarget,
     Calls,
     CodeLimits,
     StdinStdout,
     check_target,
 )
-from verifiers.records import Outcome, Target, Verdict
+from verifiers.records import BadTarget, NothingKnown, Outcome, Target, Verdict, VerifierBase
 
 _FILES_OF_PROCESSES = 64
 
 
-class CodeVerifier:
+class CodeVerifier(VerifierBase):
     """Judges programs by their tests."""
 
     class Config(BaseModel):
-        """Limits of a run, where a target does not state its own."""
+        """Limits of a run, unless a target states its own."""
 
         model_config = ConfigDict(extra="forbid", frozen=True)
 
         cpu_seconds: float = Field(default=10.0, gt=0)
-        """Decides a timeout, whatever the load of the machine."""
+        """CPU time of a run; decides timeouts independently of the machine's load."""
         wall_seconds: float = Field(default=20.0, gt=0)
-        """For programs that sleep; time spent waiting for a core does not count."""
+        """Wall time, for programs that sleep; time spent waiting for a core does not count."""
         memory_mb: int = Field(default=1024, ge=16)
+        """Memory of each program."""
         output_bytes: int = Field(default=4_000_000, ge=1000)
-        """More where more is expected."""
+        """Output limit of a run; raised if more output is expected."""
         compile_seconds: float = Field(default=30.0, gt=0)
-        """CPU time to compile a program of another language than Python."""
+        """CPU time for compiling a program in a language other than Python."""
         forgeable: Forgeable = "abstain"
-        """The outcome where a program passes tests that it could have made it pass by tampering: they
-        only work in its own process, or ask its own objects whether they are equal."""
+        """Outcome of a pass that the program could have forged, because its tests only work in its own
+        process or ask its own objects whether they are equal."""
 
     name = "code"
     version = "2"
     uses_sandbox = True
-    """It is built with the run's sandbox settings, beside its own options."""
     target_kinds = KINDS
 
     def __init__(self, config: Config, sandbox: SandboxConfig | None = None) -> None:
         self.config = config
         self._runs = Runs(_with_languages(sandbox))
-        # Checkers are given what is expected: no program of a model runs in these workers.
+        # Checkers see the expected output, so no program of a model runs in these workers.
         self._checkers = Runs(sandbox)
         self._pytest_runs = Runs(sandbox, pytest=True)
         self._asserts = AssertsJudge(self._runs, self._pytest_runs, config.forgeable)
         self._compiler = Compiler(self._runs, config.compile_seconds)
 
-    async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
-        """PASS or FAIL; ABSTAIN without code; ERROR when the sandbox, or the target, is broken."""
-        start = time.perf_counter()
+    async def judge(self, prompt: str, response: str, target: Target) -> Verdict:
+        """PASS or FAIL; ABSTAIN without code; ERROR if the sandbox or the target is faulty."""
         code: str | None = None
         evidence: dict[str, object] = {}
         try:
             checked = check_target(target)
-            entry_point, given = _entry_point(checked), getattr(checked, "prompt", "")
+            entry_point = _entry_point(checked)
+            given = "" if isinstance(checked, StdinStdout) else checked.prompt
             code = extract_code(
                 response, prompt=given, entry_point=entry_point, language=checked.language
             )
@@ -97,9 +95,6 @@ class CodeVerifier:
             extracted=code,
             no_answer=outcome is Outcome.ABSTAIN and code is None,
             evidence=evidence,
-            verifier=self.name,
-            version=self.version,
-            seconds=time.perf_counter() - start,
         )
 
     async def start(self) -> None:
@@ -119,7 +114,7 @@ class CodeVerifier:
             built = await self._compiler.build(target.language, code)
             if isinstance(built, Failure):
                 return summary([built], cases=len(target.cases))
-            # A checker has the time that a program has by default, however little this one has.
+            # A checker gets the default time of a program, even if this program has less.
             checks = Checks(self._checkers, self._limits(CodeLimits()))
             found = await judge_printed(target, built, limits, runs, checks)
             return summary(found, cases=len(target.cases))
@@ -134,7 +129,7 @@ class CodeVerifier:
         try:
             return Limits(
                 cpu_seconds=given.cpu_seconds or self.config.cpu_seconds,
-                # A stated limit of CPU time must not be cut short by the default limit of wall time.
+                # The default wall time must not cut a stated CPU time short.
                 wall_seconds=given.wall_seconds
                 or max(self.config.wall_seconds, 2 * (given.cpu_seconds or 0)),
                 memory_mb=given.memory_mb or self.config.memory_mb,
@@ -148,7 +143,7 @@ class CodeVerifier:
 
 
 def _with_languages(config: SandboxConfig | None) -> SandboxConfig:
-    """The sandbox's settings, by which compilers and runtimes can read their own."""
+    """The sandbox's settings, extended by the folders that compilers and runtimes read."""
     config = config or SandboxConfig()
     return config.model_copy(update={"readable": (*config.readable, *folders())})
 

@@ -1,8 +1,8 @@
-"""Checkers of problem sets, as the function `check` that the verifier `code` calls.
+"""Converts checkers of problem sets to the function `check` that the verifier `code` calls.
 
-Python is supported: a function `check(input, output, expected)`, or a script that is called with the
-paths of the input, of the expected output and of the program's output, and prints 1 if that is right,
-as those of open-r1 do. Checkers in C++, such as testlib's, are not.
+Checkers in Python are supported: a function `check(input, output, expected)`, or a script, as in
+open-r1's sets, that takes the paths of the input, the expected output and the program's output, and
+prints 1 if the output is right. Checkers in C++, such as testlib's, are not supported.
 """
 
 import ast
@@ -40,15 +40,15 @@ def check(input, output, expected):
 
 
 def as_check(source: str, name: str) -> Mapping[str, object]:
-    """The part of a target that names the checker; nothing without one. Raises ValueError."""
+    """The entries of a target for the checker; empty without one. Raises ValueError."""
     if not source.strip():
         return {}
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as e:
         raise ValueError(
-            f"field {name!r}: expected a checker in Python, got something else; those in C++ (testlib) "
-            "are not supported: leave such rows out, or translate the checker"
+            f"field {name!r}: expected a checker in Python, got something else; checkers in C++ "
+            "(testlib) are not supported: remove such rows, or translate the checker"
         ) from e
     if any(isinstance(one, ast.FunctionDef) and _is_check(one) for one in tree.body):
         return {"checker": source}
@@ -56,6 +56,6 @@ def as_check(source: str, name: str) -> Mapping[str, object]:
 
 
 def _is_check(function: ast.FunctionDef) -> bool:
-    """Whether it is the verifier's own form, and not a helper of a script that has this name too."""
+    """Whether the function has the verifier's form, rather than being a script's helper `check`."""
     names = [argument.arg for argument in function.args.args]
     return function.name == "check" and names == ["input", "output", "expected"]

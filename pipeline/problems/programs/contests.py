@@ -45,14 +45,16 @@ def read_input_output(row: Row, prompt: str, options: Options) -> Reading:
 def _calls(
     name: str, tests: Sequence[tuple[object, object]], starter_code: str
 ) -> Mapping[str, object]:
-    """A target of a function, or of a method of LeetCode's class `Solution`."""
-    # Of some sites every output is a list with the value in it; the set's own judge takes either.
+    """A target for a function, or for a method of LeetCode's class `Solution`."""
+    # For some sites every output is a list that contains the value; the set's judge takes either.
     wrapped = all(isinstance(output, list) and len(output) == 1 for _, output in tests)
     wrapped = wrapped and not _RETURNS_LIST.search(starter_code)
     cases = []
     for arguments, output in tests:
         if not isinstance(arguments, list):
-            raise ValueError("field 'input_output': expected lists of arguments, since it has fn_name")
+            raise ValueError(
+                "field 'input_output': expected lists of arguments, because it has fn_name"
+            )
         expected = output[0] if wrapped and isinstance(output, list) else output
         args = [encode(_with_whole_keys(one)) for one in arguments]
         cases.append({"args": args, "expected": encode(_with_whole_keys(expected))})
@@ -65,7 +67,7 @@ def _calls(
 
 
 def _with_whole_keys(value: object) -> object:
-    """A dict whose keys were whole numbers before JSON made texts of them."""
+    """Restores whole-number keys of a dict, which JSON turned into text."""
     if isinstance(value, dict) and value and all(_is_whole(key) for key in value):
         return {int(key): one for key, one in value.items()}
     return value
@@ -76,14 +78,14 @@ def _is_whole(key: object) -> bool:
 
 
 def read_codecontests(row: Row, prompt: str, options: Options) -> Reading:
-    """CodeContests: columns of tests, each `input` and `output` as lists or a list of such pairs."""
+    """CodeContests: columns of tests, with lists `input` and `output` or a list of such pairs."""
     for name in ("input_file", "output_file"):
         if optional_text(row, name).strip():
-            raise ValueError(wrong(row, name, "a program that reads and prints, so no file"))
+            raise ValueError(wrong(row, name, "no file: programs must read standard input and print"))
     names = ("public_tests", "private_tests", "generated_tests", "test_cases")
     cases = [case for name in names for case in _tests(row, name)]
     if not cases:
-        raise ValueError(wrong(row, "public_tests", "tests in one of the columns of tests"))
+        raise ValueError(wrong(row, "public_tests", "tests in at least one of the test columns"))
     time_limit, checker = row.get("time_limit"), optional_text(row, "checker")
     if isinstance(time_limit, Mapping):
         seconds = (number(time_limit.get("seconds")) or 0) + (
@@ -99,7 +101,7 @@ def read_codecontests(row: Row, prompt: str, options: Options) -> Reading:
 
 
 def read_codeforces(row: Row, prompt: str, options: Options) -> Reading:
-    """open-r1/codeforces: `official_tests`, and `generated_checker` where several answers are right."""
+    """open-r1/codeforces: `official_tests`, and `generated_checker` if several answers are right."""
     if optional_text(row, "interaction_format").strip():
         raise ValueError(
             "field 'interaction_format': expected none: interactive problems are not judged"

@@ -1,4 +1,4 @@
-"""Problems that ask for a function and have test code: KodCode, MBPP, BigCodeBench."""
+"""Problems that require a function and have test code: KodCode, MBPP, BigCodeBench."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from pipeline.problems.columns import wrong
 from pipeline.problems.programs.shape import Options, Reading, Row, loaded, optional_text, text
 
 _FILES = 100
-"""Which the tests of BigCodeBench may make, in temporary folders."""
+"""Files that the tests of BigCodeBench may write in temporary folders."""
 
 
 def read_kodcode(row: Row, prompt: str, options: Options) -> Reading:
@@ -16,7 +16,7 @@ def read_kodcode(row: Row, prompt: str, options: Options) -> Reading:
     info = loaded(row, "test_info")
     first = info[0] if isinstance(info, list | tuple) and info else info
     name = first.get("function_name") if isinstance(first, Mapping) else None
-    # Some readers of the set make of a list of objects an object of lists.
+    # Some readers of the set turn a list of objects into an object of lists.
     name = name[0] if isinstance(name, list | tuple) and name else name
     if isinstance(name, str) and name:
         target["entry_point"] = name
@@ -24,7 +24,8 @@ def read_kodcode(row: Row, prompt: str, options: Options) -> Reading:
 
 
 def read_mbpp(row: Row, prompt: str, options: Options) -> Reading:
-    """MBPP, in full or sanitized. Its tests are shown: only they have the function's name."""
+    """MBPP, full or sanitized. The prompt shows the tests, because only they have the function's
+    name."""
     options.refuse_other_languages("test code")
     tests = loaded(row, "test_list")
     if not isinstance(tests, list | tuple) or not tests or not all(isinstance(t, str) for t in tests):
@@ -37,7 +38,7 @@ def read_mbpp(row: Row, prompt: str, options: Options) -> Reading:
 
 
 def read_bigcodebench(row: Row, prompt: str, options: Options) -> Reading:
-    """BigCodeBench: `test` has TestCases; many of them write files."""
+    """BigCodeBench: `test` has TestCases, many of which write files."""
     options.refuse_other_languages("test code")
     target: dict[str, object] = {
         "kind": "asserts",

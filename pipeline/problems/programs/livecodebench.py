@@ -1,6 +1,6 @@
-"""LiveCodeBench: tests as JSON, the private ones packed by base64, zlib and pickle.
+"""LiveCodeBench: tests as JSON; private tests are packed with base64, zlib and pickle.
 
-Nothing is unpickled, since a pickle can run any code: the one text in it is read by its opcodes.
+Nothing is unpickled, because a pickle can run any code: the text in it is extracted from its opcodes.
 """
 
 import base64
@@ -23,7 +23,7 @@ from verifiers.code.inside.values import encode
 from verifiers.mistakes import shown
 
 _MOST_BYTES = 2**30
-"""Of unpacked tests: a few packed bytes can stand for any number."""
+"""Maximum size of unpacked tests: a few packed bytes can expand to any size."""
 _TEXT_CODES = frozenset({"SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"})
 _OTHER_CODES = frozenset({"PROTO", "FRAME", "MEMOIZE", "BINPUT", "LONG_BINPUT", "STOP"})
 
@@ -69,8 +69,8 @@ def _private(row: Row) -> list[Mapping[str, object]]:
             given = json.loads(_unpacked(given))
         except (ValueError, zlib.error) as e:
             raise ValueError(
-                f"field {name!r}: expected JSON, or one text in JSON packed by pickle, zlib and "
-                f"base64, as the set has it ({e})"
+                f"field {name!r}: expected JSON, or JSON packed with pickle, zlib and base64 as in "
+                f"the original set ({e})"
             ) from e
         return _checked(given, name)
     return _checked(loaded(row, name), name)
@@ -85,7 +85,7 @@ def _checked(given: object, name: str) -> list[Mapping[str, object]]:
 
 
 def _unpacked(packed: str) -> str:
-    """The text that the packed tests are. Raises ValueError, zlib.error."""
+    """Unpacks the tests' text. Raises ValueError, zlib.error."""
     try:
         compressed = base64.b64decode(packed, validate=True)
     except binascii.Error as e:
@@ -93,12 +93,12 @@ def _unpacked(packed: str) -> str:
     stream = zlib.decompressobj()
     pickled = stream.decompress(compressed, _MOST_BYTES)
     if not stream.eof:
-        raise ValueError("is cut off, or too large")
+        raise ValueError("is truncated or too large")
     return text_of_pickle(pickled)
 
 
 def text_of_pickle(pickled: bytes) -> str:
-    """The text that a pickle holds. Raises ValueError if it holds anything else."""
+    """Extracts the text from a pickle. Raises ValueError if the pickle holds anything else."""
     found: list[str] = []
     for code, value, _ in pickletools.genops(pickled):
         if code.name in _TEXT_CODES and isinstance(value, str):

@@ -1,4 +1,4 @@
-"""What the readers of programming problems share: columns, and limits as contests state them."""
+"""Helpers for readers of programming problems: columns, and limits as contests state them."""
 
 import json
 import re
@@ -10,26 +10,26 @@ from verifiers.mistakes import shown
 
 Row = Mapping[str, object]
 _FACTORS = {"cpp": 1.0, "java": 2.0, "python": 5.0, "javascript": 5.0}
-"""Contests state the time that a program in C++ has."""
+"""Factors for a contest's time limits, which apply to programs in C++."""
 _LEAST_MEMORY_MB = 1024
-"""For languages whose objects take many times the memory of C++."""
+"""Minimum memory for languages whose objects take many times the memory of C++."""
 _NUMBER = re.compile(r"\s*(\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What a run's config says beside the preset."""
+    """Options of a run's config besides the preset."""
 
     language: str = "python"
     time_factor: float | None = None
-    """By which a contest's time limit is multiplied; None: by the language's."""
+    """Factor for a contest's time limit; None uses the language's factor."""
     rule: str | None = None
-    """By which output is compared; None: the verifier's default."""
+    """Rule that compares output; None uses the verifier's default."""
 
     def stdin_stdout(
         self, cases: Sequence[Row], *, seconds: float | None = None, megabytes: float | None = None
     ) -> dict[str, object]:
-        """A target of programs that read and print."""
+        """A target for programs that read standard input and print."""
         target: dict[str, object] = {"kind": "stdin_stdout", "cases": list(cases)}
         if self.language != "python":
             target["language"] = self.language
@@ -44,14 +44,14 @@ class Options:
         return {**target, "limits": limits} if limits else target
 
     def refuse_other_languages(self, what: str) -> None:
-        """Raises ValueError unless programs are in Python."""
+        """Raises ValueError unless the language is Python."""
         if self.language != "python":
             raise ValueError(f"{what}: expected problems.language=python, got {self.language}")
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was made of a row."""
+    """The prompt and target of a row."""
 
     prompt: str
     target: Mapping[str, object]
@@ -59,20 +59,20 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramPreset:
-    """How the rows of one set are read."""
+    """A reader for the rows of one set."""
 
     prompts: tuple[str, ...]
-    """Columns that can hold the problem's text; the first that a row has is taken."""
+    """Columns that can hold the problem's text; the first in a row is used."""
     golds: tuple[str, ...]
-    """Columns that say what is right, or show it."""
+    """Columns that hold or reveal the solution."""
     others: tuple[str, ...] = field(default=())
-    """Further columns that are used."""
+    """Further columns in use."""
     read: Callable[[Row, str, Options], Reading]
-    """Raises ValueError, which says what is wrong with the row."""
+    """Converts a row; raises ValueError for a fault of the row."""
 
 
 def text(row: Row, *names: str) -> str:
-    """The first of these columns that has text in it. Raises ValueError."""
+    """The text of the first of these columns that has any. Raises ValueError."""
     for name in names:
         value = row.get(name)
         if isinstance(value, str) and value.strip():
@@ -81,13 +81,13 @@ def text(row: Row, *names: str) -> str:
 
 
 def optional_text(row: Row, name: str) -> str:
-    """The column's text; "" where there is none."""
+    """The column's text; "" if it is missing."""
     value = row.get(name)
     return value if isinstance(value, str) else ""
 
 
 def loaded(row: Row, name: str) -> object:
-    """The column's value, read from JSON if it is a text; None where it is missing or blank."""
+    """The column's value, parsed as JSON if it is text; None if it is missing or blank."""
     value = row.get(name)
     if not isinstance(value, str):
         return value
@@ -113,7 +113,7 @@ def pairs(inputs: object, outputs: object, where: str) -> list[tuple[object, obj
 
 
 def printed(value: object, where: str) -> str:
-    """What is read or printed, of which some sets make a list of lines. Raises ValueError."""
+    """The text of an input or output, which some sets split into lines. Raises ValueError."""
     if isinstance(value, list | tuple):
         return "\n".join(printed(line, where) for line in value)
     if isinstance(value, str):
@@ -124,7 +124,7 @@ def printed(value: object, where: str) -> str:
 
 
 def number(value: object) -> float | None:
-    """A limit that is a number, or a text that begins with one; None where there is none."""
+    """A limit given as a number or a text that begins with a number; None if missing."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
@@ -134,7 +134,7 @@ def number(value: object) -> float | None:
 
 
 def with_starter_code(question: str, starter_code: str) -> str:
-    """The problem's text, and the code that an answer has to begin with if there is some."""
+    """The problem's text with the starter code, if any, that an answer must begin with."""
     if not starter_code.strip():
         return question
     return f"{question.rstrip()}\n\nUse this starter code:\n```python\n{starter_code.strip()}\n```"

@@ -1,1 +1,1 @@
-"""What runs inside the sandbox, beside the program: the standard library and itself alone."""
+"""Code that runs inside the sandbox, next to the program. It imports only the standard library."""

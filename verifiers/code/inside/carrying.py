@@ -1,11 +1,11 @@
-"""Values on their way between two processes, as JSON, with what they share.
+"""Transfers values between two processes as JSON, and keeps shared ones in step.
 
-Plain values travel as copies: numbers, text, containers, dates, numpy's arrays. A mutable one is known
-by a key on both sides for as long as both hold it, so that each sees the other's changes, as it would
-in one process. What is not plain stays where it is: the other side gets a stand-in (`standins.py`).
+Plain values travel as copies: numbers, text, containers, dates, numpy's arrays. A mutable value has a
+key on both sides for as long as both hold it, so that each sees the other's changes, as within one
+process. A value that is not plain stays where it is: the other side gets a stand-in (`standins.py`).
 
 A value is null, true, a number or a text as in JSON, or a list that begins with a tag. Only exact types
-are plain, and they are told by identity: a class that calls itself `collections.deque` is not one.
+are plain, compared by identity: a class that calls itself `collections.deque` is not plain.
 """
 
 import base64
@@ -28,21 +28,21 @@ _MOST_DEEP = 200
 
 
 class Unreadable(ValueError):
-    """The other side sent what no encoder of ours writes."""
+    """The other side sent something that this encoder never writes."""
 
 
 class Method:
-    """A method found on an object: it is called by its name, and never leaves its side."""
+    """A method found on an object: it is called by name and never leaves its side."""
 
     def __init__(self, subject: Any, name: str) -> None:
         self.subject, self.name = subject, name
 
 
 class Carrier:
-    """Encodes and decodes for one side of the channel; both sides' keys and numbers are in it."""
+    """Encodes and decodes for one side of the channel; holds both sides' keys and numbers."""
 
     def __init__(self, side: int, standins: Any) -> None:
-        """`side` is 0 or 1, the other one on the other side. `standins` makes stand-ins."""
+        """`side` is 0 or 1, and the reverse on the other side. `standins` makes stand-ins."""
         self._standins = standins
         self._next_key = side
         self._keys: dict[int, int] = {}
@@ -55,7 +55,7 @@ class Carrier:
     # ------------------------------------------------------------------------------------- encode
 
     def encode(self, value: Any) -> Any:
-        """The value as JSON. Raises what iterating over it raises; RecursionError if it is too deep."""
+        """The value as JSON. Raises whatever iterating raises; RecursionError if nested too deeply."""
         kind = type(value)
         if value is None or kind is bool or kind is str or kind is float:
             return value
@@ -102,7 +102,7 @@ class Carrier:
         if isinstance(value, type):
             return self._encode_class(value)
         for base, plain in _EXTENDED.items():
-            # Of a class derived from a plain one, such as a named tuple: the value, by its real type.
+            # For a class derived from a plain one, such as a named tuple: the value, by its real type.
             if issubclass(kind, base):
                 return ["x", self._own(value), self.encode(kind), self.encode(plain(value))]
         return ["h", self._own(value), self._standins.kind_of(value), self.encode(kind)]
@@ -116,7 +116,7 @@ class Carrier:
         return ["c", number, cls.__name__, cls.__module__, bases, self._standins.operations_of(cls)]
 
     def _own(self, value: Any) -> int:
-        """The number by which the other side knows an object of ours, which lives on from now on."""
+        """The other side's number for an object of this side, which stays alive from now on."""
         number = self._numbers.get(id(value))
         if number is None:
             number = self._numbers[id(value)] = len(self._owned)
@@ -128,7 +128,7 @@ class Carrier:
         return id(value) in self._numbers
 
     def member(self, subject: Any, name: str) -> Any:
-        """An attribute, a method as what is called by its name."""
+        """An attribute; a method becomes a `Method`, which is called by name."""
         value = getattr(subject, name)
         bound = isinstance(value, types.MethodType | types.BuiltinMethodType)
         if bound and value.__self__ is subject and not isinstance(subject, type | types.ModuleType):
@@ -138,7 +138,7 @@ class Carrier:
     # ------------------------------------------------------------------------------------- decode
 
     def decode(self, encoded: Any) -> Any:
-        """The value. Raises Unreadable, and what malformed content raises."""
+        """The decoded value. Raises Unreadable, and other exceptions for malformed content."""
         if not isinstance(encoded, list):
             if isinstance(encoded, dict):
                 raise Unreadable("an object")
@@ -200,8 +200,8 @@ class Carrier:
         self._shared[key] = _Shared(value)
 
     def changes(self) -> tuple[list[Any], list[int]]:
-        """What has changed here in shared values, and the keys of those that nothing here holds."""
-        # A list, since what a change brings along becomes shared too.
+        """Changes here in shared values, and the keys of those that this side no longer holds."""
+        # A list, because values within a change become shared too.
         changes = [
             [key, *map(self.encode, parts)]
             for key, shared in list(self._shared.items())
@@ -212,14 +212,14 @@ class Carrier:
         return changes, dropped
 
     def _release(self, key: int) -> bool:
-        # The table's own reference, and the argument of the function that counts.
+        # One reference from the table, one from the argument of the counting function.
         if sys.getrefcount(self._shared[key].value) > 2:
             return False
         self._forget(key)
         return True
 
     def apply(self, changes: list[Any]) -> None:
-        """Makes the other side's changes here."""
+        """Applies the other side's changes here."""
         for key, *parts in changes:
             shared = self._shared[key]
             decoded = list(map(self.decode, parts))
@@ -227,7 +227,7 @@ class Carrier:
             shared.remember()
 
     def drop(self, keys: list[Any]) -> None:
-        """Forgets what the other side holds no longer."""
+        """Forgets values that the other side no longer holds."""
         for key in keys:
             if key in self._shared:
                 self._forget(key)
@@ -238,7 +238,7 @@ class Carrier:
 
 
 class _Shared:
-    """A mutable value that both sides hold, and its parts when they last agreed."""
+    """A mutable value that both sides hold, with its parts as of the last exchange."""
 
     __slots__ = ("_parts", "value")
 
@@ -250,7 +250,7 @@ class _Shared:
         self._parts = tuple(_MUTABLE[type(self.value)][1](self.value))
 
     def changed_parts(self) -> tuple[Any, ...] | None:
-        """The parts, if they are others than before; by identity, since comparing runs their code."""
+        """The parts, if they have changed; compared by identity, because == runs their code."""
         before, self._parts = self._parts, tuple(_MUTABLE[type(self.value)][1](self.value))
         if len(before) == len(self._parts) and all(map(operator.is_, before, self._parts)):
             return None
@@ -268,7 +268,7 @@ def _safe(args: Any) -> tuple[Any, ...]:
 
 
 def _pairs(value: Any) -> list[Any]:
-    """Keys and values in turn."""
+    """Keys and values, alternating."""
     return [part for pair in value.items() for part in pair]
 
 
@@ -297,7 +297,7 @@ def _nothing(value: Any) -> None:
 
 
 def _encode_array(value: Any, kind: type) -> Any:
-    """A numpy array or scalar of numbers, truths or fixed text; None for all else."""
+    """A numpy array or scalar of numbers, booleans or fixed-length text; None for anything else."""
     numpy = sys.modules.get("numpy")
     if numpy is None or not (kind is numpy.ndarray or isinstance(value, numpy.generic)):
         return None
@@ -318,7 +318,7 @@ def _decode_array(dtype: Any, shape: Any, content: Any, is_array: Any) -> Any:
     return array if is_array else array[()]
 
 
-# For each mutable type: tag, its parts, how to set them, what is needed to make one, how to make one.
+# For each mutable type: tag, its parts, how to set them, constructor arguments, constructor.
 _MUTABLE: dict[type, tuple[str, Callable[..., Any], Callable[..., None], Callable[..., Any], Any]] = {
     list: ("l", list, _fill_list, _nothing, lambda _: []),
     dict: ("d", _pairs, _fill_pairs, _nothing, lambda _: {}),
@@ -336,7 +336,7 @@ _MUTABLE: dict[type, tuple[str, Callable[..., Any], Callable[..., None], Callabl
     ),
 }  # fmt: skip
 _MUTABLE_TAGS = {tag: (make, kind, fill) for kind, (tag, _, fill, _, make) in _MUTABLE.items()}
-# For each plain immutable type: tag, its parts, how to make one of them.
+# For each plain immutable type: tag, its parts, constructor.
 _PLAIN: dict[type, tuple[str, Callable[[Any], Any], Callable[..., Any]]] = {
     frozenset: ("F", list, lambda *items: frozenset(items)),
     bytes: ("b", lambda v: [v.hex()], bytes.fromhex),
@@ -367,7 +367,7 @@ _EXTENDED: dict[type, Callable[[Any], Any]] = {
     tuple: lambda value: tuple(tuple.__iter__(value)),
     frozenset: lambda value: frozenset(frozenset.__iter__(value)),
 }
-"""Immutable types whose derived classes travel as their value; how that is taken out."""
+"""Immutable types whose derived classes travel as their value, and how to extract it."""
 _TYPES: dict[str, Any] = {
     **{name: value for name, value in vars(builtins).items() if isinstance(value, type)},
     **{kind.__name__: kind for kind in (*_MUTABLE, *_PLAIN) if kind.__module__ != "builtins"},

@@ -1,7 +1,7 @@
-"""Runs inside the sandbox: calls a function of untrusted code and sends back what it returned.
+"""Runs inside the sandbox: calls a function of untrusted code and returns its result.
 
-It knows no expected value. The untrusted code shares its process and could write any answer in its
-place, but only by finding the right values, which is what it was asked for.
+It knows no expected value. The untrusted code shares its process and could write any answer itself, but
+a passing answer needs the right values, which is the task anyway.
 """
 
 import json
@@ -15,7 +15,7 @@ from verifiers.code.inside.values import NoValue, decode, encode
 
 
 def run_calls() -> None:
-    """Standard input: {"code", "entry_point", "calls": [{"args", "kwargs"}]}. One line an answer."""
+    """Reads {"code", "entry_point", "calls": [{"args", "kwargs"}]}; writes one line per answer."""
     request, answers = _begin()
     solution = _load(request["code"])
     function = _find(solution, request["entry_point"])
@@ -26,14 +26,14 @@ def run_calls() -> None:
 
 
 def run_checker() -> None:
-    """Standard input: {"checker", "input", "output", "expected"}. What its `check` returns."""
+    """Reads {"checker", "input", "output", "expected"}; writes the result of its `check`."""
     request, answers = _begin()
     check = _find(_load(request["checker"]), "check")
     _write(answers, _answer(check, [request["input"], request["output"], request["expected"]], {}))
 
 
 def _begin() -> tuple[dict[str, Any], int]:
-    """The request, and where answers go; what the code prints goes nowhere."""
+    """The request, and the descriptor for answers; the code's own output is discarded."""
     request: dict[str, Any] = json.loads(sys.stdin.buffer.read())
     answers = os.dup(1)
     nowhere = os.open("/dev/null", os.O_RDWR)
@@ -56,13 +56,13 @@ def _load(code: str) -> types.ModuleType:
 
 
 def _find(module: types.ModuleType, entry_point: str) -> Callable[..., Any]:
-    """A function, or `Class.method` of an object that takes no arguments."""
+    """A function, or `Class.method` on an instance made without arguments."""
     found: Any = module
     for name in entry_point.split("."):
         if isinstance(found, type):
             found = found()
         found = getattr(found, name)
-    # A call of what is no function raises a TypeError, as any other failing call does.
+    # Calling something that is not a function raises TypeError, like any other failing call.
     function: Callable[..., Any] = found
     return function
 
@@ -72,7 +72,7 @@ def _answer(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any
         value = function(*args, **kwargs)
     except MemoryError:
         raise
-    except Exception as e:  # noqa: BLE001 - anybody's code
+    except Exception as e:  # noqa: BLE001 - untrusted code raises anything
         return {"raised": f"{type(e).__name__}: {e}"[:200]}
     try:
         return {"value": encode(value)}
@@ -80,5 +80,5 @@ def _answer(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any
         return {"no_value": str(e)}
     except MemoryError:
         raise
-    except Exception as e:  # noqa: BLE001 - iterators run anybody's code
+    except Exception as e:  # noqa: BLE001 - iterators run untrusted code
         return {"no_value": f"it cannot be read ({type(e).__name__})"}

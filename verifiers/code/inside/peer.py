@@ -1,12 +1,12 @@
 """Two processes that use each other's objects: tests in one, the program under test in the other.
 
-Only one side runs at a time: it asks for something and serves what it is asked until the answer comes.
-Plain values travel as copies, whose changes are carried along (`carrying.py`); everything else stays
-where it is, and the other side has a stand-in for it (`standins.py`).
+Only one side runs at a time: it sends a request and serves requests until the answer arrives. Plain
+values travel as copies, whose changes are carried along (`carrying.py`); all other objects stay where
+they are, and the other side has stand-ins for them (`standins.py`).
 
 A message is 4 bytes of length and JSON: `[kind, content, changes, dropped, printed]`. `kind` is "?" (a
 request, answered by one of the others), "=" (a result) or "!" (an exception). Nothing is unpickled, and
-neither side runs code of the other: a request names an operation of the table below.
+neither side runs the other's code: a request names an operation from the table below.
 """
 
 import copy
@@ -24,16 +24,16 @@ from verifiers.code.inside.standins import Unsupported
 
 _MOST_BYTES = 1 << 28
 _SMALL, _LARGE = 4096, 1 << 20
-"""Bytes to ask for: of a message that most often is short, and of the rest of a long one."""
+"""Bytes per read: for a message, which is usually short, and for the rest of a long one."""
 
 
 class PeerLost(BaseException):
-    """The other process ended, or sent what cannot be read; no test can catch it by `Exception`."""
+    """The other process ended or sent unreadable data; tests cannot catch it as `Exception`."""
 
     def __init__(self, reason: str, *, forged: bool = False) -> None:
         super().__init__(reason)
         self.forged = forged
-        """It sent something that the harness never sends."""
+        """Whether it sent something that the harness never sends."""
 
 
 class Peer:
@@ -47,27 +47,27 @@ class Peer:
         *,
         trusts: bool,
     ) -> None:
-        """`descriptor` is of a stream socket. `operations` are those that only this side has.
+        """`descriptor` is a stream socket. `operations` are those that only this side has.
 
         `trusts`: the other side may use any attribute.
         """
-        # Said in full, since the sandbox lets nobody ask the kernel what a socket is.
+        # Spelled out, because the sandbox forbids asking the kernel for a socket's type.
         self._channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=descriptor)
         self.carrier = carrier
         self._operations = {**OPERATIONS, **operations}
         self._trusts = trusts
         self.printed: list[tuple[str, str]] = []
-        """(`stdout` or `stderr`, text), to be sent along with the next message."""
+        """(`stdout` or `stderr`, text), sent along with the next message."""
         self.on_printed: Callable[[str, str], object] = lambda stream, text: None
         self.on_stored: Callable[[Any, Any], object] = lambda subject, value: None
-        """Told of what the other side stores in an object of this one."""
+        """Called when the other side stores a value in an object of this side."""
         self.num_requests = 0
         self.returned: list[Any] = []
-        """What calls gave since somebody last cleared it."""
+        """Results of calls since the list was last cleared."""
         self._thread = threading.get_ident()
 
     def request(self, operation: str, *operands: Any) -> Any:
-        """The result of an operation of the other side's. Raises what that raised; PeerLost."""
+        """The result of an operation on the other side. Raises what the operation raised; PeerLost."""
         if threading.get_ident() != self._thread:
             raise RuntimeError("only the main thread can use objects of the other process")
         self.num_requests += 1
@@ -88,7 +88,7 @@ class Peer:
 
     def _serve_until_answer(self) -> Any:
         while True:
-            # A list, so that what is served can be let go of while it is.
+            # A list, so that a served message can be released while it is being served.
             message = [*self._receive()]
             if message[0] == "=":
                 return message[1]
@@ -102,8 +102,8 @@ class Peer:
             result = self._perform(operation, operands)
         except (PeerLost, Unsupported, MemoryError):
             raise
-        except BaseException as e:  # noqa: BLE001 - of anybody's code, for the side that asked
-            # Frames hold arguments, and so would keep them shared.
+        except BaseException as e:  # noqa: BLE001 - untrusted code; the asking side gets it
+            # Frames hold arguments, which would stay shared.
             self._send("!", e.with_traceback(None))
             return
         operands.clear()
@@ -111,7 +111,7 @@ class Peer:
             self._send("=", result)
         except (PeerLost, MemoryError):
             raise
-        except Exception as e:  # noqa: BLE001 - iterating over a value can run anybody's code
+        except Exception as e:  # noqa: BLE001 - iterating over a value can run untrusted code
             self._send("!", ValueError(f"the result cannot be carried: {type(e).__name__}: {e}"[:200]))
 
     def _send(self, kind: str, content: Any) -> None:
@@ -156,7 +156,7 @@ class Peer:
             raise PeerLost(why, forged=True) from e
 
     def _read_message(self) -> bytes:
-        """The next message. Mostly it is there as a whole: the two sides take turns."""
+        """The next message, usually in one read, because the two sides take turns."""
         content = self._read(4)
         (size,) = struct.unpack(">I", content[:4])
         if size > _MOST_BYTES:
@@ -205,7 +205,7 @@ class Peer:
 
 
 def _next(iterator: Any) -> Any:
-    """As a tuple, since StopIteration would end a generator that serves."""
+    """The next item in a tuple; StopIteration would end a generator that serves."""
     try:
         return (next(iterator),)
     except StopIteration as e:

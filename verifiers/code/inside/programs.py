@@ -1,4 +1,4 @@
-"""The program, as the tests' process sees it: in a process of its own, or in this very one."""
+"""The program as the tests' process sees it: in a process of its own, or in the same one."""
 
 import builtins
 import importlib
@@ -17,35 +17,35 @@ from verifiers.code.inside.standins import StandIn, StandInClass
 from verifiers.code.inside.trust import Trust
 
 _MODULES = {"np": "numpy", "numpy": "numpy"}
-"""Names by which tests know libraries whose values both processes understand."""
+"""Names of libraries in tests whose values both processes understand."""
 
 
 class UnderTest(Protocol):
-    """What running tests needs of a program."""
+    """Interface of a program to the code that runs tests."""
 
     returned: list[Any]
-    """What its functions returned lately."""
+    """Recent results of its functions."""
 
     def load(self, code: str, names: list[str]) -> tuple[Any, dict[str, Any]]:
-        """The module `solution`, and what it has under these names. Raises what the program raises."""
+        """The module `solution`, and its values for these names. Raises what the program raises."""
 
     def borrowed(self, name: str, value: Any, *, given_literals: bool) -> Any:
-        """What the tests use of it as if it were theirs.
+        """A value of the program that the tests use as if it were their own.
 
-        `given_literals`: they call it, with nothing but literals.
+        `given_literals`: they call it only with literals.
         """
 
     def find(self, entry_point: str) -> Any:
-        """A function, or `Class.method` of an object that takes no arguments."""
+        """A function, or `Class.method` on an instance made without arguments."""
 
     def was_used(self) -> bool:
-        """Whether anything of it was used since it was loaded."""
+        """Whether the tests used anything of it since it was loaded."""
 
     def consulted(self) -> list[str]:
-        """What it was asked to judge itself."""
+        """Assertions that it decided itself."""
 
     def raised(self, error: BaseException) -> bool:
-        """Whether the exception was raised by it."""
+        """Whether the program raised this exception."""
 
 
 class Apart:
@@ -67,7 +67,7 @@ class Apart:
         self._num_to_load = 0
         self._is_reached_by_requests = True
         self._peer.on_stored = self._note_stored
-        # Tests seed this process's generators, and mean the program's too.
+        # Tests seed this process's generators, and mean the program's as well.
         random.seed = self._both(random.seed, "seed", "random")
         sys.setrecursionlimit = self._both(sys.setrecursionlimit, "recursion")
         if (numpy := sys.modules.get("numpy")) is not None:
@@ -78,7 +78,7 @@ class Apart:
         for name, value in found.items():
             self._standins.name(value, name)
         self._num_to_load = self._peer.num_requests
-        # One that is Python's own, such as `f = int`, is called here.
+        # A function of Python's, such as `f = int`, is called here.
         tested = found.get(self._entry_point)
         self._is_reached_by_requests = tested is None or isinstance(tested, StandIn | StandInClass)
         return solution, found
@@ -95,7 +95,7 @@ class Apart:
         is_class, is_function = isinstance(value, type), isinstance(value, StandIn) and callable(value)
         module = _MODULES.get(name, name)
         if not is_function and (module in sys.stdlib_module_names or name in _MODULES):
-            # Python's own, or numpy: not what the program may have put in its place.
+            # Python's or numpy's own, so that the program cannot substitute another.
             return importlib.import_module(module)
         if is_class and name[:1].isupper():
             return value
@@ -127,7 +127,7 @@ class Apart:
             self._trust.consulted.append(f"{type(value).__name__}, stored in a mock")
 
     def _both(self, function: Callable[..., Any], operation: str, *first: str) -> Callable[..., None]:
-        """The function, which is done in the other process too."""
+        """A function that also runs in the other process."""
 
         def both(*arguments: Any) -> None:
             function(*arguments)
@@ -137,7 +137,7 @@ class Apart:
 
 
 class Here:
-    """A program in this process, for tests that work in no other way; it can forge what they find."""
+    """A program in this process, for tests that work no other way; it can forge their results."""
 
     def __init__(self) -> None:
         self.returned: list[Any] = []

@@ -1,4 +1,4 @@
-"""Runs a module that is already loaded with pytest itself, and counts its tests as cases."""
+"""Runs an already loaded module with pytest, and counts its tests as cases."""
 
 import asyncio
 import inspect
@@ -15,12 +15,12 @@ from verifiers.code.inside.report import BadTests, Enough, Report
 from verifiers.code.inside.standins import Unsupported
 
 _FILE = Path("/tests.py")
-"""pytest wants a name; nothing is read from there, since the module is given."""
+"""pytest requires a file name; nothing is read from it, because the module is given."""
 _OPTIONS = [
     "-q", "-c", os.devnull, "--rootdir=/", "--noconftest", "--capture=sys", "-p", "no:cacheprovider",
 ]  # fmt: skip
 _run_pytest = pytest.main
-"""Kept here, since tests that call it themselves find another."""
+"""Saved here, because tests that call it themselves get a replacement."""
 _Describe = Callable[[BaseException, UnderTest], tuple[str, str]]
 
 
@@ -30,7 +30,7 @@ def run_module(
     """Reports each of the module's tests. Raises BadTests for a fixture that does not exist."""
     plugin = _Plugin(module, program, report, describe)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    # Folders that pytest places by itself are closed to the program.
+    # The program has no access to the folders that pytest creates by default.
     temporary = f"--basetemp={Path.cwd() / 'pytest'}"
     ended = _run_pytest([*_OPTIONS, temporary], plugins=[plugin])
     if plugin.stopped_by is not None:
@@ -45,7 +45,7 @@ def run_module(
 
 
 class _Module(pytest.Module):
-    """The given module, in place of a file's content."""
+    """The given module, instead of a file's content."""
 
     given: types.ModuleType
 
@@ -61,7 +61,7 @@ class _Plugin:
         self.stopped_by: BaseException | None = None
 
     def pytest_collection(self, session: pytest.Session) -> bool:
-        """Collects the module, in place of files."""
+        """Collects the module, instead of files."""
         collected = _Module.from_parent(session, path=_FILE)
         collected.given = self._module
         session.items = list(session.genitems(collected))
@@ -73,7 +73,7 @@ class _Plugin:
     def pytest_exception_interact(
         self, call: pytest.CallInfo[object], report: pytest.CollectReport | pytest.TestReport
     ) -> None:
-        """Tests that cannot be collected; those that fail are counted below."""
+        """Raises BadTests for tests that cannot be collected; failing tests are counted below."""
         if not isinstance(report, pytest.CollectReport) or call.excinfo is None:
             return
         error = call.excinfo.value
@@ -99,7 +99,7 @@ class _Plugin:
             self._count(item, test, error)
         except (BadTests, Enough, PeerLost, Unsupported, MemoryError) as e:
             self.stopped_by = e
-            item.session.shouldstop = "nothing behind it can be tried"
+            item.session.shouldstop = "no later test can run"
         return test
 
     def _count(self, item: pytest.Item, test: pytest.TestReport, error: BaseException | None) -> None:
@@ -109,7 +109,7 @@ class _Plugin:
             raise BadTests(f"they ask for a fixture that does not exist, in `{item.name}`")
         expected_to_fail = hasattr(test, "wasxfail")
         if test.failed:
-            code, text = "wrong_answer", "expected to fail, and did not"
+            code, text = "wrong_answer", "expected to fail, but did not"
             if error is not None and not expected_to_fail:
                 code, text = self._describe(error, self._program)
             self._report.fail(code, f"{item.name}: {text}")

@@ -1,4 +1,4 @@
-"""What held, for whoever asked for the tests to be run."""
+"""Results of a test run, written for the process that requested it."""
 
 import time
 from collections.abc import Callable
@@ -9,15 +9,15 @@ _TOLD_ONE_BY_ONE, _TOLD_SECONDS = 10, 0.1
 
 
 CASE, ASSERTED, RAN = "__case__", "__asserted__", "__ran__"
-"""What instrumented test code calls; whoever runs it defines them."""
+"""Names that instrumented test code calls; the code that runs it defines them."""
 
 
 class BadTests(ValueError):
-    """The text cannot test the function; the message says why."""
+    """The code cannot test the function; the message says why."""
 
 
 class Enough(BaseException):
-    """So much has failed that the rest is not worth its time."""
+    """So many tests failed that the rest is not worth the time."""
 
 
 class Report:
@@ -31,11 +31,11 @@ class Report:
         self._last = 0.0
 
     def asserted(self) -> None:
-        """One more assertion ran that is no case of its own."""
+        """Counts an assertion that is not a case of its own."""
         self.num_asserted += 1
 
     def passed(self) -> None:
-        """One more case held."""
+        """Counts a case that held."""
         self.num_cases += 1
         self.num_passed += 1
         # The process can end before the report does.
@@ -44,19 +44,19 @@ class Report:
             self.write({"passed": self.num_passed})
 
     def fail(self, code: str, text: str, source: int | None = None) -> None:
-        """One more case failed; `source` is the number of its assert. Raises Enough."""
+        """Counts a case that failed; `source` is the number of its assert. Raises Enough."""
         self._fail(code, text, source)
         if self._num_failures >= _MOST_FAILURES:
             self._cut_short = True
             raise Enough
 
     def end(self, code: str, text: str) -> None:
-        """A case failed, and what is behind it cannot be tried."""
+        """Counts a case that failed and ends the run; later cases cannot be tried."""
         self._cut_short = True
         self._fail(code, text)
 
     def finish(self, consulted: list[str]) -> None:
-        """`consulted`: what the program was asked to judge itself."""
+        """Ends the report; `consulted` are assertions that the program decided itself."""
         counts = {"cases": self.num_cases, "passed": self.num_passed, "cut_short": self._cut_short}
         self.write({**counts, "consulted": consulted[:3]})
 

@@ -14,15 +14,15 @@ from verifiers.code.inside.report import ASSERTED, CASE, RAN, Enough, Report
 from verifiers.code.inside.standins import StandIn, StandInClass, Unsupported
 
 _END = (PeerLost, Unsupported, MemoryError, Enough)
-"""What ends the run, wherever it is raised."""
+"""Exceptions that end the run, wherever they are raised."""
 
 
 def describe(error: BaseException, program: UnderTest) -> tuple[str, str]:
-    """The kind of a failure, and a sentence."""
+    """The kind of a failure, and a sentence that describes it."""
     kind = type(error).__name__
     try:
         text = str(error)
-    except Exception as e:  # noqa: BLE001 - of a class of the program's own
+    except Exception as e:  # noqa: BLE001 - the exception's class may be the program's
         text = f"({type(e).__name__} in its message)"
     line = f"{kind}: {text}".splitlines()[0][:250]
     if program.raised(error):
@@ -33,7 +33,7 @@ def describe(error: BaseException, program: UnderTest) -> tuple[str, str]:
 
 
 def place(error: BaseException) -> str:
-    """The line of the tests that raised."""
+    """The line of the tests that raised, as a prefix; "" if there is none."""
     trace, number = error.__traceback__, 0
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == "tests.py":
@@ -49,7 +49,7 @@ def run_plainly(
     program: UnderTest,
     report: Report,
 ) -> None:
-    """Runs the module, and then what a test runner would call and the module did not."""
+    """Runs the module, then whatever a test runner would call and the module did not."""
     ran: set[str] = set()
     _define(module, _Case(program, report), report, ran)
     unittest.main = lambda *a, **k: None  # type: ignore[assignment]  # the classes are run below
@@ -68,13 +68,13 @@ def run_plainly(
 
 
 def _attempt(test: Any, program: UnderTest, report: Report) -> None:
-    """Calls one test; those behind it are tried whatever becomes of it."""
+    """Calls one test; later tests run regardless of its outcome."""
     before = report.num_cases
     try:
         _finish(test())
     except _END:
         raise
-    except BaseException as e:  # noqa: BLE001 - whatever the program or the test raise
+    except BaseException as e:  # noqa: BLE001 - the program and the test raise anything
         code, text = describe(e, program)
         report.fail(code, place(e) + text)
     else:
@@ -83,7 +83,7 @@ def _attempt(test: Any, program: UnderTest, report: Report) -> None:
 
 
 def _finish(result: Any) -> None:
-    """Runs what an `async def` has returned."""
+    """Runs the coroutine that an `async def` has returned."""
     if inspect.iscoroutine(result):
         asyncio.run(result)
 
@@ -94,7 +94,7 @@ def _run_test_case(cls: type[unittest.TestCase], program: UnderTest, report: Rep
 
 
 class _Result(unittest.TestResult):
-    """Tells the report of each test as it ends."""
+    """Reports each test as it ends."""
 
     def __init__(self, program: UnderTest, report: Report) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class _Result(unittest.TestResult):
 
     def addUnexpectedSuccess(self, test: Any) -> None:
         self._report.fail(
-            "wrong_answer", f"{test.id().partition('.')[2]}: expected to fail, and did not"
+            "wrong_answer", f"{test.id().partition('.')[2]}: expected to fail, but did not"
         )
 
     def addFailure(self, test: Any, error: Any) -> None:
@@ -146,7 +146,7 @@ def _execute(tests: types.CodeType, module: types.ModuleType, program: UnderTest
     try:
         exec(tests, vars(module))
     except SystemExit as e:
-        # Tests that end with their runner's status, which is 0 since its tests are run elsewhere.
+        # Tests may exit with their runner's status, which is 0 because their tests run elsewhere.
         if e.code not in (None, 0) or program.raised(e):
             raise
 
@@ -159,7 +159,7 @@ def _nothing(*args: Any, **kwargs: Any) -> int:
 
 
 class _Case:
-    """What stands around an assert."""
+    """Context manager around an assert."""
 
     def __init__(self, program: UnderTest, report: Report) -> None:
         self._program, self._report = program, report
@@ -172,7 +172,7 @@ class _Case:
             yield
         except _END:
             raise
-        except BaseException as e:  # noqa: BLE001 - whatever the program raises
+        except BaseException as e:  # noqa: BLE001 - the program raises anything
             code, text = describe(e, self._program)
             if code == "wrong_answer" and returned:
                 text += f"; returned: {', '.join(_shown(value) for value in returned[:3])}"

@@ -1,7 +1,7 @@
-"""The program's process: it loads the program and serves what the tests ask of it.
+"""The program's process: it loads the program and serves the tests' requests.
 
-The program shares this process and can change all that is in it. It gains nothing by that: what it
-sends is compared in the tests' process, which it cannot reach.
+The program shares this process and can change anything in it. That gains it nothing: its results are
+compared in the tests' process, which it cannot reach.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from verifiers.code.inside.standin_registry import StandIns
 
 
 def serve(descriptor: int) -> None:
-    """Answers the tests' process on this socket until it ends."""
+    """Serves the tests' process on this socket until that process ends."""
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     standins = StandIns(None)
     operations: dict[str, Callable[..., Any]] = {
@@ -43,7 +43,7 @@ def serve(descriptor: int) -> None:
 
 
 def load(code: str, names: Sequence[str]) -> tuple[types.ModuleType, dict[str, Any]]:
-    """The program as the module `solution`, and what it has under these names."""
+    """The program as the module `solution`, and its values for these names."""
     module = types.ModuleType("solution")
     sys.modules["solution"] = module
     exec(compile(code, "solution.py", "exec"), module.__dict__)
@@ -55,7 +55,7 @@ def _seed(module: str, *state: Any) -> None:
 
 
 class _Forward(io.RawIOBase):
-    """What is printed goes to the tests, which may look at it."""
+    """Forwards printed text to the tests, which may examine it."""
 
     def __init__(self, peer: Peer, stream: str) -> None:
         self._peer, self._stream = peer, stream
@@ -69,7 +69,7 @@ class _Forward(io.RawIOBase):
 
 
 class _AskedFor(io.TextIOBase):
-    """Standard input, which is that of the tests."""
+    """Standard input, which the tests provide."""
 
     def __init__(self, peer: Peer) -> None:
         self._peer = peer

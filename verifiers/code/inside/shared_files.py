@@ -1,11 +1,11 @@
-"""Files that tests and program share, though each of them runs as a user of its own."""
+"""Lets tests and program share files, although each runs as its own user."""
 
 import os
 from typing import Any
 
 
 def share_files() -> None:
-    """Lets the other process read and write what this one makes, also by `tempfile`."""
+    """Makes files created here, also by `tempfile`, readable and writable for the other process."""
     make_folder, open_file = os.mkdir, os.open
 
     def mkdir(path: Any, mode: int = 0o777, **more: Any) -> None:

@@ -1,6 +1,6 @@
-"""All stand-ins of one side, and what their operators do.
+"""The stand-ins of one side, and their operators.
 
-On the side of the tests `trust.py` says which operators are left to the program.
+On the tests' side `trust.py` decides which operators are left to the program.
 """
 
 import builtins
@@ -48,24 +48,24 @@ class StandIns:
     """All stand-ins of one side."""
 
     def __init__(self, trust: Trust | None) -> None:
-        """`trust`: the rules on the side of the tests; None on the other."""
+        """`trust`: the rules on the tests' side; None on the program's side."""
         self.trust = trust
         self.request: Callable[..., Any]
         self._objects: dict[int, Any] = {}
         self._classes: dict[int, type] = {}
         self._others: dict[int, int] = {}
-        """By id: the number of what cannot hold its own, such as a real generator or an exception."""
+        """By id: numbers of objects that cannot hold their own, such as a generator or an exception."""
 
     # ----------------------------------------------------------------------------- for the encoder
 
     def number_of(self, value: Any) -> int | None:
-        """The other side's number of what it owns."""
+        """The other side's number for an object that it owns; None for others."""
         if isinstance(value, StandIn | StandInClass | StandInModule | StandInErrorClass):
             return value._number
         return self._others.get(id(value))
 
     def kind_of(self, value: Any) -> str:
-        """What the other side needs a special stand-in for."""
+        """The kind of special stand-in that the other side needs."""
         if isinstance(value, types.GeneratorType):
             return "generator"
         if isinstance(value, types.CoroutineType):
@@ -73,8 +73,8 @@ class StandIns:
         return "module" if isinstance(value, types.ModuleType) else "object"
 
     def operations_of(self, cls: type) -> list[str]:
-        """The operators that a class has of its own."""
-        # Not by getattr, which would find those of the metaclass.
+        """The operators that a class defines itself."""
+        # Not with getattr, which would find the metaclass's.
         found = {name for one in cls.__mro__ if one is not object for name in vars(one)}
         hashable = getattr(cls, "__hash__", None) is not None
         return [n for n in _EVERY if f"__{n}__" in found and (n != "hash" or hashable)]
@@ -84,7 +84,7 @@ class StandIns:
     def add_class(
         self, number: int, name: str, module: str, bases: list[type], operations: Any
     ) -> None:
-        """Makes the stand-in of a class, with the operators that it has."""
+        """Makes the stand-in of a class, with the given operators."""
         if number in self._classes or not all(isinstance(base, type) for base in bases):
             raise ValueError("a class")
         own = [base for base in bases if isinstance(base, StandInClass)]
@@ -140,7 +140,7 @@ class StandIns:
         return made
 
     def _plain_class(self, cls: Any) -> type:
-        """For what belongs to a class of Python's own, such as a function or an iterator."""
+        """The stand-in class for objects of Python's own classes, such as functions and iterators."""
         number = -1 - len(self._classes)
         name = cls.__name__ if isinstance(cls, type) else "object"
         operations = ["call", *_EVERY] if cls is types.FunctionType else self.operations_of(cls)
@@ -154,7 +154,7 @@ class StandIns:
         if not (isinstance(cls, type) and issubclass(cls, BaseException)):
             raise ValueError("an exception")
         if issubclass(cls, _SILENT):
-            # Raised by a function these would end a loop of the tests as if nothing had happened.
+            # Raised by a function, these would silently end a loop of the tests.
             args, cls = [f"{cls.__name__} was raised", *args], RuntimeError
         try:
             known_class = not isinstance(cls, StandInErrorClass)
@@ -168,7 +168,7 @@ class StandIns:
         return cast(BaseException, error)
 
     def extended(self, number: int, cls: Any, plain: Any) -> Any:
-        """A value of a class that is derived from a plain one, such as a named tuple."""
+        """A value of a class derived from a plain one, such as a named tuple."""
         if number not in self._objects:
             base = next(base for base in _CARRIED if isinstance(plain, base))
             if not (isinstance(cls, type) and issubclass(cls, base)):
@@ -180,7 +180,7 @@ class StandIns:
         return self._objects[number]
 
     def name(self, value: Any, name: str) -> None:
-        """Tells how the tests know a class of the program's."""
+        """Records the name under which the tests know a class of the program."""
         if isinstance(value, StandInClass) and self.trust is not None:
             type.__setattr__(value, "_origin_of_made", self.trust.origin_by(name))
 
@@ -188,7 +188,7 @@ class StandIns:
         return StandInMethod(self, subject, name)
 
     def get(self, subject: Any, name: str) -> Any:
-        """An attribute of an object of the other side's."""
+        """An attribute of an object on the other side."""
         return self.request("get", subject, name)
 
     # ------------------------------------------------------------------------------------ operators
@@ -248,7 +248,7 @@ class StandIns:
         raise StopIteration(*answer)
 
     def _generator(self, subject: Any) -> Generator[Any, Any, Any]:
-        """A real one, since tests ask whether it is."""
+        """A real generator, because tests check the type."""
         while True:
             answer = self.request("next", subject)
             if not isinstance(answer, tuple):

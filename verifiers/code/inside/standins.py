@@ -1,4 +1,4 @@
-"""Stand-ins for objects of the other process: what is done to one is done there.
+"""Stand-ins for objects of the other process: operations on a stand-in happen there.
 
 A class of the other side has a stand-in class here, so that `isinstance`, `except` and attributes work.
 `standin_registry.py` makes them.
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class Unsupported(BaseException):
-    """The tests do what only works in the program's own process; no test can catch it."""
+    """The tests need the program's own process; they cannot catch this."""
 
 
 class Documentation:
-    """The documentation of an object, which a class of ours would hide."""
+    """The object's documentation, which a stand-in class's own would hide."""
 
     def __get__(self, subject: Any, cls: Any) -> Any:
         return cls._standins.get(cls if subject is None else subject, "__doc__")
@@ -53,7 +53,7 @@ class StandIn:
 
     def __getattr__(self, name: str) -> Any:
         if name in ("__array_interface__", "__array_struct__"):
-            # By these numpy would read whatever address the program names, in this process.
+            # Through these, numpy would read any address that the program names, in this process.
             raise AttributeError(name)
         value = self._standins.get(self, name)
         trust = self._standins.trust
@@ -115,7 +115,7 @@ class StandInClass(type):
 
     def __getattr__(cls, name: str) -> Any:
         if name.startswith("__") and name not in ("__doc__", "__annotations__", "__members__"):
-            # What Python itself asks of classes, such as `__abstractmethods__`.
+            # Attributes that Python itself looks up on classes, such as `__abstractmethods__`.
             raise AttributeError(name)
         return cls._standins.get(cls, name)
 

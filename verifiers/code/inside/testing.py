@@ -1,10 +1,10 @@
-"""The tests' process: runs test code against a program, and reports.
+"""The tests' process: runs test code against a program, and reports the results.
 
     1. load the program, in its own process (`programs.py`); it becomes the module `solution`
     2. run the tests, as Python or as pytest runs them (`runners.py`)
-    3. report what held (`report.py`)
+    3. report the cases that held (`report.py`)
 
-Where tests only work in one process, the program is loaded here instead: then it can forge the report.
+If tests only work in one process, the program is loaded here instead and could forge the report.
 """
 
 import base64
@@ -26,7 +26,7 @@ from verifiers.code.inside.standins import Unsupported
 
 
 def run_tests(descriptor: int) -> None:
-    """Standard input: what `verifiers.code.asserts` asks for. Writes lines of JSON."""
+    """Reads a request of `asserts/checking.py` from standard input; writes lines of JSON."""
     request: dict[str, Any] = json.loads(sys.stdin.buffer.read())
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nowhere = os.open("/dev/null", os.O_RDWR)
@@ -81,15 +81,15 @@ def _judge(program: Apart | Here, request: dict[str, Any], report: Report) -> No
 
 
 def _fill(module: types.ModuleType, program: Apart | Here, request: dict[str, Any]) -> None:
-    """What the tests find: helpers of the prompt, and names of the program's."""
+    """Defines the names that the tests need: the prompt's helpers and the program's names."""
     solution, names = program.load(request["code"], request["names"])
     sys.modules["solution"] = solution
     exec(compile(request["preamble"], "prompt.py", "exec"), vars(module))
     for name, value in names.items():
         own = vars(module).get(name)
         is_own_class = isinstance(own, type) and own.__module__ == "__main__"
-        # What the prompt has is taken from there: a program's own could say what suits it. A class that
-        # it defines is the program's, which makes objects of it.
+        # The prompt's definitions take precedence, because a program's own could be biased. A class
+        # that the prompt defines is taken from the program, which makes objects of it.
         if name not in vars(module) or (is_own_class and isinstance(value, type)):
             literals = name in request["given_literals"]
             vars(module)[name] = program.borrowed(name, value, given_literals=literals)

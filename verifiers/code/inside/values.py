@@ -1,6 +1,6 @@
 """Python values as JSON, with their types, so that nothing has to be unpickled.
 
-What JSON has stands for itself: null, true, "text", 5, 0.5, [1, 2], {"key": 1}. Everything else is an
+JSON values represent themselves: null, true, "text", 5, 0.5, [1, 2], {"key": 1}. Everything else is an
 object with one key that begins with `$`:
 
     {"$tuple": [1, 2]}   {"$set": [1]}   {"$frozenset": [1]}   {"$dict": [[1, "one"]]}
@@ -8,10 +8,10 @@ object with one key that begins with `$`:
     {"$range": [0, 5, 1]}     {"$iterator": [1, 2]}, which equals nothing and can be iterated once
     {"$fraction": ["0x1", "0x2"]}     {"$decimal": "0.10"}
     {"$keys": [1]}     {"$items": [{"$tuple": [1, "one"]}]}     {"$values": [2]}, the views of dicts
-    {"$like": ["numpy.ndarray", [1, 2]]}, taken for the value in it, which Python would not do
+    {"$like": ["numpy.ndarray", [1, 2]]}, compared as the value in it, although Python would not
 
-Only the standard library: this module also runs inside the sandbox. `encode` judges values by their
-real types and takes the plain value out of subclasses, so no method of theirs is asked.
+Uses only the standard library, because this module also runs inside the sandbox. `encode` identifies
+values by their real types and takes the plain value out of subclasses, so none of their methods runs.
 """
 
 import itertools
@@ -25,20 +25,20 @@ _DEEPEST = 200
 _SAFE_INTEGER = 2**53
 _MOST_ITEMS = 100_000
 _MOST_ITERATED = 1000
-"""An endless iterator costs no more than this; its items can grow, as Fibonacci's do."""
+"""Limit for endless iterators; their items can grow, as Fibonacci's do."""
 _MOST_COLLISIONS = 1000
 _MOST_DIGITS = 10_000
-"""Of fractions and decimals, whose arithmetic takes time that grows with the square."""
+"""Most digits of fractions and decimals, whose arithmetic takes quadratic time."""
 
 
 class NoValue(ValueError):
-    """Not a value that can be compared, or not one in this encoding; the message says why."""
+    """The value cannot be compared or encoded; the message says why."""
 
 
 def encode(value: object, depth: int = 0) -> Any:
     """The value as JSON. Raises NoValue."""
     if depth > _DEEPEST:
-        raise NoValue(f"it is nested more than {_DEEPEST} deep")
+        raise NoValue(f"it is nested more than {_DEEPEST} levels deep")
     kind = type(value)
     if value is None or kind is bool:
         return value
@@ -86,7 +86,7 @@ _SEQUENCES: tuple[tuple[Any, str | None], ...] = (
 
 
 def _encode_others(value: Any, kind: type, depth: int) -> Any:
-    """Values of libraries, known by name so that none has to be imported."""
+    """Values of libraries, recognized by name so that no library is imported."""
     name = f"{kind.__module__}.{kind.__qualname__}"
     if name == "fractions.Fraction":
         return {"$fraction": [hex(value.numerator), hex(value.denominator)]}
@@ -113,16 +113,16 @@ def _encode_others(value: Any, kind: type, depth: int) -> Any:
 _ITERATED: tuple[type, ...] = (
     map, filter, zip, enumerate, reversed, types.GeneratorType, type(iter(())), type(iter([])),
 )  # fmt: skip
-"""They equal nothing but themselves; tests make a list or set of them."""
+"""Iterators equal only themselves; tests turn them into a list or set."""
 _VIEWS: tuple[tuple[type, str], ...] = (
     (type({}.keys()), "$keys"), (type({}.items()), "$items"), (type({}.values()), "$values"),
 )  # fmt: skip
 
 
 def decode(encoded: Any, depth: int = 0) -> Any:
-    """The value of its encoding. Raises NoValue."""
+    """The value of an encoding. Raises NoValue."""
     if depth > 2 * _DEEPEST:
-        raise NoValue("it is nested too deep")
+        raise NoValue("it is nested too deeply")
     if isinstance(encoded, list):
         return [decode(item, depth + 1) for item in encoded]
     if not isinstance(encoded, Mapping):
@@ -144,7 +144,7 @@ def _decode_tagged(tag: str, content: Any, depth: int) -> Any:
             return iter(items)
         if tag == "$range":
             numbers = range(*items)
-            # A list of it is made in this process.
+            # Tests make a list of it in this process.
             if len(items) != 3 or len(numbers) > _MOST_ITEMS:
                 raise NoValue(f"the range is longer than {_MOST_ITEMS:,}")
             return numbers
@@ -196,7 +196,7 @@ _READERS: dict[str, Any] = {
 
 
 def check_hashes(items: Sequence[Any]) -> None:
-    """Refuses keys chosen to collide: a set of them takes time that grows with the square."""
+    """Raises NoValue for keys chosen to collide: a set of them takes quadratic time."""
     counts: dict[int, int] = {}
     for item in items:
         counts[hash(item)] = count = counts.get(hash(item), 0) + 1
@@ -207,8 +207,8 @@ def check_hashes(items: Sequence[Any]) -> None:
 def same(left: Any, right: Any, tolerance: float = 0.0) -> bool:
     """Whether two decoded values are equal as in Python, except that nan equals nan.
 
-    Within `tolerance`, absolute or relative to the larger one, where a float or a complex number is
-    compared with a number.
+    If a float or a complex number is compared with a number, they may differ by `tolerance`, absolute
+    or relative to the larger one.
     """
     if isinstance(left, float | complex) or isinstance(right, float | complex):
         return _same_numbers(left, right, tolerance)
@@ -226,7 +226,7 @@ def same(left: Any, right: Any, tolerance: float = 0.0) -> bool:
 
 
 def shown(value: Any) -> str:
-    """The value as a reader of a verdict sees it, in at most 100 characters."""
+    """The value for a reader of a verdict, in at most 100 characters."""
     try:
         text = repr(value)
     except (ValueError, RecursionError):  # an integer with too many digits, or a deep nesting
@@ -235,7 +235,7 @@ def shown(value: Any) -> str:
 
 
 def _by_key(mapping: dict[Any, Any]) -> dict[Any, list[Any]]:
-    """The values of each key, of which there are several only for nan."""
+    """The values of each key; only nan has several."""
     values: dict[Any, list[Any]] = {}
     for key, value in mapping.items():
         values.setdefault(_with_one_nan(key), []).append(value)
@@ -250,7 +250,7 @@ _NAN = float("nan")
 
 
 def _with_one_nan(value: Any) -> Any:
-    """The value with the same object for every nan, so that Python finds it equal to itself."""
+    """The value with one object for every nan, so that Python finds it equal to itself."""
     if isinstance(value, float) and value != value:
         return _NAN
     if isinstance(value, tuple):
@@ -259,14 +259,14 @@ def _with_one_nan(value: Any) -> Any:
 
 
 def _same_numbers(left: Any, right: Any, tolerance: float) -> bool:
-    """Exactly: a float holds no more than 53 bits of a large integer, a difference of floats fewer."""
+    """Compares exactly: a float holds 53 bits of a large integer, a difference of floats even fewer."""
     numbers = isinstance(left, int | float | complex) and isinstance(right, int | float | complex)
     if not numbers or left == right or not tolerance:
         return bool(left == right) or (numbers and _same_parts(left, right))
     if type(left) is float and type(right) is float:
         distance = abs(left - right)
         bound = tolerance * max(1.0, abs(left), abs(right))
-        # Only what lies within their rounding needs exact arithmetic, which takes much longer.
+        # Only values within their rounding error need exact arithmetic, which is much slower.
         if distance < bound * _BELOW or bound * _ABOVE < distance < math.inf:
             return distance < bound
     parts = (left.real, left.imag, right.real, right.imag)
@@ -275,7 +275,7 @@ def _same_numbers(left: Any, right: Any, tolerance: float) -> bool:
     a, b, c, d = map(Fraction, parts)
     if b == d == 0:
         return abs(a - c) <= Fraction(tolerance) * max(Fraction(1), abs(a), abs(c))
-    if max(abs(a), abs(c)) > _BEYOND_FLOATS:  # whose square would take long
+    if max(abs(a), abs(c)) > _BEYOND_FLOATS:  # squaring it would take long
         return False
     apart, scale = (a - c) ** 2 + (b - d) ** 2, max(Fraction(1), a * a + b * b, c * c + d * d)
     return apart <= Fraction(tolerance) ** 2 * scale

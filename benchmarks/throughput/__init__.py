@@ -1,0 +1,1 @@
+"""`berry run` beside other ways to sample the same responses."""

@@ -1,0 +1,152 @@
+"""`berry verify`: judges a file of responses."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import click
+
+from pipeline.cli.options import at_least
+from pipeline.errors import UserMistake
+
+if TYPE_CHECKING:
+    from pipeline.responses.file import Columns
+    from verifiers import Verifier
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+@click.group()
+def verify() -> None:
+    """Judge a jsonl file of responses."""
+
+
+def _file_options(
+    rows: str, verdicts: str, *, processes: bool = True
+) -> Callable[[_Command], _Command]:
+    """The options that every `berry verify` command has."""
+    file = click.Path(path_type=Path)
+    options = [
+        click.option(
+            "--input", "source", required=True, type=file, help=f"A file with rows of {rows}."
+        ),
+        click.option(
+            "--output",
+            required=True,
+            type=file,
+            help=f"The file for rows of {verdicts}, in the same order.",
+        ),
+    ]
+    if processes:
+        number = at_least(1)
+        options.append(click.option("--processes", type=number, help="Processes that check."))
+        about = "The old name of --processes."
+        options.append(click.option("--workers", type=number, hidden=True, help=about))
+
+    def decorate(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+@verify.command("math")
+@_file_options('{"id", "gold", "response"}', '{"id", "outcome", "reason", "extracted", "verifier"}')
+@click.option(
+    "--extract",
+    type=click.Choice(["stated", "last"]),
+    default="stated",
+    help="last: if no answer is stated, take the last formula or number.",
+)
+@click.option("--last-number", is_flag=True, hidden=True, help="The old name of --extract last.")
+def verify_math(
+    source: Path,
+    output: Path,
+    processes: int | None,
+    workers: int | None,
+    extract: Literal["stated", "last"],
+    last_number: bool,
+) -> None:
+    """Judge final answers to mathematics problems."""
+    from pipeline.responses.file import MATH
+    from verifiers.math.verifier import MathVerifier
+
+    if last_number:
+        _warn_renamed("--last-number", "--extract last")
+    options = MathVerifier.Config(
+        check_processes=_num_processes(processes, workers) or 1,
+        extract=extract,
+        last_number=last_number,
+    )
+    _verify(MathVerifier(options), source, output, MATH)
+
+
+@verify.command("code")
+@_file_options('{"id", "target", "response"}', '{"id", "outcome", "reason", "evidence"}')
+@click.option(
+    "--allow-weak", is_flag=True, help="Run code even if the sandbox cannot keep it from reading files."
+)
+def verify_code(
+    source: Path, output: Path, processes: int | None, workers: int | None, allow_weak: bool
+) -> None:
+    """Judge programs by running them in the sandbox.
+
+    A target is {"kind": "stdin_stdout", "cases": [{"input", "output"}]}, {"kind": "calls",
+    "entry_point", "cases": [{"args", "kwargs", "expected"}]} or {"kind": "asserts", "prompt",
+    "tests", "entry_point"}. docs/code.md describes all kinds.
+    """
+    from pipeline.responses.file import CODE
+    from sandbox import SandboxConfig
+    from verifiers.code import CodeVerifier
+
+    sandbox = SandboxConfig(processes=_num_processes(processes, workers), allow_weak=allow_weak)
+    _verify(CodeVerifier(CodeVerifier.Config(), sandbox), source, output, CODE)
+
+
+@verify.command("use")
+@click.argument("use")
+@click.argument("options", nargs=-1, metavar="[KEY=VALUE]...")
+@_file_options(
+    '{"id", "target", "response"}',
+    '{"id", "outcome", "reason", "extracted", "verifier", "evidence"}',
+    processes=False,
+)
+def verify_use(use: str, options: tuple[str, ...], source: Path, output: Path) -> None:
+    """Judge with any verifier: USE is a name or my_module:MyVerifier.
+
+    A target is {"kind", "value", ...}; its other keys are the target's tests. KEY=VALUE sets an
+    option of the verifier, as in a config: processes=4 judges in four processes.
+    """
+    from pipeline.config import check_section
+    from pipeline.responses.file import ANY
+    from verifiers.catalog import VERIFIER, CannotBuild, build_verifier
+
+    try:
+        verifier = build_verifier(check_section(VERIFIER, use, options))
+    except CannotBuild as e:
+        raise UserMistake(str(e)) from e
+    _verify(verifier, source, output, ANY)
+
+
+def _num_processes(processes: int | None, workers: int | None) -> int | None:
+    """The number given under the current or the old name; the current name wins."""
+    if workers is not None:
+        _warn_renamed("--workers", "--processes")
+    return workers if processes is None else processes
+
+
+def _warn_renamed(old: str, new: str) -> None:
+    from pipeline.config.renamed import warn
+
+    warn(old, new)
+
+
+def _verify(verifier: "Verifier", source: Path, output: Path, columns: "Columns") -> None:
+    from pipeline.cli.terminal import counter
+    from pipeline.responses.file import verify_file
+
+    with counter("rows judged") as advance:
+        outcomes = asyncio.run(verify_file(verifier, source, output, columns, advance))
+    click.echo(", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()), err=True)

@@ -1,0 +1,1 @@
+"""What runs inside a rollout worker: its shards, their checkpoints and files, its places."""

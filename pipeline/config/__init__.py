@@ -1,0 +1,34 @@
+"""The config of a run, checked before anything runs.
+
+run_config.py  the whole config, composed of the sections of each part
+parts.py       the sections that name a part by `use`
+loading.py     reads YAML plus `key=value` into a checked config
+overrides.py   applies `key=value`
+messages.py    explains a mistake in one line: file, line, key, expected, got
+"""
+
+from pipeline.config.cluster_config import ClusterConfig
+from pipeline.config.loading import (
+    Rules,
+    check_config,
+    check_section,
+    load_config,
+    read_rules,
+    read_settings,
+)
+from pipeline.config.messages import ConfigError
+from pipeline.config.parts import KINDS
+from pipeline.config.run_config import RunConfig
+
+__all__ = [
+    "KINDS",
+    "ClusterConfig",
+    "ConfigError",
+    "Rules",
+    "RunConfig",
+    "check_config",
+    "check_section",
+    "load_config",
+    "read_rules",
+    "read_settings",
+]

@@ -1,0 +1,219 @@
+"""Reads a run: its traces in order, one problem by its id, the rows of a view by columns.
+
+Everything streams: parts are opened on demand, and only a few rows are in memory at a time. Only
+committed parts are read, so a run can be read while it is running. A damaged file raises FolderError,
+which names the file and how to restore it. `ExportedView` reads the output of `berry export`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from pipeline.datasets.damage import describe_damage, open_parquet, open_part, refuse_unreadable
+from pipeline.datasets.encoded import EncodedTrace
+from pipeline.datasets.folder import FolderError, RunFolder
+from pipeline.datasets.views.table import VIEWS
+from pipeline.datasets.views.trees import read_trace
+from pipeline.files.publishing import explained
+from pipeline.files.storage import files_in
+from pipeline.labels.step_labels import LabelConfig
+from pipeline.records import Trace
+
+_BATCH_ROWS = 64
+_BATCH_TREES = 8
+"""Rows of `trees` in memory at a time; a tree takes much more memory as Python values than on disk."""
+
+
+class RunReader:
+    """The data of one run folder."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+
+    @classmethod
+    def open(cls, path: Path) -> "RunReader":
+        """Opens the run in a folder. Raises FolderError if it is not a run folder."""
+        return cls(RunFolder.read(path))
+
+    @property
+    def parts(self) -> list[int]:
+        """Numbers of the committed parts, in order."""
+        return list(self.folder.parts)
+
+    def require_parts(self) -> None:
+        """Raises FolderError if the run has committed nothing yet."""
+        if not self.folder.parts:
+            raise FolderError(
+                f"{self.folder.path}: expected a run with a committed part, found none yet"
+            )
+
+    def traces(self, part: int | None = None) -> Iterator[Trace]:
+        """The traces of all parts, or of one part, in order. Raises FolderError."""
+        for number in self.parts if part is None else [part]:
+            for row in self._part_rows("trees", number, None, _BATCH_TREES):
+                try:
+                    trace = read_trace(row)
+                except (KeyError, TypeError, ValueError, IndexError) as e:
+                    wrong = f"has a row that is not a tree ({type(e).__name__}: {e})"
+                    raise FolderError(describe_damage(self.folder, "trees", number, wrong)) from e
+                yield trace
+
+    def rows(self, view: str, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+        """The rows of a view in order, without columns that a file of an earlier version lacks.
+
+        A part that does not store the view derives it from its trees, with the run's labels. Raises
+        FolderError.
+        """
+        for number in self.parts:
+            if view not in self.folder.parts[number].rows:
+                yield from self._derived_rows(view, number, columns)
+                continue
+            batch_rows = _BATCH_TREES if view == "trees" and columns is None else _BATCH_ROWS
+            yield from self._part_rows(view, number, columns, batch_rows)
+
+    def columns(self, view: str) -> set[str]:
+        """Columns that every committed file of a view has. Raises FolderError."""
+        stored = [number for number in self.parts if view in self.folder.parts[number].rows]
+        found = _common(open_part(self.folder, view, number) for number in stored)
+        derived = set(VIEWS[view].schema.names)
+        if len(stored) == len(self.parts):
+            return found
+        return found & derived if stored else derived
+
+    def derived(self, view: str, part: int) -> Iterator[pa.RecordBatch]:
+        """The rows of a view in a part, derived from its trees: a batch for each problem.
+
+        Raises FolderError.
+        """
+        for trace in self.traces(part):
+            yield EncodedTrace.of(trace, self._labels, [view]).batch(view)
+
+    def _derived_rows(
+        self, view: str, part: int, columns: Sequence[str] | None
+    ) -> Iterator[dict[str, Any]]:
+        for batch in self.derived(view, part):
+            names = [name for name in columns or batch.schema.names if name in batch.schema.names]
+            yield from batch.select(names).to_pylist()
+
+    @cached_property
+    def _labels(self) -> LabelConfig:
+        """The run's rules for labels. Raises FolderError."""
+        try:
+            return LabelConfig.model_validate(self.folder.run["config"].get("labels", {}))
+        except ValidationError as e:
+            raise FolderError(
+                f"{self.folder.path}: has labels of an earlier version of berry; `berry export "
+                f"{self.folder.path} --as steps` derives the view"
+            ) from e
+
+    def find(self, wanted: str) -> dict[str, Any]:
+        """The row of `trees` with this `problem_id`, `source_id` or beginning of a `problem_id`.
+
+        Returns the first of several; exact matches win over beginnings. Raises FolderError if there is
+        none.
+        """
+        begins: tuple[int, int] | None = None
+        for part in self.parts:
+            ids = self._part_rows("trees", part, ["problem_id", "source_id"], _BATCH_ROWS)
+            for place, row in enumerate(ids):
+                # Files of earlier versions have no source_id.
+                if wanted in (row["problem_id"], row.get("source_id")):
+                    return self._row_at(part, place)
+                if begins is None and row["problem_id"].startswith(wanted):
+                    begins = part, place
+        if begins is not None:
+            return self._row_at(*begins)
+        so_far = (
+            "" if self.folder.complete else f" (so far {self.folder.counts.problems} are committed)"
+        )
+        raise FolderError(
+            f"{self.folder.path}: expected the source_id or the beginning of the id of a committed "
+            f"problem, got {wanted}{so_far}"
+        )
+
+    def _row_at(self, part: int, place: int) -> dict[str, Any]:
+        return next(islice(self._part_rows("trees", part, None, _BATCH_TREES), place, None))
+
+    def _part_rows(
+        self, view: str, part: int, columns: Sequence[str] | None, batch_rows: int
+    ) -> Iterator[dict[str, Any]]:
+        with open_part(self.folder, view, part) as file:
+            try:
+                yield from _file_rows(file, columns, batch_rows)
+            except _Damaged as e:
+                refuse_unreadable(self.folder.part_path(view, part), e.__cause__)
+                wrong = "cannot be read to its end"
+                raise FolderError(describe_damage(self.folder, view, part, wrong)) from e
+
+
+class ExportedView:
+    """A folder written by `berry export --output`."""
+
+    def __init__(self, path: Path, view: str) -> None:
+        folder = path / "data" / view
+        with explained(path):
+            names = sorted(files_in(folder))
+        self.files = [folder / name for name in names if name.startswith("part-")]
+
+    def columns(self) -> set[str]:
+        """Columns that every file has. Raises FolderError."""
+        return _common(self._open(file) for file in self.files)
+
+    def rows(self, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+        """All rows, in order. Raises FolderError."""
+        for path in self.files:
+            with self._open(path) as file:
+                try:
+                    yield from _file_rows(file, columns, _BATCH_ROWS)
+                except _Damaged as e:
+                    refuse_unreadable(path, e.__cause__)
+                    raise FolderError(_damaged_export(path)) from e
+
+    def _open(self, path: Path) -> pq.ParquetFile:
+        try:
+            return open_parquet(path)
+        except (OSError, pa.ArrowException) as e:
+            refuse_unreadable(path, e)
+            raise FolderError(_damaged_export(path)) from e
+
+
+class _Damaged(Exception):
+    """A parquet file cannot be read to its end."""
+
+
+def _file_rows(
+    file: pq.ParquetFile, columns: Sequence[str] | None, batch_rows: int
+) -> Iterator[dict[str, Any]]:
+    there = set(file.schema_arrow.names)
+    names = None if columns is None else [name for name in columns if name in there]
+    batches = file.iter_batches(batch_rows, columns=names)
+    while True:
+        try:
+            batch = next(batches, None)
+            rows = [] if batch is None else batch.to_pylist()
+        except (OSError, pa.ArrowException, ValueError) as e:
+            raise _Damaged from e
+        if batch is None:
+            return
+        yield from rows
+
+
+def _common(files: Iterable[pq.ParquetFile]) -> set[str]:
+    """Columns that all files have."""
+    found = []
+    for file in files:
+        with file:
+            found.append(set(file.schema_arrow.names))
+    return set.intersection(*found) if found else set()
+
+
+def _damaged_export(path: Path) -> str:
+    return (
+        f"{path}: is damaged; to write it again, run `berry export --as {path.parent.name}` on its run"
+    )

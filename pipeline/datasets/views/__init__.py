@@ -1,0 +1,1 @@
+"""The views of a run: tables of rows derived from traces."""

@@ -1,0 +1,27 @@
+"""The definition of a view of a run's data."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.labels.step_labels import LabelConfig
+from pipeline.records import Trace
+
+Row = dict[str, Any]
+Rows = Callable[[Trace, LabelConfig], Iterable[Row]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A table to which every trace adds rows."""
+
+    name: str
+    """Name of its folder, its config in the dataset card, and its value of `berry export --as`."""
+    about: str
+    """A short description of its rows."""
+    schema: pa.Schema
+    rows: Rows
+    """Makes a trace's rows, with steps labelled by the config. Rows hold no times or machine names, so
+    the same trace gives the same bytes."""

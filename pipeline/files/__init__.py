@@ -1,0 +1,1 @@
+"""Reads users' files, and publishes files atomically."""

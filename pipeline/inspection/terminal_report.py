@@ -1,0 +1,284 @@
+"""The output of `berry status` and `berry show`: a run's summary, and a problem's tree."""
+
+from typing import Any
+
+from rich.markup import escape
+from rich.tree import Tree as RichTree
+
+from pipeline.chat import MessageMatch
+from pipeline.config import read_rules
+from pipeline.datasets.counts import Counts
+from pipeline.datasets.folder import RunFolder
+from pipeline.datasets.metrics import Metrics
+from pipeline.datasets.reader import RunReader
+from pipeline.datasets.views.trees import problem_text, read_trace
+from pipeline.dispatch.batching import LOST
+from pipeline.dispatch.reward_pool import DISABLED
+from pipeline.inspection.run_state import prefixes, run_state
+from pipeline.inspection.shortfall import name_reasons
+from pipeline.labels.majority import VOTE
+from pipeline.labels.step_labels import LabelConfig, TrajectoryLabels, credible_interval, label_tree
+from pipeline.records import Stage
+from pipeline.tree import Finish
+
+_PREVIEW = 100
+
+
+def summary(folder: RunFolder) -> str:
+    """The run in a few lines: its problems, its survivors, and the reasons for dropping the rest."""
+    counts, facts = folder.counts, folder.complete
+    verdicts = {key: counts.verdicts[key] for key in ("pass", "fail", "abstain", "error")}
+    dropped = _dropped(counts)
+    others = {key: counts.statuses[key] for key in ("unfinished", "pruned")}
+    rest = "".join(f", {number} {key}" for key, number in others.items() if number)
+    votes = {key: counts.votes[key] for key in ("pass", "fail", "abstain")}
+    lines = [
+        f"run        {folder.path} ({'unfinished' if facts is None else 'complete'})",
+        f"problems   {counts.problems}, {counts.problems_solved} with a survivor, "
+        f"{counts.problems_failed} failed",
+        f"rollouts   {counts.rollouts} ({counts.statuses['completed']} completed, "
+        f"{counts.statuses['truncated']} truncated{rest}), {counts.tokens} tokens",
+        f"verdicts   {sum(verdicts.values())} ({_listed(verdicts)})",
+        f"survivors  {counts.kept} traces; dropped: {_listed(dropped) or 'none'}",
+    ]
+    if any(votes.values()):
+        lines.insert(-1, f"votes      {sum(votes.values())} ({_listed(votes)})")
+    lines[-1:-1] = _reasons(counts)
+    lines += _flawed(counts)
+    lines += _messages(counts)
+    lines += _scores(counts)
+    # Missing in folders of earlier versions.
+    lines += [f"scored by  {model}" for model in folder.run.get("reward_models", ())]
+    if facts is not None:
+        lines += _speed(folder, Metrics.of(facts))
+    else:
+        lines = [*lines[:1], *run_state(folder), *(lines[1:] if counts != Counts() else [])]
+    lines += _lost(counts)
+    return "\n".join(lines)
+
+
+def _reasons(counts: Counts) -> list[str]:
+    """Reasons of failed problems and of verdicts that are not trials; no line without any."""
+    totals = {
+        ("failed", "failed"): counts.problems_failed,
+        ("errors", "error"): counts.verdicts["error"],
+        ("abstained", "abstain"): counts.verdicts["abstain"],
+    }
+    return [
+        f"{label:<10} {total}: {name_reasons(counts, kind)}"
+        for (label, kind), total in totals.items()
+        # Runs of earlier versions have counts without reasons.
+        if counts.most_common(kind)
+    ]
+
+
+def _dropped(counts: Counts) -> dict[str, int]:
+    """Reason -> count, in the order of the rules; reasons of earlier versions come last."""
+    order = {stage.value: place for place, stage in enumerate(Stage)}
+    return dict(sorted(counts.dropped.items(), key=lambda one: (order.get(one[0], len(order)), one[0])))
+
+
+def _flawed(counts: Counts) -> list[str]:
+    """The expected fraction of survivors with a wrong step; no line if unknown."""
+    fraction = counts.flawed_fraction
+    if fraction is None:
+        return []
+    return [
+        f"flawed     {fraction:.1%} of {counts.weighed} survivors are expected to have a wrong step, "
+        "judging from the outcomes of rollouts from their prefixes"
+    ]
+
+
+def _messages(counts: Counts) -> list[str]:
+    """Whether the column `messages` is fit for training; no line if it matches the sampled tokens."""
+    exact, other_text, other_tokens = (
+        counts.messages[match]
+        for match in (MessageMatch.EXACT, MessageMatch.OTHER_TEXT, MessageMatch.OTHER_TOKENS)
+    )
+    if not other_text + other_tokens:
+        return []
+    total = exact + other_text + other_tokens
+    advice = "train on prompt_token_ids and response_token_ids"
+    advice += ", or use a template that keeps the reasoning" if other_text else " if that matters"
+    return [
+        f"messages   the chat template reproduces {exact} of {total} traces exactly, {other_text} "
+        f"with different text, {other_tokens} with the same text in different tokens: {advice}"
+    ]
+
+
+def _speed(folder: RunFolder, facts: Metrics) -> list[str]:
+    """Speed of a complete run, and rows left out."""
+    duplicates, bad_rows = (_known(one) for one in (facts.duplicates, facts.bad_rows))
+    doubtful = f", {facts.doubtful_golds} doubtful gold answers" if facts.doubtful_golds else ""
+    return [
+        f"intake     {duplicates} duplicates, {bad_rows} bad rows{doubtful}",
+        *_conflicts(folder),
+        f"speed      {_known(facts.tokens_per_second)} tokens/s over {_known(facts.seconds)} s, after "
+        f"{_known(facts.load_seconds)} s of loading, {facts.counts.restarts} restarts",
+        *prefixes(facts),
+    ]
+
+
+def _conflicts(folder: RunFolder) -> list[str]:
+    """Problems with contradictory gold answers; no line without them."""
+    facts = folder.complete or {}
+    # Runs of earlier versions did not count them.
+    if not (number := facts.get("conflicts")):
+        return []
+    some = (
+        "1 problem has the same text as an earlier one but"
+        if number == 1
+        else (f"{number} problems have the same text as an earlier one but")
+    )
+    return [f"conflicts  {some} another gold answer: {'; '.join(facts['conflict_examples'])}"]
+
+
+def _scores(counts: Counts) -> list[str]:
+    """Results and failures of reward models; no line without them."""
+    lines = []
+    num_pruned, num_explored = counts.statuses["pruned"], counts.explored
+    if num_pruned or num_explored:
+        trials, passes = counts.explored_trials, counts.explored_passes
+        rate = "unknown"
+        if trials:
+            interval = credible_interval(passes, trials, 0.95)
+            rate = f"{passes / trials:.1%} (95% interval {interval.low:.1%} to {interval.high:.1%})"
+        lines.append(
+            f"pruning    {num_pruned} of {counts.rollouts} rollouts ended midway; {num_explored} "
+            f"more continued as a check, {passes} of {trials} were right: false-prune rate {rate}"
+        )
+    unscored = [
+        f"{number} of {total} {what}"
+        for number, total, what in (
+            (counts.unscored, counts.nodes, "steps"),
+            (counts.unscored_outcomes, counts.statuses["completed"], "responses"),
+        )
+        if number
+    ]
+    if unscored:
+        lines.append(
+            f"scores     {' and '.join(unscored)} unscored: the verifiers decided alone; "
+            f"{name_reasons(counts, 'unscored')}"
+        )
+    return lines
+
+
+def _lost(counts: Counts) -> list[str]:
+    """What is missing because actors were lost, which says nothing about a response; or no line."""
+    verdicts, scores = (
+        sum(
+            number
+            for text, number in counts.reasons.get(kind, {}).items()
+            if LOST in text or DISABLED in text
+        )
+        for kind in ("error", "unscored")
+    )
+    if not verdicts + scores:
+        return []
+    return [
+        f"lost       {verdicts} verdicts, and scores of up to {scores} problems, because verifiers or "
+        "reward models died, hung or failed; none of it counts as a failure"
+    ]
+
+
+def problem_ids(reader: RunReader, limit: int) -> list[tuple[str, int, int, str]]:
+    """Id, rollouts, survivors and prompt of the first problems."""
+    rows = []
+    for row in reader.rows("trees", ["problem_id", "problem", "prompt", "trajectories"]):
+        kept = sum(trajectory["kept"] for trajectory in row["trajectories"])
+        rows.append((row["problem_id"], len(row["trajectories"]), kept, _preview(problem_text(row))))
+        if len(rows) == limit:
+            break
+    return rows
+
+
+def problem_tree(reader: RunReader, problem_id: str) -> RichTree:
+    """Draws one problem's tree. Raises FolderError for an id that is not in the run."""
+    return _draw(reader.find(problem_id), read_rules(reader.folder.run["config"]).labels)
+
+
+def _draw(row: dict[str, Any], config: LabelConfig) -> RichTree:
+    drawn = RichTree(
+        f"[bold]{escape(problem_text(row))}[/bold]\n"
+        f"gold: {escape(str(row['target_value']))}   id: {row['problem_id']}{_source_id(row)}"
+    )
+    for error in row["errors"]:
+        drawn.add(f"[red]error: {escape(error)}[/red]")
+    for warning in row.get("warnings") or ():
+        drawn.add(f"[yellow]warning: {escape(warning)}[/yellow]")
+    trajectories = {trajectory["leaf"]: trajectory for trajectory in row["trajectories"]}
+    labels = {labelled.leaf: labelled for labelled in label_tree(read_trace(row).tree, config)}
+    branches = {0: drawn}
+    for node in row["nodes"][1:]:
+        label = f"{_counts(node)} {escape(_preview(node['text']))}"
+        if node["id"] in trajectories:
+            label += f"\n{_ending(trajectories[node['id']], labels[node['id']])}"
+        branches[node["id"]] = branches[node["parent"]].add(label)
+    return drawn
+
+
+def _source_id(row: dict[str, Any]) -> str:
+    found = row.get("source_id")  # missing in files of earlier versions
+    return "" if found is None else f"   source_id: {escape(found)}"
+
+
+def _counts(node: dict[str, Any]) -> str:
+    value = node.get("score")  # missing in files of earlier versions
+    score = "" if value is None else f" [magenta]{value:.2f}[/magenta]"
+    seen = " [yellow](continued as a check)[/yellow]" if _is_explored(node) else ""
+    return f"[cyan]{node['passes']}/{node['trials']}[/cyan]{score}{seen}"
+
+
+def _is_explored(node: dict[str, Any]) -> bool:
+    return node.get("cut_score") is not None and node["finish"] != Finish.PRUNED
+
+
+def _ending(trajectory: dict[str, Any], labels: TrajectoryLabels) -> str:
+    outcome = trajectory["outcome"] or trajectory["status"]
+    colour = {"pass": "green", "fail": "red"}.get(outcome, "yellow")
+    answer = "" if trajectory["extracted"] is None else f" {escape(trajectory['extracted'])}"
+    if trajectory.get("score") is not None:
+        answer += f" [magenta]{trajectory['score']:.2f}[/magenta]"
+    fate = _kept(trajectory) if trajectory["kept"] else f"dropped: {escape(trajectory['decision'])}"
+    is_voted = trajectory["verifier"] == VOTE and outcome in ("pass", "fail")
+    vote = " by majority vote" if is_voted else ""
+    reason = f": {escape(trajectory['reason'])}" if trajectory["reason"] else ""
+    ending = f"[{colour}]{outcome}[/{colour}]{answer}{vote}{reason}"
+    return f"{ending} [dim]({fate}{_mistake(labels)})[/dim]"
+
+
+def _kept(trajectory: dict[str, Any]) -> str:
+    # Missing in files of earlier versions.
+    probability = trajectory.get("p_correct")
+    return "kept" if probability is None else f"kept; all steps right: {probability:.0%}"
+
+
+def _mistake(labels: TrajectoryLabels) -> str:
+    """The trajectory's first wrong step, counted from 1; "" if unknown."""
+    if labels.first_error is None:
+        return ""
+    before = labels.steps[labels.first_error - 1].p_correct if labels.first_error else 1.0
+    right = labels.steps[labels.first_error].p_correct
+    probability = "" if before is None or right is None else f" ({before - right:.0%})"
+    return f"; wrong from step {labels.first_error + 1} of {len(labels.steps)}{probability}"
+
+
+def first_survivor(reader: RunReader) -> str | None:
+    """The id of the first problem with a survivor; None if there is none."""
+    for row in reader.rows("trees", ["problem_id", "trajectories"]):
+        if any(trajectory["kept"] for trajectory in row["trajectories"]):
+            return str(row["problem_id"])
+    return None
+
+
+def _preview(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _PREVIEW else f"{line[: _PREVIEW - 3]}..."
+
+
+def _known(number: float | None) -> str:
+    return "-" if number is None else f"{number:.0f}"
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{value} {key}" for key, value in counts.items())

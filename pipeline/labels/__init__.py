@@ -1,0 +1,1 @@
+"""Labels for the steps of a tree: the first wrong step of a response, and its probability."""

@@ -1,0 +1,98 @@
+"""Applies a function to many items in processes of their own.
+
+Every core counts, and the memory that an item takes goes back with its process.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
+
+from pipeline.errors import RunFailure
+from reward_models.processor import usable_cores
+from verifiers.isolation.clean_processes import clean_context
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_AHEAD = 2
+"""Items for each process that are sent before the oldest result is taken."""
+
+
+async def map_in_processes(
+    function: Callable[[Item], Result], items: Iterable[Item], num_processes: int | None = None
+) -> AsyncGenerator[Result, None]:
+    """Yields the results in the order of the items; by default with a process for each usable core.
+
+    `function` must be one that a process can import, with an item and a result that can be pickled.
+    What it raises is raised here; then, or if the generator is closed, its processes are killed. Raises
+    RunFailure if a process dies.
+    """
+    num_processes = num_processes or len(usable_cores())
+    pool = _start(function.__module__, num_processes)
+    waiting: deque[asyncio.Future[Result]] = deque()
+    try:
+        for item in items:
+            waiting.append(asyncio.wrap_future(_schedule(pool, function, item)))
+            if len(waiting) >= _AHEAD * num_processes:
+                yield await waiting.popleft()
+        while waiting:
+            yield await waiting.popleft()
+    except ProcessExpired as e:
+        raise _died(function.__module__, f"status {e.exitcode}") from e
+    except BrokenProcessPool as e:
+        raise _died(function.__module__, "while it started") from e
+    finally:
+        for future in waiting:
+            future.cancel()
+        await asyncio.to_thread(_end, pool)
+
+
+def _start(module: str, num_processes: int) -> Any:
+    try:
+        return ProcessPool(
+            max_workers=num_processes, context=clean_context([module]), initializer=_depend_on_starter
+        )
+    except (OSError, EOFError) as e:
+        raise _died(module, "while it started") from e
+
+
+def _schedule(pool: Any, function: Callable[[Item], Result], item: Item) -> "Future[Result]":
+    try:
+        future: Future[Result] = pool.schedule(function, args=(item,))
+    except (RuntimeError, OSError, EOFError) as e:  # a pool whose processes could not be replaced
+        raise _died(function.__module__, "while it started") from e
+    return future
+
+
+def _died(module: str, how: str) -> RunFailure:
+    return RunFailure(
+        f"a process of {module} died ({how}), perhaps for lack of memory; repeat the command"
+    )
+
+
+def _end(pool: Any) -> None:
+    pool.stop()
+    pool.join()
+
+
+def _depend_on_starter() -> None:
+    """Has this process end with the one that started it, however that ends.
+
+    Else it would go on writing to files that the next command writes to.
+    """
+    threading.Thread(target=_end_with_starter, daemon=True).start()
+
+
+def _end_with_starter() -> None:
+    starter = multiprocessing.parent_process()
+    assert starter is not None, "expected a process that multiprocessing started"
+    starter.join()
+    os._exit(1)

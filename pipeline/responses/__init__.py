@@ -1,0 +1,1 @@
+"""Judges responses from outside a run: from a file, or sent by a trainer over HTTP."""

@@ -1,0 +1,1 @@
+"""`berry train`: trains a reward model on the step labels of runs."""

@@ -1,0 +1,73 @@
+"""vLLM settings for CPUs, for any engine; `docs/engines.md` has the measurements."""
+
+import ctypes.util
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from reward_models.processor import available_gib, choose_dtype, usable_cores
+
+_MOST_GIB = 4
+"""A model that fits on a CPU cannot fill a larger key-value cache."""
+_SHARE = 4
+"""The cache takes at most this fraction (one over this number) of the free memory. Weights, the
+engine's processes and the run's other processes need the rest."""
+
+
+class TooLittleMemory(Exception):
+    """The machine cannot hold the requested key-value cache; the message is one line."""
+
+
+def kv_cache_gib(asked: int | None = None, available: float | None = None) -> int:
+    """Size of the key-value cache in GiB: as configured, otherwise chosen by the free memory.
+
+    Raises TooLittleMemory if more is configured than is free: the system would later kill the engine
+    without a message.
+    """
+    available = available_gib() if available is None else available
+    if asked is None:
+        return max(1, min(_MOST_GIB, int(available / _SHARE)))
+    if asked > available:
+        raise TooLittleMemory(
+            f"cpu_kv_cache_gib: expected at most {int(available)}, the free memory in GiB, got {asked}"
+        )
+    return asked
+
+
+def cpu_arguments(dtype: str) -> dict[str, Any]:
+    """Arguments of AsyncEngineArgs; `dtype` is one of vLLM's, or `auto` for the fastest here."""
+    return {
+        # The default of 128 keeps short prefixes out of the prefix cache; values under 32 are refused.
+        "block_size": 32,
+        # torch.compile takes a minute and gains a few per cent.
+        "enforce_eager": True,
+        "max_num_seqs": 128,
+        "dtype": choose_dtype().dtype if dtype == "auto" else dtype,
+    }
+
+
+def set_cpu_environment(cache_gib: int, threads: str | None = None) -> None:
+    """Sets the environment variables that vLLM's engine process reads at start, unless already set.
+
+    `threads` are the cores to compute on, such as `0-7`; None means `usable_cores`.
+    """
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(cache_gib))
+    cores = threads or ",".join(map(str, usable_cores()))
+    os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", cores)
+    libraries = preload_libraries()
+    if libraries and "LD_PRELOAD" not in os.environ:
+        os.environ["LD_PRELOAD"] = ":".join(libraries)
+
+
+def set_quiet_environment() -> None:
+    """Turns off vLLM's usage reports, and makes it spawn processes, as threads require."""
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
+
+
+def preload_libraries() -> list[str]:
+    """Paths of installed libraries that make vLLM faster on a CPU: tcmalloc and Intel's OpenMP."""
+    tcmalloc = ctypes.util.find_library("tcmalloc_minimal")
+    openmp = Path(sys.prefix) / "lib" / "libiomp5.so"
+    return [*([tcmalloc] if tcmalloc else []), *([str(openmp)] if openmp.exists() else [])]

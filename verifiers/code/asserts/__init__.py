@@ -1,0 +1,1 @@
+"""Runs a program against `assert` statements so that the program cannot forge their outcome."""

@@ -1,0 +1,1 @@
+"""Compares two answers, by the rule for their kind."""

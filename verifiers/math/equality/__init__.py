@@ -1,0 +1,1 @@
+"""Decides whether two values are equal: exactly, numerically, at sample points."""

@@ -1,0 +1,1 @@
+"""The parsed form of an answer: nodes, units, conventions."""
