@@ -1,31 +1,23 @@
-"""Shared fixtures: builders of records, and one real engine for the whole session."""
+"""Shared fixtures, builders of records, and how processes share the tests."""
 
 import contextlib
 import functools
-import os
 import signal
 import subprocess
 import sys
-import warnings
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-import pytest_asyncio
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from pipeline.cli.app import main
-from pipeline.engines import Completion, PromptFormat
-from pipeline.engines.vllm import VllmEngine
-from pipeline.engines.vllm_server import VllmServerEngine
+from pipeline.engines import Completion
 from pipeline.records import Problem
 from pipeline.tree import Finish, Rollout, Step
 from tests.integration.ray_head import joining_environment, ray_head
-from tests.tiny_models import base_model
-from tests.vllm_servers import SOLVER_OPTIONS, VllmServer, serving
 from verifiers import Outcome, Target, Verdict
 
 ROOT = Path(__file__).parent.parent
@@ -49,15 +41,7 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-_WITH_REAL_ENGINES = (
-    "tests/contract/test_engines.py",
-    "tests/contract/test_changing_weights.py",
-    "tests/integration/test_engine_chaos.py",
-    "tests/integration/test_real_engine.py",
-    "tests/integration/test_real_judge.py",
-    "tests/integration/test_reward_backends.py",
-    "tests/integration/test_vllm_servers.py",
-)
+_REAL_ENGINES = "tests/real_engines/"
 _LONG = (
     "tests/integration/test_chaos.py",
     "tests/integration/test_run_simulated.py",
@@ -70,7 +54,7 @@ _LONG = (
     "tests/integration/test_sandbox_chaos.py",
     "tests/contract/test_sandbox.py",
 )
-"""Files that take half a minute or more, the longest first."""
+"""Other files that take half a minute or more, the longest first."""
 
 
 class _ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types: its class is Any
@@ -78,7 +62,7 @@ class _ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types:
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::")[0]
-        return "real engines" if file in _WITH_REAL_ENGINES else file
+        return _REAL_ENGINES if file.startswith(_REAL_ENGINES) else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
@@ -89,8 +73,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScope
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Where processes share the tests, what takes long comes first, so that they end together."""
     if hasattr(config, "workerinput"):
-        first = [*_WITH_REAL_ENGINES, *_LONG]
-        items.sort(key=lambda item: (*first, file := item.nodeid.split("::")[0]).index(file))
+        items.sort(key=lambda item: _place(item.nodeid.split("::")[0]))
+
+
+def _place(file: str) -> int:
+    if file.startswith(_REAL_ENGINES):
+        return 0
+    return 1 + (*_LONG, file).index(file)
 
 
 @pytest.fixture
@@ -198,80 +187,6 @@ def _own_handlers() -> Iterator[None]:
     yield
     for number, handler in zip(numbers, handlers, strict=True):
         signal.signal(number, handler)
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def real_engine() -> AsyncIterator[VllmEngine]:
-    """vLLM with SmolLM2-135M-Instruct, loaded once."""
-    config = VllmEngine.Config(model=REAL_MODEL, max_model_len=1024, cpu_kv_cache_gib=1)
-    engine = VllmEngine(config, PromptFormat(template="{problem}"), 0)
-    before = dict(os.environ)
-    with warnings.catch_warnings():
-        # Importing vLLM and torch warns of their own affairs.
-        warnings.simplefilter("ignore")
-        await engine.start()
-    yield engine
-    await engine.close()
-    os.environ.clear()
-    os.environ.update(before)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TinyModels:
-    """Two models of one architecture with different weights, and one that differs in its shape."""
-
-    one: Path
-    other: Path
-    wider: Path
-
-
-@pytest.fixture(scope="session")
-def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> TinyModels:
-    """Random weights, large enough that no two tokens are nearly equally likely."""
-    folder = tmp_path_factory.mktemp("tiny")
-    options: dict[str, Any] = {"max_position_embeddings": 1024, "initializer_range": 0.3}
-    return TinyModels(
-        one=base_model(folder / "one", **options),
-        other=base_model(folder / "other", seed=1, **options),
-        wider=base_model(folder / "wider", num_key_value_heads=2, **options),
-    )
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def tiny_engine(tiny_models: TinyModels) -> AsyncIterator[VllmEngine]:
-    """vLLM in this process with `tiny_models.one`."""
-    config = VllmEngine.Config(model=str(tiny_models.one), dtype="float32", cpu_kv_cache_gib=1)
-    engine = VllmEngine(config, PromptFormat(), 0)
-    before = dict(os.environ)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        await engine.start()
-    yield engine
-    await engine.close()
-    os.environ.clear()
-    os.environ.update(before)
-
-
-@pytest.fixture(scope="session")
-def tiny_server(
-    tiny_models: TinyModels, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[VllmServer]:
-    """A vLLM server that starts with `tiny_models.one` and names the weights in its answers."""
-    options = (*SOLVER_OPTIONS, "--enable-scale-out")
-    with serving(tiny_models.one, tmp_path_factory.mktemp("server"), *options) as server:
-        yield server
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def server_engine(
-    tiny_models: TinyModels, tiny_server: VllmServer
-) -> AsyncIterator[VllmServerEngine]:
-    """The engine of `tiny_server`."""
-    config = VllmServerEngine.Config(model=str(tiny_models.one), addresses=(tiny_server.address,))
-    engine = VllmServerEngine(config, PromptFormat(), 0)
-    await engine.start()
-    yield engine
-    await engine.close()
 
 
 def make_problem(prompt: str = "What is 2 + 3?", answer: str | None = "5") -> Problem:

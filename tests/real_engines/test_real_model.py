@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,9 +24,10 @@ from pipeline.rollouts.steps import StepConfig, StepSplitter
 from pipeline.rollouts.stepwise import generate_steps
 from pipeline.tree import Finish
 from tests.chat_templates import TEMPLATES
-from tests.conftest import REAL_MODEL, ROOT, Berry, make_problem
+from tests.conftest import REAL_MODEL, ROOT, Berry, Finished, make_problem, run_berry
 from tests.tiny_models import base_model
-from verifiers import Target
+from verifiers import Outcome, Target
+from verifiers.code import CodeVerifier
 from verifiers.math.verifier import MathVerifier
 
 BLOCK = 32
@@ -55,25 +55,23 @@ def rows_of(out: Path, view: str) -> list[dict[str, Any]]:
     return rows
 
 
+@pytest.fixture(scope="module")
+def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The quickstart, with fewer problems."""
+    folder = tmp_path_factory.mktemp("quickstart")
+    config = ROOT / "configs" / "quickstart.yaml"
+    done = run_berry(folder, "run", config, "output=out", "problems.size=12")
+    assert done.returncode == 0, done.stderr
+    return Finished(out=folder / "out", stdout=done.stdout, stderr=done.stderr)
+
+
 @pytest.mark.engine
 @pytest.mark.ray
-def test_gsm8k_problems_with_four_rollouts_each(berry: Berry, tmp_path: Path, gsm8k: Path) -> None:
-    done = berry(
-        "run",
-        ROOT / "configs" / "gsm8k.yaml",
-        f"problems.path={gsm8k}",
-        "problems.limit=6",
-        "strategy.use=best_of_n",
-        "strategy.rollouts=4",
-        "sampling.max_tokens=96",
-        "output=out",
-    )
-    assert done.returncode == 0, done.stderr
-    trees = rows_of(tmp_path / "out", "trees")
-    assert len(trees) == len({row["problem_id"] for row in trees}) == 6
+def test_trees_hold_the_models_very_tokens(quickstart: Finished) -> None:
+    trees = rows_of(quickstart.out, "trees")
+    assert len({row["problem_id"] for row in trees}) == len(trees) >= 11  # one may be a duplicate
     tokenizer = AutoTokenizer.from_pretrained(prepare(REAL_MODEL))
     for row in trees:
-        assert len(row["trajectories"]) == 4
         root, *nodes = row["nodes"]
         assert tokenizer.decode(root["token_ids"]).count("<|im_start|>user") == 1
         texts = {0: ""}
@@ -87,31 +85,28 @@ def test_gsm8k_problems_with_four_rollouts_each(berry: Berry, tmp_path: Path, gs
             leaf = trajectory["leaf"]
             decoded = tokenizer.decode(ids[leaf], skip_special_tokens=True)
             assert texts[leaf] == decoded.removesuffix("\ufffd")
-            assert len(ids[leaf]) == trajectory["num_tokens"] <= 96
+            assert len(ids[leaf]) == trajectory["num_tokens"] <= 192
             assert (trajectory["status"] == "completed") == (ids[leaf][-1] == tokenizer.eos_token_id)
             assert (trajectory["outcome"] is None) == (trajectory["status"] == "truncated")
-            assert trajectory["kept"] == (
-                trajectory["outcome"] == "pass" and not trajectory["decision"].startswith("dup")
-            )
+            if trajectory["kept"]:
+                assert trajectory["outcome"] == "pass"
 
 
 @pytest.mark.engine
 @pytest.mark.ray
 def test_the_quickstart_ends_with_survivors(
-    berry: Berry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quickstart: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = berry("run", ROOT / "configs" / "quickstart.yaml", "output=out", "problems.size=12")
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    assert "INFO" not in done.stderr + done.stdout
-    assert "WARNING" not in done.stderr + done.stdout
-    out = tmp_path / "out"
+    assert "Traceback" not in quickstart.stderr
+    assert "INFO" not in quickstart.stderr + quickstart.stdout
+    assert "WARNING" not in quickstart.stderr + quickstart.stdout
+    out = quickstart.out
     facts = json.loads((out / "journal" / "complete.json").read_text())
     sampled = list(sequences(rows_of(out, "trees")))
     assert facts["new_prompt_tokens"] == sum(len(prefix) for prefix, _ in sampled)
     most = bound(sampled, BLOCK)
     assert 0.95 * most <= facts["new_prompt_tokens_cached"] <= most
-    assert f"prefixes   {facts['new_prompt_tokens']:,} prompt tokens" in done.stdout
+    assert f"prefixes   {facts['new_prompt_tokens']:,} prompt tokens" in quickstart.stdout
     assert "vllm" in (out / "logs" / "worker-0.log").read_text().lower()
 
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
@@ -298,26 +293,24 @@ async def test_steps_pause_where_they_end_and_go_on_from_the_very_ids(
 
 
 @pytest.mark.engine
-@pytest.mark.ray
-def test_programs_of_a_real_model_are_judged(berry: Berry, tmp_path: Path) -> None:
-    rows = [
-        {
-            "prompt": f'def {name}(a, b):\n    """Return {what} of a and b."""\n',
-            "test": f"def check(candidate):\n    assert candidate(3, 2) == {result}\n",
-            "entry_point": name,
-        }
-        for name, what, result in (("add", "the sum", 5), ("multiply", "the product", 6))
-    ]
-    (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    config = ROOT / "configs" / "code.yaml"
-    done = berry("run", config, "problems.path=p.jsonl", "strategy.rollouts=8", "output=out")
-    assert done.returncode == 0, done.stderr
-    trajectories = [t for row in rows_of(tmp_path / "out", "trees") for t in row["trajectories"]]
-    outcomes = Counter(trajectory["outcome"] for trajectory in trajectories)
-    assert outcomes["pass"] >= 1, outcomes
-    assert outcomes["error"] == 0
-    passed = rows_of(tmp_path / "out", "traces")
-    assert all(re.search("add|multiply", str(trace["extracted"])) for trace in passed)
+@pytest.mark.asyncio(loop_scope="session")
+async def test_programs_of_a_real_model_are_judged(real_engine: VllmEngine) -> None:
+    start = 'def add(a, b):\n    """Return the sum of a and b."""\n'
+    asked = "Complete this Python function. Answer with the whole function in one ```python block."
+    prompt = real_engine.encode(make_problem(f"{asked}\n\n{start}")).token_ids
+    sampling = Sampling(max_tokens=160, temperature=0.7)
+    completions = await real_engine.generate(
+        Request(token_ids=prompt, num_rollouts=12, max_tokens=160, sampling=sampling, seed=3)
+    )
+    tests = "def check(candidate):\n    assert candidate(3, 2) == 5\n"
+    target = Target(kind="asserts", tests={"prompt": start, "tests": tests, "entry_point": "add"})
+    verifier = CodeVerifier(CodeVerifier.Config(cpu_seconds=5))
+    verdicts = [await verifier.verify("", one.text, target) for one in completions]
+    await verifier.close()
+    outcomes = Counter(verdict.outcome for verdict in verdicts)
+    assert outcomes[Outcome.PASS] >= 1, outcomes
+    assert outcomes[Outcome.ERROR] == 0, outcomes
+    assert all("add" in str(one.extracted) for one in verdicts if one.outcome is Outcome.PASS)
 
 
 @pytest.mark.engine
