@@ -125,7 +125,7 @@ class TestChangingWeights:
         async def keep_busy(number: int) -> None:
             # At whatever moment the weights change, requests are under way.
             while not ended.is_set():
-                found.append(await sample(case.engine, number, temperature=1.0, max_tokens=900))
+                found.append(await sample(case.engine, number, temperature=1.0, max_tokens=400))
 
         busy = [asyncio.create_task(keep_busy(number)) for number in range(32)]
         await until(lambda: _is_busy(case))
@@ -145,7 +145,7 @@ class TestChangingWeights:
             ended.set()
         greedy = await sample(case.engine)
         await asyncio.gather(*busy)
-        assert {one.model_version for one in found} <= {old, new, *both}
+        assert {one for each in found for one in each.model_version.split(" > ")} <= {old, new}
         if isinstance(case.engine, SimulatedEngine):
             return
         # Nothing that the other weights computed is left in the cache.
