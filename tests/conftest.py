@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +19,7 @@ from pipeline.engines import Completion
 from pipeline.records import Problem
 from pipeline.tree import Finish, Rollout, Step
 from tests.integration.ray_head import joining_environment, ray_head
+from tests.tiny_models import base_model
 from verifiers import Outcome, Target, Verdict
 
 ROOT = Path(__file__).parent.parent
@@ -187,6 +189,27 @@ def _own_handlers() -> Iterator[None]:
     yield
     for number, handler in zip(numbers, handlers, strict=True):
         signal.signal(number, handler)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TinyModels:
+    """Two models of one architecture with different weights, and one that differs in its shape."""
+
+    one: Path
+    other: Path
+    wider: Path
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> TinyModels:
+    """Random weights, large enough that no two tokens are nearly equally likely."""
+    folder = tmp_path_factory.mktemp("tiny")
+    options: dict[str, Any] = {"max_position_embeddings": 1024, "initializer_range": 0.3}
+    return TinyModels(
+        one=base_model(folder / "one", **options),
+        other=base_model(folder / "other", seed=1, **options),
+        wider=base_model(folder / "wider", num_key_value_heads=2, **options),
+    )
 
 
 def make_problem(prompt: str = "What is 2 + 3?", answer: str | None = "5") -> Problem:

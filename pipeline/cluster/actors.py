@@ -288,13 +288,13 @@ class RolloutWorker:
         failures: list[Failure] = []
         with collected(failures, Phase.STORE):
             views = self._config.dataset.stored_views
-            return await aside(trace.tree, EncodedTrace.of, trace, self._config.labels, views)
+            return await aside(trace.tree, EncodedTrace.of, trace, self._config.view_rules, views)
         return self._failed(problem, failures[0])
 
     def _failed(self, problem: Problem, failure: Failure) -> EncodedTrace:
         self._metrics.failed(failure.phase)
         trace = failed_trace(problem, self._config.seed, failure)
-        return EncodedTrace.of(trace, self._config.labels, self._config.dataset.stored_views)
+        return EncodedTrace.of(trace, self._config.view_rules, self._config.dataset.stored_views)
 
 
 def _storing(config: RunConfig) -> Storing:

@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from pipeline.config.messages import ConfigError, Origin, explain
 from pipeline.config.overrides import apply, parse_override
@@ -23,9 +23,9 @@ from pipeline.config.renamed import (
     renamed_settings,
 )
 from pipeline.config.run_config import RunConfig
+from pipeline.datasets.views.rules import ViewRules
 from pipeline.errors import RunFailure, is_users
 from pipeline.files.parsing import NotYaml, read_yaml
-from pipeline.labels.step_labels import LabelConfig
 from pipeline.prune import PruneConfig
 from verifiers.mistakes import shown
 from verifiers.plugins import Kind, Part, PartOf
@@ -35,12 +35,9 @@ _MEANT_BEFORE = {("prune", "max_similarity"): None, ("prune", "min_p_prefix"): N
 """Rule that a stored config of an earlier version may lack -> the value for the old behaviour."""
 
 
-class Rules(BaseModel):
+class Rules(ViewRules):
     """The sections that apply to finished trees and can be applied again."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    labels: LabelConfig = LabelConfig()
     prune: PruneConfig = PruneConfig()
 
 
@@ -120,7 +117,7 @@ def read_rules(resolved: Mapping[str, Any], overrides: Sequence[str] = ()) -> Ru
         keys = renamed(keys, value, sections)
         if keys[0] not in sections or len(keys) == 1:
             raise ConfigError(
-                f"{'.'.join(keys)}: expected a key of labels or prune, such as labels.confidence"
+                f"{'.'.join(keys)}: expected a key of labels, prune or views, such as labels.confidence"
             )
         apply(sections, keys, value)
     try:

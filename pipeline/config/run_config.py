@@ -19,6 +19,7 @@ from pipeline.config.checks import check_logprobs, check_pauses, check_scores_st
 from pipeline.config.cluster_config import ClusterConfig
 from pipeline.config.parts import DEFAULT_STRATEGY, KINDS
 from pipeline.datasets.part import PART_BYTES
+from pipeline.datasets.views.rules import ViewOptions, ViewRules
 from pipeline.datasets.views.table import VIEWS
 from pipeline.datasets.views.trees import TREES
 from pipeline.dispatch.own_code import raised
@@ -75,8 +76,8 @@ class DatasetConfig(BaseModel):
     problems_per_part: int = Field(default=64, ge=1)
     """Problems written together in one part; after a crash, the problems of complete parts are kept."""
     views: Annotated[tuple[str, ...], AfterValidator(_check_views)] = ("traces",)
-    """Views to write besides `trees`: `traces`, `steps`. The others are derived when they are read, or
-    by `berry export`; `steps` repeats the tokens of every response."""
+    """Views to write besides `trees`; docs/datasets.md lists them. The others are derived when they are
+    read, or by `berry export`; most repeat the tokens of every response."""
     part_bytes: int = Field(default=PART_BYTES, ge=1)
     """Size, in bytes, of the files of `trees` that the end of a run makes by merging smaller ones. It
     may change when a run resumes."""
@@ -120,6 +121,8 @@ class RunConfig(BaseModel):
     prune: PruneConfig = PruneConfig()
     dataset: DatasetConfig = DatasetConfig()
     """How the data is written."""
+    views: ViewOptions = ViewOptions()
+    """Options of the views, a section for each view that has any."""
     cluster: ClusterConfig = ClusterConfig()
     _notes: tuple[str, ...] = PrivateAttr(default=())
 
@@ -145,6 +148,11 @@ class RunConfig(BaseModel):
         if raw.get("engine") not in (None, engine):
             raise ValueError("expected either `engine` or `engines`, got both; keep one of them")
         return {**raw, "engine": engine}
+
+    @property
+    def view_rules(self) -> ViewRules:
+        """What decides the rows of the views, besides the trees."""
+        return ViewRules(labels=self.labels, views=self.views)
 
     @property
     def all_engines(self) -> tuple[Part, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.datasets.folder import RunFolder
+from pipeline.datasets.folder import RunFolder, stored_views
 from pipeline.datasets.views.table import VIEWS
 from pipeline.files.publishing import write_card
 from pipeline.files.storage import is_local
@@ -139,8 +139,7 @@ def _stored(folder: RunFolder) -> list[str]:
     for index in folder.parts:
         rows = folder.parts[index].rows
         return [view for view in VIEWS if view in rows]
-    views = folder.run["config"].get("dataset", {}).get("views")
-    return [view for view in VIEWS if views is None or view in ("trees", *views)]
+    return stored_views(folder.run)
 
 
 def _percent(fraction: float | None) -> str:

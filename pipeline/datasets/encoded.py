@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.datasets.counts import Counts
+from pipeline.datasets.views.rules import DEFAULT, ViewRules
 from pipeline.datasets.views.table import VIEWS
-from pipeline.labels.step_labels import DEFAULT, LabelConfig
 from pipeline.records import Trace
 
 
@@ -28,11 +28,11 @@ class EncodedTrace:
 
     @classmethod
     def of(
-        cls, trace: Trace, labels: LabelConfig = DEFAULT, views: Iterable[str] = tuple(VIEWS)
+        cls, trace: Trace, rules: ViewRules = DEFAULT, views: Iterable[str] = tuple(VIEWS)
     ) -> "EncodedTrace":
-        """The trace's rows in these views, with steps labelled by the config."""
+        """The trace's rows in these views."""
         batches = {
-            view.name: _batch(list(view.rows(trace, labels)), view.schema)
+            view.name: _batch(list(view.rows(trace, rules)), view.schema)
             for view in map(VIEWS.__getitem__, views)
         }
         encoded = {view: batch.serialize().to_pybytes() for view, batch in batches.items()}

@@ -68,6 +68,12 @@ _log = logging.getLogger(__name__)
 __all__ = ["FolderError", "Part", "RunFolder", "StagedFile", "ids_digest"]
 
 
+def stored_views(run: Mapping[str, Any]) -> list[str]:
+    """Names of the views that a run stores, from the content of its run.json."""
+    views = run["config"].get("dataset", {}).get("views")
+    return [view for view in VIEWS if views is None or view in ("trees", *views)]
+
+
 class RunFolder:
     """A run folder: `read` opens it to read, `claim` to write a run, `reopen` for other changes."""
 
@@ -113,7 +119,7 @@ class RunFolder:
             make_folder(path / "journal")
             lock = lock_folder(path)
             try:
-                for view in VIEWS:
+                for view in stored_views(run):
                     make_folder(path / "data" / view)
                 run_json = json_bytes(sealed({"schema": SCHEMA, **run}))
                 if not is_run:

@@ -18,11 +18,11 @@ from pydantic import ValidationError
 from pipeline.datasets.damage import describe_damage, open_parquet, open_part, refuse_unreadable
 from pipeline.datasets.encoded import EncodedTrace
 from pipeline.datasets.folder import FolderError, RunFolder
+from pipeline.datasets.views.rules import ViewRules
 from pipeline.datasets.views.table import VIEWS
 from pipeline.datasets.views.trees import read_trace
 from pipeline.files.publishing import explained
 from pipeline.files.storage import files_in
-from pipeline.labels.step_labels import LabelConfig
 from pipeline.records import Trace
 
 _BATCH_ROWS = 64
@@ -67,7 +67,7 @@ class RunReader:
     def rows(self, view: str, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
         """The rows of a view in order, without columns that a file of an earlier version lacks.
 
-        A part that does not store the view derives it from its trees, with the run's labels. Raises
+        A part that does not store the view derives it from its trees, with the run's rules. Raises
         FolderError.
         """
         for number in self.parts:
@@ -92,7 +92,7 @@ class RunReader:
         Raises FolderError.
         """
         for trace in self.traces(part):
-            yield EncodedTrace.of(trace, self._labels, [view]).batch(view)
+            yield EncodedTrace.of(trace, self._rules, [view]).batch(view)
 
     def _derived_rows(
         self, view: str, part: int, columns: Sequence[str] | None
@@ -102,10 +102,13 @@ class RunReader:
             yield from batch.select(names).to_pylist()
 
     @cached_property
-    def _labels(self) -> LabelConfig:
-        """The run's rules for labels. Raises FolderError."""
+    def _rules(self) -> ViewRules:
+        """The run's rules for its views. Raises FolderError."""
+        config = self.folder.run["config"]
         try:
-            return LabelConfig.model_validate(self.folder.run["config"].get("labels", {}))
+            return ViewRules.model_validate(
+                {key: config.get(key, {}) for key in ViewRules.model_fields}
+            )
         except ValidationError as e:
             raise FolderError(
                 f"{self.folder.path}: has labels of an earlier version of berry; `berry export "

@@ -172,7 +172,7 @@ class _Export:
         """Adds the rows of a part to a file, a problem at a time."""
         for trace in RunReader(self._folder).traces(index):
             derived = await self._derive(trace)
-            batch = EncodedTrace.of(derived, self._rules.labels, [self._view]).batch(self._view)
+            batch = EncodedTrace.of(derived, self._rules, [self._view]).batch(self._view)
             file.add(batch)
             self._exported.num_rows += batch.num_rows
             self._exported.num_problems += 1

@@ -29,16 +29,16 @@ from tests.patience import LONG_BEFORE_SECONDS, LONG_SECONDS, wait_until
 pytestmark = [pytest.mark.ray, pytest.mark.chaos]
 BERRY = str(Path(sys.executable).parent / "berry")
 SIMULATED = str(ROOT / "configs" / "simulated.yaml")
-NUM_KILLS = 4
-"""Half of them at no event on purpose, half at work."""
+NUM_KILLS = 3
+"""Some of them at no event on purpose, some at work."""
 SLOW = [
-    "problems.size=300",
+    "problems.size=160",
     "dataset.problems_per_part=4",
     "dataset.part_bytes=1",  # parts stay apart
     "engine.token_seconds=0.006",
     "cluster.problems_in_flight=8",
 ]
-"""About 40 seconds of work, so that every kill finds some."""
+"""About 20 seconds of work, so that every kill finds some."""
 FAST = "cluster.problems_in_flight=100"
 """Ends such a run in a few seconds: how many problems go on at once changes no byte."""
 
@@ -98,15 +98,14 @@ def test_a_driver_killed_again_and_again_ends_with_the_same_bytes_as_one_that_wa
     assert sorted(explored(out)) == sorted(explored(whole))
 
 
-def test_faults_of_every_kind_lose_and_double_nothing() -> None:
+def test_faults_at_once_lose_and_double_nothing() -> None:
     """A short campaign of `python -m benchmarks durability`, which has more of each."""
     kinds = {
-        "worker killed": 1,
         "worker stopped for 6 s": 1,
         "verifier killed": 1,
         "driver killed before rename journal/part-.json": 1,
     }
-    options = {"problems": 120, "seconds": LONG_SECONDS, "pause": 0.7, "merges": False}
+    options = {"problems": 48, "seconds": LONG_SECONDS, "pause": 0.7, "merges": False}
     report = run_campaign(0, kinds, options)
     assert Counter(one["name"] for one in report["faults"]) == kinds
     assert not report["lost"] + report["doubled"]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.chat import Chat, Message, MessageMatch
 from pipeline.datasets.encoded import EncodedTrace, decode
+from pipeline.datasets.views.rules import ViewRules
 from pipeline.datasets.views.table import VIEWS
 from pipeline.datasets.views.trees import read_trace
 from pipeline.labels.step_labels import LabelConfig
@@ -67,7 +68,7 @@ def make_trace(problem: Problem, tree: Tree, failures: list[Failure]) -> Trace:
 
 
 def rows(trace: Trace) -> dict[str, bytes]:
-    return EncodedTrace.of(trace, LABELS).rows
+    return EncodedTrace.of(trace, ViewRules(labels=LABELS)).rows
 
 
 def through_parquet(trace: Trace) -> Trace:

@@ -3,9 +3,6 @@
 import os
 import warnings
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -14,8 +11,7 @@ from pipeline.engines import PromptFormat
 from pipeline.engines.vllm import VllmEngine
 from pipeline.engines.vllm_server import VllmServerEngine
 from reward_models.processor import usable_cores
-from tests.conftest import REAL_MODEL
-from tests.tiny_models import base_model
+from tests.conftest import REAL_MODEL, TinyModels
 from tests.vllm_servers import SOLVER_OPTIONS, VllmServer, serving
 
 
@@ -42,27 +38,6 @@ async def real_engine() -> AsyncIterator[VllmEngine]:
     await engine.close()
     os.environ.clear()
     os.environ.update(before)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TinyModels:
-    """Two models of one architecture with different weights, and one that differs in its shape."""
-
-    one: Path
-    other: Path
-    wider: Path
-
-
-@pytest.fixture(scope="package")
-def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> TinyModels:
-    """Random weights, large enough that no two tokens are nearly equally likely."""
-    folder = tmp_path_factory.mktemp("tiny")
-    options: dict[str, Any] = {"max_position_embeddings": 1024, "initializer_range": 0.3}
-    return TinyModels(
-        one=base_model(folder / "one", **options),
-        other=base_model(folder / "other", seed=1, **options),
-        wider=base_model(folder / "wider", num_key_value_heads=2, **options),
-    )
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")

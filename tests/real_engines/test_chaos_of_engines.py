@@ -9,10 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.cache import sequences
-from tests.conftest import ROOT, Berry
+from tests.conftest import ROOT, Berry, TinyModels
 from tests.integration.test_chaos import explored, find_process, start
 from tests.patience import wait_until
-from tests.real_engines.conftest import TinyModels
 from tests.real_engines.test_changing_weights import by_transformers
 from tests.tiny_models import base_model
 
@@ -43,8 +42,8 @@ def test_an_engine_process_that_is_killed_is_replaced(tmp_path: Path, tiny_model
     out = tmp_path / "out"
     questions = write_questions(tmp_path / "p.jsonl", *[300] * 3)
     seeded = (f"problems.path={questions}", f"engine.model={tiny_model}", "engine.request_seeds=true")
-    longer = ("engine.max_model_len=4096", "sampling.max_tokens=512", "cluster.report_seconds=1")
-    process = start(out, QUICKSTART, *seeded, *longer)
+    longer = ("engine.max_model_len=4096", "sampling.max_tokens=320", "cluster.report_seconds=1")
+    process = start(out, QUICKSTART, *seeded, *longer, "strategy.rollouts=4")
     wait_until((out / "metrics.jsonl").exists, process)
     found = find_process(psutil.Process(process.pid), "VLLM::EngineCore")
     assert found is not None

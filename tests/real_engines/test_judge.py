@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.real_engines.conftest import TinyModels
+from tests.conftest import TinyModels
 from tests.vllm_servers import VllmServer
 from verifiers import Outcome, Target
 from verifiers.model_judge import ModelJudgeVerifier, compose

@@ -20,9 +20,8 @@ from pipeline.engines import (
 from pipeline.engines.vllm import VllmEngine
 from pipeline.engines.vllm_server import VllmServerEngine
 from pipeline.tree import Finish
-from tests.conftest import make_problem
+from tests.conftest import TinyModels, make_problem
 from tests.patience import until
-from tests.real_engines.conftest import TinyModels
 from tests.tiny_models import base_model, word_piece
 from tests.vllm_servers import SOLVER_OPTIONS, VllmServer, serving
 

@@ -75,6 +75,29 @@ def judged_columns(trajectory: Trajectory) -> dict[str, object]:
     }
 
 
+RESPONSE = [
+    ("response", pa.string()),
+    ("completion", CHAT),
+    ("prompt_token_ids", pa.list_(pa.int32())),
+    ("response_token_ids", pa.list_(pa.int32())),
+    ("model_version", pa.string()),
+]
+"""A response as text, as a turn of a chat, and as the tokens that were sampled."""
+
+
+def response_columns(trace: Trace, trajectory: Trajectory) -> dict[str, object]:
+    """The columns of RESPONSE; `completion` is null if the turns of the prompt are unknown."""
+    root, *path = trace.tree.path(trajectory.leaf)
+    chat = trace.tree.chat
+    return {
+        "response": trajectory.response,
+        "completion": chat and chat_column([chat.answer(trajectory.response)]),
+        "prompt_token_ids": root.token_ids,
+        "response_token_ids": [token for node in path for token in node.token_ids],
+        "model_version": path[-1].model_version,
+    }
+
+
 def source_columns(trajectory: Trajectory, *, is_voted: bool) -> dict[str, object]:
     """The columns of LABEL_SOURCE. `is_voted` belongs to the whole tree, because a truncated response
     does not vote."""

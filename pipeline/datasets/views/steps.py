@@ -16,9 +16,10 @@ from pipeline.datasets.views.columns import (
     problem_columns,
     source_columns,
 )
+from pipeline.datasets.views.rules import ViewRules
 from pipeline.datasets.views.view import View
 from pipeline.labels.majority import is_voted, sampling_weights
-from pipeline.labels.step_labels import Interval, LabelConfig, TrajectoryLabels, label_tree
+from pipeline.labels.step_labels import Interval, TrajectoryLabels, label_tree
 from pipeline.records import Trace
 from pipeline.tree import Node
 
@@ -60,12 +61,12 @@ _SCHEMA = pa.schema(
 )
 
 
-def step_rows(trace: Trace, labels: LabelConfig) -> Iterator[dict[str, object]]:
+def step_rows(trace: Trace, rules: ViewRules) -> Iterator[dict[str, object]]:
     """A row for each trajectory, in order of leaves."""
     kept = {trajectory.leaf for trajectory in trace.kept}
     voted = is_voted(trace.tree)
     seen: set[int] = set()
-    labelled = label_tree(trace.tree, labels)
+    labelled = label_tree(trace.tree, rules.labels)
     weights = sampling_weights(trace.tree)
     for trajectory, labels_of in zip(trace.trajectories, labelled, strict=True):
         root, *path = trace.tree.path(trajectory.leaf)

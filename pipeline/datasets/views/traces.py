@@ -12,11 +12,12 @@ from pipeline.datasets.views.columns import (
     chat_column,
     judged_columns,
     problem_columns,
+    response_columns,
     source_columns,
 )
+from pipeline.datasets.views.rules import ViewRules
 from pipeline.datasets.views.view import View
 from pipeline.labels.majority import is_voted
-from pipeline.labels.step_labels import LabelConfig
 from pipeline.records import Trace, Trajectory
 
 _SCHEMA = pa.schema(
@@ -43,38 +44,29 @@ _SCHEMA = pa.schema(
 )
 
 
-def trace_rows(trace: Trace, labels: LabelConfig) -> Iterator[dict[str, object]]:
+def trace_rows(trace: Trace, rules: ViewRules) -> Iterator[dict[str, object]]:
     """A row for each survivor."""
     voted = is_voted(trace.tree)
     p_correct = {decision.leaf: decision.p_correct for decision in trace.decisions}
     for trajectory in trace.kept:
-        row = _row(trace, trajectory) | source_columns(trajectory, is_voted=voted)
-        yield row | {"p_correct": p_correct[trajectory.leaf]}
+        yield {
+            **problem_columns(trace),
+            **judged_columns(trajectory),
+            **response_columns(trace, trajectory),
+            **source_columns(trajectory, is_voted=voted),
+            **_message_columns(trace, trajectory),
+            "p_correct": p_correct[trajectory.leaf],
+        }
 
 
-def _row(trace: Trace, trajectory: Trajectory) -> dict[str, object]:
-    root, *path = trace.tree.path(trajectory.leaf)
-    return {
-        **problem_columns(trace),
-        **judged_columns(trajectory),
-        "response": trajectory.response,
-        **_chat_columns(trace, trajectory),
-        "prompt_token_ids": root.token_ids,
-        "response_token_ids": [token for node in path for token in node.token_ids],
-        "model_version": path[-1].model_version,
-    }
-
-
-def _chat_columns(trace: Trace, trajectory: Trajectory) -> dict[str, object]:
-    """The response as a chat; null if the turns of the prompt are unknown."""
+def _message_columns(trace: Trace, trajectory: Trajectory) -> dict[str, object]:
+    """Prompt and response as one chat; null if the turns of the prompt are unknown."""
     chat = trace.tree.chat
     if chat is None:
-        return {"completion": None, "messages": None, "messages_exact": None}
-    answer = chat.answer(trajectory.response)
+        return {"messages": None, "messages_exact": None}
     match = trace.message_matches.get(trajectory.leaf)
     return {
-        "completion": chat_column([answer]),
-        "messages": chat_column([*chat.messages, answer]),
+        "messages": chat_column([*chat.messages, chat.answer(trajectory.response)]),
         "messages_exact": None if match is None else match is MessageMatch.EXACT,
     }
 

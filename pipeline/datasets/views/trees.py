@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 
 from pipeline.chat import Chat, Message, MessageMatch
 from pipeline.datasets.views.columns import PROBLEM, judged_columns, problem_columns, to_json
+from pipeline.datasets.views.rules import ViewRules
 from pipeline.datasets.views.view import View
-from pipeline.labels.step_labels import LabelConfig
 from pipeline.records import Decision, Failure, Phase, Problem, Stage, Status, Trace, trajectories
 from pipeline.tree import Finish, Node, Stats, Tree
 from verifiers import Outcome, Target, Verdict
@@ -97,7 +97,7 @@ _SCHEMA = pa.schema(
 )
 
 
-def tree_rows(trace: Trace, labels: LabelConfig) -> list[dict[str, object]]:
+def tree_rows(trace: Trace, rules: ViewRules) -> list[dict[str, object]]:
     """The row of a trace, as a list."""
     decisions = {decision.leaf: decision for decision in trace.decisions}
     row = {

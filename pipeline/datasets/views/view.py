@@ -6,11 +6,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.labels.step_labels import LabelConfig
+from pipeline.datasets.views.rules import ViewRules
 from pipeline.records import Trace
 
 Row = dict[str, Any]
-Rows = Callable[[Trace, LabelConfig], Iterable[Row]]
+Rows = Callable[[Trace, ViewRules], Iterable[Row]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,5 +23,5 @@ class View:
     """A short description of its rows."""
     schema: pa.Schema
     rows: Rows
-    """Makes a trace's rows, with steps labelled by the config. Rows hold no times or machine names, so
+    """Makes a trace's rows by the rules. Rows hold no times or machine names, so
     the same trace gives the same bytes."""

@@ -166,7 +166,7 @@ def test_derived_labels_follow_the_runs_config(tmp_path: Path, traces: list[Trac
         folder = RunFolder.claim(path, RUN | {"config": config})
         commit_tables(folder, 0, ["a"], {"trees": decode("trees", done)}, Counts(problems=1))
         folder.close()
-        assert RunReader.open(path)._labels.truncated_fails is truncated_fails
+        assert RunReader.open(path)._rules.labels.truncated_fails is truncated_fails
 
 
 def test_an_exported_folder_reads_like_a_run(run: Path) -> None:

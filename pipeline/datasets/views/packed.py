@@ -1,0 +1,201 @@
+"""The view `packed`: one row for each problem, with its tree as a sequence that has each prefix once.
+
+For trainers that compute a shared prefix once (tree attention, tree packing). Each segment is a step
+that the model sampled, after the segment of the prompt; rollouts that begin with the same steps share
+their segments. Parents come before their children, and every token names its predecessor: following
+`parents` from a response's last token gives its tokens in reverse.
+
+Lists that begin with `segment_` have one entry for each segment, `response_` for each response, all
+others for each token. With V the fraction of judged rollouts through a segment that passed:
+
+- `segment_advantages` is V minus the parent's V, the change of the tree's value by the step (as in
+  VinePPO, Kazemnejad et al., 2024, arXiv:2410.01679);
+- `segment_group_advantages` is (V - mean) / standard deviation among sibling segments (as GRPO has it
+  among responses, Shao et al., 2024, arXiv:2402.03300), and 0 where all siblings are equal.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from pipeline.datasets.views.columns import LABEL_SOURCE, PROBLEM, LabelSource, problem_columns
+from pipeline.datasets.views.rules import ViewRules
+from pipeline.datasets.views.view import View
+from pipeline.labels.majority import is_voted, vote_share
+from pipeline.records import Trace
+from pipeline.tree import ROOT, Tree
+
+_INTS, _FLOATS = pa.list_(pa.int32()), pa.list_(pa.float32())
+_SCHEMA = pa.schema(
+    [
+        *PROBLEM,
+        ("token_ids", _INTS),
+        ("parents", _INTS),
+        ("position_ids", _INTS),
+        ("loss_mask", pa.list_(pa.bool_())),
+        ("segment_starts", _INTS),
+        ("segment_lengths", _INTS),
+        ("segment_parents", _INTS),
+        ("segment_nodes", _INTS),
+        ("segment_logprobs", _FLOATS),
+        ("segment_values", _FLOATS),
+        ("segment_scores", _FLOATS),
+        ("segment_trials", _INTS),
+        ("segment_passes", _INTS),
+        ("segment_advantages", _FLOATS),
+        ("segment_group_advantages", _FLOATS),
+        ("segment_model_versions", pa.list_(pa.string())),
+        ("response_leaves", _INTS),
+        ("response_segments", _INTS),
+        ("response_rewards", _FLOATS),
+        ("response_statuses", pa.list_(pa.string())),
+        ("num_tokens", pa.int32()),
+        *LABEL_SOURCE,
+        ("seed", pa.int64()),
+    ]
+)
+
+
+@dataclass(slots=True)
+class _Segment:
+    """Nodes of one prefix, as one stretch of the packed tokens."""
+
+    node: int
+    """The first of the nodes."""
+    parent: int
+    """Index of the parent's segment; -1 for the prompt."""
+    start: int
+    """Index of its first token in the row."""
+    position: int
+    """Number of tokens before it in its own sequence."""
+    trials: int
+    passes: int
+    children: list[int] = field(default_factory=list)
+    """Indices of the segments below it."""
+
+    @property
+    def value(self) -> float | None:
+        """Fraction of judged rollouts through it that passed."""
+        return self.passes / self.trials if self.trials else None
+
+
+def packed_rows(trace: Trace, rules: ViewRules) -> Iterator[dict[str, object]]:
+    """The row of the tree; none if nothing was sampled."""
+    tree = trace.tree
+    if len(tree) == 1:
+        return
+    segments = _segments(tree)
+    place = {node: number for number, one in enumerate(segments) for node in tree.same_prefix(one.node)}
+    voted = is_voted(tree)
+    shares = [vote_share(verdict) for verdict in tree.verdicts.values()] if voted else []
+    yield {
+        **problem_columns(trace),
+        **_token_columns(tree, segments),
+        **_segment_columns(tree, segments),
+        "response_leaves": [one.leaf for one in trace.trajectories],
+        "response_segments": [place[one.leaf] for one in trace.trajectories],
+        "response_rewards": [_reward(tree.passed(one.leaf)) for one in trace.trajectories],
+        "response_statuses": [one.status for one in trace.trajectories],
+        "label_source": LabelSource.MAJORITY if voted else LabelSource.VERIFIER,
+        "vote_share": next((share for share in shares if share is not None), None),
+    }
+
+
+def _segments(tree: Tree) -> list[_Segment]:
+    """The segments in order of their first nodes, so that parents come before their children."""
+    found: list[_Segment] = []
+    place: dict[int, int] = {}
+    start = 0
+    for node in tree.nodes:
+        twins = tree.same_prefix(node.id)
+        if twins[0] != node.id:
+            continue
+        parent = -1 if node.parent is None else place[tree.same_prefix(node.parent)[0]]
+        place[node.id] = len(found)
+        position = 0
+        if parent >= 0:
+            above = found[parent]
+            position = above.position + len(tree.nodes[above.node].token_ids)
+            above.children.append(len(found))
+        counts = [tree.stats[twin] for twin in twins]
+        trials, passes = sum(one.trials for one in counts), sum(one.passes for one in counts)
+        found.append(_Segment(node.id, parent, start, position, trials, passes))
+        start += len(node.token_ids)
+    return found
+
+
+def _token_columns(tree: Tree, segments: Sequence[_Segment]) -> dict[str, object]:
+    token_ids: list[int] = []
+    parents: list[int] = []
+    positions: list[int] = []
+    mask: list[bool] = []
+    last: list[int] = []
+    """Segment -> its last token, or the last one before it if it is empty."""
+    for one in segments:
+        own = tree.nodes[one.node].token_ids
+        before = last[one.parent] if one.parent >= 0 else -1
+        parents += [before if k == 0 else one.start + k - 1 for k in range(len(own))]
+        positions += range(one.position, one.position + len(own))
+        mask += [one.node != ROOT] * len(own)
+        token_ids += own
+        last.append(one.start + len(own) - 1 if own else before)
+    return {
+        "token_ids": token_ids,
+        "parents": parents,
+        "position_ids": positions,
+        "loss_mask": mask,
+        "num_tokens": len(token_ids),
+    }
+
+
+def _segment_columns(tree: Tree, segments: Sequence[_Segment]) -> dict[str, object]:
+    nodes = [tree.nodes[one.node] for one in segments]
+    return {
+        "segment_starts": [one.start for one in segments],
+        "segment_lengths": [len(node.token_ids) for node in nodes],
+        "segment_parents": [one.parent for one in segments],
+        "segment_nodes": [one.node for one in segments],
+        "segment_logprobs": [node.logprob for node in nodes],
+        "segment_values": [one.value for one in segments],
+        "segment_scores": [tree.scores.get(one.node) for one in segments],
+        "segment_trials": [one.trials for one in segments],
+        "segment_passes": [one.passes for one in segments],
+        "segment_advantages": [_advantage(segments, one) for one in segments],
+        "segment_group_advantages": _group_advantages(segments),
+        "segment_model_versions": [node.model_version for node in nodes],
+    }
+
+
+def _advantage(segments: Sequence[_Segment], one: _Segment) -> float | None:
+    """The change of value by a step; None for the prompt, or if a value is unknown."""
+    above = segments[one.parent].value if one.parent >= 0 else None
+    return None if above is None or one.value is None else one.value - above
+
+
+def _group_advantages(segments: Sequence[_Segment]) -> list[float | None]:
+    """For each segment, how it compares with its siblings; None without a judged sibling."""
+    found: list[float | None] = [None] * len(segments)
+    for one in segments:
+        known = ((number, segments[number].value) for number in one.children)
+        values = {number: value for number, value in known if value is not None}
+        if len(values) < 2:
+            continue
+        mean = sum(values.values()) / len(values)
+        deviation = math.sqrt(sum((value - mean) ** 2 for value in values.values()) / len(values))
+        for number, value in values.items():
+            found[number] = (value - mean) / deviation if deviation else 0.0
+    return found
+
+
+def _reward(passed: bool | None) -> float | None:
+    return None if passed is None else float(passed)
+
+
+PACKED = View(
+    name="packed",
+    about="prefix trees: one row for each problem, with every shared prefix once, for tree training",
+    schema=_SCHEMA,
+    rows=packed_rows,
+)
