@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Thread
 from typing import Any
+from urllib.request import Request, urlopen
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from s3fs import S3FileSystem
@@ -68,6 +69,8 @@ def running_store() -> Iterator[Store]:
     S3FileSystem.clear_instance_cache()
     thread = Thread(target=store.server.serve_forever)
     thread.start()
+    # All servers of a process share their buckets.
+    urlopen(Request(f"{store.url}/moto-api/reset", method="POST")).close()
     try:
         yield store
     finally:

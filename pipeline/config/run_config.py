@@ -76,7 +76,7 @@ class DatasetConfig(BaseModel):
     problems_per_part: int = Field(default=64, ge=1)
     """Problems written together in one part; after a crash, the problems of complete parts are kept."""
     views: Annotated[tuple[str, ...], AfterValidator(_check_views)] = ("traces",)
-    """Views to write besides `trees`; docs/datasets.md lists them. The others are derived when they are
+    """Views to write besides `trees`; docs/views.md describes them. The others are derived when they are
     read, or by `berry export`; most repeat the tokens of every response."""
     part_bytes: int = Field(default=PART_BYTES, ge=1)
     """Size, in bytes, of the files of `trees` that the end of a run makes by merging smaller ones. It
@@ -243,6 +243,9 @@ class RunConfig(BaseModel):
         if not self.engines:
             # As before there were several.
             del resolved["engines"]
+        if self.views == ViewOptions():
+            # As before views had options.
+            del resolved["views"]
         return resolved
 
     @property

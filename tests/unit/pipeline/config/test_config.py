@@ -315,8 +315,8 @@ def test_rules_are_read_from_what_a_run_keeps(path: Path) -> None:
     assert (rules.labels.confidence, rules.labels.majority.use) == (0.7, "weighted")
     assert read_rules({"seed": 0}).labels == RunConfig.model_fields["labels"].default
     for override, complaint in {
-        "seed=1": "seed: expected a key of labels or prune",
-        "labels=1": "labels: expected a key of labels or prune",
+        "seed=1": "seed: expected a key of labels, prune or views",
+        "labels=1": "labels: expected a key of labels, prune or views",
         "labels.sure=1": "labels.sure: unknown key",
         "prune.max_tokens=x": "prune.max_tokens: expected a whole number, got 'x'",
     }.items():

@@ -47,7 +47,7 @@ def test_stored_views_begin_with_trees(path: Path) -> None:
     [
         ("output=floppy://x/y", "expected a local path or a URL of a known kind"),
         ("output=5", "output: expected a path or a URL such as s3://bucket/folder, got 5"),
-        ("dataset.views=[step]", "dataset.views: expected some of traces, steps, got step"),
+        ("dataset.views=[step]", "dataset.views: expected some of traces, steps, outcomes,"),
     ],
 )
 def test_a_mistake_is_named(path: Path, override: str, complaint: str) -> None:

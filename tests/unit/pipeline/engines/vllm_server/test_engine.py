@@ -1,4 +1,4 @@
-"""What needs no server; tests/integration/test_vllm_servers.py has the rest."""
+"""What needs no server; tests/real_engines/test_servers.py has the rest."""
 
 import pytest
 from pydantic import ValidationError
