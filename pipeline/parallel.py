@@ -22,8 +22,17 @@ from verifiers.isolation.clean_processes import clean_context
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+FEW_BYTES = 64 * 2**20
+"""Files of so many bytes together are worked on in the process itself: others take seconds to start."""
+_MOST_PROCESSES = 8
+"""Each may have a row group and its copy in memory, some 200 MB."""
 _AHEAD = 2
 """Items for each process that are sent before the oldest result is taken."""
+
+
+def processes_for(num_items: int) -> int:
+    """Number of processes for files of rows: at most one for each item and each usable core."""
+    return min(num_items, _MOST_PROCESSES, len(usable_cores()))
 
 
 async def map_in_processes(

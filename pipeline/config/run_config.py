@@ -76,8 +76,8 @@ class DatasetConfig(BaseModel):
     problems_per_part: int = Field(default=64, ge=1)
     """Problems written together in one part; after a crash, the problems of complete parts are kept."""
     views: Annotated[tuple[str, ...], AfterValidator(_check_views)] = ("traces",)
-    """Views to write besides `trees`; docs/views.md describes them. The others are derived when they are
-    read, or by `berry export`; most repeat the tokens of every response."""
+    """Views to write besides `trees`; docs/views.md describes them. The others are derived when they
+    are read, or by `berry export`; most repeat the tokens of every response."""
     part_bytes: int = Field(default=PART_BYTES, ge=1)
     """Size, in bytes, of the files of `trees` that the end of a run makes by merging smaller ones. It
     may change when a run resumes."""

@@ -16,6 +16,7 @@ matter how often it was killed and resumed.
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ from pipeline.files.locks import Lock, has_writer, lock_folder
 from pipeline.files.publishing import (
     RESUME,
     FolderError,
-    RowsFile,
+    WrittenFile,
     explained,
     json_bytes,
     publish,
@@ -66,6 +67,12 @@ from pipeline.hashing import digest_text
 _log = logging.getLogger(__name__)
 
 __all__ = ["FolderError", "Part", "RunFolder", "StagedFile", "ids_digest"]
+
+
+@lru_cache(maxsize=1)
+def folder_at(path: Path, state: str) -> "RunFolder":
+    """The folder, read once for each state, or a later one; for processes that work on given parts."""
+    return RunFolder.read(path)
 
 
 def stored_views(run: Mapping[str, Any]) -> list[str]:
@@ -203,7 +210,7 @@ class RunFolder:
         with explained(self.path):
             return checkpoints(self.path, index)
 
-    def revise(self, index: int, view: str, written: RowsFile) -> bool:
+    def revise(self, index: int, view: str, written: WrittenFile) -> bool:
         """Replaces a view's file in a committed part, or adds one; returns whether it changed.
 
         The closed new file is in `staging`. Raises FolderError.

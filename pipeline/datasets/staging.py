@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.datasets.part import DIGITS, Part, StagedFile
-from pipeline.files.publishing import RowsFile
+from pipeline.files.publishing import WrittenFile
 from pipeline.files.storage import (
     delete,
     delete_folder,
@@ -28,7 +28,7 @@ def staging_folder(run: Path, index: int, token: str) -> Path:
     return run / STAGING / f"part-{index:0{DIGITS}d}.{token}"
 
 
-def staged_file(written: RowsFile) -> StagedFile:
+def staged_file(written: WrittenFile) -> StagedFile:
     """The closed file in a staging folder as `RunFolder.commit` takes it."""
     folder = written.path.parent
     return StagedFile(

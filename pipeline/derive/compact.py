@@ -13,29 +13,23 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline import parallel
 from pipeline.datasets.counts import Counts
 from pipeline.datasets.damage import describe_damage, open_part, refuse_unreadable
-from pipeline.datasets.folder import FolderError, RunFolder, merge_parts
+from pipeline.datasets.folder import FolderError, RunFolder, folder_at, merge_parts
 from pipeline.datasets.staging import merged_path
 from pipeline.datasets.views.table import VIEWS
-from pipeline.files.publishing import RowsFile, explained
+from pipeline.files.publishing import RowsFile, WrittenFile, explained
 from pipeline.hashing import LinesDigest
-from pipeline.parallel import map_in_processes
-from reward_models.processor import usable_cores
 
 _BATCH_BYTES = 16 * 2**20
 _TREES = "trees"
-_MOST_PROCESSES = 8
-"""Each has a row group and its copy in memory, some 200 MB."""
-_FEW_BYTES = 64 * 2**20
-"""Files of so many bytes together are merged in the process itself: others take seconds to start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,34 +89,28 @@ async def _merged(
 ) -> AsyncGenerator[dict[str, Any], None]:
     """Writes the files of each group; yields the journal entries of the merged parts."""
     sizes = (sum(folder.parts[index].sizes.values()) for group in groups for index in group)
-    if sum(sizes) <= _FEW_BYTES:
+    if sum(sizes) <= parallel.FEW_BYTES:
         for group in groups:
             yield await asyncio.to_thread(_merged_entry, folder, group)
         return
     state = folder.state_digest()
     tasks = ((folder.path, state, group) for group in groups)
-    number = min(len(groups), _MOST_PROCESSES, len(usable_cores()))
-    async with aclosing(map_in_processes(_merge_in_process, tasks, number)) as entries:
+    number = parallel.processes_for(len(groups))
+    async with aclosing(parallel.map_in_processes(_merge_in_process, tasks, number)) as entries:
         async for entry in entries:
             yield entry
 
 
 def _merge_in_process(task: tuple[Path, str, list[int]]) -> dict[str, Any]:
     path, state, group = task
-    return _merged_entry(_folder_at(path, state), group)
-
-
-@lru_cache(maxsize=1)
-def _folder_at(path: Path, state: str) -> RunFolder:
-    """The folder as it was in a state or later; of the parts to merge, nothing changes meanwhile."""
-    return RunFolder.read(path)
+    return _merged_entry(folder_at(path, state), group)
 
 
 def _merged_entry(folder: RunFolder, group: Sequence[int]) -> dict[str, Any]:
     """Writes the merged files; returns the journal entry of the merged part."""
     entries = [folder.parts.entry(index) for index in group]
     parts, counts, ids = [folder.parts[index] for index in group], Counts(), LinesDigest()
-    written: dict[str, RowsFile] = {}
+    written: dict[str, WrittenFile] = {}
     for view in parts[0].rows:
         path = merged_path(folder.path, view, group[0])
         with explained(folder.path), RowsFile(path, _schema(folder, view, group)) as file:
@@ -131,7 +119,7 @@ def _merged_entry(folder: RunFolder, group: Sequence[int]) -> dict[str, Any]:
                     if view == _TREES:
                         ids.add(batch.column("problem_id").to_pylist())
                     file.add(batch)
-        written[view] = file
+        written[view] = file.written
     for entry in entries:
         counts.add(Counts.from_dict(entry["counts"]))
     return {

@@ -8,24 +8,24 @@ trees at a time.
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.config import Rules, read_rules
 from pipeline.datasets.card import load_arguments, render_view_card, update_card
-from pipeline.datasets.encoded import EncodedTrace
 from pipeline.datasets.folder import FolderError, RunFolder
 from pipeline.datasets.reader import RunReader
+from pipeline.datasets.views.rules import ViewOptions
 from pipeline.datasets.views.table import VIEWS
-from pipeline.derive.export_file import OneFile, check_new_file, file_kind
+from pipeline.derive.deriving import Derivation, PartRows, PartTask, derive_parts, has_rows
+from pipeline.derive.export_file import FileKind, OneFile, check_new_file, file_kind
 from pipeline.errors import UserMistake
-from pipeline.files.publishing import RowsFile, explained, visible_files, write_card
+from pipeline.files.publishing import RESUME, explained, visible_files, write_card
 from pipeline.files.storage import exists, is_inside, is_local, make_folder, move, read_bytes
 from pipeline.hashing import digest_text
-from pipeline.labels.majority import Majority, withdraw_votes
-from pipeline.prune import Pruner
-from pipeline.records import Trace, trajectories
 
 DERIVED = [name for name in VIEWS if name != "trees"]
 """Views that can be derived."""
@@ -64,13 +64,14 @@ def export_view(
     """Derives a view of the run in `out`, in place or in the new folder or file `output`.
 
     A name that ends in .jsonl or .parquet is a single file. `advance` is called for each problem.
-    Raises ExportError for an unknown view, FolderError for an unusable folder or file, and ConfigError
-    for invalid rules.
+    Raises ExportError for an unknown view, or one that needs what the run does not have, FolderError
+    for an unusable folder or file, ConfigError for invalid rules, and RunFailure if a process dies.
     """
     if view not in DERIVED:
         raise ExportError(f"--as {view}: expected one of {', '.join(DERIVED)}")
     kind = None if output is None else file_kind(output)
     folder = RunFolder.read(out)
+    overrides = [_with_section(view, override) for override in overrides]
     rules = read_rules(folder.run["config"], overrides)
     if rules.labels.consensus is not None and not folder.run["config"].get("reward_models"):
         raise ExportError(
@@ -90,14 +91,19 @@ def export_view(
         if output is None or kind is None:
             return asyncio.run(export.write())
         check_new_file(output, folder.path)
-        with OneFile(output, kind, VIEWS[view].schema) as file:
-            return asyncio.run(export.write(file))
+        return asyncio.run(export.write_one(output, kind))
     finally:
         folder.close()
 
 
+def _with_section(view: str, override: str) -> str:
+    """`key=value` for an option of the view itself, with the option's section before it."""
+    key = override.partition("=")[0].partition(".")[0]
+    return f"views.{view}.{override}" if key in ViewOptions().model_dump().get(view, {}) else override
+
+
 class _Export:
-    """An export of one view to one folder."""
+    """An export of one view to one folder or file."""
 
     def __init__(
         self,
@@ -113,9 +119,12 @@ class _Export:
         # `labels.majority={...}` sets several keys at once.
         keys = [f"{override.partition('=')[0]}." for override in overrides]
         votes = any(key.startswith("labels.majority.") for key in keys)
-        prunes = votes or any(key.startswith("prune.") for key in keys)
-        self._majority = Majority(rules.labels.majority) if votes else None
-        self._pruner = Pruner(rules.prune) if prunes else None
+        self.derivation = Derivation(
+            view=view,
+            rules=rules,
+            votes=votes,
+            prunes=votes or any(key.startswith("prune.") for key in keys),
+        )
         self._exported = Exported(
             view=view,
             folder=output or folder.path,
@@ -123,19 +132,39 @@ class _Export:
             is_complete=folder.complete is not None,
         )
 
-    async def write(self, file: OneFile | None = None) -> Exported:
-        """Writes the whole view, to `file` if given, else part by part to a folder."""
-        if self._output is not None and file is None:
+    async def write(self) -> Exported:
+        """Writes the view part by part, to a new folder or to the run's."""
+        await self._require_rows()
+        if self._output is not None:
             self._make_output(self._output)
-        try:
-            for index in self._folder.parts:
-                await self._write_part(index, file)
-        finally:
-            if self._majority is not None:
-                await self._majority.close()
-        if file is None:
-            self._write_card()
+        async with aclosing(self._derive(self._target)) as written:
+            async for one in written:
+                changed = await asyncio.to_thread(self._publish, one)
+                self._count(one, changed=changed)
+        self._write_card()
         return self._exported
+
+    async def write_one(self, path: Path, kind: FileKind) -> Exported:
+        """Writes the view to a single file."""
+        await self._require_rows()
+        with (
+            tempfile.TemporaryDirectory(prefix="berry-export-") as waiting,
+            OneFile(path, kind, VIEWS[self._view].schema) as file,
+        ):
+            parts = self._derive(lambda index: Path(waiting) / f"{index}{kind}", kind)
+            async with aclosing(parts) as written:
+                async for one in written:
+                    await asyncio.to_thread(file.append, one.file.path)
+                    self._count(one, changed=True)
+        return self._exported
+
+    async def _require_rows(self) -> None:
+        """Raises ExportError if the view would be empty for want of what it is made of."""
+        view = VIEWS[self._view]
+        if view.needs and not await has_rows(self._folder, self.derivation):
+            raise ExportError(
+                f"{self._folder.path}: expected {view.needs}, found none: `{view.name}` has no rows"
+            )
 
     def _make_output(self, output: Path) -> None:
         with explained(output, cure=_start_over(output)):
@@ -145,49 +174,48 @@ class _Export:
                 raise FolderError(f"{output}: expected an empty or new folder, found {visible[0]}")
             make_folder(output / "data" / self._view)
 
-    async def _write_part(self, index: int, file: OneFile | None) -> None:
-        changed = True
-        if file is not None:
-            await self._derive_part(index, file)
-        elif self._output is None:
-            path = self._folder.staging(index, "export") / f"{self._view}.parquet"
-            with explained(self._folder.path):
-                written = await self._write_rows(index, path)
-            changed = self._folder.revise(index, self._view, written)
-        else:
-            name = self._folder.part_path(self._view, index).name
-            folder = self._output / "data" / self._view
-            with explained(self._output, cure=_start_over(self._output)):
-                written = await self._write_rows(index, folder / f".{name}")
-                move(written.path, folder / name)
+    def _target(self, index: int) -> Path:
+        """Where the rows of a part are written before they are published."""
+        if self._output is None:
+            return self._folder.staging(index, "export") / f"{self._view}.parquet"
+        return self._output / "data" / self._view / f".{self._name(index)}"
+
+    def _name(self, index: int) -> str:
+        return self._folder.part_path(self._view, index).name
+
+    def _derive(
+        self, target: Callable[[int], Path], kind: FileKind = ".parquet"
+    ) -> AsyncGenerator[PartRows, None]:
+        state = self._folder.state_digest()
+        tasks = [
+            PartTask(
+                derivation=self.derivation,
+                run=self._folder.path,
+                state=state,
+                part=index,
+                target=target(index),
+                kind=kind,
+                about=self._output or self._folder.path,
+                cure=RESUME if self._output is None else _start_over(self._output),
+            )
+            for index in self._folder.parts
+        ]
+        return derive_parts(self._folder, tasks, self._advance)
+
+    def _publish(self, one: PartRows) -> bool:
+        """Gives a part's file its name; returns whether it is new or has other bytes."""
+        if self._output is None:
+            return self._folder.revise(one.part, self._view, one.file)
+        with explained(self._output, cure=_start_over(self._output)):
+            move(one.file.path, one.file.path.with_name(self._name(one.part)))
+        return True
+
+    def _count(self, one: PartRows, *, changed: bool) -> None:
         self._exported.num_parts += 1
         self._exported.num_changed += changed
-
-    async def _write_rows(self, index: int, path: Path) -> RowsFile:
-        with RowsFile(path, VIEWS[self._view].schema) as file:
-            await self._derive_part(index, file)
-        return file
-
-    async def _derive_part(self, index: int, file: OneFile | RowsFile) -> None:
-        """Adds the rows of a part to a file, a problem at a time."""
-        for trace in RunReader(self._folder).traces(index):
-            derived = await self._derive(trace)
-            batch = EncodedTrace.of(derived, self._rules, [self._view]).batch(self._view)
-            file.add(batch)
-            self._exported.num_rows += batch.num_rows
-            self._exported.num_problems += 1
-            self._exported.num_trajectories += len(derived.trajectories)
-            self._advance()
-
-    async def _derive(self, trace: Trace) -> Trace:
-        """Applies the rules to the trace; returns it as stored if no rule changed."""
-        if self._majority is not None:
-            withdraw_votes(trace.tree)
-            await self._majority.vote(trace.problem, trace.tree)
-            trace = replace(trace, trajectories=trajectories(trace.tree))
-        if self._pruner is not None:
-            trace = replace(trace, decisions=self._pruner.prune(trace.trajectories, trace.tree))
-        return trace
+        self._exported.num_rows += one.file.num_rows
+        self._exported.num_problems += one.num_problems
+        self._exported.num_trajectories += one.num_trajectories
 
     def _write_card(self) -> None:
         if self._output is not None:

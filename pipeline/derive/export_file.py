@@ -10,11 +10,13 @@ from types import TracebackType
 from typing import Literal, Self
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from pipeline.files.publishing import REPEAT, FolderError, RowsFile, explained
+from pipeline.files.publishing import REPEAT, FolderError, RowsFile, WrittenFile, explained
 from pipeline.files.storage import NewFile, exists, is_inside, is_local, move
 
 FileKind = Literal[".jsonl", ".parquet"]
+_CHUNK_BYTES = 2**20
 _SUFFIX = re.compile(r"\.[A-Za-z]\w*")
 
 
@@ -44,8 +46,45 @@ def check_new_file(output: Path, run: Path) -> None:
             raise FolderError(f"--output {output}: already exists; name another file, or delete it")
 
 
+class JsonLines:
+    """A new file with a JSON object for each row; a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = NewFile(path)
+        self._num_rows = 0
+
+    @property
+    def written(self) -> WrittenFile:
+        """The closed file."""
+        return WrittenFile(
+            path=self._path,
+            num_rows=self._num_rows,
+            num_bytes=self._file.num_bytes,
+            digest=self._file.digest,
+        )
+
+    def __enter__(self) -> Self:
+        self._file.__enter__()
+        return self
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Adds rows."""
+        for row in batch.to_pylist():
+            self._file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+        self._num_rows += batch.num_rows
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.__exit__(kind, error, traceback)
+
+
 class OneFile:
-    """An open file for tables with this schema; a context manager."""
+    """The single file, to which the rows of parts are added; a context manager."""
 
     def __init__(self, path: Path, kind: FileKind, schema: pa.Schema) -> None:
         self._path = path
@@ -59,14 +98,19 @@ class OneFile:
             self._file.__enter__()
         return self
 
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Adds rows. Raises FolderError."""
+    def append(self, part: Path) -> None:
+        """Adds the rows of a local file of the same kind, and deletes it. Raises FolderError."""
         with explained(self._path, cure=REPEAT):
             if isinstance(self._file, RowsFile):
-                self._file.add(batch)
-                return
-            for row in batch.to_pylist():
-                self._file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+                with pq.ParquetFile(part) as read:
+                    for group in range(read.num_row_groups):
+                        for batch in read.read_row_group(group).to_batches():
+                            self._file.add(batch)
+            else:
+                with part.open("rb") as lines:
+                    while content := lines.read(_CHUNK_BYTES):
+                        self._file.write(content)
+            part.unlink()
 
     def __exit__(
         self,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -32,6 +33,7 @@ __all__ = [
     "FolderError",
     "RowsFile",
     "StorageError",
+    "WrittenFile",
     "explained",
     "json_bytes",
     "publish",
@@ -55,6 +57,17 @@ def write_card(path: Path, text: str, cure: str = RESUME) -> None:
         publish(path / "README.md", text.encode(), durable=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenFile:
+    """A closed file of rows."""
+
+    path: Path
+    num_rows: int
+    num_bytes: int
+    digest: str
+    """`NewFile.digest` of the content."""
+
+
 class RowsFile:
     """A new parquet file to which batches of rows are added one by one; a context manager.
 
@@ -70,14 +83,14 @@ class RowsFile:
         self.num_rows = 0
 
     @property
-    def num_bytes(self) -> int:
-        """Size of the closed file."""
-        return self._file.num_bytes
-
-    @property
-    def digest(self) -> str:
-        """`NewFile.digest` of the closed file."""
-        return self._file.digest
+    def written(self) -> WrittenFile:
+        """The closed file."""
+        return WrittenFile(
+            path=self.path,
+            num_rows=self.num_rows,
+            num_bytes=self._file.num_bytes,
+            digest=self._file.digest,
+        )
 
     def __enter__(self) -> Self:
         self._file.__enter__()
@@ -130,7 +143,7 @@ def publish_table(path: Path, table: pa.Table) -> bool:
     return replace_file(written, path)
 
 
-def replace_file(written: RowsFile, path: Path) -> bool:
+def replace_file(written: WrittenFile, path: Path) -> bool:
     """Moves a file over another; returns False, and deletes it, if the other has the same bytes."""
     if exists(path) and num_bytes(path) == written.num_bytes and digest_of(path) == written.digest:
         delete(written.path)
@@ -140,12 +153,12 @@ def replace_file(written: RowsFile, path: Path) -> bool:
     return True
 
 
-def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> RowsFile:
-    """Writes batches to a new parquet file; returns the closed file."""
+def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> WrittenFile:
+    """Writes batches to a new parquet file."""
     with RowsFile(path, schema) as file:
         for batch in batches:
             file.add(batch)
-    return file
+    return file.written
 
 
 def _groups(table: pa.Table) -> Iterator[tuple[int, int]]:

@@ -20,11 +20,10 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks.durability.section import run_campaign
 from tests.conftest import ROOT, Berry
 from tests.integration.ray_head import ray_head
 from tests.integration.test_run_simulated import parts
-from tests.patience import LONG_BEFORE_SECONDS, LONG_SECONDS, wait_until
+from tests.patience import LONG_BEFORE_SECONDS, wait_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.chaos]
 BERRY = str(Path(sys.executable).parent / "berry")
@@ -98,19 +97,21 @@ def test_a_driver_killed_again_and_again_ends_with_the_same_bytes_as_one_that_wa
     assert sorted(explored(out)) == sorted(explored(whole))
 
 
-def test_faults_at_once_lose_and_double_nothing() -> None:
-    """A short campaign of `python -m benchmarks durability`, which has more of each."""
-    kinds = {
-        "worker stopped for 6 s": 1,
-        "verifier killed": 1,
-        "driver killed before rename journal/part-.json": 1,
-    }
-    options = {"problems": 48, "seconds": LONG_SECONDS, "pause": 0.7, "merges": False}
-    report = run_campaign(0, kinds, options)
-    assert Counter(one["name"] for one in report["faults"]) == kinds
-    assert not report["lost"] + report["doubled"]
-    assert not report["changed"] + report["files_left"] + report["processes_left"]
-    assert not report["complaints"]
+def test_a_worker_that_stands_still_loses_its_work_to_the_other(tmp_path: Path) -> None:
+    """`python -m benchmarks durability` injects faults of many more kinds, several at once."""
+    out = tmp_path / "out"
+    options = ("problems.size=100", "cluster.workers=2", "cluster.silence_seconds=3")
+    process = start(out, SIMULATED, *SLOW, *options)
+    wait_until(lambda: len(journal(out)) >= 2, process)
+    found = find_process(psutil.Process(process.pid), "ray::RolloutWor")
+    assert found is not None
+    found.suspend()
+    assert process.wait() == 0
+    facts = json.loads((out / "journal" / "complete.json").read_text())
+    ids = explored(out)
+    assert len(ids) == len(set(ids)) == facts["problems"] == 100 - facts["duplicates"]
+    assert facts["problems_failed"] == 0
+    assert not found.is_running()
 
 
 def test_readers_see_whole_parts_while_a_run_is_killed(berry: Berry, tmp_path: Path) -> None:

@@ -11,7 +11,10 @@ import datasets
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline import parallel
 from pipeline.datasets.journal import sealed
+from pipeline.datasets.reader import RunReader
+from pipeline.datasets.views.table import VIEWS
 from tests.conftest import ROOT, Berry, run_berry
 
 pytestmark = pytest.mark.ray
@@ -47,9 +50,9 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
 
 
-def files(out: Path) -> dict[str, str]:
+def files(out: Path, above: str = "") -> dict[str, str]:
     return {
-        str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
+        above + str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(out.rglob("*"))
         if path.is_file() and path.name != ".lock"
     }
@@ -186,6 +189,61 @@ def test_other_rules_go_into_a_folder_of_their_own(here: Berry, run: Path, tmp_p
     assert files(run) == before
 
 
+OTHER_VIEWS = [view for view in VIEWS if view not in ("trees", "traces", "steps")]
+
+
+@pytest.mark.parametrize("view", OTHER_VIEWS)
+def test_every_view_is_exported_and_loaded(
+    here: Berry, out: Path, tmp_path: Path, view: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = parts(out)
+    assert here("export", out, "--as", view).returncode == 0
+    loaded = datasets.load_dataset(str(out), view)["train"].to_list()
+    assert loaded
+    assert loaded == list(RunReader.open(out).rows(view))
+    # Several processes write the same bytes, in a folder and in one file.
+    monkeypatch.setattr(parallel, "FEW_BYTES", 0)
+    for output in (tmp_path / "new", tmp_path / "rows.jsonl", tmp_path / "rows.parquet"):
+        done = here("export", out, "--as", view, "--output", output)
+        assert done.returncode == 0, done.stderr
+        assert f"{len(loaded)} rows" in done.stdout
+    assert files(tmp_path / "new" / "data") == files(out / "data" / view, f"{view}/")
+    lines = (tmp_path / "rows.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == read(out, view)
+    assert pq.read_table(tmp_path / "rows.parquet").to_pylist() == read(out, view)
+    assert before.items() <= parts(out).items()
+
+
+def test_options_of_a_view(here: Berry, run: Path, tmp_path: Path) -> None:
+    def pairs(*options: str) -> list[dict[str, Any]]:
+        output = tmp_path / f"{len(list(tmp_path.iterdir()))}.parquet"
+        done = here("export", run, "--as", "preferences", "--output", output, *options)
+        assert done.returncode == 0, done.stderr
+        return list(pq.read_table(output).to_pylist())
+
+    assert {row["kind"] for row in pairs()} == {"answer", "step"}
+    assert min(row["margin"] for row in pairs()) >= 0.6
+    assert min(row["margin"] for row in pairs("min_margin=0.8")) >= 0.8
+    assert pairs("min_margin=0.8") == pairs("views.preferences.min_margin=0.8")
+    steps = pairs("kinds=[step]", "max_per_problem=1", "min_margin=0.1")
+    assert {row["kind"] for row in steps} == {"step"}
+    assert len({row["problem_id"] for row in steps}) == len(steps)
+    done = here("export", run, "--as", "preferences", "--output", "x.jsonl", "min_margin=2")
+    assert done.returncode == 2
+    assert "views.preferences.min_margin" in done.stderr.splitlines()[-1]
+
+
+def test_a_view_that_the_run_cannot_fill_is_refused(here: Berry, out: Path, tmp_path: Path) -> None:
+    before = files(out)
+    for output in ("new", "new.jsonl"):
+        done = here("export", out, "--as", "preferences", "--output", output, "min_margin=1")
+        assert done.returncode == 2, done.stdout
+        (line,) = done.stderr.splitlines()
+        assert "expected a problem with a better and a worse response" in line
+        assert not (tmp_path / output).exists()
+    assert files(out) == before
+
+
 @pytest.mark.parametrize("view", ["steps", "traces"])
 def test_one_file_has_all_the_rows_of_the_folder(
     here: Berry, run: Path, tmp_path: Path, view: str
@@ -279,7 +337,7 @@ def test_committed_parts_of_an_unfinished_run(here: Berry, out: Path) -> None:
         (["out", "--as", "trees"], "--as trees: expected one of traces, steps"),
         (["out"], "Missing option '--as'"),
         (["out", "--as", "steps", "labels.sure=1"], "labels.sure: unknown key"),
-        (["out", "--as", "steps", "seed=1", "--output", "new"], "seed: expected a key of labels or"),
+        (["out", "--as", "steps", "seed=1", "--output", "new"], "seed: expected a key of labels,"),
         (["out", "--as", "steps", "labels.confidence=0.9"], "expected --output FOLDER or FILE"),
         (["out", "--as", "steps", "--output", "full"], "full: expected an empty or new folder"),
         (["out", "--as", "steps", "--output", "out/new"], "expected a folder outside the run's"),

@@ -1,4 +1,4 @@
-"""TRL's SFTTrainer reads `traces` as it is: the snippets of docs/run-folder.md, on tiny models."""
+"""TRL's trainers take views as they are: the snippets of the pages in docs/, on tiny models."""
 
 import math
 import re
@@ -13,6 +13,8 @@ import pytest
 from pipeline.chat import Chat, MessageMatch
 from pipeline.datasets.card import render_view_card
 from pipeline.datasets.encoded import EncodedTrace, decode
+from pipeline.datasets.reader import RunReader
+from pipeline.derive.export import export_view
 from pipeline.engines import Completion, EngineStartError, Prompt, PromptFormat, Request, Sampling
 from pipeline.engines.chat_format import ChatFormat, token_texts
 from pipeline.explore import Explorer
@@ -27,8 +29,15 @@ from tests.conftest import ROOT, Finished, make_problem, make_verdict
 from tests.tiny_models import base_model
 from verifiers import Target, Verdict
 
-PAGE = ROOT / "docs" / "run-folder.md"
-SNIPPETS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+
+def snippets_of(page: str) -> list[str]:
+    """The Python snippets of a page of docs/."""
+    text = (ROOT / "docs" / page).read_text()
+    return re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+SNIPPETS = snippets_of("run-folder.md")
+KTO, DPO, BACKWARDS = snippets_of("views.md")
 TINY = (
     'output_dir="trained", max_steps=3, per_device_train_batch_size=2, logging_steps=1, use_cpu=True, '
     'bf16=False, gradient_checkpointing=False, save_strategy="no", report_to="none", disable_tqdm=True'
@@ -79,6 +88,39 @@ def test_a_simulated_run_is_trained_on_as_it_is(finished: Finished, tmp_path: Pa
         assert trained(prepared["labels"]) == answer
         asked = tokenizer.decode(prepared["input_ids"][: -len(answer)])
         assert row["prompt"][0]["content"] in asked
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(("view", "snippet"), [("outcomes", KTO), ("preferences", DPO)])
+def test_views_are_trained_on_as_they_are(
+    finished: Finished, tmp_path: Path, view: str, snippet: str
+) -> None:
+    out = tmp_path / "out"
+    exported = export_view(finished.out, view, out)
+    assert exported.num_rows > 4
+    model = base_model(tmp_path / "model", TEMPLATES["chatml"].tokenizer())
+    trainer = train([snippet], model, out)
+    assert len(losses(trainer)) == 3
+    assert all(map(math.isfinite, losses(trainer)))
+    rows = datasets.load_dataset(str(out), view)["train"]
+    if view == "preferences":
+        rows = rows.filter(lambda row: row["kind"] == "answer")
+        tokenizer = trainer.processing_class
+        for row, prepared in zip(rows, trainer.train_dataset, strict=True):
+            assert tokenizer.decode(prepared["prompt_ids"]) == row["prompt"]
+            assert tokenizer.decode(prepared["chosen_ids"]).startswith(row["chosen"])
+            assert tokenizer.decode(prepared["rejected_ids"]).startswith(row["rejected"])
+
+
+@pytest.mark.ray
+def test_packed_tokens_can_be_walked_as_the_page_says(finished: Finished) -> None:
+    names: dict[str, Any] = {}
+    exec(BACKWARDS, names)
+    reader = RunReader.open(finished.out)
+    for row, trace in zip(reader.rows("packed"), reader.traces(), strict=True):
+        for number, leaf in enumerate(row["response_leaves"]):
+            found = list(names["tokens_backwards"](row, number))[::-1]
+            assert found == trace.tree.prefix_token_ids(leaf)
 
 
 class TemplateEngine:

@@ -133,3 +133,24 @@ def test_step_formats_end_at_the_first_wrong_step(tree: Tree) -> None:
         reason = rated["label"]["finish_reason"]
         assert (reason == "found_error") == (not one["labels"][-1])
         assert (reason == "solution") == (all(one["labels"]) and len(one["labels"]) == len(steps))
+
+
+@given(trees)
+def test_interchange_formats_have_every_path(tree: Tree) -> None:
+    prompt = list(tree.nodes[ROOT].token_ids)
+    (graph,) = rows(tree, "verifiers")
+    for answer in graph["info"]["responses"]:
+        at, ids, mask = answer["node"], list[int](), list[bool]()
+        while at is not None:
+            ids = graph["nodes"][at]["token_ids"] + ids
+            mask = graph["nodes"][at]["mask"] + mask
+            at = graph["nodes"][at]["parent"]
+        assert ids == tree.prefix_token_ids(answer["leaf"])
+        assert mask == [False] * len(prompt) + [True] * (len(ids) - len(prompt))
+    documents = rows(tree, "atif")
+    assert [one["extra"]["leaf"] for one in documents] == tree.leaves()
+    for one in documents:
+        (metrics,) = [step["metrics"] for step in one["steps"] if step["source"] == "agent"]
+        ids = metrics["prompt_token_ids"] + metrics["completion_token_ids"]
+        assert ids == tree.prefix_token_ids(one["extra"]["leaf"])
+        assert [step["step_id"] for step in one["steps"]] == list(range(1, len(one["steps"]) + 1))

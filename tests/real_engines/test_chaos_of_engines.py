@@ -75,11 +75,12 @@ def test_an_engine_that_dies_of_a_request_costs_only_that_problem(
         "strategy.rollouts=1",
         "engine.request_seeds=true",
         "engine.options={enable_chunked_prefill: true, max_num_batched_tokens: 160, max_num_seqs: 8}",
-        "cluster.attempts=2",
+        "cluster.attempts=1",
+        "cluster.problems_in_flight=1",
     )
     out = tmp_path / "out"
     facts = json.loads((out / "journal" / "complete.json").read_text())
-    assert facts["restarts"] == 2
+    assert facts["restarts"] == 1
     assert facts["problems"] == 5
     assert facts["problems_failed"] == 1
     rows = pq.read_table(
@@ -90,7 +91,7 @@ def test_an_engine_that_dies_of_a_request_costs_only_that_problem(
     assert failed["prompt"] is None
     (failure,) = failed["failures"]
     assert (failure["phase"], failure["type"]) == ("sample", "EngineDied")
-    assert failure["message"].startswith("given up after 2 attempts")
+    assert failure["message"].startswith("given up after 1 attempt")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("berry: 1 problem failed")
 

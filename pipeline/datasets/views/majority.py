@@ -63,6 +63,7 @@ def majority_rows(trace: Trace, rules: ViewRules) -> Iterator[dict[str, object]]
 MAJORITY = View(
     name="majority",
     about="voted answers: one row for each problem without a gold answer that has a majority",
+    needs="a problem without a gold answer whose responses agree on one",
     schema=_SCHEMA,
     rows=majority_rows,
 )

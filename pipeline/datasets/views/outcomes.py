@@ -74,6 +74,7 @@ def _label(tree: Tree, trajectory: Trajectory, rules: ViewRules) -> bool | None:
 OUTCOMES = View(
     name="outcomes",
     about="outcomes: one row for each judged response, with whether it is right",
+    needs="a response that passed or failed",
     schema=_SCHEMA,
     rows=outcome_rows,
 )

@@ -196,6 +196,7 @@ def _reward(passed: bool | None) -> float | None:
 PACKED = View(
     name="packed",
     about="prefix trees: one row for each problem, with every shared prefix once, for tree training",
+    needs="a problem with a rollout",
     schema=_SCHEMA,
     rows=packed_rows,
 )

@@ -182,6 +182,7 @@ def _row(trace: Trace, pair: _Pair) -> dict[str, object]:
 PREFERENCES = View(
     name="preferences",
     about="pairs of a better and a worse response, or of two steps at a branch",
+    needs="a problem with a better and a worse response or step, further apart than `min_margin`",
     schema=_SCHEMA,
     rows=preference_rows,
 )

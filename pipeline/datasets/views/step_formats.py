@@ -19,6 +19,7 @@ from pipeline.labels.step_labels import StepLabel, label_tree
 from pipeline.records import Trace, Trajectory
 
 _EVEN = 0.5
+_NEEDS = "a response with a labelled first step"
 _MARK = "\u043a\u0438"
 """Ends a step in Math-Shepherd's `input`: two Cyrillic letters that its tokenizer has as one token."""
 _PROBLEM = [(name, kind) for name, kind in PROBLEM if name != "prompt"]
@@ -166,18 +167,21 @@ def _finish_reason(one: _Labelled) -> str:
 STEPWISE = View(
     name="stepwise",
     about="step labels in TRL's format of stepwise supervision",
+    needs=_NEEDS,
     schema=_STEPWISE,
     rows=stepwise_rows,
 )
 MATH_SHEPHERD = View(
     name="math_shepherd",
     about="step labels in the format of Math-Shepherd",
+    needs=_NEEDS,
     schema=_MATH_SHEPHERD,
     rows=math_shepherd_rows,
 )
 PRM800K = View(
     name="prm800k",
     about="step labels in the format of PRM800K",
+    needs=_NEEDS,
     schema=_PRM800K,
     rows=prm800k_rows,
 )

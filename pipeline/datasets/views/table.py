@@ -1,5 +1,6 @@
 """The views of a run's data; all others can be derived from `trees`."""
 
+from pipeline.datasets.views.exchange import ATIF, VERIFIERS
 from pipeline.datasets.views.majority import MAJORITY
 from pipeline.datasets.views.outcomes import OUTCOMES
 from pipeline.datasets.views.packed import PACKED
@@ -20,6 +21,8 @@ _ALL = (
     STEPWISE,
     MATH_SHEPHERD,
     PRM800K,
+    ATIF,
+    VERIFIERS,
     TREES,
 )
 VIEWS: dict[str, View] = {view.name: view for view in _ALL}

@@ -22,6 +22,8 @@ class View:
     about: str
     """A short description of its rows."""
     schema: pa.Schema
+    needs: str = ""
+    """What a run must have for the view to have a row, if a run with survivors may lack it."""
     rows: Rows
     """Makes a trace's rows by the rules. Rows hold no times or machine names, so
     the same trace gives the same bytes."""

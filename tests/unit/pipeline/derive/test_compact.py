@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from pipeline import parallel
 from pipeline.cli.app import berry
 from pipeline.datasets import folder as folder_module
 from pipeline.datasets import journal as journal_module
@@ -24,7 +25,6 @@ from pipeline.datasets.encoded import EncodedTrace, decode
 from pipeline.datasets.folder import FolderError, RunFolder, ids_digest
 from pipeline.datasets.reader import RunReader
 from pipeline.datasets.views.table import VIEWS
-from pipeline.derive import compact as compact_module
 from pipeline.derive.compact import Compacted, compact
 from pipeline.derive.export import export_view
 from pipeline.derive.whole import check_run
@@ -149,7 +149,7 @@ def test_a_compaction_that_is_cut_short_anywhere_ends_with_the_same_bytes(
 
 def test_processes_write_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, few in (("inside", 2**30), ("processes", 0)):
-        monkeypatch.setattr(compact_module, "_FEW_BYTES", few)
+        monkeypatch.setattr(parallel, "FEW_BYTES", few)
         folder = make(tmp_path / name)
         merge(folder, target(folder))
         folder.close()
@@ -161,10 +161,11 @@ import asyncio
 import sys
 from pathlib import Path
 
+from pipeline import parallel
 from pipeline.datasets.folder import RunFolder
 from pipeline.derive import compact
 
-compact._FEW_BYTES = 0
+parallel.FEW_BYTES = 0
 folder = RunFolder.reopen(Path(sys.argv[1]))
 print("begins", flush=True)
 asyncio.run(compact.compact(folder, int(sys.argv[2])))
@@ -200,7 +201,7 @@ def test_a_command_that_ends_while_processes_merge_can_be_repeated(tmp_path: Pat
 
 
 def test_damage_that_a_process_finds_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compact_module, "_FEW_BYTES", 0)
+    monkeypatch.setattr(parallel, "FEW_BYTES", 0)
     before = set(multiprocessing.active_children())
     with contextlib.closing(make(tmp_path / "out")) as folder:
         limit, damaged = target(folder), folder.part_path("trees", 4)

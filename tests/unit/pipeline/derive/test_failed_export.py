@@ -43,4 +43,4 @@ def test_a_rule_is_applied_however_it_is_written(
     rules = read_rules({}, [override])
     folder = RunFolder(tmp_path, RUN)
     made = export._Export(folder, "steps", tmp_path / "new", rules, [override], lambda: None)
-    assert (made._majority is not None, made._pruner is not None) == (votes, prunes)
+    assert (made.derivation.votes, made.derivation.prunes) == (votes, prunes)

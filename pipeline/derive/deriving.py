@@ -1,0 +1,166 @@
+"""Derives the rows of a view from the stored trees of a part, also in processes of their own."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline import parallel
+from pipeline.config import Rules
+from pipeline.datasets.encoded import EncodedTrace
+from pipeline.datasets.folder import RunFolder, folder_at
+from pipeline.datasets.reader import RunReader
+from pipeline.datasets.views.table import VIEWS
+from pipeline.derive.export_file import FileKind, JsonLines
+from pipeline.files.publishing import RowsFile, WrittenFile, explained
+from pipeline.labels.majority import Majority, withdraw_votes
+from pipeline.prune import Pruner
+from pipeline.records import Trace, trajectories
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derivation:
+    """What to derive; a process can be given it."""
+
+    view: str
+    rules: Rules
+    votes: bool = False
+    """Whether the majority votes again."""
+    prunes: bool = False
+    """Whether pruning decides again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartTask:
+    """A part to derive, and where its rows go."""
+
+    derivation: Derivation
+    run: Path
+    state: str
+    """The folder's `state_digest`."""
+    part: int
+    target: Path
+    kind: FileKind
+    about: Path
+    """The folder or file that messages name if the target cannot be written."""
+    cure: str
+    """Advice for the user then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartRows:
+    """What was derived from a part."""
+
+    part: int
+    file: WrittenFile
+    num_problems: int
+    num_trajectories: int
+
+
+class Deriver:
+    """Applies the rules of a derivation to traces."""
+
+    def __init__(self, derivation: Derivation) -> None:
+        rules = derivation.rules
+        self._derivation = derivation
+        self._majority = Majority(rules.labels.majority) if derivation.votes else None
+        self._pruner = Pruner(rules.prune) if derivation.prunes else None
+
+    async def batches(
+        self, folder: RunFolder, part: int
+    ) -> AsyncGenerator[tuple[Trace, pa.RecordBatch], None]:
+        """Each trace of a part by the rules, and its rows of the view. Raises FolderError."""
+        view, rules = self._derivation.view, self._derivation.rules
+        for stored in RunReader(folder).traces(part):
+            trace = await self._apply(stored)
+            yield trace, EncodedTrace.of(trace, rules, [view]).batch(view)
+
+    async def _apply(self, trace: Trace) -> Trace:
+        """The trace by the rules; as it is stored if no rule changed."""
+        if self._majority is not None:
+            withdraw_votes(trace.tree)
+            await self._majority.vote(trace.problem, trace.tree)
+            trace = replace(trace, trajectories=trajectories(trace.tree))
+        if self._pruner is not None:
+            trace = replace(trace, decisions=self._pruner.prune(trace.trajectories, trace.tree))
+        return trace
+
+    async def close(self) -> None:
+        """Ends the processes that compare answers, if there are any."""
+        if self._majority is not None:
+            await self._majority.close()
+
+
+async def derive_parts(
+    folder: RunFolder, tasks: Sequence[PartTask], advance: Callable[[], None]
+) -> AsyncGenerator[PartRows, None]:
+    """Writes the rows of each part; yields what was written, in order; `advance` counts problems.
+
+    Large runs are derived in several processes. Raises FolderError, StorageError, and RunFailure if a
+    process dies.
+    """
+    num_bytes = sum(folder.parts[task.part].sizes.get("trees", 0) for task in tasks)
+    if num_bytes <= parallel.FEW_BYTES or len(tasks) == 1:
+        deriver = Deriver(tasks[0].derivation)
+        try:
+            for task in tasks:
+                yield await _write(deriver, folder, task, advance)
+        finally:
+            await deriver.close()
+        return
+    number = parallel.processes_for(len(tasks))
+    async with aclosing(parallel.map_in_processes(_write_in_process, tasks, number)) as written:
+        async for one in written:
+            for _ in range(one.num_problems):
+                advance()
+            yield one
+
+
+async def has_rows(folder: RunFolder, derivation: Derivation) -> bool:
+    """Whether the view would have a row; reads until the first one."""
+    deriver = Deriver(derivation)
+    try:
+        for part in folder.parts:
+            async with aclosing(deriver.batches(folder, part)) as batches:
+                async for _, batch in batches:
+                    if batch.num_rows:
+                        return True
+        return False
+    finally:
+        await deriver.close()
+
+
+def _write_in_process(task: PartTask) -> PartRows:
+    return asyncio.run(_write_alone(task))
+
+
+async def _write_alone(task: PartTask) -> PartRows:
+    deriver = Deriver(task.derivation)
+    try:
+        return await _write(deriver, folder_at(task.run, task.state), task, lambda: None)
+    finally:
+        await deriver.close()
+
+
+async def _write(
+    deriver: Deriver, folder: RunFolder, task: PartTask, advance: Callable[[], None]
+) -> PartRows:
+    num_problems = num_trajectories = 0
+    schema = VIEWS[task.derivation.view].schema
+    with explained(task.about, cure=task.cure):
+        file = JsonLines(task.target) if task.kind == ".jsonl" else RowsFile(task.target, schema)
+        with file:
+            async for trace, batch in deriver.batches(folder, task.part):
+                file.add(batch)
+                num_problems += 1
+                num_trajectories += len(trace.trajectories)
+                advance()
+    return PartRows(
+        part=task.part,
+        file=file.written,
+        num_problems=num_problems,
+        num_trajectories=num_trajectories,
+    )
