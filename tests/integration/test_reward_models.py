@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.datasets.reader import RunReader
 from tests.conftest import ROOT, Berry, Finished
 from tests.patience import wait_until
 from tests.tiny_models import base_model, byte_level, reward_model
@@ -107,7 +108,9 @@ def test_a_prm_prunes_branches_and_an_orm_ranks_responses(
     assert statuses == {"completed", "pruned"}
     assert num_explored
     assert all(row["score"] is not None for row in rows(tmp_path / "out", "traces"))
-    assert all(None not in row["step_scores"] for row in rows(tmp_path / "out", "steps"))
+    scores = [row["step_scores"] for row in RunReader.open(tmp_path / "out").rows("steps")]
+    assert scores
+    assert all(None not in of_response for of_response in scores)
     assert all(row["scored_by"] == ["mine 1"] for row in rows(tmp_path / "out"))
     # The pools are processes besides the worker's.
     assert len(list((tmp_path / "pids").iterdir())) == 2

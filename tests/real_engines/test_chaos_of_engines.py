@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.cache import sequences
 from tests.conftest import ROOT, Berry, TinyModels
-from tests.integration.test_chaos import explored, find_process, start
+from tests.integration.test_chaos import find_process, start
 from tests.patience import wait_until
 from tests.real_engines.test_changing_weights import by_transformers
 from tests.tiny_models import base_model
@@ -33,30 +33,6 @@ def write_questions(path: Path, *num_repetitions: int) -> Path:
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that knows nothing: what its engine survives does not depend on what it says."""
     return base_model(tmp_path_factory.mktemp("tiny") / "model", max_position_embeddings=4096)
-
-
-@pytest.mark.engine
-def test_an_engine_process_that_is_killed_is_replaced(tmp_path: Path, tiny_model: Path) -> None:
-    """Its prompts are long and its requests seeded, as in the next test, without the options that make
-    vLLM cut prefills: so the one death is the one that it was given."""
-    out = tmp_path / "out"
-    questions = write_questions(tmp_path / "p.jsonl", *[300] * 3)
-    seeded = (f"problems.path={questions}", f"engine.model={tiny_model}", "engine.request_seeds=true")
-    longer = ("engine.max_model_len=4096", "sampling.max_tokens=320", "cluster.report_seconds=1")
-    process = start(out, QUICKSTART, *seeded, *longer, "strategy.rollouts=4")
-    wait_until((out / "metrics.jsonl").exists, process)
-    found = find_process(psutil.Process(process.pid), "VLLM::EngineCore")
-    assert found is not None
-    found.kill()
-    assert process.wait() == 0
-    facts = json.loads((out / "journal" / "complete.json").read_text())
-    assert facts["restarts"] == 1
-    assert len(set(explored(out))) == facts["problems"] == 3
-    assert facts["problems_failed"] == 0
-    # What was sampled before the engine died counts too, and nothing of it is unknown.
-    kept = sequences(pq.read_table(out / "data" / "trees").to_pylist())
-    assert facts["new_prompt_tokens"] >= sum(len(prefix) for prefix, _ in kept)
-    assert 0 < facts["new_prompt_tokens_cached"] < facts["new_prompt_tokens"]
 
 
 @pytest.mark.engine
@@ -97,11 +73,13 @@ def test_an_engine_that_dies_of_a_request_costs_only_that_problem(
 
 
 @pytest.mark.engine
-def test_new_weights_under_way_sample_what_comes_after_them(
+def test_new_weights_under_way_sample_what_comes_after_them_and_outlive_the_engine(
     berry: Berry, tmp_path: Path, tiny_models: TinyModels
 ) -> None:
+    """Its requests are seeded, as in the test above, without the options that make vLLM cut prefills:
+    so the one death is the one that it is given."""
     out = tmp_path / "out"
-    questions = write_questions(tmp_path / "p.jsonl", *[1] * 48)
+    questions = write_questions(tmp_path / "p.jsonl", *[20] * 96)
     process = start(
         out,
         QUICKSTART,
@@ -109,6 +87,7 @@ def test_new_weights_under_way_sample_what_comes_after_them(
         f"engine.model={tiny_models.one}",
         "engine.dtype=float32",
         "engine.max_model_len=1024",
+        "engine.request_seeds=true",
         "sampling.temperature=0",
         "sampling.max_tokens=96",
         "strategy.use=best_of_n",
@@ -117,18 +96,27 @@ def test_new_weights_under_way_sample_what_comes_after_them(
         "dataset.part_bytes=1",
         "cluster.problems_in_flight=2",
     )
-    wait_until(lambda: len(list((out / "journal").glob("part-*.json"))) >= 2, process)
+    wait_until(lambda: len(committed(out)) >= 2, process)
     refused = berry("weights", out, "--engine", tiny_models.wider)
     changed = berry("weights", out, "--engine", tiny_models.other)
+    num_before = len(committed(out))
+    wait_until(lambda: len(committed(out)) > num_before, process)
+    found = find_process(psutil.Process(process.pid), "VLLM::EngineCore")
+    assert found is not None
+    found.kill()
     assert process.wait() in (0, 1), "a model that knows nothing may give no survivor"
     assert refused.returncode == 2
     assert "expected" in refused.stderr
     assert changed.returncode == 0, changed.stderr
+    facts = json.loads((out / "journal" / "complete.json").read_text())
+    assert (facts["restarts"], facts["problems_failed"]) == (1, 0)
     rows = pq.read_table(out / "data" / "trees").to_pylist()
-    assert len({row["problem_id"] for row in rows}) == len(rows) == 48
+    assert len({row["problem_id"] for row in rows}) == len(rows) == facts["problems"] == 96
     assert not any(row["failures"] for row in rows)
-    versions = {node["model_version"] for row in rows for node in row["nodes"][1:]}
-    assert versions == {str(tiny_models.one), str(tiny_models.other)}
+    versions = [row["nodes"][1]["model_version"] for row in rows]
+    assert set(versions) == {str(tiny_models.one), str(tiny_models.other)}
+    # The engine that replaces the dead one has the new weights, too.
+    assert set(versions[-10:]) == {str(tiny_models.other)}
     for row in (rows[0], rows[-1]):
         prompt, *path = row["nodes"]
         ids = tuple(token for node in path for token in node["token_ids"])
@@ -136,3 +124,11 @@ def test_new_weights_under_way_sample_what_comes_after_them(
         assert ids == by_transformers(model, tuple(prompt["token_ids"]), 96)[: len(ids)]
     events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
     assert [event["changed"] for event in events if event["event"] == "weights"] == [[], ["worker 0"]]
+    # What was sampled before the engine died counts too, and nothing of it is unknown.
+    kept = sequences(rows)
+    assert facts["new_prompt_tokens"] >= sum(len(prefix) for prefix, _ in kept)
+    assert 0 < facts["new_prompt_tokens_cached"] < facts["new_prompt_tokens"]
+
+
+def committed(out: Path) -> list[Path]:
+    return list((out / "journal").glob("part-*.json"))

@@ -23,9 +23,7 @@ from pipeline.engines.vllm import VllmEngine
 from pipeline.rollouts.steps import StepConfig, StepSplitter
 from pipeline.rollouts.stepwise import generate_steps
 from pipeline.tree import Finish
-from tests.chat_templates import TEMPLATES
-from tests.conftest import REAL_MODEL, ROOT, Berry, Finished, make_problem, run_berry
-from tests.tiny_models import base_model
+from tests.conftest import REAL_MODEL, ROOT, Finished, make_problem, run_berry
 from verifiers import Outcome, Target
 from verifiers.code import CodeVerifier
 from verifiers.math.verifier import MathVerifier
@@ -311,23 +309,3 @@ async def test_programs_of_a_real_model_are_judged(real_engine: VllmEngine) -> N
     assert outcomes[Outcome.PASS] >= 1, outcomes
     assert outcomes[Outcome.ERROR] == 0, outcomes
     assert all("add" in str(one.extracted) for one in verdicts if one.outcome is Outcome.PASS)
-
-
-@pytest.mark.engine
-@pytest.mark.ray
-def test_a_template_that_refuses_the_system_turn_ends_the_run_before_a_token(
-    berry: Berry, tmp_path: Path
-) -> None:
-    base_model(tmp_path / "model", TEMPLATES["gemma"].tokenizer(), max_position_embeddings=2048)
-    done = berry(
-        "run",
-        ROOT / "configs" / "quickstart.yaml",
-        "output=out",
-        "engine.model=./model",
-        "prompt.system=Hi.",
-    )
-    assert done.returncode == 2, done.stderr
-    line = done.stderr.splitlines()[-1]
-    assert "prompt.system, got one that refuses it (System role not supported)" in line
-    assert "Traceback" not in done.stderr
-    assert rows_of(tmp_path / "out", "trees") == []

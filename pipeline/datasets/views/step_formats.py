@@ -1,9 +1,9 @@
 """Step labels in the formats of other projects: `stepwise`, `math_shepherd` and `prm800k`.
 
-These formats need a label for every step. A step's label is its hard label where rollouts started at
-its end, else whether it is probably right (`p_correct` of at least 1/2). Labels end at the first wrong
-step, as in the data sets from which the formats come: what follows a mistake is not judged. Responses
-whose first step has no label are left out.
+These formats need a label for every step: whether it is probably right (`p_correct` of at least 1/2,
+which uses all rollouts of the tree; a hard label from one or two would be noise). Labels end at the
+first wrong step, as in the data sets from which the formats come: what follows a mistake is not judged.
+Responses whose first step has no label are left out.
 """
 
 from collections.abc import Iterator, Sequence
@@ -90,8 +90,6 @@ def _labelled(trace: Trace, rules: ViewRules) -> Iterator[_Labelled]:
 
 
 def _opinion(step: StepLabel) -> bool | None:
-    if step.hard is not None:
-        return step.hard
     return None if step.p_correct is None else step.p_correct >= _EVEN
 
 
