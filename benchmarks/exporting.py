@@ -24,11 +24,12 @@ _PARTS, _FEW_PARTS, _MANY_PARTS = 20, 10, 100
 _FLAT_MB = 100
 _BERRY = str(Path(sys.executable).parent / "berry")
 _TEXT = """## Export
-`berry export OUT --as VIEW --output FOLDER` of a run of {problems:,} problems with {responses:.0f} responses
-of {tokens:.0f} tokens each ({size:.0f} MB of `trees`; {part:,} problems by the simulated engine, repeated),
-start of the command included. JSON lines are the same rows, by `--output FILE.jsonl`, uncompressed.
+`berry export OUT --as VIEW --output FOLDER` of a run of {problems:,} problems with {responses:.0f}
+responses of {tokens:.0f} tokens each ({size:.0f} MB of `trees`; {part:,} problems by the simulated
+engine, repeated), start of the command included. JSON lines are the same rows, uncompressed. The last
+column is the speed of two processes over one.
 
-| view | rows | rows/s | MB/s of `trees` | bytes a token: parquet | JSON lines | two processes over one |
+| view | rows | rows/s | MB/s of trees | bytes a token, parquet | JSON lines | 2 over 1 |
 |---|---|---|---|---|---|---|
 {rows}"""
 

@@ -56,6 +56,8 @@ class Hub:
     def _route(self, request: Request, content: bytes) -> Response:
         path = request.path.strip("/").split("/")
         match path:
+            case ["api", "validate-yaml"]:
+                return _json({"errors": [], "warnings": []})
             case ["api", "repos", "create"]:
                 return self._create(json.loads(content))
             case ["api", "datasets", user, name, "tree", *_]:
@@ -77,7 +79,7 @@ class Hub:
             return _json(
                 {"error": "You already created this dataset repo", "url": self._url(name)}, 409
             )
-        self.files[name], self.private[name] = {}, bool(wanted.get("private"))
+        self.files[name], self.private[name] = {}, wanted["visibility"] == "private"
         return _json({"url": self._url(name)})
 
     def _url(self, name: str) -> str:

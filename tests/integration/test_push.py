@@ -40,7 +40,7 @@ def test_a_dataset_that_was_pushed_loads(hub: Hub, out: Path, tmp_path: Path) ->
     assert f"{hub.url}/datasets/me/traces (private, if it is new)" in done.stdout
     assert "the card names no licence" in done.stdout
     assert hub.private == {"me/traces": True}
-    arrived = hub.files["me/traces"]
+    arrived = dict(hub.files["me/traces"])
     local = {str(path.relative_to(out)): path.read_bytes() for path in out.glob("data/*/*.parquet")}
     assert arrived == local | {
         "README.md": arrived["README.md"],
@@ -82,6 +82,22 @@ def test_one_view_in_public(hub: Hub, out: Path) -> None:
     assert hub.private == {"me/traces": False}
 
 
+def test_other_views_on_the_hub_stay(hub: Hub, out: Path) -> None:
+    assert push(hub, out, "me/traces").returncode == 0
+    arrived = dict(hub.files["me/traces"])
+    assert push(hub, out, "me/traces", "--view", "traces").returncode == 0
+    assert set(hub.files["me/traces"]) == set(arrived)
+
+
+def test_a_dataset_of_something_else_is_not_touched(hub: Hub, out: Path) -> None:
+    hub.files["me/other"] = {"README.md": b"of mine", "data/train-0.parquet": b"of mine, too"}
+    before = dict(hub.files["me/other"])
+    done = push(hub, out, "me/other")
+    assert done.returncode == 2
+    assert "me/other: expected a new dataset or one that berry pushed" in done.stderr
+    assert hub.files["me/other"] == before
+
+
 def test_a_dry_run_sends_nothing(hub: Hub, out: Path) -> None:
     done = push(hub, out, "me/traces", "--dry-run")
     assert done.returncode == 0, done.stderr
@@ -104,6 +120,9 @@ def test_a_push_that_breaks_off_goes_on(hub: Hub, out: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "environment", "status", "complaint"),
     [
+        (["out", "mine"], {}, 2, "REPO_ID: expected a name such as user/name, got mine"),
+        (["out", "me/a"], {"HF_TOKEN": "", "HF_HOME": "/nowhere"}, 2, "run `hf auth login` first"),
+        (["broken", "me/a"], {}, 2, "README.md: expected YAML"),
         (["out", "me/a/b"], {}, 2, "REPO_ID: expected a name such as user/name, got me/a/b"),
         (["out", "me/a", "--view", "packed"], {}, 2, "berry export"),
         (["nowhere", "me/a"], {}, 2, "nowhere: expected a run folder"),
@@ -122,6 +141,8 @@ def test_what_is_wrong_is_one_line(
 ) -> None:
     shutil.copytree(out, out.parent / "damaged")
     (out.parent / "damaged" / "data" / "traces" / "part-0000000.parquet").unlink()
+    shutil.copytree(out, out.parent / "broken")
+    (out.parent / "broken" / "README.md").write_text("of mine")
     done = push(hub, out.parent / arguments[0], *arguments[1:], **environment)
     assert done.returncode == status, done.stderr
     line = done.stderr.splitlines()[-1]
