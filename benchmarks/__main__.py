@@ -11,6 +11,7 @@ from benchmarks.cluster.heavy import heavy_problems
 from benchmarks.cluster.scale import many_problems
 from benchmarks.cluster.spread import many_workers
 from benchmarks.durability.section import under_faults
+from benchmarks.exporting import exported_views
 from benchmarks.languages import compilations_and_runs
 from benchmarks.measure import Measured, machine, table
 from benchmarks.page import Part, write_page
@@ -51,6 +52,7 @@ _SECTIONS: dict[str, Callable[[], tuple[list[Measured], str]]] = {
     "scale": many_problems,
     "heavy": heavy_problems,
     "spread": many_workers,
+    "export": exported_views,
 }
 """Those with several rows, and a section of the page for the rest."""
 NAMES = [*_BENCHMARKS, *_SECTIONS]

@@ -1,6 +1,6 @@
 """Applies a function to many items in processes of their own.
 
-Every core counts, and the memory that an item takes goes back with its process.
+Every core counts, and the memory goes back to the system when the processes end.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""`berry export` and `berry compact`."""
+"""`berry export`, `berry push` and `berry compact`."""
 
 from pathlib import Path
 
@@ -10,7 +10,9 @@ from pipeline.cli.options import at_least, run_path
 @click.command()
 @click.argument("out", type=run_path)
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--as", "view", required=True, metavar="VIEW", help="The view to write: steps or traces.")
+@click.option(
+    "--as", "view", required=True, metavar="VIEW", help="The view to write; docs/views.md lists them."
+)
 @click.option(
     "--output",
     type=run_path,
@@ -18,10 +20,11 @@ from pipeline.cli.options import at_least, run_path
     help="A new folder or a new file (.jsonl or .parquet) for the view, instead of OUT itself.",
 )
 def export(out: Path, overrides: tuple[str, ...], view: str, output: Path | None) -> None:
-    """Derive a view again from the trees of the run in folder OUT.
+    """Derive a view from the trees of the run in folder OUT.
 
-    No model runs. Without --output, the run's own rules replace the view in OUT. KEY=VALUE sets a key
-    of `labels` or `prune`, for example prune.max_per_problem=2, and needs --output.
+    No model runs. Without --output, the view in OUT is written by the run's own rules. KEY=VALUE sets
+    an option of the view, or a key of `labels`, `prune` or `views`, for example
+    prune.max_per_problem=2, and needs --output.
     """
     from pipeline.cli.terminal import counter
     from pipeline.derive.export import describe, export_view
@@ -29,6 +32,28 @@ def export(out: Path, overrides: tuple[str, ...], view: str, output: Path | None
     with counter("problems read") as advance:
         exported = export_view(out, view, output, overrides, advance)
     click.echo(describe(exported))
+
+
+@click.command()
+@click.argument("out", type=run_path)
+@click.argument("repo_id")
+@click.option("--view", "views", multiple=True, help="Send this view only; can be repeated.")
+@click.option("--public", is_flag=True, help="Create a public dataset instead of a private one.")
+@click.option("--revision", help="The branch to send to.  [default: main]")
+@click.option("--dry-run", is_flag=True, help="Show what would be sent, and send nothing.")
+def push(
+    out: Path, repo_id: str, views: tuple[str, ...], public: bool, revision: str | None, dry_run: bool
+) -> None:
+    """Send the stored views of the run in folder OUT to the dataset REPO_ID of the Hugging Face Hub.
+
+    A dataset that does not exist is created, private unless --public is given. Repeat the command to
+    go on after a failure, or to send what is new.
+    """
+    from pipeline.derive.push import describe, plan_push
+    from pipeline.derive.push import push as send
+
+    plan = plan_push(out, repo_id, views=views, revision=revision, is_private=not public)
+    click.echo(describe(plan, None if dry_run else send(plan)))
 
 
 @click.command()

@@ -1,20 +1,43 @@
 """The dataset card: a README.md that lets `load_dataset(OUT, "traces")` load the folder directly."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from pipeline.datasets.folder import RunFolder, stored_views
+from pipeline.datasets.folder import FolderError, RunFolder, stored_views
 from pipeline.datasets.views.table import VIEWS
-from pipeline.files.publishing import write_card
-from pipeline.files.storage import is_local
+from pipeline.files.publishing import explained, write_card
+from pipeline.files.storage import exists, is_local, read_bytes
+
+_FENCE = "---"
+_LOADS = re.compile(r'load_dataset\("[^"]*", "\w+"\)|load_dataset\("parquet", ')
+"""The beginning of a line of the card that loads a view."""
 
 
 def update_card(folder: RunFolder) -> None:
     """Writes the card for the folder's current state. Raises FolderError and StorageError."""
     write_card(folder.path, render_card(folder))
+
+
+def renew_views(folder: RunFolder, added: str, *, has_changed: bool) -> None:
+    """Renews the views in the folder's card, if they have changed or `added` is missing there.
+
+    Keeps what the card's user has written; writes a new card if there is none that can be read. Raises
+    FolderError and StorageError.
+    """
+    readme = folder.path / "README.md"
+    with explained(readme):
+        text = read_bytes(readme).decode(errors="replace") if exists(readme) else ""
+    if not has_changed and f"config_name: {added}\n" in text:
+        return
+    try:
+        text = renew_card(text, folder.path, folder.state_digest(), sorted(stored_in(folder)))
+    except CardError:
+        text = render_card(folder)
+    write_card(folder.path, text)
 
 
 def render_card(folder: RunFolder) -> str:
@@ -58,7 +81,7 @@ def render_card(folder: RunFolder) -> str:
             "",
             *(
                 f"load_dataset({load_arguments(folder.path, view)})  # {VIEWS[view].about}"
-                for view in _stored(folder)
+                for view in stored_in(folder)
             ),
             "```",
             "",
@@ -67,6 +90,45 @@ def render_card(folder: RunFolder) -> str:
             "",
         ]
     )
+
+
+class CardError(FolderError):
+    """A card cannot be read; the message is one line for the user."""
+
+
+def renew_card(text: str, name: Path | str, state: str, views: Sequence[str]) -> str:
+    """A card that its user may have edited, for these views and this state of the data.
+
+    Only the list of views at the top and the lines that load them change; `name` is what they load: the
+    run's folder, or a name on the Hub. Raises CardError if the top is not YAML.
+    """
+    head, body = split_card(text)
+    head["configs"] = [view_metadata(view, state, default=view == views[0]) for view in views]
+    if "traces" in views:
+        for one in head["configs"]:
+            one["default"] = one["config_name"] == "traces"
+    lines = body.splitlines()
+    places = [number for number, line in enumerate(lines) if _LOADS.match(line)]
+    loads = [f"load_dataset({load_arguments(name, view)})  # {VIEWS[view].about}" for view in views]
+    if places:
+        kept = [line for number, line in enumerate(lines) if number not in places]
+        lines = [*kept[: places[0]], *loads, *kept[places[0] :]]
+    front = yaml.safe_dump(head, sort_keys=False, allow_unicode=True).strip()
+    return "\n".join([_FENCE, front, _FENCE, *lines, ""])
+
+
+def split_card(text: str) -> tuple[dict[str, Any], str]:
+    """The YAML at the top of a card, and its text. Raises CardError."""
+    parts = text.split(f"{_FENCE}\n", 2)
+    try:
+        head = yaml.safe_load(parts[1]) if len(parts) == 3 and not parts[0].strip() else None
+    except yaml.YAMLError:
+        head = None
+    if not isinstance(head, dict):
+        raise CardError(
+            "README.md: expected YAML between two lines of --- at its top; correct it, or delete it"
+        )
+    return head, parts[2]
 
 
 def render_view_card(path: Path, view: str, state: str, facts: Mapping[str, object]) -> str:
@@ -78,7 +140,7 @@ def render_view_card(path: Path, view: str, state: str, facts: Mapping[str, obje
                 {
                     "license": "unknown",
                     "tags": ["berry", "reasoning"],
-                    "configs": [_view_metadata(view, state, default=True)],
+                    "configs": [view_metadata(view, state, default=True)],
                 },
                 sort_keys=False,
             ).strip(),
@@ -110,13 +172,14 @@ def _metadata(folder: RunFolder) -> dict[str, Any]:
         "license": "unknown",
         "tags": ["berry", "reasoning"],
         "configs": [
-            _view_metadata(view, folder.state_digest(), default=view == "traces")
-            for view in sorted(_stored(folder))
+            view_metadata(view, folder.state_digest(), default=view == "traces")
+            for view in sorted(stored_in(folder))
         ],
     }
 
 
-def _view_metadata(view: str, state: str, *, default: bool) -> dict[str, object]:
+def view_metadata(view: str, state: str, *, default: bool) -> dict[str, object]:
+    """A view's entry in the list of views at the top of a card."""
     return {
         "config_name": view,
         "default": default,
@@ -127,14 +190,17 @@ def _view_metadata(view: str, state: str, *, default: bool) -> dict[str, object]
     }
 
 
-def load_arguments(path: Path, view: str) -> str:
-    """Arguments of `load_dataset` for a view of a run; it reads no cards in stores."""
-    if is_local(path):
+def load_arguments(path: Path | str, view: str) -> str:
+    """Arguments of `load_dataset` for a view of a run, or of a dataset of the Hub by its name.
+
+    `load_dataset` reads no cards in stores.
+    """
+    if isinstance(path, str) or is_local(path):
         return f'"{path}", "{view}"'
     return f'"parquet", data_files="{path}/data/{view}/part-*.parquet"'
 
 
-def _stored(folder: RunFolder) -> list[str]:
+def stored_in(folder: RunFolder) -> list[str]:
     """Names of the views that the run's parts store; of a run without a part, those it will store."""
     for index in folder.parts:
         rows = folder.parts[index].rows

@@ -74,7 +74,7 @@ def open_part(folder: RunFolder, view: str, index: int) -> pq.ParquetFile:
     except FolderError:
         part, staged = folder.parts[index], merged_path(folder.path, view, index)
         with explained(folder.path):
-            if part.shards > 1 and exists(staged) and num_bytes(staged) == part.sizes.get(view):
+            if is_waiting(folder, view, index):
                 return open_parquet(staged)
         now = RunFolder.read(folder.path).parts
         if index not in now or now[index] != part:
@@ -83,6 +83,12 @@ def open_part(folder: RunFolder, view: str, index: int) -> pq.ParquetFile:
                 "of the run were merged; repeat the command"
             ) from None
         raise
+
+
+def is_waiting(folder: RunFolder, view: str, index: int) -> bool:
+    """Whether a merged file is still in `.staging`, at `merged_path`: the merge was killed there."""
+    part, staged = folder.parts[index], merged_path(folder.path, view, index)
+    return part.shards > 1 and exists(staged) and num_bytes(staged) == part.sizes.get(view)
 
 
 def _open_part(folder: RunFolder, view: str, index: int) -> pq.ParquetFile:
@@ -151,7 +157,7 @@ def _why(folder: RunFolder, view: str, index: int, error: Exception) -> str:
 
 def _content(file: pq.ParquetFile, expected: int | None, view: str) -> str | None:
     """The fault of a parquet file, judging by its footer; None if it has none."""
-    columns = {"problem_id", *(("nodes", "trajectories") if view == "trees" else ())}
+    columns = {VIEWS[view].schema.names[0], *(("nodes", "trajectories") if view == "trees" else ())}
     if missing := sorted(columns - set(file.schema_arrow.names)):
         return f"has other columns than the view {view}: {missing[0]} is missing"
     num_rows = file.metadata.num_rows

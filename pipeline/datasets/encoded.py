@@ -31,16 +31,18 @@ class EncodedTrace:
         cls, trace: Trace, rules: ViewRules = DEFAULT, views: Iterable[str] = tuple(VIEWS)
     ) -> "EncodedTrace":
         """The trace's rows in these views."""
-        batches = {
-            view.name: _batch(list(view.rows(trace, rules)), view.schema)
-            for view in map(VIEWS.__getitem__, views)
-        }
+        batches = {view: rows_of(trace, rules, view) for view in views}
         encoded = {view: batch.serialize().to_pybytes() for view, batch in batches.items()}
         return cls(rows=encoded, counts=Counts.of(trace))
 
     def batch(self, view: str) -> pa.RecordBatch:
         """The trace's rows in a view."""
         return pa.ipc.read_record_batch(pa.py_buffer(self.rows[view]), VIEWS[view].schema)
+
+
+def rows_of(trace: Trace, rules: ViewRules, view: str) -> pa.RecordBatch:
+    """The trace's rows in one view."""
+    return _batch(list(VIEWS[view].rows(trace, rules)), VIEWS[view].schema)
 
 
 def _batch(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.RecordBatch:

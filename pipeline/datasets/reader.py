@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from pipeline.datasets.damage import describe_damage, open_parquet, open_part, refuse_unreadable
-from pipeline.datasets.encoded import EncodedTrace
+from pipeline.datasets.encoded import rows_of
 from pipeline.datasets.folder import FolderError, RunFolder
 from pipeline.datasets.views.rules import ViewRules
 from pipeline.datasets.views.table import VIEWS
@@ -92,7 +92,7 @@ class RunReader:
         Raises FolderError.
         """
         for trace in self.traces(part):
-            yield EncodedTrace.of(trace, self._rules, [view]).batch(view)
+            yield rows_of(trace, self._rules, view)
 
     def _derived_rows(
         self, view: str, part: int, columns: Sequence[str] | None
@@ -111,7 +111,7 @@ class RunReader:
             )
         except ValidationError as e:
             raise FolderError(
-                f"{self.folder.path}: has labels of an earlier version of berry; `berry export "
+                f"{self.folder.path}: has rules of another version of berry; `berry export "
                 f"{self.folder.path} --as steps` derives the view"
             ) from e
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipeline import parallel
 from pipeline.config import Rules
-from pipeline.datasets.encoded import EncodedTrace
+from pipeline.datasets.encoded import rows_of
 from pipeline.datasets.folder import RunFolder, folder_at
 from pipeline.datasets.reader import RunReader
 from pipeline.datasets.views.table import VIEWS
@@ -76,7 +76,7 @@ class Deriver:
         view, rules = self._derivation.view, self._derivation.rules
         for stored in RunReader(folder).traces(part):
             trace = await self._apply(stored)
-            yield trace, EncodedTrace.of(trace, rules, [view]).batch(view)
+            yield trace, rows_of(trace, rules, view)
 
     async def _apply(self, trace: Trace) -> Trace:
         """The trace by the rules; as it is stored if no rule changed."""
@@ -128,6 +128,7 @@ async def has_rows(folder: RunFolder, derivation: Derivation) -> bool:
                 async for _, batch in batches:
                     if batch.num_rows:
                         return True
+                    await asyncio.sleep(0)  # for Ctrl-C
         return False
     finally:
         await deriver.close()
@@ -158,6 +159,7 @@ async def _write(
                 num_problems += 1
                 num_trajectories += len(trace.trajectories)
                 advance()
+                await asyncio.sleep(0)  # for Ctrl-C
     return PartRows(
         part=task.part,
         file=file.written,

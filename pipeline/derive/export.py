@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.config import Rules, read_rules
-from pipeline.datasets.card import load_arguments, render_view_card, update_card
+from pipeline.datasets.card import load_arguments, render_view_card, renew_views
 from pipeline.datasets.folder import FolderError, RunFolder
 from pipeline.datasets.reader import RunReader
 from pipeline.datasets.views.rules import ViewOptions
@@ -23,8 +23,8 @@ from pipeline.datasets.views.table import VIEWS
 from pipeline.derive.deriving import Derivation, PartRows, PartTask, derive_parts, has_rows
 from pipeline.derive.export_file import FileKind, OneFile, check_new_file, file_kind
 from pipeline.errors import UserMistake
-from pipeline.files.publishing import RESUME, explained, visible_files, write_card
-from pipeline.files.storage import exists, is_inside, is_local, make_folder, move, read_bytes
+from pipeline.files.publishing import REPEAT, RESUME, explained, visible_files, write_card
+from pipeline.files.storage import delete_folder, is_inside, is_local, make_folder, move
 from pipeline.hashing import digest_text
 
 DERIVED = [name for name in VIEWS if name != "trees"]
@@ -125,6 +125,10 @@ class _Export:
             votes=votes,
             prunes=votes or any(key.startswith("prune.") for key in keys),
         )
+        self._needs = VIEWS[view].needs
+        self._is_new = False
+        """Whether the export made the output folder."""
+        self._is_stored = all(view in folder.parts[index].rows for index in folder.parts)
         self._exported = Exported(
             view=view,
             folder=output or folder.path,
@@ -134,21 +138,29 @@ class _Export:
 
     async def write(self) -> Exported:
         """Writes the view part by part, to a new folder or to the run's."""
-        await self._require_rows()
         if self._output is not None:
             self._make_output(self._output)
+        elif self._needs and not self._is_stored and not await has_rows(self._folder, self.derivation):
+            raise self._empty()  # before a part is published: it could not be taken back
         async with aclosing(self._derive(self._target)) as written:
             async for one in written:
                 changed = await asyncio.to_thread(self._publish, one)
                 self._count(one, changed=changed)
+        if self._output is not None and self._needs and not self._exported.num_rows:
+            with explained(self._output, cure=_start_over(self._output)):
+                delete_folder(self._output if self._is_new else self._output / "data")
+            raise self._empty()
         self._write_card()
         return self._exported
 
     async def write_one(self, path: Path, kind: FileKind) -> Exported:
         """Writes the view to a single file."""
-        await self._require_rows()
+        beside = path.parent if is_local(path) else None
+        if beside is not None:
+            with explained(path):
+                make_folder(beside)
         with (
-            tempfile.TemporaryDirectory(prefix="berry-export-") as waiting,
+            tempfile.TemporaryDirectory(dir=beside, prefix=f".{path.name}.") as waiting,
             OneFile(path, kind, VIEWS[self._view].schema) as file,
         ):
             parts = self._derive(lambda index: Path(waiting) / f"{index}{kind}", kind)
@@ -156,15 +168,15 @@ class _Export:
                 async for one in written:
                     await asyncio.to_thread(file.append, one.file.path)
                     self._count(one, changed=True)
+            if self._needs and not self._exported.num_rows:
+                raise self._empty()
         return self._exported
 
-    async def _require_rows(self) -> None:
-        """Raises ExportError if the view would be empty for want of what it is made of."""
-        view = VIEWS[self._view]
-        if view.needs and not await has_rows(self._folder, self.derivation):
-            raise ExportError(
-                f"{self._folder.path}: expected {view.needs}, found none: `{view.name}` has no rows"
-            )
+    def _empty(self) -> ExportError:
+        """The error for a view without rows, if it needs what not every run has."""
+        return ExportError(
+            f"{self._folder.path}: expected {self._needs}, found none: `{self._view}` has no rows"
+        )
 
     def _make_output(self, output: Path) -> None:
         with explained(output, cure=_start_over(output)):
@@ -172,6 +184,7 @@ class _Export:
                 raise FolderError(f"{output}: expected a folder outside the run's")
             if visible := visible_files(output):
                 raise FolderError(f"{output}: expected an empty or new folder, found {visible[0]}")
+            self._is_new = not (is_local(output) and output.is_dir())
             make_folder(output / "data" / self._view)
 
     def _target(self, index: int) -> Path:
@@ -196,11 +209,17 @@ class _Export:
                 target=target(index),
                 kind=kind,
                 about=self._output or self._folder.path,
-                cure=RESUME if self._output is None else _start_over(self._output),
+                cure=self._cure(),
             )
             for index in self._folder.parts
         ]
         return derive_parts(self._folder, tasks, self._advance)
+
+    def _cure(self) -> str:
+        """Advice for the user if a file cannot be written."""
+        if self._output is None:
+            return RESUME
+        return REPEAT if file_kind(self._output) is not None else _start_over(self._output)
 
     def _publish(self, one: PartRows) -> bool:
         """Gives a part's file its name; returns whether it is new or has other bytes."""
@@ -222,13 +241,7 @@ class _Export:
             card = self._render_view_card(self._output)
             write_card(self._output, card, cure=_start_over(self._output))
             return
-        # Users fill in the card, so it is only written again if necessary.
-        readme = self._folder.path / "README.md"
-        with explained(readme):
-            text = read_bytes(readme).decode(errors="replace") if exists(readme) else ""
-            known = f"config_name: {self._view}\n" in text
-        if self._exported.num_changed or not known:
-            update_card(self._folder)
+        renew_views(self._folder, self._view, has_changed=bool(self._exported.num_changed))
 
     def _render_view_card(self, output: Path) -> str:
         run, exported = self._folder.run, self._exported

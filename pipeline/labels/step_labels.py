@@ -45,7 +45,7 @@ class LabelConfig(BaseModel):
 
 
 DEFAULT = LabelConfig()
-_EVEN = 0.5
+EVEN = 0.5
 """Least probability at which a step counts as right."""
 
 
@@ -149,7 +149,7 @@ def _agreed(labels: TrajectoryLabels, opinions: Sequence[bool | None]) -> Trajec
         replace(
             step,
             p_correct=None
-            if step.p_correct is None or (step.p_correct >= _EVEN) is not opinion
+            if step.p_correct is None or (step.p_correct >= EVEN) is not opinion
             else step.p_correct,
             withheld=(step.started_passes > 0) is not opinion,
         )

@@ -57,10 +57,10 @@ def trees(folder: Path) -> list[dict[str, Any]]:
     ("how", "name"), [("raise", "KeyError"), ("exit", "SystemExit"), ("text", "ValueError")]
 )
 def test_a_strategy_that_raises_on_some_problems_fails_those_alone(
-    berry: Berry, folder: Path, how: str, name: str
+    joined: Berry, folder: Path, how: str, name: str
 ) -> None:
-    command = ["run", SIMULATED, "output=out", "problems.size=24", "strategy.use=sometimes:Sometimes"]
-    done = berry(*command, f"strategy.how={how}")
+    command = [SIMULATED, "output=out", "problems.size=24", "strategy.use=sometimes:Sometimes"]
+    done = joined(*command, f"strategy.how={how}")
     assert done.returncode == 1, done.stderr
     rows = trees(folder)
     failed = [row for row in rows if row["failures"]]
@@ -80,7 +80,7 @@ def test_a_strategy_that_raises_on_some_problems_fails_those_alone(
     assert f"process=worker-0 problem={failed[0]['problem_id']}: search: {name}" in log
     assert "Traceback" in log
     # All was done that could be: the same command has nothing left to do.
-    again = berry(*command, f"strategy.how={how}")
+    again = joined(*command, f"strategy.how={how}")
     assert again.returncode == 1
     assert len(trees(folder)) == 24
 
@@ -89,10 +89,9 @@ def test_a_strategy_that_raises_on_some_problems_fails_those_alone(
     ("limit", "finished"), [("0", range(1, 60)), ("2", range(3, 60)), ("0.5", range(20, 60))]
 )
 def test_a_run_that_fails_everywhere_ends(
-    berry: Berry, folder: Path, limit: str, finished: range
+    joined: Berry, here: Berry, folder: Path, limit: str, finished: range
 ) -> None:
-    done = berry(
-        "run",
+    done = joined(
         SIMULATED,
         "output=out",
         "problems.size=200",
@@ -106,12 +105,11 @@ def test_a_run_that_fails_everywhere_ends(
     assert f"more than cluster.max_failed_problems={limit} allows" in last
     assert "KeyError" in last
     assert int(last.split(" problems failed")[0].split(" of ")[1]) in finished
-    assert "(unfinished)" in berry("status", "out").stdout
+    assert "(unfinished)" in here("status", "out").stdout
 
 
-def test_a_count_of_failures_that_is_not_reached_ends_nothing(berry: Berry, folder: Path) -> None:
-    done = berry(
-        "run",
+def test_a_count_of_failures_that_is_not_reached_ends_nothing(joined: Berry, folder: Path) -> None:
+    done = joined(
         SIMULATED,
         "output=out",
         "problems.size=8",

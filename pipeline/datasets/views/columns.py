@@ -7,8 +7,9 @@ from enum import StrEnum
 import pyarrow as pa
 
 from pipeline.chat import Message
-from pipeline.labels.majority import vote_share
+from pipeline.labels.majority import is_voted, vote_share
 from pipeline.records import Trace, Trajectory
+from pipeline.tree import Tree
 
 CHAT = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 """Turns of a chat, in the format that training libraries read."""
@@ -104,6 +105,15 @@ def source_columns(trajectory: Trajectory, *, is_voted: bool) -> dict[str, objec
     return {
         "label_source": LabelSource.MAJORITY if is_voted else LabelSource.VERIFIER,
         "vote_share": vote_share(trajectory.verdict),
+    }
+
+
+def tree_source_columns(tree: Tree) -> dict[str, object]:
+    """The columns of LABEL_SOURCE for rows that belong to a whole tree."""
+    shares = (vote_share(verdict) for verdict in tree.verdicts.values())
+    return {
+        "label_source": LabelSource.MAJORITY if is_voted(tree) else LabelSource.VERIFIER,
+        "vote_share": next((share for share in shares if share is not None), None),
     }
 
 

@@ -99,6 +99,7 @@ _VERIFIERS = pa.schema(
         ("info", pa.struct([("responses", pa.list_(_RESPONSE))])),
         ("is_completed", pa.bool_()),
         ("ok", pa.bool_()),
+        ("errors", pa.list_(pa.struct([("type", pa.string()), ("message", pa.string())]))),
     ]
 )
 
@@ -171,7 +172,7 @@ def verifiers_rows(trace: Trace, rules: ViewRules) -> Iterator[dict[str, object]
         "id": trace.problem.id,
         "task": {
             "type": trace.problem.domain,
-            "key": trace.problem.source_id or trace.problem.id,
+            "key": trace.problem.id,
             "data": {
                 "name": trace.problem.source,
                 "prompt": trace.problem.prompt,
@@ -187,8 +188,9 @@ def verifiers_rows(trace: Trace, rules: ViewRules) -> Iterator[dict[str, object]
                 for one in trace.trajectories
             ]
         },
-        "is_completed": not trace.failures,
+        "is_completed": True,
         "ok": not trace.failures,
+        "errors": [{"type": one.type, "message": one.message} for one in trace.failures],
     }
 
 

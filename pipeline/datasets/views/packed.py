@@ -6,10 +6,11 @@ their segments. Parents come before their children, and every token names its pr
 `parents` from a response's last token gives its tokens in reverse.
 
 Lists that begin with `segment_` have one entry for each segment, `response_` for each response, all
-others for each token. With V the fraction of judged rollouts through a segment that passed:
+others for each token. With V the pass rate of a segment, from the judged rollouts that sampled it or
+started at its end (`pipeline/labels/values.py`):
 
-- `segment_advantages` is V minus the parent's V, the change of the tree's value by the step (as in
-  VinePPO, Kazemnejad et al., 2024, arXiv:2410.01679);
+- `segment_advantages` is V minus the parent's V, the change of the value by the step, estimated by
+  rollouts as in VinePPO (Kazemnejad et al., 2024, arXiv:2410.01679);
 - `segment_group_advantages` is (V - mean) / standard deviation among sibling segments (as GRPO has it
   among responses, Shao et al., 2024, arXiv:2402.03300), and 0 where all siblings are equal.
 """
@@ -20,10 +21,16 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from pipeline.datasets.views.columns import LABEL_SOURCE, PROBLEM, LabelSource, problem_columns
+from pipeline.datasets.views.columns import (
+    LABEL_SOURCE,
+    PROBLEM,
+    problem_columns,
+    tree_source_columns,
+)
 from pipeline.datasets.views.rules import ViewRules
 from pipeline.datasets.views.view import View
-from pipeline.labels.majority import is_voted, vote_share
+from pipeline.labels.first_error import Trials
+from pipeline.labels.values import prefix_trials
 from pipeline.records import Trace
 from pipeline.tree import ROOT, Tree
 
@@ -70,15 +77,15 @@ class _Segment:
     """Index of its first token in the row."""
     position: int
     """Number of tokens before it in its own sequence."""
-    trials: int
-    passes: int
+    trials: Trials
     children: list[int] = field(default_factory=list)
     """Indices of the segments below it."""
 
     @property
     def value(self) -> float | None:
-        """Fraction of judged rollouts through it that passed."""
-        return self.passes / self.trials if self.trials else None
+        """Fraction of the trials that passed; None without a trial."""
+        total = self.trials.passes + self.trials.fails
+        return self.trials.passes / total if total else None
 
 
 def packed_rows(trace: Trace, rules: ViewRules) -> Iterator[dict[str, object]]:
@@ -88,8 +95,6 @@ def packed_rows(trace: Trace, rules: ViewRules) -> Iterator[dict[str, object]]:
         return
     segments = _segments(tree)
     place = {node: number for number, one in enumerate(segments) for node in tree.same_prefix(one.node)}
-    voted = is_voted(tree)
-    shares = [vote_share(verdict) for verdict in tree.verdicts.values()] if voted else []
     yield {
         **problem_columns(trace),
         **_token_columns(tree, segments),
@@ -98,8 +103,7 @@ def packed_rows(trace: Trace, rules: ViewRules) -> Iterator[dict[str, object]]:
         "response_segments": [place[one.leaf] for one in trace.trajectories],
         "response_rewards": [_reward(tree.passed(one.leaf)) for one in trace.trajectories],
         "response_statuses": [one.status for one in trace.trajectories],
-        "label_source": LabelSource.MAJORITY if voted else LabelSource.VERIFIER,
-        "vote_share": next((share for share in shares if share is not None), None),
+        **tree_source_columns(tree),
     }
 
 
@@ -107,7 +111,7 @@ def _segments(tree: Tree) -> list[_Segment]:
     """The segments in order of their first nodes, so that parents come before their children."""
     found: list[_Segment] = []
     place: dict[int, int] = {}
-    start = 0
+    trials, start = prefix_trials(tree), 0
     for node in tree.nodes:
         twins = tree.same_prefix(node.id)
         if twins[0] != node.id:
@@ -119,9 +123,7 @@ def _segments(tree: Tree) -> list[_Segment]:
             above = found[parent]
             position = above.position + len(tree.nodes[above.node].token_ids)
             above.children.append(len(found))
-        counts = [tree.stats[twin] for twin in twins]
-        trials, passes = sum(one.trials for one in counts), sum(one.passes for one in counts)
-        found.append(_Segment(node.id, parent, start, position, trials, passes))
+        found.append(_Segment(node.id, parent, start, position, trials[node.id]))
         start += len(node.token_ids)
     return found
 
@@ -159,13 +161,19 @@ def _segment_columns(tree: Tree, segments: Sequence[_Segment]) -> dict[str, obje
         "segment_nodes": [one.node for one in segments],
         "segment_logprobs": [node.logprob for node in nodes],
         "segment_values": [one.value for one in segments],
-        "segment_scores": [tree.scores.get(one.node) for one in segments],
-        "segment_trials": [one.trials for one in segments],
-        "segment_passes": [one.passes for one in segments],
+        "segment_scores": [_score(tree, one.node) for one in segments],
+        "segment_trials": [one.trials.passes + one.trials.fails for one in segments],
+        "segment_passes": [one.trials.passes for one in segments],
         "segment_advantages": [_advantage(segments, one) for one in segments],
         "segment_group_advantages": _group_advantages(segments),
         "segment_model_versions": [node.model_version for node in nodes],
     }
+
+
+def _score(tree: Tree, node_id: int) -> float | None:
+    """A process reward model's score of the prefix; not every node of it may have one."""
+    scores = (tree.scores.get(twin) for twin in tree.same_prefix(node_id))
+    return next((score for score in scores if score is not None), None)
 
 
 def _advantage(segments: Sequence[_Segment], one: _Segment) -> float | None:

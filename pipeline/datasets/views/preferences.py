@@ -1,16 +1,17 @@
 """The view `preferences`: pairs of a better and a worse text after the same prompt.
 
 Two kinds of pairs. `answer`: two responses to a problem, of which one passed and one failed. `step`:
-two steps from which the search sampled on, after the same prefix; the prompt ends at the branch (as in
+the best and the worst of the steps that follow the same prefix; the prompt ends at the branch (as in
 Step-DPO, Lai et al., 2024, arXiv:2406.18629).
 
 A score is a probability, so that a margin means the same everywhere. A response's score is the
-probability that all its steps are right (0 if it failed); with a vote, the fraction of votes for its
-answer. A step's score is the posterior mean of the pass rate of the rollouts through it, from the
-Jeffreys prior Beta(1/2, 1/2): steps with few rollouts are close to 1/2, so that their margin is small.
+probability that all its steps are right (0 if it failed); with a vote, the fraction of the responses
+that give its answer. A step's score is the posterior mean of its pass rate, from the Jeffreys prior
+Beta(1/2, 1/2) and the rollouts that sampled the step or started at its end: with few of them it is
+close to 1/2, so that the margin is small.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -19,16 +20,18 @@ import pyarrow as pa
 from pipeline.datasets.views.columns import (
     LABEL_SOURCE,
     PROBLEM,
-    LabelSource,
     chat_column,
     problem_columns,
+    tree_source_columns,
 )
 from pipeline.datasets.views.rules import PairKind, PreferenceOptions, ViewRules
 from pipeline.datasets.views.view import View
+from pipeline.labels.first_error import Trials
 from pipeline.labels.majority import is_voted, vote_share
 from pipeline.labels.soundness import Soundness
+from pipeline.labels.values import prefix_trials
 from pipeline.records import Trace
-from pipeline.tree import Tree
+from pipeline.tree import ROOT, Tree
 
 _TOKENS = pa.list_(pa.int32())
 _SCHEMA = pa.schema(
@@ -90,38 +93,59 @@ def _best(pairs: Iterable[_Pair], options: PreferenceOptions) -> list[_Pair]:
 
 
 def _answer_pairs(tree: Tree) -> Iterator[_Pair]:
-    """Pairs of a passed and a failed response, the surest first; each response is in one pair only."""
-    soundness, voted = Soundness(tree), is_voted(tree)
-
-    def score(leaf: int) -> float | None:
-        return vote_share(tree.verdicts[leaf]) if voted else soundness.of_response(leaf)
-
-    judged = [(leaf, tree.passed(leaf)) for leaf in tree.complete_leaves()]
-    passed = [(score(leaf) or 0.0, leaf) for leaf, is_right in judged if is_right]
-    passed.sort(key=lambda one: (-one[0], one[1]))
-    failed = [leaf for leaf, is_right in judged if is_right is False]
-    for (chosen_score, chosen), rejected in zip(passed, failed, strict=False):
+    """Pairs of a passed and a failed response, the surest first; each text is in one pair only."""
+    leaves = _different(tree, tree.complete_leaves())
+    passed = [leaf for leaf in leaves if tree.passed(leaf)]
+    failed = [leaf for leaf in leaves if tree.passed(leaf) is False]
+    scores = _vote_fractions(tree) if is_voted(tree) else _soundness(tree, passed)
+    passed.sort(key=lambda leaf: (-scores[leaf], leaf))
+    for chosen, rejected in zip(passed, failed, strict=False):
         yield _Pair(
             kind="answer",
-            prefix=0,
+            prefix=ROOT,
             chosen=chosen,
             rejected=rejected,
-            chosen_score=chosen_score,
-            rejected_score=1 - chosen_score if voted else 0.0,
+            chosen_score=scores[chosen],
+            rejected_score=scores.get(rejected, 0.0),
         )
+
+
+def _different(tree: Tree, leaves: Iterable[int]) -> list[int]:
+    """The first leaf of each different response."""
+    return list({tree.response(leaf): leaf for leaf in reversed(list(leaves))}.values())[::-1]
+
+
+def _soundness(tree: Tree, passed: Iterable[int]) -> dict[int, float]:
+    """For each passed response, the probability that all its steps are right; 0 if unknown."""
+    soundness = Soundness(tree)
+    return {leaf: soundness.of_response(leaf) or 0.0 for leaf in passed}
+
+
+def _vote_fractions(tree: Tree) -> dict[int, float]:
+    """For each response, the fraction of votes for its answer; of an answer that did not win, of the
+    responses that give the same text."""
+    texts = Counter(verdict.extracted for verdict in tree.verdicts.values())
+    fractions = {}
+    for leaf, verdict in tree.verdicts.items():
+        fraction = vote_share(verdict) if tree.passed(leaf) else None
+        fractions[leaf] = (
+            texts[verdict.extracted] / len(tree.verdicts) if fraction is None else fraction
+        )
+    return fractions
 
 
 def _step_pairs(tree: Tree) -> Iterator[_Pair]:
     """At each branch, the best and the worst step."""
+    trials = prefix_trials(tree)
     for prefix in range(len(tree)):
         if tree.same_prefix(prefix)[0] != prefix:
             continue
         steps = _next_steps(tree, prefix)
         if len(steps) < 2:
             continue
-        scores = {node: _pass_rate(tree, node) for node in steps}
-        chosen = max(steps, key=lambda node: (scores[node], -node))
-        rejected = min(steps, key=lambda node: (scores[node], node))
+        scores = {nodes[0]: _pass_rate([trials[node] for node in nodes]) for nodes in steps}
+        chosen = max(scores, key=lambda node: (scores[node], -node))
+        rejected = min(scores, key=lambda node: (scores[node], node))
         yield _Pair(
             kind="step",
             prefix=prefix,
@@ -132,27 +156,25 @@ def _step_pairs(tree: Tree) -> Iterator[_Pair]:
         )
 
 
-def _next_steps(tree: Tree, prefix: int) -> list[int]:
-    """One node for each different text that follows the prefix, in order of arrival."""
-    by_text: defaultdict[str, list[int]] = defaultdict(list)
+def _next_steps(tree: Tree, prefix: int) -> list[list[int]]:
+    """For each different text that follows the prefix, a node of each different tokenization."""
+    by_text: defaultdict[str, set[int]] = defaultdict(set)
     for twin in tree.same_prefix(prefix):
         for child in tree.children(twin):
-            by_text[tree.nodes[child].text].append(tree.same_prefix(child)[0])
-    return [min(nodes) for nodes in by_text.values()]
+            by_text[tree.nodes[child].text].add(tree.same_prefix(child)[0])
+    return [sorted(nodes) for nodes in by_text.values()]
 
 
-def _pass_rate(tree: Tree, node_id: int) -> float:
-    """Posterior mean of the pass rate of the rollouts through a step."""
-    counts = [tree.stats[twin] for twin in tree.same_prefix(node_id)]
-    trials, passes = sum(one.trials for one in counts), sum(one.passes for one in counts)
-    return (passes + 0.5) / (trials + 1)
+def _pass_rate(trials: Iterable[Trials]) -> float:
+    """Posterior mean of a pass rate."""
+    counts = list(trials)
+    passes, fails = sum(one.passes for one in counts), sum(one.fails for one in counts)
+    return (passes + 0.5) / (passes + fails + 1)
 
 
 def _row(trace: Trace, pair: _Pair) -> dict[str, object]:
     tree = trace.tree
     prefix = tree.path(pair.prefix)
-    voted = is_voted(tree)
-    votes = [vote_share(verdict) for verdict in tree.verdicts.values()] if voted else []
     columns: dict[str, object] = {
         **problem_columns(trace),
         "kind": pair.kind,
@@ -161,8 +183,7 @@ def _row(trace: Trace, pair: _Pair) -> dict[str, object]:
         "prompt_token_ids": [token for node in prefix for token in node.token_ids],
         "margin": pair.margin,
         "step": tree.nodes[pair.prefix].step + 1 if pair.kind == "step" else None,
-        "label_source": LabelSource.MAJORITY if voted else LabelSource.VERIFIER,
-        "vote_share": next((vote for vote in votes if vote is not None), None),
+        **tree_source_columns(tree),
     }
     for side, node_id, score in (
         ("chosen", pair.chosen, pair.chosen_score),

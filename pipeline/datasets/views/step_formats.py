@@ -12,13 +12,17 @@ from itertools import takewhile
 
 import pyarrow as pa
 
-from pipeline.datasets.views.columns import PROBLEM, problem_columns
+from pipeline.datasets.views.columns import (
+    LABEL_SOURCE,
+    PROBLEM,
+    problem_columns,
+    tree_source_columns,
+)
 from pipeline.datasets.views.rules import ViewRules
 from pipeline.datasets.views.view import View
-from pipeline.labels.step_labels import StepLabel, label_tree
-from pipeline.records import Trace, Trajectory
+from pipeline.labels.step_labels import EVEN, StepLabel, label_tree
+from pipeline.records import Status, Trace, Trajectory
 
-_EVEN = 0.5
 _NEEDS = "a response with a labelled first step"
 _MARK = "\u043a\u0438"
 """Ends a step in Math-Shepherd's `input`: two Cyrillic letters that its tokenizer has as one token."""
@@ -29,7 +33,9 @@ _STEPWISE = pa.schema(
         ("prompt", pa.string()),
         ("completions", pa.list_(pa.string())),
         ("labels", pa.list_(pa.bool_())),
+        ("status", pa.string()),
         ("leaf", pa.int32()),
+        *LABEL_SOURCE,
         ("seed", pa.int64()),
     ]
 )
@@ -90,7 +96,7 @@ def _labelled(trace: Trace, rules: ViewRules) -> Iterator[_Labelled]:
 
 
 def _opinion(step: StepLabel) -> bool | None:
-    return None if step.p_correct is None else step.p_correct >= _EVEN
+    return None if step.p_correct is None else step.p_correct >= EVEN
 
 
 def stepwise_rows(trace: Trace, rules: ViewRules) -> Iterator[dict[str, object]]:
@@ -101,7 +107,9 @@ def stepwise_rows(trace: Trace, rules: ViewRules) -> Iterator[dict[str, object]]
             "prompt": trace.tree.nodes[0].text,
             "completions": one.texts[: len(one.labels)],
             "labels": one.labels,
+            "status": one.trajectory.status,
             "leaf": one.trajectory.leaf,
+            **tree_source_columns(trace.tree),
         }
 
 
@@ -159,7 +167,8 @@ def _finish_reason(one: _Labelled) -> str:
     """PRM800K's word for why the labels end."""
     if not one.labels[-1]:
         return "found_error"
-    return "solution" if len(one.labels) == len(one.texts) else "give_up"
+    is_whole = one.trajectory.status is Status.COMPLETED and len(one.labels) == len(one.texts)
+    return "solution" if is_whole else "give_up"
 
 
 STEPWISE = View(

@@ -97,8 +97,10 @@ def test_a_packed_tree() -> None:
     assert row["position_ids"] == [0, 1, 2, 3, 4, 4, 3, 4, 4]
     assert row["loss_mask"] == [False] * 2 + [True] * 7
     assert row["segment_parents"] == [-1, 0, 1, 2, 2, 1, 5, 5]
-    assert row["segment_values"] == [0.5, 0.5, 1, 1, 1, 0, 0, 0]
-    assert row["segment_advantages"] == [None, 0, 0.5, 0, 0, -0.5, 0, 0]
+    # The only judged rollout from the prompt passed; of those that sampled or left "a", one of two.
+    assert row["segment_values"] == [1, 0.5, 1, 1, 1, 0, 0, 0]
+    assert row["segment_trials"] == [1, 2, 2, 1, 1, 2, 1, 1]
+    assert row["segment_advantages"] == [None, -0.5, 0.5, 0, 0, -0.5, 0, 0]
     assert row["segment_group_advantages"] == [None, None, 1, 0, 0, -1, 0, 0]
     assert row["response_rewards"] == [1, 1, 0, 0, None]
     assert row["response_segments"] == [3, 4, 6, 7, 2]
@@ -122,6 +124,33 @@ def test_pairs_of_answers_use_each_response_once() -> None:
     assert 1 > found[0]["margin"] > found[1]["margin"] > 0.9
     assert all(row["rejected_score"] == 0 and row["chosen_score"] == row["margin"] for row in found)
     assert all(row["prompt"] == "ask" and row["step"] is None for row in found)
+
+
+def test_a_step_below_which_a_search_looked_for_mistakes_keeps_its_pass_rate() -> None:
+    """Twenty failures start after a wrong step below it; they say nothing about the step itself."""
+    tree = Tree((7, 8), "ask")
+    for text, outcome in (("good", PASS), ("bad", FAIL)):
+        leaf = tree.add(ROOT, tree.reserve(ROOT, 1), make_rollout(text, "x", "y"))
+        tree.judge(leaf, make_verdict(outcome))
+    good, bad = tree.children(ROOT)
+    for start, outcome in ((good, PASS), (bad, FAIL)):
+        leaf = tree.add(start, tree.reserve(start, 1), make_rollout("z"))
+        tree.judge(leaf, make_verdict(outcome))
+    doubtful = tree.children(good)[0]
+    for _ in range(20):
+        leaf = tree.add(doubtful, tree.reserve(doubtful, 1), make_rollout("w"))
+        tree.judge(leaf, make_verdict(FAIL))
+    pairs = [row for row in rows("preferences", tree.sorted()) if row["kind"] == "step"]
+    assert ("good", "bad") in [(row["chosen"], row["rejected"]) for row in pairs]
+
+
+def test_repeated_responses_make_one_pair() -> None:
+    tree = Tree((7, 8), "ask")
+    for text, outcome in (("a", PASS), ("a", PASS), ("b", FAIL), ("b", FAIL)):
+        leaf = tree.add(ROOT, tree.reserve(ROOT, 1), make_rollout(text))
+        tree.judge(leaf, make_verdict(outcome))
+    found = [row for row in rows("preferences", tree) if row["kind"] == "answer"]
+    assert [(row["chosen"], row["rejected"]) for row in found] == [("a", "b")]
 
 
 def test_a_problem_without_failures_has_no_pairs() -> None:
