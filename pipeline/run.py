@@ -29,7 +29,7 @@ from pipeline.cluster.metrics import DriverMetrics
 from pipeline.cluster.ray_session import check_output
 from pipeline.cluster.weights import Answer, Bundle, WeightsDesk
 from pipeline.cluster.weights.change import change_weights
-from pipeline.config import RunConfig
+from pipeline.config import LicenseConfig, RunConfig
 from pipeline.datasets.card import update_card
 from pipeline.datasets.counts import Counts
 from pipeline.datasets.damage import check_files
@@ -75,6 +75,7 @@ def execute(config: RunConfig, progress: Progress) -> RunFolder:
     folder = RunFolder.claim(config.output, describe(config))
     try:
         change_limit(folder, config.problems_limit, config.dataset.problems_per_part)
+        _change_licenses(folder, config.dataset.licenses)
         check_files(folder)
         if folder.complete is None:
             with also_to(folder.logs / "berry.log"):
@@ -82,6 +83,14 @@ def execute(config: RunConfig, progress: Progress) -> RunFolder:
         return folder
     finally:
         folder.close()
+
+
+def _change_licenses(folder: RunFolder, licenses: LicenseConfig) -> None:
+    """Sets the licences in run.json and in the card."""
+    wanted = licenses.model_dump()
+    if wanted != (folder.run.get("licenses") or LicenseConfig().model_dump()):
+        folder.change_run(licenses=wanted)
+        update_card(folder)
 
 
 def describe(config: RunConfig) -> dict[str, Any]:
@@ -92,6 +101,7 @@ def describe(config: RunConfig) -> dict[str, Any]:
         "config": config.resolved(),
         "digest": config.digest(),
         "limit": config.problems_limit,
+        "licenses": config.dataset.licenses.model_dump(),
         "seed": config.seed,
         "reward_models": [text for text, _ in _trained_models(config)],
         "created": _now(),

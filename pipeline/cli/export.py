@@ -71,7 +71,7 @@ def compact(out: Path, part_bytes: int | None) -> None:
     import asyncio
 
     from pipeline.cli.terminal import counter
-    from pipeline.datasets.card import update_card
+    from pipeline.datasets.card import renew_views
     from pipeline.datasets.folder import RunFolder
     from pipeline.datasets.part import PART_BYTES
     from pipeline.derive.compact import compact as merge_parts
@@ -81,7 +81,7 @@ def compact(out: Path, part_bytes: int | None) -> None:
         with counter("files written") as advance:
             done = asyncio.run(merge_parts(folder, part_bytes or PART_BYTES, advance))
         if done.num_rows:
-            update_card(folder)
+            renew_views(folder, "trees", has_changed=True)
     finally:
         folder.close()
     click.echo(f"{done.num_before} parts are now {done.num_after}")

@@ -18,12 +18,13 @@ from pipeline.config.loading import (
 )
 from pipeline.config.messages import ConfigError
 from pipeline.config.parts import KINDS
-from pipeline.config.run_config import RunConfig
+from pipeline.config.run_config import LicenseConfig, RunConfig
 
 __all__ = [
     "KINDS",
     "ClusterConfig",
     "ConfigError",
+    "LicenseConfig",
     "Rules",
     "RunConfig",
     "check_config",

@@ -68,6 +68,19 @@ def _check_views(views: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in known if name in views)
 
 
+class LicenseConfig(BaseModel):
+    """Licences for the dataset card; they may change when a run resumes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dataset: str | None = None
+    """Licence of the dataset, by its name on the Hugging Face Hub, such as `apache-2.0`."""
+    problems: str | None = None
+    """Licence of the problem set."""
+    model: str | None = None
+    """Licence of the model, which may say what its output can be used for."""
+
+
 class DatasetConfig(BaseModel):
     """How the data is written."""
 
@@ -81,6 +94,9 @@ class DatasetConfig(BaseModel):
     part_bytes: int = Field(default=PART_BYTES, ge=1)
     """Size, in bytes, of the files of `trees` that the end of a run makes by merging smaller ones. It
     may change when a run resumes."""
+
+    licenses: LicenseConfig = LicenseConfig()
+    """Licences for the dataset card."""
 
     @property
     def stored_views(self) -> tuple[str, ...]:
@@ -232,7 +248,7 @@ class RunConfig(BaseModel):
             "output": True,
             "cluster": True,
             "sandbox": True,
-            "dataset": {"part_bytes"},
+            "dataset": {"part_bytes", "licenses"},
         }
         resolved = self.model_dump(mode="json", exclude=not_data)
         # Excluded, so that a run that a bad row has stopped can resume without it.

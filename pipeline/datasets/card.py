@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from pipeline.datasets.card_sections import sections
 from pipeline.datasets.folder import FolderError, RunFolder, stored_views
 from pipeline.datasets.views.table import VIEWS
 from pipeline.files.publishing import explained, write_card
@@ -59,14 +60,15 @@ def render_card(folder: RunFolder) -> str:
         "Sampled tokens": counts.tokens,
         "Survivors": counts.kept,
         "Expected fraction of survivors with a wrong step": _percent(counts.flawed_fraction),
-        "Licence of the problems": "(fill in)",
-        "Licence of the model's output": "(fill in)",
+        "Licence of the problems": _licence(folder, "problems"),
+        "Licence of the model": _licence(folder, "model"),
     }
+    stored = stored_in(folder)
     return "\n".join(
         [
-            "---",
+            _FENCE,
             yaml.safe_dump(_metadata(folder), sort_keys=False).strip(),
-            "---",
+            _FENCE,
             "# Verified reasoning traces",
             "",
             "Made by berry: rollouts of a language model on a problem set. A verifier checked each",
@@ -81,15 +83,27 @@ def render_card(folder: RunFolder) -> str:
             "",
             *(
                 f"load_dataset({load_arguments(folder.path, view)})  # {VIEWS[view].about}"
-                for view in stored_in(folder)
+                for view in stored
             ),
             "```",
-            "",
-            "Before you publish this dataset, fill in the licences, which berry does not know, and set",
-            "`license` at the top.",
+            *sections(folder, stored),
             "",
         ]
     )
+
+
+def _loads(name: Path | str, views: Sequence[str]) -> list[str]:
+    """The lines that load the views."""
+    return [f"load_dataset({load_arguments(name, view)})  # {VIEWS[view].about}" for view in views]
+
+
+def _licence(folder: RunFolder, what: str) -> str:
+    """A licence as the config names it."""
+    return _licences(folder).get(what) or f"missing (set dataset.licenses.{what})"
+
+
+def _licences(folder: RunFolder) -> Mapping[str, Any]:
+    return folder.run.get("licenses") or {}
 
 
 class CardError(FolderError):
@@ -109,10 +123,9 @@ def renew_card(text: str, name: Path | str, state: str, views: Sequence[str]) ->
             one["default"] = one["config_name"] == "traces"
     lines = body.splitlines()
     places = [number for number, line in enumerate(lines) if _LOADS.match(line)]
-    loads = [f"load_dataset({load_arguments(name, view)})  # {VIEWS[view].about}" for view in views]
     if places:
         kept = [line for number, line in enumerate(lines) if number not in places]
-        lines = [*kept[: places[0]], *loads, *kept[places[0] :]]
+        lines = [*kept[: places[0]], *_loads(name, views), *kept[places[0] :]]
     front = yaml.safe_dump(head, sort_keys=False, allow_unicode=True).strip()
     return "\n".join([_FENCE, front, _FENCE, *lines, ""])
 
@@ -169,7 +182,7 @@ def render_view_card(path: Path, view: str, state: str, facts: Mapping[str, obje
 
 def _metadata(folder: RunFolder) -> dict[str, Any]:
     return {
-        "license": "unknown",
+        "license": _licences(folder).get("dataset") or "unknown",
         "tags": ["berry", "reasoning"],
         "configs": [
             view_metadata(view, folder.state_digest(), default=view == "traces")

@@ -27,8 +27,11 @@ _FAMILIES = {
     "vote": "votes",
     "dropped": "dropped",
     "messages": "messages",
+    "pass_rate": "pass_rates",
 }
 """First part of a flat key -> field."""
+PASS_RATES = ("0%", *(f"{low}-{low + 20}%" for low in range(0, 100, 20)), "100%")
+"""Ranges of pass rates; the inner ones are without 0% and 100%."""
 _ALWAYS = frozenset(
     "problems problems_failed problems_solved rollouts nodes tokens kept restarts".split()
 )
@@ -78,6 +81,8 @@ class Counts:
     """Stage -> trajectories that pruning dropped there."""
     messages: Counter[str] = field(default_factory=Counter)
     """MessageMatch -> survivors."""
+    pass_rates: Counter[str] = field(default_factory=Counter)
+    """One of PASS_RATES -> problems with a gold answer whose rollouts are right at this rate."""
     reasons: dict[str, Counter[str]] = field(default_factory=dict)
     """Kind (`failed`, `error`, `abstain` or `unscored`) -> reason -> number of occurrences."""
 
@@ -98,6 +103,8 @@ class Counts:
         if has_gold(trace):
             outcomes = [sample_outcome(trace.tree, one.leaf) for one in trace.trajectories]
             counts.right, counts.not_right = outcomes.count(True), outcomes.count(False)
+            if known := counts.right + counts.not_right:
+                counts.pass_rates[_pass_rate(counts.right, known)] += 1
         counts._count_explored(trace.tree)
         counts._count_trajectories(trace)
         counts._count_decisions(trace)
@@ -203,6 +210,13 @@ class Counts:
         found = self.reasons.setdefault(str(kind), Counter())
         found[line] += 1
         _trim(found)
+
+
+def _pass_rate(right: int, known: int) -> str:
+    """The range of the pass rate."""
+    if right in (0, known):
+        return PASS_RATES[-1 if right else 0]
+    return PASS_RATES[1 + min(4, 5 * right // known)]
 
 
 @cache

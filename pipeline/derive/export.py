@@ -251,7 +251,7 @@ class _Export:
             "Problems": exported.num_problems,
             "Rows": exported.num_rows,
             "Other rules than the run's": ", ".join(self._overrides) or "none",
-            "Licences": "(fill in)",
+            "Licence": (run.get("licenses") or {}).get("dataset") or "missing",
         }
         return render_view_card(output, self._view, digest_text(state), facts)
 

@@ -130,9 +130,8 @@ def _card(folder: RunFolder, repo_id: str, views: Sequence[str]) -> tuple[str, t
     if folder.complete is None:
         notes.append("the run is unfinished: only its committed parts are sent")
     if split_card(text)[0].get("license") in (None, "unknown"):
-        notes.append(f"the card names no licence: set `license` at the top of {readme}")
-    if "(fill in)" in text:
-        notes.append(f"the card still has `(fill in)`: complete {readme}")
+        cure = f"set dataset.licenses.dataset, or `license` at the top of {readme}"
+        notes.append(f"the card names no licence: {cure}")
     return renew_card(text, repo_id, folder.state_digest(), views), tuple(notes)
 
 
