@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import duckdb
+import pandas
+import polars
 import pyarrow.parquet as pq
 import pytest
 
@@ -201,6 +204,8 @@ def test_every_view_is_exported_and_loaded(
     loaded = datasets.load_dataset(str(out), view)["train"].to_list()
     assert loaded
     assert loaded == list(RunReader.open(out).rows(view))
+    for read_by in (read_by_pandas, read_by_polars, read_by_duckdb):
+        assert read_by(out / "data" / view) == (len(loaded), VIEWS[view].schema.names)
     # Several processes write the same bytes, in a folder and in one file.
     monkeypatch.setattr(parallel, "FEW_BYTES", 0)
     for output in (tmp_path / "new", tmp_path / "rows.jsonl", tmp_path / "rows.parquet"):
@@ -212,6 +217,22 @@ def test_every_view_is_exported_and_loaded(
     assert [json.loads(line) for line in lines] == read(out, view)
     assert pq.read_table(tmp_path / "rows.parquet").to_pylist() == read(out, view)
     assert before.items() <= parts(out).items()
+
+
+def read_by_pandas(folder: Path) -> tuple[int, list[str]]:
+    frame = pandas.read_parquet(folder)
+    return len(frame), list(frame.columns)
+
+
+def read_by_polars(folder: Path) -> tuple[int, list[str]]:
+    frame = polars.read_parquet(folder / "*.parquet")
+    return len(frame), frame.columns
+
+
+def read_by_duckdb(folder: Path) -> tuple[int, list[str]]:
+    found = duckdb.sql(f"select * from '{folder}/*.parquet'")
+    assert found is not None
+    return len(found), found.columns
 
 
 def test_options_of_a_view(here: Berry, run: Path, tmp_path: Path) -> None:
