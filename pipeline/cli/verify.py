@@ -7,19 +7,36 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
-from pipeline.cli.options import at_least
-from pipeline.errors import UserMistake
+from pipeline.cli.options import at_least, json_option, print_json, run_path
+from pipeline.errors import PartlyDone, UserMistake
 
 if TYPE_CHECKING:
     from pipeline.responses.file import Columns
     from verifiers import Verifier
 
+_RUN = "run"
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-@click.group()
+class _OrRun(click.Group):
+    """Takes the folder of a run in place of a command, if a config is given with it."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in self.commands and any(one.partition("=")[0] == "--with" for one in args):
+            return _RUN, self.commands[_RUN], args
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_OrRun, subcommand_metavar="COMMAND [ARGS]... | OUT --with CONFIG")
 def verify() -> None:
-    """Judge a jsonl file of responses."""
+    """Judge a jsonl file of responses, or those of a run again.
+
+    `berry verify OUT --with CONFIG` judges the stored responses of the run in folder OUT by the
+    verifier of another config, and shows where the verdicts differ. `berry verify run --help` lists
+    its options.
+    """
 
 
 def _file_options(
@@ -150,3 +167,39 @@ def _verify(verifier: "Verifier", source: Path, output: Path, columns: "Columns"
     with counter("rows judged") as advance:
         outcomes = asyncio.run(verify_file(verifier, source, output, columns, advance))
     click.echo(", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()), err=True)
+
+
+@verify.command(_RUN)
+@click.argument("out", type=run_path)
+@click.option(
+    "--with",
+    "config",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="CONFIG",
+    help="A YAML file with a section `verifier`.",
+)
+@click.option(
+    "--output",
+    type=run_path,
+    metavar="FILE",
+    help="A new .jsonl file for the responses whose verdict differs.",
+)
+@json_option
+def verify_run(out: Path, config: Path, output: Path | None, as_json: bool) -> None:
+    """Judge the stored responses of the run in folder OUT again.
+
+    The run does not change.
+    """
+    from pipeline.cli.terminal import counter
+    from pipeline.derive.verify_again import describe, facts, read_verifier, verify_again
+
+    verifier = read_verifier(config)
+    with counter("responses judged") as advance:
+        compared = asyncio.run(verify_again(out, verifier, output, advance))
+    if as_json:
+        print_json(facts(compared))
+    else:
+        click.echo(describe(compared))
+    if compared.failed is not None:
+        raise PartlyDone(f"every verdict is an error; the most common reason: {compared.failed}")
