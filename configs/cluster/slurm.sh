@@ -16,6 +16,7 @@ set -euo pipefail
 
 port="${RAY_PORT:-6379}"
 dashboard="${RAY_DASHBOARD_PORT:-8265}"
+agent="${RAY_AGENT_PORT:-52365}" # another Ray on the node may have it; without it, Ray takes no jobs
 mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 head="${nodes[0]}"
 address=$(srun --overlap --nodes=1 --ntasks=1 --nodelist="$head" hostname --ip-address)
@@ -34,7 +35,8 @@ trap finish EXIT
 
 srun --overlap --nodes=1 --ntasks=1 --nodelist="$head" \
     ray start --head --block --disable-usage-stats --node-ip-address="$address" --port="$port" \
-    --dashboard-host=127.0.0.1 --dashboard-port="$dashboard" &
+    --dashboard-host=127.0.0.1 --dashboard-port="$dashboard" \
+    --dashboard-agent-listen-port="$agent" &
 started+=($!)
 until ray health-check --address "$address:$port" 2>/dev/null; do
     kill -0 "${started[0]}" # ends the script if Ray has ended
@@ -46,7 +48,8 @@ if [ "${#others[@]}" -gt 0 ]; then
     names="${others[*]}"
     srun --overlap --nodes="${#others[@]}" --ntasks="${#others[@]}" \
         --nodelist="${names// /,}" \
-        ray start --block --disable-usage-stats --address="$address:$port" &
+        ray start --block --disable-usage-stats --address="$address:$port" \
+        --dashboard-agent-listen-port="$agent" &
     started+=($!)
 fi
 

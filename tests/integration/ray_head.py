@@ -38,6 +38,8 @@ def ray_head(
         str(Path(sys.executable).parent / "ray"),
         *("start", "--head", "--block", "--disable-usage-stats", "--include-dashboard=false"),
         *(f"--num-cpus={num_cpus}", f"--port={port}", f"--temp-dir={temporary}"),
+        # Two Rays with the same port of their agents: the second takes no jobs.
+        f"--dashboard-agent-listen-port={free_port()}",
         f"--object-store-memory={_OBJECT_STORE_BYTES}",
         *options,
     ]

@@ -1,12 +1,15 @@
 """The recipes in `configs/cluster`: the manifest's structure, and the Slurm script on a real Ray."""
 
+import contextlib
 import json
 import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -172,10 +175,22 @@ def slurm(folder: Path) -> dict[str, str]:
         "SLURM_JOB_NODELIST": "localhost",
         "RAY_PORT": str(free_port()),
         "RAY_DASHBOARD_PORT": str(free_port()),
+        "RAY_AGENT_PORT": str(free_port()),
     }
 
 
+@pytest.fixture
+def other_ray() -> Iterator[None]:
+    """As if another Ray ran on this machine: the usual port of its agent is taken."""
+    with socket.socket() as taken:
+        with contextlib.suppress(OSError):  # there is one
+            taken.bind(("0.0.0.0", 52365))
+            taken.listen()
+        yield
+
+
 @pytest.mark.ray
+@pytest.mark.usefixtures("other_ray")
 def test_a_checkout_is_submitted_to_ray_by_the_script(tmp_path: Path) -> None:
     environment, here = slurm(tmp_path / "slurm"), checkout(tmp_path / "checkout")
     sizes = ["problems.size=8", "cluster.verifier_actors=1"]
