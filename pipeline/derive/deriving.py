@@ -20,6 +20,9 @@ from pipeline.labels.majority import Majority, withdraw_votes
 from pipeline.prune import Pruner
 from pipeline.records import Trace, trajectories
 
+_WORK = 64
+"""A byte of `trees` takes so much more work to derive rows from than to copy."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Derivation:
@@ -103,7 +106,7 @@ async def derive_parts(
     process dies.
     """
     num_bytes = sum(folder.parts[task.part].sizes.get("trees", 0) for task in tasks)
-    if num_bytes <= parallel.FEW_BYTES or len(tasks) == 1:
+    if num_bytes <= parallel.FEW_BYTES // _WORK or len(tasks) == 1:
         deriver = Deriver(tasks[0].derivation)
         try:
             for task in tasks:
