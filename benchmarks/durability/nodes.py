@@ -4,7 +4,8 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import psutil
 from ray.cluster_utils import Cluster
@@ -103,8 +104,8 @@ class Nodes:
         self._cluster.head_node = None
 
 
-def _raylet(node: object) -> int:
-    return int(node.all_processes["raylet"][0].process.pid)  # type: ignore[attr-defined]
+def _raylet(node: Any) -> int:
+    return int(node.all_processes["raylet"][0].process.pid)
 
 
 def _children(pid: int, *, recursive: bool = False) -> list[psutil.Process]:
@@ -123,11 +124,11 @@ def marked() -> Iterator[psutil.Process]:
                 yield process
 
 
-def wait_for(condition: object, seconds: float) -> bool:
+def wait_for(condition: Callable[[], object], seconds: float) -> bool:
     """Waits until a function gives something true; whether it did in time."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
-        if condition():  # type: ignore[operator]
+        if condition():
             return True
         time.sleep(0.1)
     return False

@@ -57,12 +57,7 @@ class JsonLines:
     @property
     def written(self) -> WrittenFile:
         """The closed file."""
-        return WrittenFile(
-            path=self._path,
-            num_rows=self._num_rows,
-            num_bytes=self._file.num_bytes,
-            digest=self._file.digest,
-        )
+        return WrittenFile.of(self._path, self._num_rows, self._file)
 
     def __enter__(self) -> Self:
         self._file.__enter__()

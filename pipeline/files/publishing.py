@@ -67,6 +67,11 @@ class WrittenFile:
     digest: str
     """`NewFile.digest` of the content."""
 
+    @classmethod
+    def of(cls, path: Path, num_rows: int, file: NewFile) -> Self:
+        """The facts of a closed file."""
+        return cls(path=path, num_rows=num_rows, num_bytes=file.num_bytes, digest=file.digest)
+
 
 class RowsFile:
     """A new parquet file to which batches of rows are added one by one; a context manager.
@@ -85,12 +90,7 @@ class RowsFile:
     @property
     def written(self) -> WrittenFile:
         """The closed file."""
-        return WrittenFile(
-            path=self.path,
-            num_rows=self.num_rows,
-            num_bytes=self._file.num_bytes,
-            digest=self._file.digest,
-        )
+        return WrittenFile.of(self.path, self.num_rows, self._file)
 
     def __enter__(self) -> Self:
         self._file.__enter__()
