@@ -30,6 +30,7 @@ LIGHT = (
     "yaml",
     "referencing",
     "regex",
+    "rensa",
     "rich",
     "scipy",
     "sympy",

@@ -152,6 +152,8 @@ class Stage(StrEnum):
     """The problem failed before pruning could decide."""
     BEYOND_MAX = "beyond_max"
     """The problem already has its maximum number of survivors."""
+    REPEATED = "repeated"
+    """`berry clean` found the same text in an earlier problem."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from pipeline.cli.evaluate import evaluate
-from pipeline.cli.export import compact, export, push
+from pipeline.cli.export import clean, compact, export, push
 from pipeline.cli.inspect import doctor, show, status
 from pipeline.cli.keys import keys
 from pipeline.cli.options import add_log_level
@@ -81,6 +81,7 @@ for _command in (
     show,
     weights,
     export,
+    clean,
     push,
     compact,
     verify,

@@ -1,10 +1,10 @@
-"""`berry export`, `berry push` and `berry compact`."""
+"""`berry export`, `berry clean`, `berry push` and `berry compact`."""
 
 from pathlib import Path
 
 import click
 
-from pipeline.cli.options import at_least, run_path
+from pipeline.cli.options import at_least, json_option, print_json, run_path
 
 
 @click.command()
@@ -32,6 +32,67 @@ def export(out: Path, overrides: tuple[str, ...], view: str, output: Path | None
     with counter("problems read") as advance:
         exported = export_view(out, view, output, overrides, advance)
     click.echo(describe(exported))
+
+
+@click.command()
+@click.argument("out", type=run_path)
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option(
+    "--output", required=True, type=run_path, metavar="FOLDER", help="A new folder for what stays."
+)
+@click.option(
+    "--against",
+    multiple=True,
+    metavar="FILE",
+    help="A test set whose questions are dropped: .jsonl, .json, .csv or .parquet; can be repeated.",
+)
+@click.option(
+    "--with",
+    "config",
+    type=click.Path(path_type=Path),
+    metavar="RULES",
+    help="A YAML file with rules: sections `hygiene`, `prune`, `labels` or `views`.",
+)
+@click.option(
+    "--as",
+    "views",
+    multiple=True,
+    metavar="VIEW",
+    help="Store this view; can be repeated.  [default: those of the run]",
+)
+@click.option("--keep-dropped", is_flag=True, help="Write what is dropped to FOLDER/dropped.parquet.")
+@json_option
+def clean(
+    out: Path,
+    overrides: tuple[str, ...],
+    output: Path,
+    against: tuple[str, ...],
+    config: Path | None,
+    views: tuple[str, ...],
+    keep_dropped: bool,
+    as_json: bool,
+) -> None:
+    """Write what is clean in the run in folder OUT to a new run folder.
+
+    Drops duplicates across problems, questions of test sets (also with other numbers), and by rules of
+    your own problems outside a window of pass rates and problems of groups that have too many.
+    KEY=VALUE sets a rule, for example difficulty.max_pass_rate=0.9 or balance.max_ratio=2. OUT does not
+    change.
+    """
+    from pipeline.cli.terminal import counter
+    from pipeline.datasets.folder import RunFolder
+    from pipeline.derive.clean import clean as write_clean
+    from pipeline.derive.clean import describe, facts, read_clean_rules
+
+    rules = read_clean_rules(RunFolder.read(out).run, config, against, overrides)
+    with counter("problems") as advance:
+        cleaned = write_clean(
+            out, output, rules, views=views, keeps_dropped=keep_dropped, advance=advance
+        )
+    if as_json:
+        print_json(facts(cleaned))
+    else:
+        click.echo(describe(cleaned))
 
 
 @click.command()

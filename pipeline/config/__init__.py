@@ -14,6 +14,8 @@ from pipeline.config.loading import (
     check_section,
     load_config,
     read_rules,
+    read_rules_as,
+    read_sections,
     read_settings,
 )
 from pipeline.config.messages import ConfigError
@@ -31,5 +33,7 @@ __all__ = [
     "check_section",
     "load_config",
     "read_rules",
+    "read_rules_as",
+    "read_sections",
     "read_settings",
 ]

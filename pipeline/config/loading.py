@@ -6,6 +6,7 @@ value found.
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -25,12 +26,13 @@ from pipeline.config.renamed import (
 from pipeline.config.run_config import RunConfig
 from pipeline.datasets.views.rules import ViewRules
 from pipeline.errors import RunFailure, is_users
-from pipeline.files.parsing import NotYaml, read_yaml
+from pipeline.files.parsing import NotYaml, YamlText, read_yaml
 from pipeline.prune import PruneConfig
 from verifiers.mistakes import shown
 from verifiers.plugins import Kind, Part, PartOf
 
 Settings = TypeVar("Settings", bound=BaseModel)
+AnyRules = TypeVar("AnyRules", bound="Rules")
 _MEANT_BEFORE = {("prune", "max_similarity"): None, ("prune", "min_p_prefix"): None}
 """Rule that a stored config of an earlier version may lack -> the value for the old behaviour."""
 
@@ -43,18 +45,8 @@ class Rules(ViewRules):
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     """The config of a YAML file with `key=value` overrides. Raises ConfigError."""
-    try:
-        text = read_yaml(_own_or_shipped(path).read_text(encoding="utf-8"))
-    except OSError as e:
-        error = ConfigError if is_users(e) else RunFailure
-        raise error(f"{path}: cannot be read ({e.strerror})") from e
-    except UnicodeDecodeError as e:
-        raise ConfigError(f"{path}: is not YAML: it is not UTF-8, at byte {e.start + 1}") from e
-    except NotYaml as e:
-        raise ConfigError(f"{path}: is not YAML: {e}") from e
+    text = read_sections(path)
     raw = text.value
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: expected keys and values, got {shown(raw)}")
     try:
         given = [parse_override(override) for override in overrides]
         given.sort(key=lambda one: one[0][-1] != "use")
@@ -70,6 +62,22 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     config = check_config(raw, origin)
     config.add_notes(filter(None, notes))
     return config
+
+
+def read_sections(path: Path) -> YamlText:
+    """A YAML file with keys and values. Raises ConfigError for any other, and RunFailure."""
+    try:
+        text = read_yaml(_own_or_shipped(path).read_text(encoding="utf-8"))
+    except OSError as e:
+        error = ConfigError if is_users(e) else RunFailure
+        raise error(f"{path}: cannot be read ({e.strerror})") from e
+    except UnicodeDecodeError as e:
+        raise ConfigError(f"{path}: is not YAML: it is not UTF-8, at byte {e.start + 1}") from e
+    except NotYaml as e:
+        raise ConfigError(f"{path}: is not YAML: {e}") from e
+    if not isinstance(text.value, dict):
+        raise ConfigError(f"{path}: expected keys and values, got {shown(text.value)}")
+    return text
 
 
 def _own_or_shipped(path: Path) -> Path:
@@ -106,24 +114,60 @@ def check_section(kind: Kind, use: str, overrides: Sequence[str]) -> Part:
 
 def read_rules(resolved: Mapping[str, Any], overrides: Sequence[str] = ()) -> Rules:
     """The rules in a run's resolved config, with `key=value` on top. Raises ConfigError."""
+    return read_rules_as(Rules, resolved, overrides)
+
+
+def read_rules_as(
+    wanted: type[AnyRules],
+    resolved: Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    path: Path | None = None,
+) -> AnyRules:
+    """The same for rules with more sections; keys of a YAML file come between. Raises ConfigError."""
     sections: dict[str, Any] = {
-        name: copy.deepcopy(resolved.get(name, {})) for name in Rules.model_fields
+        name: copy.deepcopy(resolved.get(name, {})) for name in wanted.model_fields
     }
     rename_keys(sections, quiet)
     for (section, key), meant in _MEANT_BEFORE.items():
         if section in resolved and isinstance(sections[section], dict):
             sections[section].setdefault(key, meant)
+    origin = Origin()
+    if path is not None:
+        text = read_sections(path)
+        origin = Origin(file=str(path), lines=text.lines)
+        rename_keys(text.value)
+        for name, section in text.value.items():
+            if name in sections:
+                _merge(sections, name, section)
+            elif name not in RunConfig.model_fields:
+                line = f", line {text.lines[name,]}" if (name,) in text.lines else ""
+                raise ConfigError(f"{path}{line}: {name}: expected a section {_names(wanted)}")
+    given = []
     for keys, value in map(parse_override, overrides):
         keys = renamed(keys, value, sections)
         if keys[0] not in sections or len(keys) == 1:
             raise ConfigError(
-                f"{'.'.join(keys)}: expected a key of labels, prune or views, such as labels.confidence"
+                f"{'.'.join(keys)}: expected a key of {_names(wanted)}, such as labels.confidence"
             )
         apply(sections, keys, value)
+        given.append(tuple(keys))
     try:
-        return Rules.model_validate(sections)
+        return wanted.model_validate(sections)
     except ValidationError as e:
-        raise ConfigError(explain(e, Rules, sections)) from e
+        raise ConfigError(explain(e, wanted, sections, replace(origin, given=given))) from e
+
+
+def _merge(sections: dict[str, Any], name: str, section: Any) -> None:
+    """Sets the keys of a section; a whole section that is not keys and values replaces it."""
+    if isinstance(section, dict) and isinstance(sections[name], dict):
+        sections[name] = {**sections[name], **section}
+    else:
+        sections[name] = section
+
+
+def _names(wanted: type[BaseModel]) -> str:
+    *names, last = sorted(wanted.model_fields)
+    return f"{', '.join(names)} or {last}"
 
 
 def read_settings(cls: type[Settings], overrides: Sequence[str]) -> Settings:

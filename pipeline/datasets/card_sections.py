@@ -32,22 +32,57 @@ _DROPPED = {
     Stage.NEAR_DUPLICATE: "nearly the same text as a survivor of its problem",
     Stage.PROBLEM_FAILED: "the problem failed before pruning could decide",
     Stage.BEYOND_MAX: "its problem has `prune.max_per_problem` survivors",
+    Stage.REPEATED: "`berry clean` found the same text in an earlier problem",
+}
+_RULES = {
+    "contaminated": "a question of a test set",
+    "duplicate_problem": "repeats an earlier problem",
+    "too_hard": "the pass rate is under the window",
+    "too_easy": "the pass rate is over the window",
+    "repeated": "repeats a response to an earlier problem",
+    "unbalanced": "its group has enough problems",
 }
 _LIMITS = """The verifier checked final answers (or programs, or proofs), not the reasoning. A survivor
 can have a wrong step, and the first table says how many are expected to. Problems that the model never
 solved have no survivor, so easy problems are over-represented. Texts were sampled from a language model
-and may repeat what it was trained on. The problems were not compared with test sets."""
+and may repeat what it was trained on."""
+_NOT_COMPARED = "The problems were not compared with test sets."
 
 
 def sections(folder: RunFolder, views: Sequence[str]) -> Iterator[str]:
     """The lines of all sections."""
+    yield from _cleaned(folder)
     yield from _dropped(folder.counts)
     yield from _verdicts(folder.counts)
     yield from _pass_rates(folder.counts)
     if folder.complete is not None and folder.parts:
         yield from _samples(folder)
     yield from _columns(views)
-    yield from ("", "## Limits", "", _LIMITS)
+    compared = folder.run.get("cleaned", {}).get("test_sets")
+    yield from ("", "## Limits", "", _LIMITS, *(() if compared else (_NOT_COMPARED,)))
+
+
+def _cleaned(folder: RunFolder) -> Iterator[str]:
+    """What `berry clean` dropped of the run from which it made this one."""
+    cleaned = folder.run.get("cleaned")
+    if cleaned is None:
+        return
+    yield from (
+        "",
+        "## What was cleaned",
+        "",
+        f"`berry clean` made this data from a run with {cleaned['problems']} problems and "
+        f"{cleaned['survivors']} survivors.",
+        "",
+        "| problems | responses | rule | meaning |",
+        "|---|---|---|---|",
+    )
+    for rule, numbers in cleaned["dropped"].items():
+        meaning = _RULES.get(rule, "")
+        yield f"| {numbers['problems']} | {numbers['responses']} | `{rule}` | {meaning} |"
+    if cleaned["test_sets"]:
+        names = (f"{_cell(name)} ({number})" for name, number in cleaned["test_sets"].items())
+        yield from ("", f"Compared with the questions of {', '.join(names)}.")
 
 
 def _dropped(counts: Counts) -> Iterator[str]:

@@ -104,7 +104,7 @@ class Counts:
             outcomes = [sample_outcome(trace.tree, one.leaf) for one in trace.trajectories]
             counts.right, counts.not_right = outcomes.count(True), outcomes.count(False)
             if known := counts.right + counts.not_right:
-                counts.pass_rates[_pass_rate(counts.right, known)] += 1
+                counts.pass_rates[pass_rate_range(counts.right, known)] += 1
         counts._count_explored(trace.tree)
         counts._count_trajectories(trace)
         counts._count_decisions(trace)
@@ -212,7 +212,7 @@ class Counts:
         _trim(found)
 
 
-def _pass_rate(right: int, known: int) -> str:
+def pass_rate_range(right: int, known: int) -> str:
     """The range of the pass rate."""
     if right in (0, known):
         return PASS_RATES[-1 if right else 0]

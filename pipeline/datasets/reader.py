@@ -64,13 +64,16 @@ class RunReader:
                     raise FolderError(describe_damage(self.folder, "trees", number, wrong)) from e
                 yield trace
 
-    def rows(self, view: str, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
-        """The rows of a view in order, without columns that a file of an earlier version lacks.
+    def rows(
+        self, view: str, columns: Sequence[str] | None = None, part: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """The rows of a view in order, of all parts or of one, without columns that a file of an
+        earlier version lacks.
 
         A part that does not store the view derives it from its trees, with the run's rules. Raises
         FolderError.
         """
-        for number in self.parts:
+        for number in self.parts if part is None else [part]:
             if view not in self.folder.parts[number].rows:
                 yield from self._derived_rows(view, number, columns)
                 continue

@@ -20,15 +20,12 @@ from pipeline.labels.majority import Majority, withdraw_votes
 from pipeline.prune import Pruner
 from pipeline.records import Trace, trajectories
 
-_WORK = 64
-"""A byte of `trees` takes so much more work to derive rows from than to copy."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Derivation:
     """What to derive; a process can be given it."""
 
-    view: str
+    view: str = "trees"
     rules: Rules
     votes: bool = False
     """Whether the majority votes again."""
@@ -72,14 +69,19 @@ class Deriver:
         self._majority = Majority(rules.labels.majority) if derivation.votes else None
         self._pruner = Pruner(rules.prune) if derivation.prunes else None
 
+    async def traces(self, folder: RunFolder, part: int) -> AsyncGenerator[Trace, None]:
+        """Each trace of a part by the rules. Raises FolderError."""
+        for stored in RunReader(folder).traces(part):
+            yield await self._apply(stored)
+            await asyncio.sleep(0)  # for Ctrl-C
+
     async def batches(
         self, folder: RunFolder, part: int
     ) -> AsyncGenerator[tuple[Trace, pa.RecordBatch], None]:
         """Each trace of a part by the rules, and its rows of the view. Raises FolderError."""
-        view, rules = self._derivation.view, self._derivation.rules
-        for stored in RunReader(folder).traces(part):
-            trace = await self._apply(stored)
-            yield trace, rows_of(trace, rules, view)
+        async with aclosing(self.traces(folder, part)) as traces:
+            async for trace in traces:
+                yield trace, rows_of(trace, self._derivation.rules, self._derivation.view)
 
     async def _apply(self, trace: Trace) -> Trace:
         """The trace by the rules; as it is stored if no rule changed."""
@@ -106,7 +108,7 @@ async def derive_parts(
     process dies.
     """
     num_bytes = sum(folder.parts[task.part].sizes.get("trees", 0) for task in tasks)
-    if num_bytes <= parallel.FEW_BYTES // _WORK or len(tasks) == 1:
+    if num_bytes <= parallel.FEW_BYTES // parallel.WORK or len(tasks) == 1:
         deriver = Deriver(tasks[0].derivation)
         try:
             for task in tasks:
@@ -131,7 +133,6 @@ async def has_rows(folder: RunFolder, derivation: Derivation) -> bool:
                 async for _, batch in batches:
                     if batch.num_rows:
                         return True
-                    await asyncio.sleep(0)  # for Ctrl-C
         return False
     finally:
         await deriver.close()
@@ -162,7 +163,6 @@ async def _write(
                 num_problems += 1
                 num_trajectories += len(trace.trajectories)
                 advance()
-                await asyncio.sleep(0)  # for Ctrl-C
     return PartRows(
         part=task.part,
         file=file.written,

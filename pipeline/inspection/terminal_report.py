@@ -49,7 +49,9 @@ def summary(folder: RunFolder) -> str:
     lines += _scores(counts)
     # Missing in folders of earlier versions.
     lines += [f"scored by  {model}" for model in folder.run.get("reward_models", ())]
-    if facts is not None:
+    if "cleaned" in folder.run:
+        lines += _cleaned(folder)
+    elif facts is not None:
         lines += _speed(folder, Metrics.of(facts))
     else:
         lines = [*lines[:1], *run_state(folder), *(lines[1:] if counts != Counts() else [])]
@@ -117,6 +119,22 @@ def _speed(folder: RunFolder, facts: Metrics) -> list[str]:
         f"{_known(facts.load_seconds)} s of loading, {facts.counts.restarts} restarts",
         *prefixes(facts),
     ]
+
+
+def _cleaned(folder: RunFolder) -> list[str]:
+    """What `berry clean` dropped of the run from which it made this one."""
+    cleaned = folder.run["cleaned"]
+    kept = (
+        f"cleaned    {folder.counts.problems} of {cleaned['problems']} problems and "
+        f"{folder.counts.kept} of {cleaned['survivors']} survivors stayed"
+    )
+    dropped = (
+        f"           {number} {what}: {rule.replace('_', ' ')}"
+        for rule, numbers in cleaned["dropped"].items()
+        for what, number in numbers.items()
+        if number
+    )
+    return [kept, *dropped]
 
 
 def _conflicts(folder: RunFolder) -> list[str]:

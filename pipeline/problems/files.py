@@ -9,7 +9,7 @@ import functools
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,14 +96,28 @@ class FileSource(RowSource):
             raise kind(f"problems.path: {path} cannot be read ({e.strerror or 'it is damaged'})") from e
 
     def _format(self) -> Format:
-        path = self.config.path
-        found = _FORMATS.get(path.suffix.lower())
-        if found is None:
-            *names, last = _FORMATS
-            raise ProblemError(
-                f"problems.path: expected a {', '.join(names)} or {last} file, got {path}"
-            )
-        return found
+        return _format_of(self.config.path)
+
+
+def first_row(path: Path) -> Mapping[str, object] | None:
+    """The first row of a file that is a row of named columns; None without one.
+
+    Raises ProblemError for a file that cannot be read.
+    """
+    try:
+        rows = _format_of(path).read(path, (), EVERY_ROW)
+        return next((row for _, row in rows if isinstance(row, Mapping)), None)
+    except OSError as e:
+        kind = ProblemError if is_users(e) else RunFailure
+        raise kind(f"{path}: cannot be read ({e.strerror or 'it is damaged'})") from e
+
+
+def _format_of(path: Path) -> Format:
+    found = _FORMATS.get(path.suffix.lower())
+    if found is None:
+        *names, last = _FORMATS
+        raise ProblemError(f"problems.path: expected a {', '.join(names)} or {last} file, got {path}")
+    return found
 
 
 def _jsonl_lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -5,6 +5,7 @@ from pipeline.datasets.views.majority import MAJORITY
 from pipeline.datasets.views.outcomes import OUTCOMES
 from pipeline.datasets.views.packed import PACKED
 from pipeline.datasets.views.preferences import PREFERENCES
+from pipeline.datasets.views.problems import PROBLEMS
 from pipeline.datasets.views.step_formats import MATH_SHEPHERD, PRM800K, STEPWISE
 from pipeline.datasets.views.steps import STEPS
 from pipeline.datasets.views.traces import TRACES
@@ -18,6 +19,7 @@ _ALL = (
     PREFERENCES,
     PACKED,
     MAJORITY,
+    PROBLEMS,
     STEPWISE,
     MATH_SHEPHERD,
     PRM800K,

@@ -1,0 +1,403 @@
+"""`berry clean`: a run without the problems and responses that the rules over all problems drop.
+
+The result is a run folder of its own, so that everything that reads a run reads it: `berry show`,
+`push`, `train`, `export`. Its run.json says by which rules it was made, and how much each dropped.
+Problems that a rule drops are in no view; a dropped response stays in `trees` as one that did not
+survive. The same run and rules give the same data.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, aclosing
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import pyarrow as pa
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline import parallel
+from pipeline.config import ConfigError, Rules, read_rules, read_rules_as
+from pipeline.config.messages import explain
+from pipeline.datasets.card import stored_in, update_card
+from pipeline.datasets.counts import Counts
+from pipeline.datasets.encoded import rows_of
+from pipeline.datasets.folder import FolderError, RunFolder, StagedFile, folder_at, ids_digest
+from pipeline.datasets.reader import RunReader
+from pipeline.datasets.staging import staged_file, staging_folder
+from pipeline.datasets.views.table import VIEWS
+from pipeline.derive.deriving import Derivation, Deriver
+from pipeline.derive.find_drops import Found, find_drops
+from pipeline.errors import UserMistake
+from pipeline.files.publishing import RowsFile, explained, visible_files
+from pipeline.files.storage import delete_folder, is_inside
+from pipeline.hashing import digest_json
+from pipeline.hygiene.drops import Drop
+from pipeline.hygiene.rules import HygieneConfig, TestSet
+from pipeline.records import Decision, Problem, Stage, Trace
+
+DROPPED = "dropped.parquet"
+"""File with what was dropped, in the new folder."""
+_SCHEMA = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("leaf", pa.int32()),
+        ("rule", pa.string()),
+        ("reason", pa.string()),
+        ("domain", pa.string()),
+        ("source", pa.string()),
+        ("problem", pa.string()),
+        ("target_value", pa.string()),
+        ("response", pa.string()),
+        ("match_source", pa.string()),
+        ("match_id", pa.string()),
+        ("match_text", pa.string()),
+        ("match_passage", pa.string()),
+        ("match_overlap", pa.float32()),
+        ("match_likeness", pa.string()),
+    ]
+)
+
+
+class CleanError(UserMistake):
+    """The run cannot be cleaned like this; the message is one line for the user."""
+
+
+class CleanRules(Rules):
+    """The rules of `berry clean`: those over all problems, and those of the run, which may change."""
+
+    hygiene: HygieneConfig = HygieneConfig()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleaned:
+    """Result of a cleaning."""
+
+    source: Path
+    folder: RunFolder
+    num_problems: int
+    """Problems of the source."""
+    num_survivors: int
+    """Its survivors."""
+    found: Found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """A part to clean; a process can be given it."""
+
+    derivation: Derivation
+    run: Path
+    state: str
+    part: int
+    output: Path
+    views: tuple[str, ...]
+    problems: dict[str, Drop]
+    responses: dict[str, dict[int, Drop]]
+    keeps_dropped: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """A part that was cleaned."""
+
+    part: int
+    files: dict[str, StagedFile]
+    ids: list[str]
+    """Ids of the problems that stay."""
+    counts: Counts
+    dropped: list[dict[str, Any]]
+
+
+def read_clean_rules(
+    run: Mapping[str, Any], path: Path | None, against: Sequence[str], overrides: Sequence[str]
+) -> CleanRules:
+    """The rules for a run, from its run.json: its own, those of a YAML file, paths of test sets, and
+    `key=value`, in which a key of `hygiene` needs no section before it. Raises ConfigError."""
+    rules = read_rules_as(CleanRules, run["config"], list(map(_with_section, overrides)), path)
+    try:
+        test_sets = TypeAdapter(tuple[TestSet, ...]).validate_python(list(against))
+    except ValidationError as e:
+        wanted = Annotated[tuple[TestSet, ...], "--against"]
+        raise ConfigError(f"--against {explain(e, wanted, list(against))}") from e
+    hygiene = rules.hygiene.model_copy(update={"against": (*rules.hygiene.against, *test_sets)})
+    return rules.model_copy(update={"hygiene": hygiene})
+
+
+def _with_section(override: str) -> str:
+    key = override.partition("=")[0].partition(".")[0]
+    return f"hygiene.{override}" if key in HygieneConfig.model_fields else override
+
+
+def clean(
+    out: Path,
+    output: Path,
+    rules: CleanRules,
+    *,
+    views: Sequence[str] = (),
+    keeps_dropped: bool = False,
+    advance: Callable[[], None] = lambda: None,
+) -> Cleaned:
+    """Writes what the rules leave of the run in `out` to the new folder `output`.
+
+    `views` are those to store besides `trees`, by default those that the run stores. `advance` is
+    called for each problem that is read and for each that is written. Raises CleanError, FolderError,
+    ProblemError for a test set, and RunFailure.
+    """
+    source = RunFolder.read(out)
+    RunReader(source).require_parts()
+    if wrong := [view for view in views if view not in VIEWS]:
+        raise CleanError(f"--as {wrong[0]}: expected one of {', '.join(VIEWS)}")
+    _check_output(output, out)
+    stored = tuple(view for view in VIEWS if view in ("trees", *(views or stored_in(source))))
+    return asyncio.run(_clean(source, output, rules, stored, keeps_dropped, advance))
+
+
+def _check_output(output: Path, out: Path) -> None:
+    with explained(output):
+        if is_inside(output, out):
+            raise FolderError(f"{output}: expected a folder outside the run's")
+        if visible := visible_files(output):
+            raise FolderError(f"{output}: expected an empty or new folder, found {visible[0]}")
+
+
+async def _clean(
+    source: RunFolder,
+    output: Path,
+    rules: CleanRules,
+    views: tuple[str, ...],
+    keeps_dropped: bool,
+    advance: Callable[[], None],
+) -> Cleaned:
+    # 1. What to drop.
+    derivation = _derivation(source, rules)
+    found = await find_drops(source, derivation, rules.hygiene, advance)
+    if all(one in found.drops.problems for ids in found.parts.values() for one in ids):
+        raise CleanError(f"{source.path}: every problem is dropped: {_summary(found)}")
+    # 2. A run folder with what stays.
+    folder = RunFolder.claim(output, _describe(source, rules, views, found))
+    try:
+        tasks = list(_tasks(source, derivation, output, views, found, keeps_dropped))
+        with ExitStack() as stack:
+            dropped = None
+            if keeps_dropped:
+                dropped = stack.enter_context(RowsFile(output / DROPPED, _SCHEMA))
+            await _write(folder, source, tasks, dropped, advance)
+        # 3. Its card.
+        folder.finish({"problems": folder.counts.problems})
+        update_card(folder)
+    except BaseException:
+        folder.close()
+        with explained(output, cure=_start_over(output)):
+            delete_folder(output)
+        raise
+    folder.close()
+    return Cleaned(
+        source=source.path,
+        folder=folder,
+        num_problems=source.counts.problems,
+        num_survivors=source.counts.kept,
+        found=found,
+    )
+
+
+async def _write(
+    folder: RunFolder,
+    source: RunFolder,
+    tasks: Sequence[_Task],
+    dropped: RowsFile | None,
+    advance: Callable[[], None],
+) -> None:
+    """Writes and commits the parts in order."""
+    num_bytes = sum(source.parts[task.part].sizes.get("trees", 0) for task in tasks)
+    async with aclosing(parallel.map_trees(_clean_part, tasks, num_bytes)) as parts:
+        async for part in parts:
+            if dropped is not None:
+                dropped.add(pa.RecordBatch.from_pylist(part.dropped, _SCHEMA))
+            await asyncio.to_thread(_commit, folder, part)
+            for _ in part.ids:
+                advance()
+
+
+def _derivation(source: RunFolder, rules: CleanRules) -> Derivation:
+    own = read_rules(source.run["config"])
+    votes = rules.labels.majority != own.labels.majority
+    plain = Rules(labels=rules.labels, prune=rules.prune, views=rules.views)
+    return Derivation(rules=plain, votes=votes, prunes=votes or rules.prune != own.prune)
+
+
+def _describe(
+    source: RunFolder, rules: CleanRules, views: Sequence[str], found: Found
+) -> dict[str, Any]:
+    """The content of the new folder's run.json."""
+    given = rules.model_dump(mode="json")
+    hygiene = given.pop("hygiene")
+    config = {**source.run["config"], **given}
+    stored = [view for view in views if view != "trees"]
+    config["dataset"] = {**config.get("dataset", {}), "views": stored}
+    cleaned = {
+        "digest": source.run["digest"],
+        "state": source.state_digest(),
+        "is_complete": source.complete is not None,
+        "problems": source.counts.problems,
+        "survivors": source.counts.kept,
+        "rules": hygiene,
+        "test_sets": found.test_sets,
+        "dropped": found.drops.counts(),
+        "likenesses": found.drops.likenesses(),
+    }
+    return {
+        **{key: value for key, value in source.run.items() if key not in ("schema", "checksum")},
+        "config": config,
+        "digest": digest_json([cleaned, given, stored]),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cleaned": cleaned,
+    }
+
+
+def _tasks(
+    source: RunFolder,
+    derivation: Derivation,
+    output: Path,
+    views: tuple[str, ...],
+    found: Found,
+    keeps_dropped: bool,
+) -> Iterator[_Task]:
+    state, drops = source.state_digest(), found.drops
+    for part, ids in found.parts.items():
+        yield _Task(
+            derivation=derivation,
+            run=source.path,
+            state=state,
+            part=part,
+            output=output,
+            views=views,
+            problems={one: drops.problems[one] for one in ids if one in drops.problems},
+            responses={one: drops.responses[one] for one in ids if one in drops.responses},
+            keeps_dropped=keeps_dropped,
+        )
+
+
+async def _clean_part(task: _Task) -> _Part:
+    """Writes the files of a part to the new folder's staging."""
+    deriver, source = Deriver(task.derivation), folder_at(task.run, task.state)
+    ids, counts, dropped = list[str](), Counts(), list[dict[str, Any]]()
+    staging = staging_folder(task.output, task.part, "clean")
+    try:
+        with explained(task.output, cure=_start_over(task.output)), ExitStack() as stack:
+            files = {
+                view: stack.enter_context(RowsFile(staging / f"{view}.parquet", VIEWS[view].schema))
+                for view in task.views
+            }
+            async with aclosing(deriver.traces(source, task.part)) as traces:
+                async for trace in traces:
+                    if task.keeps_dropped:
+                        dropped += _dropped_rows(trace, task)
+                    if trace.problem.id in task.problems:
+                        continue
+                    left = _without(trace, task.responses.get(trace.problem.id, {}))
+                    ids.append(trace.problem.id)
+                    counts.add(Counts.of(left))
+                    for view, file in files.items():
+                        file.add(rows_of(left, task.derivation.rules, view))
+    finally:
+        await deriver.close()
+    staged = {view: staged_file(file.written) for view, file in files.items()}
+    return _Part(part=task.part, files=staged, ids=ids, counts=counts, dropped=dropped)
+
+
+def _without(trace: Trace, drops: Mapping[int, Drop]) -> Trace:
+    """The trace in which the dropped responses did not survive."""
+    decisions = tuple(
+        Decision(leaf=one.leaf, stage=Stage.REPEATED, reason=drops[one.leaf].reason)
+        if one.leaf in drops
+        else one
+        for one in trace.decisions
+    )
+    return replace(trace, decisions=decisions)
+
+
+def _dropped_rows(trace: Trace, task: _Task) -> Iterator[dict[str, Any]]:
+    problem = trace.problem
+    if (drop := task.problems.get(problem.id)) is not None:
+        yield _dropped_row(problem, drop, None)
+        return
+    responses = {one.leaf: one.response for one in trace.trajectories}
+    for leaf, drop in task.responses.get(problem.id, {}).items():
+        yield _dropped_row(problem, drop, responses[leaf])
+
+
+def _dropped_row(problem: Problem, drop: Drop, response: str | None) -> dict[str, Any]:
+    match = {} if drop.match is None else asdict(drop.match)
+    return {
+        "problem_id": problem.id,
+        "leaf": drop.leaf,
+        "rule": drop.rule,
+        "reason": drop.reason,
+        "domain": problem.domain,
+        "source": problem.source,
+        "problem": problem.prompt,
+        "target_value": problem.target.value,
+        "response": response,
+        **{f"match_{key}": value for key, value in match.items()},
+    }
+
+
+def _commit(folder: RunFolder, part: _Part) -> None:
+    if part.ids:
+        folder.commit(
+            part.part,
+            part.files,
+            num_problems=len(part.ids),
+            problems_digest=ids_digest(part.ids),
+            counts=part.counts,
+        )
+
+
+def _start_over(output: Path) -> str:
+    return f"{output} is incomplete: delete it, then repeat the command"
+
+
+def _summary(found: Found) -> str:
+    """The rules and how much each drops, in one line."""
+    return ", ".join(
+        f"{number} {what} {rule}"
+        for rule, numbers in found.drops.counts().items()
+        for what, number in numbers.items()
+        if number
+    )
+
+
+def describe(cleaned: Cleaned) -> str:
+    """The lines for the user."""
+    counts, found = cleaned.folder.counts, cleaned.found
+    lines = [
+        f"{'kept':<10} {counts.problems} of {cleaned.num_problems} problems, {counts.kept} of "
+        f"{cleaned.num_survivors} survivors, in {cleaned.folder.path}"
+    ]
+    lines += [
+        f"{'dropped':<10} {number} {what}: {rule.replace('_', ' ')}"
+        for rule, numbers in found.drops.counts().items()
+        for what, number in numbers.items()
+        if number
+    ]
+    for name, number in found.test_sets.items():
+        lines.append(f"{'compared':<10} {number} questions of {name}")
+    if found.num_bad_rows:
+        lines.append(f"{'note':<10} {found.num_bad_rows} rows of the test sets have no question")
+    return "\n".join(lines)
+
+
+def facts(cleaned: Cleaned) -> dict[str, Any]:
+    """The same as JSON values."""
+    found, counts = cleaned.found, cleaned.folder.counts
+    return {
+        "path": str(cleaned.folder.path),
+        "problems": {"before": cleaned.num_problems, "after": counts.problems},
+        "survivors": {"before": cleaned.num_survivors, "after": counts.kept},
+        "dropped": found.drops.counts(),
+        "likenesses": found.drops.likenesses(),
+        "test_sets": found.test_sets,
+        "bad_rows": found.num_bad_rows,
+    }
