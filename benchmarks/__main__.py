@@ -12,6 +12,7 @@ from benchmarks.cluster.scale import many_problems
 from benchmarks.cluster.spread import many_workers
 from benchmarks.durability.section import under_faults
 from benchmarks.exporting import exported_views
+from benchmarks.hygiene.section import planted_leaks
 from benchmarks.languages import compilations_and_runs
 from benchmarks.measure import Measured, machine, table
 from benchmarks.page import Part, write_page
@@ -53,6 +54,7 @@ _SECTIONS: dict[str, Callable[[], tuple[list[Measured], str]]] = {
     "heavy": heavy_problems,
     "spread": many_workers,
     "export": exported_views,
+    "hygiene": planted_leaks,
 }
 """Those with several rows, and a section of the page for the rest."""
 NAMES = [*_BENCHMARKS, *_SECTIONS]

@@ -33,6 +33,7 @@ from pipeline.problems import SourceConfig
 from pipeline.problems.border import CheckedSource, open_source
 from pipeline.problems.rows import RowConfig
 from pipeline.prune import PruneConfig
+from pipeline.prune.quality import QualityConfig
 from pipeline.rollouts.branch_pruning import NEVER, BranchPruning
 from pipeline.rollouts.steps import StepConfig
 from pipeline.search.border import read_strategy
@@ -262,6 +263,9 @@ class RunConfig(BaseModel):
         if self.views == ViewOptions():
             # As before views had options.
             del resolved["views"]
+        if self.prune.quality == QualityConfig():
+            # As before there were such rules.
+            del resolved["prune"]["quality"]
         return resolved
 
     @property

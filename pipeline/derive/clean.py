@@ -9,7 +9,7 @@ survive. The same run and rules give the same data.
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, aclosing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,43 +21,26 @@ from pipeline import parallel
 from pipeline.config import ConfigError, Rules, read_rules, read_rules_as
 from pipeline.config.messages import explain
 from pipeline.datasets.card import stored_in, update_card
-from pipeline.datasets.counts import Counts
-from pipeline.datasets.encoded import rows_of
-from pipeline.datasets.folder import FolderError, RunFolder, StagedFile, folder_at, ids_digest
+from pipeline.datasets.folder import FolderError, RunFolder, ids_digest
 from pipeline.datasets.reader import RunReader
-from pipeline.datasets.staging import staged_file, staging_folder
 from pipeline.datasets.views.table import VIEWS
-from pipeline.derive.deriving import Derivation, Deriver
+from pipeline.derive.cleaned_part import (
+    DROPPED_ROW,
+    CleanedPart,
+    PartTask,
+    clean_part,
+    start_over,
+)
+from pipeline.derive.deriving import Derivation
 from pipeline.derive.find_drops import Found, find_drops
 from pipeline.errors import UserMistake
 from pipeline.files.publishing import RowsFile, explained, visible_files
 from pipeline.files.storage import delete_folder, is_inside
 from pipeline.hashing import digest_json
-from pipeline.hygiene.drops import Drop
 from pipeline.hygiene.rules import HygieneConfig, TestSet
-from pipeline.records import Decision, Problem, Stage, Trace
 
 DROPPED = "dropped.parquet"
 """File with what was dropped, in the new folder."""
-_SCHEMA = pa.schema(
-    [
-        ("problem_id", pa.string()),
-        ("leaf", pa.int32()),
-        ("rule", pa.string()),
-        ("reason", pa.string()),
-        ("domain", pa.string()),
-        ("source", pa.string()),
-        ("problem", pa.string()),
-        ("target_value", pa.string()),
-        ("response", pa.string()),
-        ("match_source", pa.string()),
-        ("match_id", pa.string()),
-        ("match_text", pa.string()),
-        ("match_passage", pa.string()),
-        ("match_overlap", pa.float32()),
-        ("match_likeness", pa.string()),
-    ]
-)
 
 
 class CleanError(UserMistake):
@@ -81,33 +64,6 @@ class Cleaned:
     num_survivors: int
     """Its survivors."""
     found: Found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Task:
-    """A part to clean; a process can be given it."""
-
-    derivation: Derivation
-    run: Path
-    state: str
-    part: int
-    output: Path
-    views: tuple[str, ...]
-    problems: dict[str, Drop]
-    responses: dict[str, dict[int, Drop]]
-    keeps_dropped: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
-    """A part that was cleaned."""
-
-    part: int
-    files: dict[str, StagedFile]
-    ids: list[str]
-    """Ids of the problems that stay."""
-    counts: Counts
-    dropped: list[dict[str, Any]]
 
 
 def read_clean_rules(
@@ -182,14 +138,14 @@ async def _clean(
         with ExitStack() as stack:
             dropped = None
             if keeps_dropped:
-                dropped = stack.enter_context(RowsFile(output / DROPPED, _SCHEMA))
+                dropped = stack.enter_context(RowsFile(output / DROPPED, DROPPED_ROW))
             await _write(folder, source, tasks, dropped, advance)
         # 3. Its card.
         folder.finish({"problems": folder.counts.problems})
         update_card(folder)
     except BaseException:
         folder.close()
-        with explained(output, cure=_start_over(output)):
+        with explained(output, cure=start_over(output)):
             delete_folder(output)
         raise
     folder.close()
@@ -205,16 +161,16 @@ async def _clean(
 async def _write(
     folder: RunFolder,
     source: RunFolder,
-    tasks: Sequence[_Task],
+    tasks: Sequence[PartTask],
     dropped: RowsFile | None,
     advance: Callable[[], None],
 ) -> None:
     """Writes and commits the parts in order."""
     num_bytes = sum(source.parts[task.part].sizes.get("trees", 0) for task in tasks)
-    async with aclosing(parallel.map_trees(_clean_part, tasks, num_bytes)) as parts:
+    async with aclosing(parallel.map_trees(clean_part, tasks, num_bytes)) as parts:
         async for part in parts:
             if dropped is not None:
-                dropped.add(pa.RecordBatch.from_pylist(part.dropped, _SCHEMA))
+                dropped.add(pa.RecordBatch.from_pylist(part.dropped, DROPPED_ROW))
             await asyncio.to_thread(_commit, folder, part)
             for _ in part.ids:
                 advance()
@@ -263,10 +219,10 @@ def _tasks(
     views: tuple[str, ...],
     found: Found,
     keeps_dropped: bool,
-) -> Iterator[_Task]:
+) -> Iterator[PartTask]:
     state, drops = source.state_digest(), found.drops
     for part, ids in found.parts.items():
-        yield _Task(
+        yield PartTask(
             derivation=derivation,
             run=source.path,
             state=state,
@@ -279,72 +235,7 @@ def _tasks(
         )
 
 
-async def _clean_part(task: _Task) -> _Part:
-    """Writes the files of a part to the new folder's staging."""
-    deriver, source = Deriver(task.derivation), folder_at(task.run, task.state)
-    ids, counts, dropped = list[str](), Counts(), list[dict[str, Any]]()
-    staging = staging_folder(task.output, task.part, "clean")
-    try:
-        with explained(task.output, cure=_start_over(task.output)), ExitStack() as stack:
-            files = {
-                view: stack.enter_context(RowsFile(staging / f"{view}.parquet", VIEWS[view].schema))
-                for view in task.views
-            }
-            async with aclosing(deriver.traces(source, task.part)) as traces:
-                async for trace in traces:
-                    if task.keeps_dropped:
-                        dropped += _dropped_rows(trace, task)
-                    if trace.problem.id in task.problems:
-                        continue
-                    left = _without(trace, task.responses.get(trace.problem.id, {}))
-                    ids.append(trace.problem.id)
-                    counts.add(Counts.of(left))
-                    for view, file in files.items():
-                        file.add(rows_of(left, task.derivation.rules, view))
-    finally:
-        await deriver.close()
-    staged = {view: staged_file(file.written) for view, file in files.items()}
-    return _Part(part=task.part, files=staged, ids=ids, counts=counts, dropped=dropped)
-
-
-def _without(trace: Trace, drops: Mapping[int, Drop]) -> Trace:
-    """The trace in which the dropped responses did not survive."""
-    decisions = tuple(
-        Decision(leaf=one.leaf, stage=Stage.REPEATED, reason=drops[one.leaf].reason)
-        if one.leaf in drops
-        else one
-        for one in trace.decisions
-    )
-    return replace(trace, decisions=decisions)
-
-
-def _dropped_rows(trace: Trace, task: _Task) -> Iterator[dict[str, Any]]:
-    problem = trace.problem
-    if (drop := task.problems.get(problem.id)) is not None:
-        yield _dropped_row(problem, drop, None)
-        return
-    responses = {one.leaf: one.response for one in trace.trajectories}
-    for leaf, drop in task.responses.get(problem.id, {}).items():
-        yield _dropped_row(problem, drop, responses[leaf])
-
-
-def _dropped_row(problem: Problem, drop: Drop, response: str | None) -> dict[str, Any]:
-    match = {} if drop.match is None else asdict(drop.match)
-    return {
-        "problem_id": problem.id,
-        "leaf": drop.leaf,
-        "rule": drop.rule,
-        "reason": drop.reason,
-        "domain": problem.domain,
-        "source": problem.source,
-        "problem": problem.prompt,
-        "target_value": problem.target.value,
-        "response": response,
-        **{f"match_{key}": value for key, value in match.items()},
-    }
-
-
-def _commit(folder: RunFolder, part: _Part) -> None:
+def _commit(folder: RunFolder, part: CleanedPart) -> None:
     if part.ids:
         folder.commit(
             part.part,
@@ -353,10 +244,6 @@ def _commit(folder: RunFolder, part: _Part) -> None:
             problems_digest=ids_digest(part.ids),
             counts=part.counts,
         )
-
-
-def _start_over(output: Path) -> str:
-    return f"{output} is incomplete: delete it, then repeat the command"
 
 
 def _summary(found: Found) -> str:

@@ -8,8 +8,8 @@ little.
 
 - The same answer and the same numbers are evidence as well, the more the rarer they are: with them, a
   smaller overlap is enough.
-- What is shared must be rare enough in total; else the questions of a template ("What is # + #?") would
-  all be the same question.
+- What is shared must be rare enough in total. A question that is like others of the test sets ("What
+  is # + #?") is found only with its own numbers.
 - Unless the answer is the same, the last sentence, which asks, must overlap too; else every problem
   that begins with the same story would be the same question.
 
@@ -21,7 +21,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 from typing import Any
@@ -36,6 +36,8 @@ _RARE = 0.4
 _LEAST_SHARED = 1.5
 """The rare pairs, numbers and answer that are shared weigh at least this many times as much as a pair
 that only one text has."""
+_TEMPLATE = 2
+"""A question that so many others are like is one of a template."""
 _LEAST_ASKED = 0.3
 """Least overlap of the last sentence, unless a rare answer is the same."""
 _SENTENCE_END = re.compile(r"[.?!\u3002\uff1f\uff01][\s\"')\]]+")
@@ -88,6 +90,8 @@ class _Prepared:
     """Those that only the last sentence has."""
     numbers: Counter[str]
     answer: str | None
+    is_template: bool = False
+    """Whether several questions are like it, apart from numbers."""
 
     @classmethod
     def of(cls, question: Question) -> "_Prepared":
@@ -124,6 +128,7 @@ class LeakFinder:
             for pair in one.pairs:
                 self._having[pair].append(number)
         self._weigh(problems)
+        self._questions = [self._compared(number) for number in range(len(self._questions))]
 
     def _weigh(self, problems: Iterable[tuple[str, str | None]]) -> None:
         pairs, numbers, answers = Counter[Pair](), Counter[str](), Counter[str]()
@@ -148,6 +153,17 @@ class LeakFinder:
         self._most = math.log(num_texts + 1)
         """Weight of what only one text has."""
         self._rare = {pair for pair, weight in self._weights.items() if weight >= _RARE * self._most}
+
+    def _compared(self, number: int) -> _Prepared:
+        """The question, marked as a template if it is one."""
+        question, least = self._questions[number], self._rule.min_overlap
+        total = self._weight(question.pairs)
+        alike = (
+            self._weight(question.pairs & self._questions[other].pairs) >= least * total
+            for other in self._candidates(question.pairs)
+            if other != number
+        )
+        return replace(question, is_template=sum(alike) >= _TEMPLATE)
 
     def leak(self, text: str, answer: str | None) -> Leak | None:
         """The question that a problem resembles most; None if it resembles none."""
@@ -182,9 +198,11 @@ class LeakFinder:
     def _overlap(self, number: int, pairs: frozenset[Pair], words: Words, answer: str | None) -> float:
         """The overlap with a question; 0 if it is too small, or what is shared is too common."""
         test, rule = self._questions[number], self._rule
-        shared = test.pairs & pairs
+        shared, same_numbers = test.pairs & pairs, self._same_numbers(test, words)
+        if test.is_template and not same_numbers:
+            return 0.0
         same_answer = self._answers[answer] if answer is not None and answer == test.answer else 0.0
-        evidence = same_answer + self._same_numbers(test, words)
+        evidence = same_answer + same_numbers
         if evidence + self._weight(shared & self._rare) < _LEAST_SHARED * self._most:
             return 0.0
         eased = min(1.0, evidence / self._most)

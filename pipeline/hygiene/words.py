@@ -7,8 +7,8 @@ questions that differ only in their numbers have the same words too.
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 NUMBER = "#"
 """Stands for a number where numbers are masked."""
@@ -35,8 +35,7 @@ _TOKEN = re.compile(
 _SAME = {"\u00d7": "*", "÷": "/", "\u2212": "-", "\\times": "*", "\\cdot": "*", "\\div": "/"}
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """One word and its place in the text."""
 
     text: str
@@ -79,10 +78,11 @@ class Words:
         return tuple(masked)
 
 
-def _words(text: str) -> "list[Word]":
+def _words(text: str) -> list[Word]:
     found = []
     for match in _TOKEN.finditer(text):
-        word = unicodedata.normalize("NFKC", match[0]).casefold()
+        word = match[0]
+        word = word.lower() if word.isascii() else unicodedata.normalize("NFKC", word).casefold()
         word = _SAME.get(word, word).removeprefix("\\").replace("\u2019", "'")
         if word and word not in _MARKS:
             found.append(Word(word, match.start(), match.end()))

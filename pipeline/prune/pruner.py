@@ -12,12 +12,13 @@ from functools import partial
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.labels.soundness import Soundness
-from pipeline.prune import rules
+from pipeline.prune import quality, rules
 from pipeline.prune.diversity import beyond_max
 from pipeline.prune.near_duplicates import drop_near_duplicates
+from pipeline.prune.quality import QualityConfig
 from pipeline.prune.rules import Rule
 from pipeline.records import Decision, Trajectory
-from pipeline.tree import Tree
+from pipeline.tree import ROOT, Tree
 
 
 class PruneConfig(BaseModel):
@@ -38,6 +39,8 @@ class PruneConfig(BaseModel):
     max_per_problem: int | None = Field(default=None, ge=1)
     """Maximum number of responses to keep for a problem: those with the best outcome reward scores, or
     with equal or no scores, the most diverse."""
+    quality: QualityConfig = QualityConfig()
+    """Rules about a response's text; all are off by default."""
     min_score: float | None = Field(default=None, ge=0, le=1)
     """Drop responses with a lower outcome reward score; unscored ones stay."""
     min_p_prefix: float | None = Field(default=0.7, gt=0, le=1)
@@ -77,6 +80,7 @@ class Pruner:
         yield partial(rules.not_verified, keep_majority=config.keep_majority)
         if config.max_tokens is not None:
             yield partial(rules.longer_than, max_tokens=config.max_tokens)
+        yield from _quality_rules(config.quality, tree)
         if config.min_score is not None:
             yield partial(rules.scored_under, least=config.min_score)
         if (prefix := config.min_p_prefix) is not None:
@@ -89,3 +93,14 @@ class Pruner:
                 yield partial(drop_near_duplicates, least=config.max_similarity)
         if config.max_per_problem is not None:
             yield partial(beyond_max, number=config.max_per_problem, tree=tree)
+
+
+def _quality_rules(config: QualityConfig, tree: Tree) -> Iterator[Rule]:
+    if config.min_words is not None:
+        yield partial(quality.too_short, least=config.min_words)
+    if config.max_looped is not None:
+        yield partial(quality.loops, most=config.max_looped)
+    if config.max_foreign is not None:
+        yield partial(quality.foreign, most=config.max_foreign, prompt=tree.nodes[ROOT].text)
+    if config.finished:
+        yield quality.unended

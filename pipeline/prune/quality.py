@@ -1,0 +1,120 @@
+"""Rules about a response's text: loops, scripts of other languages, length, and an end.
+
+They look at the form alone, and every one is off by default.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.prune.rules import drop
+from pipeline.records import Decision, Stage, Trajectory
+
+_WORD = re.compile(r"\w+|[^\w\s]")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_LONGEST_LOOP = 200
+"""Words of the longest passage whose repetition is noticed."""
+_REPEATS = 3
+"""A passage is a loop if it stands so often in a row."""
+_EVERYWHERE = frozenset({"LATIN", "GREEK", "MICRO", "DOUBLE-STRUCK", "SCRIPT", "ANGSTROM", "KELVIN"})
+"""Scripts of formulas and units, in texts of every language."""
+_EAST_ASIAN = frozenset({"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "IDEOGRAPHIC"})
+"""Scripts that one language mixes."""
+_OPEN_END = re.compile(r"[,:;=+*/(\[{<&\\-]\s*$")
+_PAIRS = ((r"\[", r"\]"), (r"\(", r"\)"), ("<think>", "</think>"), (r"\begin{", r"\end{"))
+_TWINS = ("```", "$$")
+
+
+class QualityConfig(BaseModel):
+    """Rules about a response's text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    min_words: int | None = Field(default=None, ge=1)
+    """Drop responses with fewer words: answers with hardly any reasoning."""
+    max_looped: float | None = Field(default=None, ge=0, le=1)
+    """Drop a response if a greater fraction of its words is in loops: passages of up to 200 words that
+    stand three times or more in a row."""
+    max_foreign: float | None = Field(default=None, ge=0, le=1)
+    """Drop a response if a greater fraction of its letters is in a script that the prompt does not use.
+    Latin and Greek letters are in formulas of every language and never count."""
+    finished: bool = False
+    """Drop a response that ends in the middle of something: after a comma, a colon or an operator, or
+    with an open code block, formula or thought."""
+
+
+def too_short(candidates: Sequence[Trajectory], *, least: int) -> Iterator[Decision]:
+    """Drops responses of fewer than `least` words."""
+    for trajectory in candidates:
+        if (number := len(_LETTERS.findall(trajectory.response))) < least:
+            yield drop(trajectory, Stage.NO_REASONING, f"{number} words, under {least}")
+
+
+def loops(candidates: Sequence[Trajectory], *, most: float) -> Iterator[Decision]:
+    """Drops responses of which more than the fraction `most` is in loops."""
+    for trajectory in candidates:
+        if (fraction := looped(trajectory.response)) > most:
+            yield drop(trajectory, Stage.LOOPS, f"{fraction:.0%} of its words are in loops")
+
+
+def looped(text: str) -> float:
+    """The fraction of a text's words, 0 to 1, that are in passages repeated in a row."""
+    words = _WORD.findall(text)
+    codes = np.unique(words, return_inverse=True)[1]
+    is_looped = np.zeros(len(codes), dtype=bool)
+    for period in range(1, min(_LONGEST_LOOP, len(codes) // _REPEATS) + 1):
+        same = np.concatenate([[False], codes[period:] == codes[:-period], [False]])
+        starts, ends = np.flatnonzero(np.diff(same)).reshape(-1, 2).T
+        for start, end in zip(starts, ends, strict=True):
+            # A short passage has to stand more often: `- - -` or `= = =` is a line, not a loop.
+            if end - start >= max((_REPEATS - 1) * period, 8):
+                is_looped[start : end + period] = True
+    return float(is_looped.mean()) if len(codes) else 0.0
+
+
+def foreign(candidates: Sequence[Trajectory], *, most: float, prompt: str) -> Iterator[Decision]:
+    """Drops responses of which more than the fraction `most` of letters is in another script."""
+    known = _scripts(prompt) | _EVERYWHERE
+    if known & _EAST_ASIAN:
+        known |= _EAST_ASIAN
+    for trajectory in candidates:
+        letters = "".join(_LETTERS.findall(trajectory.response))
+        others = [letter for letter in letters if not letter.isascii() and _script(letter) not in known]
+        if others and len(others) / len(letters) > most:
+            fraction = len(others) / len(letters)
+            reason = f"{fraction:.1%} of its letters are of another script, such as {others[0]}"
+            yield drop(trajectory, Stage.MIXED_LANGUAGES, reason)
+
+
+def _scripts(text: str) -> frozenset[str]:
+    return frozenset(_script(letter) for letter in set("".join(_LETTERS.findall(text))))
+
+
+@lru_cache(maxsize=8192)
+def _script(letter: str) -> str:
+    """The first word of the character's name, which is its script: `LATIN SMALL LETTER A`."""
+    return unicodedata.name(unicodedata.normalize("NFKC", letter)[0], "UNKNOWN").split()[0]
+
+
+def unended(candidates: Sequence[Trajectory]) -> Iterator[Decision]:
+    """Drops responses that end in the middle of something."""
+    for trajectory in candidates:
+        if reason := _open_end(trajectory.response):
+            yield drop(trajectory, Stage.NO_END, reason)
+
+
+def _open_end(text: str) -> str | None:
+    """What is open at the end of the text; None if nothing is."""
+    if (found := _OPEN_END.search(text)) is not None and not text.rstrip().endswith(("\\]", "\\)")):
+        return f"ends with {found[0].strip()}"
+    for opening, closing in _PAIRS:
+        if text.rfind(opening) > text.rfind(closing):
+            return f"ends inside {opening}"
+    for mark in _TWINS:
+        if text.count(mark) % 2:
+            return f"ends inside {mark}"
+    return None
