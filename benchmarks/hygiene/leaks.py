@@ -97,7 +97,7 @@ def template(draw: random.Random) -> str:
             f"What is {one} + {other}?",
             f"Compute the remainder when {one} is divided by {other}.",
             f"Find the sum of the digits of {one}^{other}.",
-            f"The probability that {one} dice sum to {other} is m/n, where m and n are relatively prime "
-            "positive integers. Find m + n.",
+            f"The probability that {one} dice sum to {other} is m/n, where m and n are relatively "
+            "prime positive integers. Find m + n.",
         ]
     )
