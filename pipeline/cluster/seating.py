@@ -139,7 +139,8 @@ class Seating:
             done, _ = await asyncio.wait([task], timeout=min(_SAY_AFTER_SECONDS, limit))
             missing = None if done else await unblocked(describe_room, self._config)
             if missing is not None:
-                self._observer.message(f"waiting for {name}: {missing}")
+                # What a worker that is starting holds is not free either.
+                self._observer.message(f"waiting for {name}: it is starting, or {missing}")
             while not done:
                 done, _ = await asyncio.wait([task], timeout=limit)
                 missing = None if done else await unblocked(describe_room, self._config)
@@ -150,7 +151,8 @@ class Seating:
                     )
                 if not done and not any(seat.actor for seat in self.seats):
                     raise ClusterError(
-                        f"{name} got no room in {limit:.0f} seconds (cluster.wait_seconds): {missing}"
+                        f"{name} did not start within {limit:.0f} seconds (cluster.wait_seconds): it "
+                        f"hangs, or {missing}{self._crew.see_logs()}"
                     )
             return await task
         finally:
