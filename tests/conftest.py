@@ -220,7 +220,13 @@ def make_rollout(*texts: str, finish: Finish = Finish.STOP, logprob: float | Non
     """A rollout of these steps; every character is a token."""
     surprisal = None if logprob is None else -logprob
     steps = [
-        Step(token_ids=tuple(map(ord, t)), text=t, logprob=logprob, max_surprisal=surprisal)
+        Step(
+            token_ids=tuple(map(ord, t)),
+            text=t,
+            logprob=logprob,
+            max_surprisal=surprisal,
+            logprobs=None if logprob is None else (logprob, *(0.0 for _ in t[1:])),
+        )
         for t in texts
     ]
     return Rollout(steps=tuple(steps), finish=finish, model_version="test-1")

@@ -137,7 +137,7 @@ class RolloutWorker:
         scorer, outcome_scorer = await self._start_scorers()
         self._explorer = Explorer(
             engine=self._engine,
-            splitter=StepSplitter(config.steps),
+            splitter=StepSplitter(config.steps, keeps_logprobs=config.dataset.token_logprobs),
             strategy=config.build_strategy(),
             judge=judge,
             majority=self._majority,

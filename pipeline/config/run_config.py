@@ -96,6 +96,9 @@ class DatasetConfig(BaseModel):
     """Size, in bytes, of the files of `trees` that the end of a run makes by merging smaller ones. It
     may change when a run resumes."""
 
+    token_logprobs: bool = False
+    """Store the log-probability of every sampled token, for importance ratios, in `trees`, `packed` and
+    `verifiers`: about four more bytes for each. Without it, `trees` has their sum for each step."""
     licenses: LicenseConfig = LicenseConfig()
     """Licences for the dataset card."""
 
@@ -201,6 +204,8 @@ class RunConfig(BaseModel):
             check_pauses(self, who)
         if traits.needs_logprobs:
             check_logprobs(self, who)
+        if self.dataset.token_logprobs:
+            check_logprobs(self, "dataset.token_logprobs")
         return self
 
     @model_validator(mode="after")
@@ -263,6 +268,9 @@ class RunConfig(BaseModel):
         if self.views == ViewOptions():
             # As before views had options.
             del resolved["views"]
+        if not self.dataset.token_logprobs:
+            # As before they could be stored.
+            del resolved["dataset"]["token_logprobs"]
         if self.prune.quality == QualityConfig():
             # As before there were such rules.
             del resolved["prune"]["quality"]

@@ -51,7 +51,9 @@ class StepConfig(BaseModel):
 class StepSplitter:
     """Splits completions by one rule."""
 
-    def __init__(self, config: StepConfig) -> None:
+    def __init__(self, config: StepConfig, *, keeps_logprobs: bool = False) -> None:
+        """With `keeps_logprobs`, steps have the log-probability of each token."""
+        self._keeps_logprobs = keeps_logprobs
         self._delimiter = re.compile(config.pattern or _PATTERNS.get(config.at, ""))
         self._tokens = config.tokens
         self._max_steps = config.max_steps
@@ -76,6 +78,7 @@ class StepSplitter:
                     text=completion.text[begin_char:end_char],
                     logprob=None if logprobs is None else sum(logprobs[begin:end]),
                     max_surprisal=None if logprobs is None else -min(logprobs[begin:end]),
+                    logprobs=logprobs[begin:end] if logprobs and self._keeps_logprobs else None,
                 )
             )
             begin, begin_char = end, end_char

@@ -32,6 +32,8 @@ class Step:
     """Sum of the sampled tokens' log-probabilities; None if the engine gives none."""
     max_surprisal: float | None = None
     """-log p of the least likely token, in nats; None if the engine gives no log-probabilities."""
+    logprobs: tuple[float, ...] | None = None
+    """Log-probability of each token; None unless the run stores them (`dataset.token_logprobs`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,7 @@ class Node:
     text: str
     logprob: float | None = None
     max_surprisal: float | None = None
+    logprobs: tuple[float, ...] | None = None
     finish: Finish | None = None
     """Set on the last node of a rollout, None on all others."""
     model_version: str | None = None

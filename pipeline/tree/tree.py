@@ -110,6 +110,7 @@ class Tree(Paths):
                     text=step.text,
                     logprob=step.logprob,
                     max_surprisal=step.max_surprisal,
+                    logprobs=step.logprobs,
                     finish=rollout.finish if index == last else None,
                     model_version=rollout.model_version,
                 ),

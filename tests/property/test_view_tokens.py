@@ -1,6 +1,6 @@
 """Views that carry tokens: every path has the ids, masks and log-probabilities of the tree."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -8,6 +8,7 @@ from hypothesis import given
 
 from pipeline.datasets.encoded import EncodedTrace
 from pipeline.datasets.views.rules import PreferenceOptions, ViewOptions, ViewRules
+from pipeline.dispatch.scoring import as_float32
 from pipeline.records import Problem, Trace, trajectories
 from pipeline.tree import ROOT, Tree
 from tests.conftest import make_problem
@@ -23,6 +24,11 @@ def rows(tree: Tree, view: str, rules: ViewRules = EVERY_PAIR) -> list[dict[str,
     trace = Trace(problem=problem, seed=1, tree=tree, trajectories=trajectories(tree))
     found: list[dict[str, Any]] = EncodedTrace.of(trace, rules, [view]).batch(view).to_pylist()
     return found
+
+
+def as_stored(logprobs: Iterable[float | None]) -> list[float | None]:
+    """With 32 bits, as the views have them."""
+    return [None if one is None else as_float32(one) for one in logprobs]
 
 
 def backwards(row: dict[str, Any], token: int) -> Iterator[int]:
@@ -58,14 +64,17 @@ def test_a_packed_tree_has_every_path_and_each_prefix_once(tree: Tree) -> None:
         assert [row["token_ids"][k] for k in path] == tree.prefix_token_ids(leaf)
         assert [row["position_ids"][k] for k in path] == list(range(len(path)))
         prompt = len(tree.nodes[ROOT].token_ids)
+        nodes = [tree.nodes[tree.same_prefix(node.id)[0]] for node in tree.path(leaf)[1:]]
         assert [row["loss_mask"][k] for k in path] == [False] * prompt + [True] * (len(path) - prompt)
         assert reward == (None if tree.passed(leaf) is None else float(tree.passed(leaf) or 0))
+        sampled = [node.logprobs or [None] * len(node.token_ids) for node in nodes]
+        stored = row["logprobs"] or [None] * row["num_tokens"]
+        assert [stored[k] for k in path] == [None] * prompt + as_stored(chain.from_iterable(sampled))
         at, logprobs = segment, []
         while at > 0:
             logprobs.append(row["segment_logprobs"][at])
             at = row["segment_parents"][at]
-        nodes = [tree.same_prefix(node.id)[0] for node in tree.path(leaf)[1:]]
-        assert logprobs[::-1] == [tree.nodes[node].logprob for node in nodes]
+        assert logprobs[::-1] == [node.logprob for node in nodes]
 
 
 @given(trees)
@@ -141,17 +150,23 @@ def test_interchange_formats_have_every_path(tree: Tree) -> None:
     prompt = list(tree.nodes[ROOT].token_ids)
     (graph,) = rows(tree, "verifiers")
     for answer in graph["info"]["responses"]:
-        at, ids, mask = answer["node"], list[int](), list[bool]()
+        at, ids, mask, logprobs = answer["node"], list[int](), list[bool](), list[float]()
         while at is not None:
             ids = graph["nodes"][at]["token_ids"] + ids
             mask = graph["nodes"][at]["mask"] + mask
+            logprobs = graph["nodes"][at]["logprobs"] + logprobs
             at = graph["nodes"][at]["parent"]
         assert ids == tree.prefix_token_ids(answer["leaf"])
         assert mask == [False] * len(prompt) + [True] * (len(ids) - len(prompt))
+        path = tree.path(answer["leaf"])[1:]
+        assert logprobs == as_stored(chain.from_iterable(node.logprobs or () for node in path))
     documents = rows(tree, "atif")
     assert [one["extra"]["leaf"] for one in documents] == tree.leaves()
     for one in documents:
         (metrics,) = [step["metrics"] for step in one["steps"] if step["source"] == "agent"]
         ids = metrics["prompt_token_ids"] + metrics["completion_token_ids"]
         assert ids == tree.prefix_token_ids(one["extra"]["leaf"])
+        sampled = [node.logprobs for node in tree.path(one["extra"]["leaf"])[1:]]
+        assert (metrics["logprobs"] is None) == (None in sampled)
+        assert len(metrics["logprobs"] or ()) in (0, len(metrics["completion_token_ids"]))
         assert [step["step_id"] for step in one["steps"]] == list(range(1, len(one["steps"]) + 1))

@@ -58,7 +58,8 @@ def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """The quickstart, with fewer problems."""
     folder = tmp_path_factory.mktemp("quickstart")
     config = ROOT / "configs" / "quickstart.yaml"
-    done = run_berry(folder, "run", config, "output=out", "problems.size=12")
+    options = ["problems.size=12", "dataset.token_logprobs=true"]
+    done = run_berry(folder, "run", config, "output=out", *options)
     assert done.returncode == 0, done.stderr
     return Finished(out=folder / "out", stdout=done.stdout, stderr=done.stderr)
 
@@ -76,7 +77,10 @@ def test_trees_hold_the_models_very_tokens(quickstart: Finished) -> None:
         ids: dict[int, list[int]] = {0: []}
         for node in nodes:
             assert node["token_ids"]
-            assert node["logprob"] <= 0
+            assert len(node["logprobs"]) == len(node["token_ids"])
+            assert all(one <= 0 for one in node["logprobs"])
+            assert node["logprob"] == pytest.approx(sum(node["logprobs"]), rel=1e-4)
+            assert node["max_surprisal"] == -min(node["logprobs"])
             texts[node["id"]] = texts[node["parent"]] + node["text"]
             ids[node["id"]] = ids[node["parent"]] + node["token_ids"]
         for trajectory in row["trajectories"]:

@@ -10,7 +10,7 @@ Export them as .jsonl: each line is a document. Fields for times and costs are l
 same trace gives the same bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
@@ -19,7 +19,7 @@ from pipeline.datasets.views.rules import ViewRules
 from pipeline.datasets.views.view import View
 from pipeline.labels.outcomes import sample_outcome
 from pipeline.records import Trace, Trajectory
-from pipeline.tree import ROOT
+from pipeline.tree import ROOT, Node
 
 _INTS = pa.list_(pa.int32())
 _METRICS = pa.struct(
@@ -28,6 +28,7 @@ _METRICS = pa.struct(
         ("completion_tokens", pa.int32()),
         ("prompt_token_ids", _INTS),
         ("completion_token_ids", _INTS),
+        ("logprobs", pa.list_(pa.float32())),
     ]
 )
 _STEP = pa.struct(
@@ -77,6 +78,7 @@ _NODE = pa.struct(
         ("sampled", pa.bool_()),
         ("token_ids", _INTS),
         ("mask", pa.list_(pa.bool_())),
+        ("logprobs", pa.list_(pa.float32())),
     ]
 )
 _REWARD = pa.struct([("score", pa.float32()), ("weight", pa.float32())])
@@ -120,6 +122,7 @@ def atif_rows(trace: Trace, rules: ViewRules) -> Iterator[dict[str, object]]:
                 "completion_tokens": trajectory.num_tokens,
                 "prompt_token_ids": root.token_ids,
                 "completion_token_ids": [token for node in path for token in node.token_ids],
+                "logprobs": _logprobs(path),
             },
         }
         yield {
@@ -136,6 +139,12 @@ def atif_rows(trace: Trace, rules: ViewRules) -> Iterator[dict[str, object]]:
         }
 
 
+def _logprobs(path: Sequence[Node]) -> list[float] | None:
+    """Of all sampled tokens; None if some are not stored."""
+    known = [node.logprobs for node in path if node.logprobs is not None]
+    return [one for own in known for one in own] if len(known) == len(path) else None
+
+
 def _atif_step(number: int, role: str, text: str) -> dict[str, object]:
     return {"step_id": number, "source": role, "message": text, "model_name": None, "metrics": None}
 
@@ -144,7 +153,7 @@ def verifiers_rows(trace: Trace, rules: ViewRules) -> Iterator[dict[str, object]
     """A trace graph for the problem."""
     turns, tree = _turns(trace), trace.tree
     last = len(turns) - 1
-    nodes = [
+    nodes: list[dict[str, object]] = [
         {
             "parent": number - 1 if number else None,
             "message": {"role": turn.role, "content": turn.content},
@@ -152,6 +161,7 @@ def verifiers_rows(trace: Trace, rules: ViewRules) -> Iterator[dict[str, object]
             # The whole rendered prompt, with the opening of the answer, belongs to the last turn.
             "token_ids": tree.nodes[ROOT].token_ids if number == last else [],
             "mask": [False] * len(tree.nodes[ROOT].token_ids) if number == last else [],
+            "logprobs": (),
         }
         for number, turn in enumerate(turns)
     ]
@@ -164,6 +174,7 @@ def verifiers_rows(trace: Trace, rules: ViewRules) -> Iterator[dict[str, object]
                 "sampled": True,
                 "token_ids": node.token_ids,
                 "mask": [True] * len(node.token_ids),
+                "logprobs": node.logprobs or (),
             }
         )
     value, kept = tree.stats[ROOT].value, {trajectory.leaf for trajectory in trace.kept}

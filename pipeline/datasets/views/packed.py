@@ -42,6 +42,7 @@ _SCHEMA = pa.schema(
         ("parents", _INTS),
         ("position_ids", _INTS),
         ("loss_mask", pa.list_(pa.bool_())),
+        ("logprobs", _FLOATS),
         ("segment_starts", _INTS),
         ("segment_lengths", _INTS),
         ("segment_parents", _INTS),
@@ -133,14 +134,17 @@ def _token_columns(tree: Tree, segments: Sequence[_Segment]) -> dict[str, object
     parents: list[int] = []
     positions: list[int] = []
     mask: list[bool] = []
+    logprobs: list[float | None] = []
     last: list[int] = []
     """Segment -> its last token, or the last one before it if it is empty."""
     for one in segments:
-        own = tree.nodes[one.node].token_ids
+        node = tree.nodes[one.node]
+        own = node.token_ids
         before = last[one.parent] if one.parent >= 0 else -1
         parents += [before if k == 0 else one.start + k - 1 for k in range(len(own))]
         positions += range(one.position, one.position + len(own))
         mask += [one.node != ROOT] * len(own)
+        logprobs += [None] * len(own) if node.logprobs is None else node.logprobs
         token_ids += own
         last.append(one.start + len(own) - 1 if own else before)
     return {
@@ -148,6 +152,7 @@ def _token_columns(tree: Tree, segments: Sequence[_Segment]) -> dict[str, object
         "parents": parents,
         "position_ids": positions,
         "loss_mask": mask,
+        "logprobs": logprobs if any(one is not None for one in logprobs) else None,
         "num_tokens": len(token_ids),
     }
 

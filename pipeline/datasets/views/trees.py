@@ -50,6 +50,7 @@ _NODE = pa.struct(
         ("text", pa.string()),
         ("logprob", pa.float32()),
         ("max_surprisal", pa.float32()),
+        ("logprobs", pa.list_(pa.float32())),
         ("score", pa.float32()),
         ("cut_score", pa.float32()),
         ("finish", pa.string()),
@@ -146,6 +147,7 @@ def _node_columns(tree: Tree) -> list[dict[str, object]]:
             "text": node.text,
             "logprob": node.logprob,
             "max_surprisal": node.max_surprisal,
+            "logprobs": node.logprobs,
             "score": tree.scores.get(node.id),
             "cut_score": tree.cut_scores.get(node.id),
             "finish": node.finish,
@@ -283,7 +285,9 @@ def _read_node(node: Mapping[str, Any]) -> Node:
         token_ids=tuple(node["token_ids"]),
         text=node["text"],
         logprob=node["logprob"],
-        max_surprisal=node.get("max_surprisal"),  # missing in files of earlier versions
+        # Missing in files of earlier versions.
+        max_surprisal=node.get("max_surprisal"),
+        logprobs=None if node.get("logprobs") is None else tuple(node["logprobs"]),
         finish=None if node["finish"] is None else Finish(node["finish"]),
         model_version=node["model_version"],
     )
