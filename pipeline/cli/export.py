@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import at_least, json_option, print_json, run_path
+from pipeline.cli.options import address_option, at_least, json_option, print_json, run_path
 
 
 @click.command()
@@ -19,7 +19,10 @@ from pipeline.cli.options import at_least, json_option, print_json, run_path
     metavar="PATH",
     help="A new folder or a new file (.jsonl or .parquet) for the view, instead of OUT itself.",
 )
-def export(out: Path, overrides: tuple[str, ...], view: str, output: Path | None) -> None:
+@address_option
+def export(
+    out: Path, overrides: tuple[str, ...], view: str, output: Path | None, address: str | None
+) -> None:
     """Derive a view from the trees of the run in folder OUT.
 
     No model runs. Without --output, the view in OUT is written by the run's own rules. KEY=VALUE sets
@@ -30,7 +33,7 @@ def export(out: Path, overrides: tuple[str, ...], view: str, output: Path | None
     from pipeline.derive.export import describe, export_view
 
     with counter("problems read") as advance:
-        exported = export_view(out, view, output, overrides, advance)
+        exported = export_view(out, view, output, overrides, advance, address)
     click.echo(describe(exported))
 
 
@@ -61,6 +64,7 @@ def export(out: Path, overrides: tuple[str, ...], view: str, output: Path | None
     help="Store this view; can be repeated.  [default: those of the run]",
 )
 @click.option("--keep-dropped", is_flag=True, help="Write what is dropped to FOLDER/dropped.parquet.")
+@address_option
 @json_option
 def clean(
     out: Path,
@@ -70,6 +74,7 @@ def clean(
     config: Path | None,
     views: tuple[str, ...],
     keep_dropped: bool,
+    address: str | None,
     as_json: bool,
 ) -> None:
     """Write what is clean in the run in folder OUT to a new run folder.
@@ -87,7 +92,13 @@ def clean(
     rules = read_clean_rules(RunFolder.read(out).run, config, against, overrides)
     with counter("problems") as advance:
         cleaned = write_clean(
-            out, output, rules, views=views, keeps_dropped=keep_dropped, advance=advance
+            out,
+            output,
+            rules,
+            views=views,
+            keeps_dropped=keep_dropped,
+            advance=advance,
+            address=address,
         )
     if as_json:
         print_json(facts(cleaned))

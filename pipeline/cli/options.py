@@ -49,6 +49,9 @@ def run_path(value: str | Path) -> Path:
     return place(value)
 
 
+address_option = click.option(
+    "--address", help="A Ray cluster that does the work, such as auto or host:6379."
+)
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object, as docs/json.md describes it."
 )

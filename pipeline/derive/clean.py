@@ -17,7 +17,6 @@ from typing import Annotated, Any
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline import parallel
 from pipeline.config import ConfigError, Rules, read_rules, read_rules_as
 from pipeline.config.messages import explain
 from pipeline.datasets.card import stored_in, update_card
@@ -33,6 +32,7 @@ from pipeline.derive.cleaned_part import (
 )
 from pipeline.derive.deriving import Derivation
 from pipeline.derive.find_drops import Found, find_drops
+from pipeline.derive.sharing import seen_everywhere, share
 from pipeline.errors import UserMistake
 from pipeline.files.publishing import RowsFile, explained, visible_files
 from pipeline.files.storage import delete_folder, is_inside
@@ -94,20 +94,24 @@ def clean(
     views: Sequence[str] = (),
     keeps_dropped: bool = False,
     advance: Callable[[], None] = lambda: None,
+    address: str | None = None,
 ) -> Cleaned:
     """Writes what the rules leave of the run in `out` to the new folder `output`.
 
     `views` are those to store besides `trees`, by default those that the run stores. `advance` is
-    called for each problem that is read and for each that is written. Raises CleanError, FolderError,
+    called for each problem that is read and for each that is written. With the `address` of a Ray
+    cluster, parts are read and written there. Raises CleanError, FolderError,
     ProblemError for a test set, and RunFailure.
     """
+    if address is not None:
+        out, output = seen_everywhere(out), seen_everywhere(output)
     source = RunFolder.read(out)
     RunReader(source).require_parts()
     if wrong := [view for view in views if view not in VIEWS]:
         raise CleanError(f"--as {wrong[0]}: expected one of {', '.join(VIEWS)}")
     _check_output(output, out)
     stored = tuple(view for view in VIEWS if view in ("trees", *(views or stored_in(source))))
-    return asyncio.run(_clean(source, output, rules, stored, keeps_dropped, advance))
+    return asyncio.run(_clean(source, output, rules, stored, keeps_dropped, advance, address))
 
 
 def _check_output(output: Path, out: Path) -> None:
@@ -125,10 +129,11 @@ async def _clean(
     views: tuple[str, ...],
     keeps_dropped: bool,
     advance: Callable[[], None],
+    address: str | None,
 ) -> Cleaned:
     # 1. What to drop.
     derivation = _derivation(source, rules)
-    found = await find_drops(source, derivation, rules.hygiene, advance)
+    found = await find_drops(source, derivation, rules.hygiene, advance, address)
     if all(one in found.drops.problems for ids in found.parts.values() for one in ids):
         raise CleanError(f"{source.path}: every problem is dropped: {_summary(found)}")
     # 2. A run folder with what stays.
@@ -139,7 +144,7 @@ async def _clean(
             dropped = None
             if keeps_dropped:
                 dropped = stack.enter_context(RowsFile(output / DROPPED, DROPPED_ROW))
-            await _write(folder, source, tasks, dropped, advance)
+            await _write(folder, source, tasks, dropped, advance, address)
         # 3. Its card.
         folder.finish({"problems": folder.counts.problems})
         update_card(folder)
@@ -164,10 +169,10 @@ async def _write(
     tasks: Sequence[PartTask],
     dropped: RowsFile | None,
     advance: Callable[[], None],
+    address: str | None,
 ) -> None:
     """Writes and commits the parts in order."""
-    num_bytes = sum(source.parts[task.part].sizes.get("trees", 0) for task in tasks)
-    async with aclosing(parallel.map_trees(clean_part, tasks, num_bytes)) as parts:
+    async with aclosing(share(clean_part, tasks, source, address)) as parts:
         async for part in parts:
             if dropped is not None:
                 dropped.add(pa.RecordBatch.from_pylist(part.dropped, DROPPED_ROW))

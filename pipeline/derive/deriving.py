@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline import parallel
 from pipeline.config import Rules
 from pipeline.datasets.encoded import rows_of
 from pipeline.datasets.folder import RunFolder, folder_at
 from pipeline.datasets.reader import RunReader
 from pipeline.datasets.views.table import VIEWS
 from pipeline.derive.export_file import FileKind, JsonLines
+from pipeline.derive.sharing import share
 from pipeline.files.publishing import RowsFile, WrittenFile, explained
 from pipeline.labels.majority import Majority, withdraw_votes
 from pipeline.prune import Pruner
@@ -100,24 +100,17 @@ class Deriver:
 
 
 async def derive_parts(
-    folder: RunFolder, tasks: Sequence[PartTask], advance: Callable[[], None]
+    folder: RunFolder,
+    tasks: Sequence[PartTask],
+    advance: Callable[[], None],
+    address: str | None = None,
 ) -> AsyncGenerator[PartRows, None]:
     """Writes the rows of each part; yields what was written, in order; `advance` counts problems.
 
-    Large runs are derived in several processes. Raises FolderError, StorageError, and RunFailure if a
-    process dies.
+    Large runs are derived in several processes, or on the Ray cluster at `address`. Raises FolderError,
+    StorageError, and RunFailure if a process dies.
     """
-    num_bytes = sum(folder.parts[task.part].sizes.get("trees", 0) for task in tasks)
-    if num_bytes <= parallel.FEW_BYTES // parallel.WORK or len(tasks) == 1:
-        deriver = Deriver(tasks[0].derivation)
-        try:
-            for task in tasks:
-                yield await _write(deriver, folder, task, advance)
-        finally:
-            await deriver.close()
-        return
-    number = parallel.processes_for(len(tasks))
-    async with aclosing(parallel.map_in_processes(_write_in_process, tasks, number)) as written:
+    async with aclosing(share(_write_alone, tasks, folder, address)) as written:
         async for one in written:
             for _ in range(one.num_problems):
                 advance()
@@ -138,21 +131,15 @@ async def has_rows(folder: RunFolder, derivation: Derivation) -> bool:
         await deriver.close()
 
 
-def _write_in_process(task: PartTask) -> PartRows:
-    return asyncio.run(_write_alone(task))
-
-
 async def _write_alone(task: PartTask) -> PartRows:
     deriver = Deriver(task.derivation)
     try:
-        return await _write(deriver, folder_at(task.run, task.state), task, lambda: None)
+        return await _write(deriver, folder_at(task.run, task.state), task)
     finally:
         await deriver.close()
 
 
-async def _write(
-    deriver: Deriver, folder: RunFolder, task: PartTask, advance: Callable[[], None]
-) -> PartRows:
+async def _write(deriver: Deriver, folder: RunFolder, task: PartTask) -> PartRows:
     num_problems = num_trajectories = 0
     schema = VIEWS[task.derivation.view].schema
     with explained(task.about, cure=task.cure):
@@ -162,7 +149,6 @@ async def _write(
                 file.add(batch)
                 num_problems += 1
                 num_trajectories += len(trace.trajectories)
-                advance()
     return PartRows(
         part=task.part,
         file=file.written,

@@ -22,6 +22,7 @@ from pipeline.datasets.views.rules import ViewOptions
 from pipeline.datasets.views.table import VIEWS
 from pipeline.derive.deriving import Derivation, PartRows, PartTask, derive_parts, has_rows
 from pipeline.derive.export_file import FileKind, OneFile, check_new_file, file_kind
+from pipeline.derive.sharing import seen_everywhere
 from pipeline.errors import UserMistake
 from pipeline.files.publishing import REPEAT, RESUME, explained, visible_files, write_card
 from pipeline.files.storage import delete_folder, is_inside, is_local, make_folder, move
@@ -60,16 +61,23 @@ def export_view(
     output: Path | None = None,
     overrides: Sequence[str] = (),
     advance: Callable[[], None] = lambda: None,
+    address: str | None = None,
 ) -> Exported:
     """Derives a view of the run in `out`, in place or in the new folder or file `output`.
 
-    A name that ends in .jsonl or .parquet is a single file. `advance` is called for each problem.
-    Raises ExportError for an unknown view, or one that needs what the run does not have, FolderError
-    for an unusable folder or file, ConfigError for invalid rules, and RunFailure if a process dies.
+    A name that ends in .jsonl or .parquet is a single file. `advance` is called for each problem. With
+    the `address` of a Ray cluster, the work is done there. Raises ExportError for an unknown view, or
+    one that needs what the run does not have, FolderError for an unusable folder or file, ConfigError
+    for invalid rules, and RunFailure if a process dies.
     """
     if view not in DERIVED:
         raise ExportError(f"--as {view}: expected one of {', '.join(DERIVED)}")
     kind = None if output is None else file_kind(output)
+    if address is not None:
+        if kind is not None:
+            raise ExportError(f"--output {output}: expected a folder with --address, got a file")
+        out = seen_everywhere(out)
+        output = output and seen_everywhere(output)
     folder = RunFolder.read(out)
     overrides = [_with_section(view, override) for override in overrides]
     rules = read_rules(folder.run["config"], overrides)
@@ -87,7 +95,7 @@ def export_view(
     if output is None:
         folder = RunFolder.reopen(out)
     try:
-        export = _Export(folder, view, output, rules, overrides, advance)
+        export = _Export(folder, view, output, rules, overrides, advance, address)
         if output is None or kind is None:
             return asyncio.run(export.write())
         check_new_file(output, folder.path)
@@ -113,8 +121,9 @@ class _Export:
         rules: Rules,
         overrides: Sequence[str],
         advance: Callable[[], None],
+        address: str | None = None,
     ) -> None:
-        self._folder, self._view, self._output = folder, view, output
+        self._folder, self._view, self._output, self._address = folder, view, output, address
         self._rules, self._overrides, self._advance = rules, overrides, advance
         # `labels.majority={...}` sets several keys at once.
         keys = [f"{override.partition('=')[0]}." for override in overrides]
@@ -213,7 +222,7 @@ class _Export:
             )
             for index in self._folder.parts
         ]
-        return derive_parts(self._folder, tasks, self._advance)
+        return derive_parts(self._folder, tasks, self._advance, self._address)
 
     def _cure(self) -> str:
         """Advice for the user if a file cannot be written."""

@@ -46,10 +46,12 @@ async def find_drops(
     derivation: Derivation,
     config: HygieneConfig,
     advance: Callable[[], None] = lambda: None,
+    address: str | None = None,
 ) -> Found:
     """Applies the rules in the order of `DropRule`, each to what earlier rules left.
 
-    `advance` is called for each problem that is read in full. Raises FolderError, ProblemError for a
+    `advance` is called for each problem that is read in full; with an `address`, they are read on that
+    Ray cluster. Raises FolderError, ProblemError for a
     test set that cannot be read, and RunFailure if a process dies.
     """
     found, seed = Found(), int(folder.run["seed"])
@@ -64,7 +66,7 @@ async def find_drops(
         found.drops.add(_without(config, _duplicate_problems(folder, config, found.drops)))
     if not _needs_trees(config):
         return found
-    surveyed = await survey(folder, derivation, advance)
+    surveyed = await survey(folder, derivation, advance, address)
     # 3. Problems that are too hard or too easy.
     if config.difficulty is not None:
         window = outside_window(

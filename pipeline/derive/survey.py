@@ -1,14 +1,14 @@
 """Reads what the rules over all problems need to know of a run, part by part."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import parallel
 from pipeline.datasets.folder import RunFolder, folder_at
 from pipeline.datasets.views.problems import samples
 from pipeline.derive.deriving import Derivation, Deriver
+from pipeline.derive.sharing import share
 from pipeline.hygiene.difficulty import Measured
 from pipeline.hygiene.signatures import Signatures
 from pipeline.prune.near_duplicates import normal_form
@@ -34,7 +34,12 @@ class _Task:
     part: int
 
 
-async def survey(folder: RunFolder, derivation: Derivation, advance: Callable[[], None]) -> Survey:
+async def survey(
+    folder: RunFolder,
+    derivation: Derivation,
+    advance: Callable[[], None],
+    address: str | None = None,
+) -> Survey:
     """Reads every trace by the rules of the derivation; `advance` counts problems.
 
     Raises FolderError, and RunFailure if a process dies.
@@ -44,7 +49,7 @@ async def survey(folder: RunFolder, derivation: Derivation, advance: Callable[[]
         _Task(derivation=derivation, run=folder.path, state=state, part=index) for index in folder.parts
     ]
     parts = []
-    async with aclosing(_surveys(folder, tasks)) as surveys:
+    async with aclosing(share(_survey, tasks, folder, address)) as surveys:
         async for one in surveys:
             for _ in one.problems:
                 advance()
@@ -54,11 +59,6 @@ async def survey(folder: RunFolder, derivation: Derivation, advance: Callable[[]
         survivors=[survivor for part in parts for survivor in part.survivors],
         signatures=Signatures.joined([part.signatures for part in parts]),
     )
-
-
-def _surveys(folder: RunFolder, tasks: Sequence[_Task]) -> AsyncGenerator[Survey, None]:
-    num_bytes = sum(folder.parts[task.part].sizes.get("trees", 0) for task in tasks)
-    return parallel.map_trees(_survey, tasks, num_bytes)
 
 
 async def _survey(task: _Task) -> Survey:
