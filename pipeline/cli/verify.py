@@ -185,13 +185,16 @@ def _verify(verifier: "Verifier", source: Path, output: Path, columns: "Columns"
     metavar="FILE",
     help="A new .jsonl file for the responses whose verdict differs.",
 )
+@click.option("--record", "records", is_flag=True, help="Add the agreement to the run's trust report.")
 @json_option
-def verify_run(out: Path, config: Path, output: Path | None, as_json: bool) -> None:
+def verify_run(out: Path, config: Path, output: Path | None, records: bool, as_json: bool) -> None:
     """Judge the stored responses of the run in folder OUT again.
 
-    The run does not change.
+    The run's data does not change. With --record, its dataset card says how often the two verifiers
+    agree.
     """
     from pipeline.cli.terminal import counter
+    from pipeline.derive.trust import record
     from pipeline.derive.verify_again import describe, facts, read_verifier, verify_again
 
     verifier = read_verifier(config)
@@ -203,3 +206,5 @@ def verify_run(out: Path, config: Path, output: Path | None, as_json: bool) -> N
         click.echo(describe(compared))
     if compared.failed is not None:
         raise PartlyDone(f"every verdict is an error; the most common reason: {compared.failed}")
+    if records:
+        record(out, "agreement", facts(compared))

@@ -92,6 +92,12 @@ _USUAL = json.dumps(
         "checksum": "",
         "counts": {
             **dict.fromkeys(("dropped.duplicate", "dropped.not_pass", "flawed_thousandths"), 0),
+            **{
+                f"calibration.{n}.{key}": 0
+                for n in (2, 7)
+                for key in ("held_out", "passes", "predicted")
+            },
+            "calibration.squared": 0,
             **dict.fromkeys(("kept", "nodes", "not_right", "problems", "problems_failed"), 0),
             **dict.fromkeys(
                 ("problems_solved", "restarts", "right", "rollouts", "status.completed"), 0

@@ -4,11 +4,10 @@ The run does not change. The result says how often the two verifiers agree, and 
 on which they differ: what a new version of a verifier would change, or how far to trust the old one.
 """
 
-import asyncio
 import json
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +18,7 @@ from pipeline.config import KINDS, ConfigError
 from pipeline.config.messages import Origin, explain
 from pipeline.datasets.reader import RunReader
 from pipeline.derive.export_file import check_new_file
-from pipeline.dispatch.judging import LocalJudge, close_judge, start_judge
+from pipeline.dispatch.judging import Response, judge_all
 from pipeline.errors import RunFailure, UserMistake, is_users
 from pipeline.files.parsing import NotYaml, read_yaml
 from pipeline.files.publishing import REPEAT, explained
@@ -32,7 +31,7 @@ from verifiers.catalog import CannotBuild, build_verifier
 from verifiers.mistakes import shown
 from verifiers.plugins import Part, PartOf
 
-_IN_FLIGHT = 512
+_DECIDED = frozenset({Outcome.PASS.value, Outcome.FAIL.value})
 NONE = "none"
 """Stands for the verdict of a response that had none, or only a vote's."""
 
@@ -68,12 +67,15 @@ class Compared:
         return self.errors.most_common(1)[0][0]
 
     @property
+    def num_decided(self) -> int:
+        """Responses that both verifiers decided."""
+        return sum(number for pair, number in self.outcomes.items() if set(pair) <= _DECIDED)
+
+    @property
     def agreement(self) -> float | None:
         """Fraction of equal outcomes among responses that both verifiers decided; None without any."""
-        decided = {Outcome.PASS.value, Outcome.FAIL.value}
-        both = {pair: number for pair, number in self.outcomes.items() if set(pair) <= decided}
-        same = sum(number for (old, new), number in both.items() if old == new)
-        return same / total if (total := sum(both.values())) else None
+        same = sum(self.outcomes[one, one] for one in _DECIDED)
+        return same / total if (total := self.num_decided) else None
 
 
 def read_verifier(path: Path) -> Verifier:
@@ -109,26 +111,12 @@ async def verify_again(
     reader.require_parts()
     if output is not None:
         check_new_file(output, out)
-    judge = LocalJudge(verifier)
-    waiting: deque[tuple[_Stored, asyncio.Task[Verdict]]] = deque()
-    try:
-        await start_judge(judge)
-        with ExitStack() as stack:
-            file = None if output is None else stack.enter_context(_Differences(output))
-            for stored in _responses(reader):
-                problem = stored.problem
-                judged = judge.verify(problem.prompt, stored.response, problem.target)
-                waiting.append((stored, asyncio.create_task(judged)))
-                if len(waiting) >= _IN_FLIGHT:
-                    await _compare(waiting, compared, file)
-                    advance()
-            while waiting:
-                await _compare(waiting, compared, file)
+    with ExitStack() as stack:
+        file = None if output is None else stack.enter_context(_Differences(output))
+        async with aclosing(judge_all(verifier, _responses(reader))) as judged:
+            async for stored, new in judged:
+                _compare(stored, new, compared, file)
                 advance()
-    finally:
-        for _, task in waiting:
-            task.cancel()
-        await close_judge(judge)
     return compared
 
 
@@ -143,27 +131,23 @@ class _Stored:
     """The stored verdict; None without one, or with only a vote's."""
 
 
-def _responses(reader: RunReader) -> Iterator[_Stored]:
+def _responses(reader: RunReader) -> Iterator[tuple[_Stored, Response]]:
     for trace in reader.traces():
+        problem = trace.problem
         for one in trace.trajectories:
             if one.status is Status.COMPLETED:
-                yield _Stored(
-                    problem=trace.problem,
+                stored = _Stored(
+                    problem=problem,
                     leaf=one.leaf,
                     response=one.response,
                     verdict=None if is_vote(one.verdict) else one.verdict,
                 )
+                asked = Response(prompt=problem.prompt, text=one.response, target=problem.target)
+                yield stored, asked
 
 
-async def _compare(
-    waiting: "deque[tuple[_Stored, asyncio.Task[Verdict]]]",
-    compared: Compared,
-    file: "_Differences | None",
-) -> None:
-    """Counts the oldest verdict that is waited for."""
-    stored, task = waiting[0]
-    new = await task
-    waiting.popleft()
+def _compare(stored: _Stored, new: Verdict, compared: Compared, file: "_Differences | None") -> None:
+    """Counts a new verdict."""
     old = stored.verdict
     outcome = NONE if old is None else old.outcome.value
     compared.outcomes[outcome, new.outcome.value] += 1
@@ -257,5 +241,6 @@ def facts(compared: Compared) -> dict[str, Any]:
             for (old, new), number in sorted(compared.outcomes.items())
         ],
         "agreement": compared.agreement,
+        "decided": compared.num_decided,
         "differing": compared.num_differing,
     }
