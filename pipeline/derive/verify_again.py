@@ -4,7 +4,6 @@ The run does not change. The result says how often the two verifiers agree, and 
 on which they differ: what a new version of a verifier would change, or how far to trust the old one.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, aclosing
@@ -16,13 +15,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.config import KINDS, ConfigError
 from pipeline.config.messages import Origin, explain
+from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.reader import RunReader
 from pipeline.derive.export_file import check_new_file
 from pipeline.dispatch.judging import Response, judge_all
 from pipeline.errors import RunFailure, UserMistake, is_users
+from pipeline.files.new_lines import NewLines
 from pipeline.files.parsing import NotYaml, read_yaml
-from pipeline.files.publishing import REPEAT, explained
-from pipeline.files.storage import NewFile, move
 from pipeline.labels.majority import is_vote
 from pipeline.records import Problem, Status
 from sandbox import SandboxConfig
@@ -89,12 +88,22 @@ def read_verifier(path: Path) -> Verifier:
         raise ConfigError(f"{path}: is not YAML: {e}") from e
     if not isinstance(text.value, dict):
         raise ConfigError(f"{path}: expected keys and values, got {shown(text.value)}")
+    origin = Origin(file=str(path), lines=text.lines, given=[])
+    return _verifier(text.value, origin)
+
+
+def verifier_of(folder: RunFolder) -> Verifier:
+    """The verifier of a run's own config. Raises ConfigError, UserMistake."""
+    origin = Origin(file=str(folder.path / "run.json"), lines={}, given=[])
+    return _verifier(folder.run["config"], origin)
+
+
+def _verifier(content: dict[str, Any], origin: Origin) -> Verifier:
     try:
-        sections = _Sections.model_validate(text.value)
+        sections = _Sections.model_validate(content)
         return build_verifier(sections.verifier, sections.sandbox)
     except ValidationError as e:
-        origin = Origin(file=str(path), lines=text.lines, given=[])
-        raise ConfigError(explain(e, _Sections, text.value, origin)) from e
+        raise ConfigError(explain(e, _Sections, content, origin)) from e
     except CannotBuild as e:
         raise UserMistake(str(e)) from e
 
@@ -112,7 +121,7 @@ async def verify_again(
     if output is not None:
         check_new_file(output, out)
     with ExitStack() as stack:
-        file = None if output is None else stack.enter_context(_Differences(output))
+        file = None if output is None else stack.enter_context(NewLines(output))
         async with aclosing(judge_all(verifier, _responses(reader))) as judged:
             async for stored, new in judged:
                 _compare(stored, new, compared, file)
@@ -146,7 +155,7 @@ def _responses(reader: RunReader) -> Iterator[tuple[_Stored, Response]]:
                 yield stored, asked
 
 
-def _compare(stored: _Stored, new: Verdict, compared: Compared, file: "_Differences | None") -> None:
+def _compare(stored: _Stored, new: Verdict, compared: Compared, file: NewLines | None) -> None:
     """Counts a new verdict."""
     old = stored.verdict
     outcome = NONE if old is None else old.outcome.value
@@ -159,41 +168,20 @@ def _compare(stored: _Stored, new: Verdict, compared: Compared, file: "_Differen
     if outcome != new.outcome.value:
         compared.num_differing += 1
         if file is not None:
-            file.add(stored, new)
+            file.add(_difference(stored, new))
 
 
-class _Differences:
-    """The file of responses on which the verifiers differ; appears once it is complete."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._temporary = path.with_name(f".{path.name}.partial")
-        self._file = NewFile(self._temporary)
-
-    def __enter__(self) -> "_Differences":
-        with explained(self._path, cure=REPEAT):
-            self._file.__enter__()
-        return self
-
-    def add(self, stored: _Stored, new: Verdict) -> None:
-        """Adds a line."""
-        row = {
-            "problem_id": stored.problem.id,
-            "leaf": stored.leaf,
-            "problem": stored.problem.prompt,
-            "target": stored.problem.target.value,
-            "response": stored.response,
-            "old": None if stored.verdict is None else _columns(stored.verdict),
-            "new": _columns(new),
-        }
-        with explained(self._path, cure=REPEAT):
-            self._file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
-
-    def __exit__(self, *error: Any) -> None:
-        with explained(self._path, cure=REPEAT):
-            self._file.__exit__(*error)
-            if error[0] is None:
-                move(self._temporary, self._path)
+def _difference(stored: _Stored, new: Verdict) -> dict[str, object]:
+    """The row of a response on which the verifiers differ."""
+    return {
+        "problem_id": stored.problem.id,
+        "leaf": stored.leaf,
+        "problem": stored.problem.prompt,
+        "target": stored.problem.target.value,
+        "response": stored.response,
+        "old": None if stored.verdict is None else _columns(stored.verdict),
+        "new": _columns(new),
+    }
 
 
 def _columns(verdict: Verdict) -> dict[str, object]:

@@ -73,6 +73,11 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
+def percent(fraction: float) -> str:
+    """Three significant digits: the end of an interval may be very small."""
+    return f"{100 * fraction:.3g}%"
+
+
 def _recorded(folder: RunFolder) -> Iterator[tuple[str, str]]:
     """The rows of all measurements, also of those that are missing."""
     damage: dict[str, FolderError] = {}
@@ -88,7 +93,7 @@ def _recorded(folder: RunFolder) -> Iterator[tuple[str, str]]:
                 "" if found[name]["state"] == now else ", measured on an earlier state of the data"
             )
             try:
-                described = list(_DESCRIBE[name](found[name]["facts"]))
+                described = list(_DESCRIBE[name](found[name]["facts"], folder.counts))
             except (KeyError, TypeError, ValueError, AttributeError):
                 # The file was edited by hand, or is of another version.
                 missing = f"damaged; `{command}` measures it again"
@@ -112,7 +117,7 @@ def _name(verifier: object) -> str:
     return f"`{cell(str(verifier))}`"
 
 
-def _agreement(facts: Mapping[str, Any]) -> Rows:
+def _agreement(facts: Mapping[str, Any], _: Counts) -> Rows:
     (row,) = _AGREEMENT
     stored = ", ".join(map(_name, facts["stored_by"])) or "no verifier"
     by = f"verdicts of {stored} and {_name(facts['judged_by'])}"
@@ -122,7 +127,8 @@ def _agreement(facts: Mapping[str, Any]) -> Rows:
         yield row, f"{facts['agreement']:.2%} of {facts['decided']} responses that both decide; {by}"
 
 
-def _audit(facts: Mapping[str, Any]) -> Rows:
+def _audit(facts: Mapping[str, Any], counts: Counts) -> Rows:
+    other = "" if _has_judged(facts["verifier"], counts) else " (no verdict of this run is its own)"
     for row, known in zip(_RATES, ("wrong", "right"), strict=True):
         one = facts[known]
         if one["rate"] is None:
@@ -130,16 +136,24 @@ def _audit(facts: Mapping[str, Any]) -> Rows:
             continue
         yield (
             row,
-            f"{one['rate']:.2%} (95% interval {one['low']:.2%} to {one['high']:.2%}) of "
+            f"{percent(one['rate'])} (95% interval {percent(one['low'])} to {percent(one['high'])}) of "
             f"{one['judged']} answers that are {known} by rule, on {facts['problems']} problems; "
-            f"judged by {_name(facts['verifier'])}, which abstained on {one['abstained']}",
+            f"judged by {_name(facts['verifier'])}{other}, which abstained on {one['abstained']}",
         )
     if facts["not_audited"]:
         named = ", ".join(f"{cell(kind)} ({number})" for kind, number in facts["not_audited"].items())
         yield "Targets without a rule for answers", f"{named} problems"
 
 
-def _hygiene(facts: Mapping[str, Any]) -> Rows:
+def _has_judged(verifier: str, counts: Counts) -> bool:
+    """Whether the run has a verdict of this name and version; also if that is not known."""
+    return not counts.verifiers or any(
+        verifier == name or (name.endswith("...") and verifier.startswith(name[:-3]))
+        for name in counts.verifiers
+    )
+
+
+def _hygiene(facts: Mapping[str, Any], _: Counts) -> Rows:
     duplicates, found = facts.get("duplicates"), facts.get("contamination")
     yield (
         _HYGIENE[0],
@@ -159,7 +173,7 @@ def _hygiene(facts: Mapping[str, Any]) -> Rows:
         yield f"Found by {_name(rule)}", of_rule
 
 
-_DESCRIBE: dict[str, Callable[[Mapping[str, Any]], Rows]] = {
+_DESCRIBE: dict[str, Callable[[Mapping[str, Any], Counts], Rows]] = {
     "agreement": _agreement,
     "audit": _audit,
     "hygiene": _hygiene,

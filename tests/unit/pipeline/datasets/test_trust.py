@@ -70,7 +70,8 @@ def test_records_are_in_the_card_and_next_to_it(folder: RunFolder) -> None:
     assert read_trust(folder.path)["hygiene"]["facts"] == HYGIENE
     section = section_of(folder)
     assert "75.00% of 20 responses that both decide; verdicts of `test 1` and `math 7`" in section
-    assert "50.00% (95% interval 20.00% to 80.00%) of 10 answers that are wrong by rule" in section
+    assert "50% (95% interval 20% to 80%) of 10 answers that are wrong by rule" in section
+    assert "judged by `math 7` (no verdict of this run is its own), which abstained on 1" in section
     assert "| Targets without a rule for answers | odd (2) problems |" in section
     assert "3 problems, 12 responses" in section
     assert "4 problems are in `gsm8k`: 1 exactly, 3 with other numbers" in section
