@@ -167,8 +167,11 @@ def split_card(text: str) -> tuple[dict[str, Any], str]:
     return head, parts[2]
 
 
-def render_view_card(path: Path, view: str, state: str, facts: Mapping[str, object]) -> str:
-    """The card for a folder with one exported view; `state` must change with the data."""
+def render_view_card(
+    path: Path, view: str, state: str, facts: Mapping[str, object], trust: Sequence[str] = ()
+) -> str:
+    """The card for a folder with one exported view; `state` must change with the data, and `trust` is
+    the trust report of the run."""
     return "\n".join(
         [
             "---",
@@ -198,6 +201,7 @@ def render_view_card(path: Path, view: str, state: str, facts: Mapping[str, obje
                 else f'load_dataset({load_arguments(path, view)}, split="train")'
             ),
             "```",
+            *(("", *trust) if trust else ()),
             "",
         ]
     )

@@ -169,9 +169,11 @@ class PartTable(Mapping[int, Part]):
 
     def _key(self, key: str) -> str:
         """The key that counts under a key: free texts share one once there are too many."""
-        if key in self._totals or len(self._totals) < _MOST_KEYS or not key.startswith("reason."):
+        family, _, rest = key.partition(".")
+        few = key in self._totals or len(self._totals) < _MOST_KEYS
+        if few or family not in ("reason", "verifier"):
             return key
-        return f"reason.{key.split('.', 2)[1]}.{OTHER}"
+        return f"reason.{rest.partition('.')[0]}.{OTHER}" if family == "reason" else f"verifier.{OTHER}"
 
     def covers(self, shard: int) -> bool:
         """Whether the shard is committed, alone or in a merged part."""

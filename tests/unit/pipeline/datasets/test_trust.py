@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.datasets.card import current_card, render_card, renew_views, update_card
+from pipeline.datasets.counts import Counts
 from pipeline.datasets.encoded import EncodedTrace, decode
 from pipeline.datasets.folder import FolderError, RunFolder
 from pipeline.datasets.trust.section import BEGIN, END, renew_section, trust_section
@@ -58,6 +59,15 @@ def test_what_was_not_measured_is_named_with_its_command(folder: RunFolder) -> N
     assert "| Abstentions | 0.0% of 20 verdicts |" in text
     assert "Brier score" in text
     assert "| predicted pass rate |" in text
+
+
+def test_counts_of_earlier_versions_lack_verifiers_and_calibration(folder: RunFolder) -> None:
+    flat = folder.counts.to_dict().items()
+    old = {key: n for key, n in flat if not key.startswith(("verifier.", "calibration."))}
+    folder.counts = Counts.from_dict(old)
+    text = "\n".join(trust_section(folder))
+    assert "not counted by the version of berry that wrote them (20 verdicts)" in text
+    assert "| Calibration of step labels | unknown" in text
 
 
 def test_records_are_in_the_card_and_next_to_it(folder: RunFolder) -> None:
