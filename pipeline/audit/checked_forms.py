@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pipeline.audit.made import REFUSAL, Made, Source, no_answers, right, wrong
+from pipeline.audit.made import REFUSAL, REPEATED, Made, Source, no_answers, right, wrong
 from verifiers import Target
 from verifiers.multiple_choice import gold_letter, read_choices
 from verifiers.records import BadTarget
@@ -42,6 +42,7 @@ def choices_for(source: Source) -> list[Made]:
         *wrong(("two_letters", f"The answer is ({letter}) or ({gold}).") for letter in letters[:1]),
         *wrong(_taken_back(source, letters)),
         *wrong(no_answers(source, f"({gold})")),
+        *wrong(_all_choices(source.problem.prompt, gold, letters)),
     ]
 
 
@@ -54,6 +55,12 @@ def _chosen(gold: str, choices: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     # A short text may itself be read as a letter or a number.
     if is_unique and re.fullmatch(r"[A-Za-z]{3,}(?: [A-Za-z]{3,}){0,3}", text):
         yield "text_of_the_choice", f"The answer is {text}."
+
+
+def _all_choices(prompt: str, gold: str, letters: list[str]) -> Iterator[tuple[str, str]]:
+    """A prompt that lists the right choice and another one chooses none."""
+    if f"({gold})" in prompt and any(f"({letter})" in prompt for letter in letters):
+        yield REPEATED, prompt
 
 
 def _taken_back(source: Source, letters: list[str]) -> Iterator[tuple[str, str]]:

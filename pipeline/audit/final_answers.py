@@ -17,7 +17,7 @@ _LONGEST = 120
 _ENGLISH = re.compile(r"\b(?:the|how|what|find|is|are|and|of|if)\b", re.IGNORECASE)
 _FORM = re.compile(
     r"fraction|decimal|form|round|nearest|express|notation|ratio|percent|digit|significant|mixed"
-    r"|simpl|estimate|approximat|base\b|write",
+    r"|simpl|estimate|approximat|base\b|binar|octal|hexadec|string|sequence|write",
     re.IGNORECASE,
 )
 """Words of a problem that may demand a notation."""

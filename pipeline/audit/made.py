@@ -10,7 +10,7 @@ from verifiers import Target
 
 EMPTY, REFUSAL, REPEATED = "empty", "refusal", "prompt_repeated"
 _REFUSAL = "I am sorry, but I will not help with this."
-_CONTROL = re.compile(r"<\|?[\w\uff5c]+\|?>|<[\uff5c|][^>]*>|</s>")
+_TURN_END = re.compile(r"<[|\uff5c]|</s>|<(?:end_of_turn|eos|eos_token|eoa)>")
 """A special token: a verifier may ignore what comes after it."""
 _SPEAKS_OF_NOTHING = re.compile(r"\b(?:no|not|none|never|nothing|cannot|sorry|undefined)\b", re.I)
 
@@ -49,9 +49,10 @@ class Source:
     @property
     def finished(self) -> str | None:
         """`passing`, if text after it is still a part of the response."""
-        if self.passing is None or _CONTROL.search(self.passing) or self.passing.count("```") % 2:
+        text = self.passing
+        if text is None or _TURN_END.search(text) or text.count("```") % 2:
             return None
-        return self.passing
+        return None if text.count("<think>") > text.count("</think>") else text
 
 
 def right(forms: Iterable[tuple[str, str]]) -> Iterator[Made]:

@@ -70,6 +70,8 @@ def read_number(text: str) -> Number | None:
     plain = (found["plain"] or "").replace(",", "")
     if len(top or plain) > _MOST_DIGITS or (top and not int(under)):
         return None
+    if re.match(r"0\d", plain):
+        return None  # a code, or a number of another base
     value = (
         Fraction(int(top), int(under)) if top else Fraction(f"0{plain}" if plain[0] == "." else plain)
     )

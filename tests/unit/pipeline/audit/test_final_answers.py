@@ -114,11 +114,16 @@ def test_a_solution_is_no_answer(gold: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "passing", ["It is 5.<|im_end|>", "It is 5.</s>", "It is 5.\n```python\nx = 5"]
+    "passing", ["It is 5.<|im_end|>", "It is 5.</s>", "It is 5.\n```python\nx = 5", "<think>It is 5."]
 )
 def test_nothing_is_added_to_a_response_that_has_ended(passing: str) -> None:
     rules = {one.rule for one in answers_to(source("5", passing=passing))}
     assert not rules & {"restated", "right_then_wrong"}
+
+
+def test_a_response_that_has_thought_may_go_on() -> None:
+    made = answers_to(source("5", passing="<think>It is 5.</think> The answer is 5."))
+    assert {"restated", "right_then_wrong"} <= {one.rule for one in made}
 
 
 @pytest.mark.parametrize("gold", ["no solution", "undefined", "none"])

@@ -11,6 +11,7 @@ from pipeline.audit.made import Known, Made, Source
 from pipeline.audit.making import make, why_not
 from pipeline.dispatch.judging import Response, judge_all
 from pipeline.records import Problem
+from tests.unit.verifiers.formal.cases import needs_coq
 from verifiers import Outcome, Target
 from verifiers.catalog import VERIFIER, build_verifier
 
@@ -183,3 +184,10 @@ def test_only_a_schema_that_is_one_value_has_a_right_answer() -> None:
     assert json.loads(known({"const": {"a": 1}})["const"].response[8:-4]) == {"a": 1}
     assert "const" not in known({"const": 3, "type": "string"})
     assert set(known({"type": "integer"})) == {"another_type", "cut_off", "empty", "refusal"}
+
+
+@needs_coq
+def test_our_verifier_accepts_no_proof_that_proves_nothing() -> None:
+    found = judge(source("coq", "1 = 1", name="t"), {"use": "formal"})
+    assert {rule for _, rule in found} == {"admitted", "unfinished", "abandoned", "empty", "refusal"}
+    assert all(one in (Outcome.FAIL, Outcome.ABSTAIN) for ones in found.values() for one in ones)
