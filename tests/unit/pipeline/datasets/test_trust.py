@@ -152,6 +152,20 @@ def test_a_measurement_leaves_the_run_sound(folder: RunFolder) -> None:
     assert (folder.path / "trust" / "audit.json").is_file()
 
 
+def test_the_card_of_a_run_under_way_stays_its_own(folder: RunFolder) -> None:
+    update_card(folder)
+    before = (folder.path / "README.md").read_bytes()
+    running = RunFolder.reopen(folder.path)
+    try:
+        running.resume()
+        record(folder.path, "agreement", AGREEMENT)
+        assert (folder.path / "README.md").read_bytes() == before
+        update_card(running)
+    finally:
+        running.close()
+    assert "75.00% of 20 responses" in section_of(folder)
+
+
 LINES = st.lists(st.sampled_from([BEGIN, END, "a", "", "## What was dropped, and why"]), max_size=12)
 
 
