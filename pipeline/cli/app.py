@@ -23,7 +23,7 @@ from pipeline.cli.options import add_log_level
 from pipeline.cli.run import check, run
 from pipeline.cli.serve import serve
 from pipeline.cli.train import train
-from pipeline.cli.verify import verify
+from pipeline.cli.verify import audit_verifier, verify
 from pipeline.cli.weights import weights
 from pipeline.cluster.signals import treat_as_interrupt
 from pipeline.errors import BerryError, RunFailure, UserMistake, is_users, named
@@ -85,6 +85,7 @@ for _command in (
     push,
     compact,
     verify,
+    audit_verifier,
     serve,
     train,
     evaluate,

@@ -64,6 +64,7 @@ def export(
     help="Store this view; can be repeated.  [default: those of the run]",
 )
 @click.option("--keep-dropped", is_flag=True, help="Write what is dropped to FOLDER/dropped.parquet.")
+@click.option("--record", is_flag=True, help="Add what is found to the trust report of OUT.")
 @address_option
 @json_option
 def clean(
@@ -74,6 +75,7 @@ def clean(
     config: Path | None,
     views: tuple[str, ...],
     keep_dropped: bool,
+    record: bool,
     address: str | None,
     as_json: bool,
 ) -> None:
@@ -81,13 +83,13 @@ def clean(
 
     Drops duplicates across problems, questions of test sets (also with other numbers), and by rules of
     your own problems outside a window of pass rates and problems of groups that have too many.
-    KEY=VALUE sets a rule, for example difficulty.max_pass_rate=0.9 or balance.max_ratio=2. OUT does not
-    change.
+    KEY=VALUE sets a rule, for example difficulty.max_pass_rate=0.9 or balance.max_ratio=2. Without
+    --record OUT does not change.
     """
     from pipeline.cli.terminal import counter
     from pipeline.datasets.folder import RunFolder
     from pipeline.derive.clean import clean as write_clean
-    from pipeline.derive.clean import describe, facts, read_clean_rules
+    from pipeline.derive.clean import describe, facts, read_clean_rules, record_hygiene
 
     rules = read_clean_rules(RunFolder.read(out).run, config, against, overrides)
     with counter("problems") as advance:
@@ -100,6 +102,7 @@ def clean(
             advance=advance,
             address=address,
         )
+    record_hygiene(cleaned, in_source=record)
     if as_json:
         print_json(facts(cleaned))
     else:

@@ -185,13 +185,16 @@ def _verify(verifier: "Verifier", source: Path, output: Path, columns: "Columns"
     metavar="FILE",
     help="A new .jsonl file for the responses whose verdict differs.",
 )
+@click.option("--record", "records", is_flag=True, help="Add the agreement to the run's trust report.")
 @json_option
-def verify_run(out: Path, config: Path, output: Path | None, as_json: bool) -> None:
+def verify_run(out: Path, config: Path, output: Path | None, records: bool, as_json: bool) -> None:
     """Judge the stored responses of the run in folder OUT again.
 
-    The run does not change.
+    The run's data does not change. With --record, its dataset card says how often the two verifiers
+    agree.
     """
     from pipeline.cli.terminal import counter
+    from pipeline.derive.trust import record
     from pipeline.derive.verify_again import describe, facts, read_verifier, verify_again
 
     verifier = read_verifier(config)
@@ -203,3 +206,64 @@ def verify_run(out: Path, config: Path, output: Path | None, as_json: bool) -> N
         click.echo(describe(compared))
     if compared.failed is not None:
         raise PartlyDone(f"every verdict is an error; the most common reason: {compared.failed}")
+    if records:
+        record(out, "agreement", facts(compared))
+
+
+@click.command("audit-verifier")
+@click.argument("out", type=run_path)
+@click.option(
+    "--with",
+    "config",
+    type=click.Path(path_type=Path),
+    metavar="CONFIG",
+    help="A YAML file with a section `verifier`, to audit instead of the run's own.",
+)
+@click.option(
+    "--problems", type=at_least(1), default=200, show_default=True, help="Problems to make answers for."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Draws the problems.")
+@click.option(
+    "--output",
+    type=run_path,
+    metavar="FILE",
+    help="A new .jsonl file for the answers that were judged wrongly.",
+)
+@click.option("--no-record", is_flag=True, help="Leave the run's trust report as it is.")
+@json_option
+def audit_verifier(
+    out: Path,
+    config: Path | None,
+    problems: int,
+    seed: int,
+    output: Path | None,
+    no_record: bool,
+    as_json: bool,
+) -> None:
+    """Measure how often the verifier of the run in folder OUT is wrong.
+
+    Rules make answers that are known to be right or wrong from the run's own gold answers and
+    responses: other notations of the gold answer, other values, two answers at once, none at all. The
+    verifier judges them, and the rates of its mistakes go into the run's dataset card.
+    docs/trust.md describes the rules.
+    """
+    from pipeline.audit.audit import audit
+    from pipeline.audit.report import describe, facts
+    from pipeline.cli.terminal import counter
+    from pipeline.datasets.folder import RunFolder
+    from pipeline.derive.trust import record
+    from pipeline.derive.verify_again import read_verifier, verifier_of
+
+    verifier = verifier_of(RunFolder.read(out)) if config is None else read_verifier(config)
+    with counter("answers judged") as advance:
+        audited = asyncio.run(
+            audit(out, verifier, num_problems=problems, seed=seed, output=output, advance=advance)
+        )
+    if as_json:
+        print_json(facts(audited))
+    else:
+        click.echo(describe(audited))
+    if audited.failed is not None:
+        raise PartlyDone(f"every verdict is an error; the most common reason: {audited.failed}")
+    if not no_record:
+        record(out, "audit", facts(audited))

@@ -9,6 +9,7 @@ import yaml
 
 from pipeline.datasets.card_sections import sections
 from pipeline.datasets.folder import FolderError, RunFolder, stored_views
+from pipeline.datasets.trust.section import renew_section, trust_section
 from pipeline.datasets.views.table import VIEWS
 from pipeline.files.publishing import explained, write_card
 from pipeline.files.storage import exists, is_local, read_bytes
@@ -24,21 +25,43 @@ def update_card(folder: RunFolder) -> None:
 
 
 def renew_views(folder: RunFolder, added: str, *, has_changed: bool) -> None:
-    """Renews the views in the folder's card, if they have changed or `added` is missing there.
+    """Renews the views and the trust report in the folder's card, if the views have changed or `added`
+    is missing there.
 
     Keeps what the card's user has written; writes a new card if there is none that can be read. Raises
     FolderError and StorageError.
     """
-    readme = folder.path / "README.md"
-    with explained(readme):
-        text = read_bytes(readme).decode(errors="replace") if exists(readme) else ""
+    text = _read_card(folder)
     if not has_changed and f"config_name: {added}\n" in text:
         return
     try:
-        text = renew_card(text, folder.path, folder.state_digest(), sorted(stored_in(folder)))
+        text = current_card(folder, text, folder.path, sorted(stored_in(folder)))
     except CardError:
         text = render_card(folder)
     write_card(folder.path, text)
+
+
+def renew_trust(folder: RunFolder) -> None:
+    """Renews the trust report in the folder's card; writes a new card if there is none.
+
+    Keeps what the card's user has written. Raises FolderError and StorageError.
+    """
+    text = _read_card(folder)
+    write_card(folder.path, renew_section(text, trust_section(folder)) if text else render_card(folder))
+
+
+def current_card(folder: RunFolder, text: str, name: Path | str, views: Sequence[str]) -> str:
+    """A card that its user may have edited, for the folder's state. Raises CardError, FolderError and
+    StorageError."""
+    renewed = renew_card(text, name, folder.state_digest(), views)
+    return renew_section(renewed, trust_section(folder))
+
+
+def _read_card(folder: RunFolder) -> str:
+    """The text of the folder's card; empty without one."""
+    readme = folder.path / "README.md"
+    with explained(readme):
+        return read_bytes(readme).decode(errors="replace") if exists(readme) else ""
 
 
 def render_card(folder: RunFolder) -> str:
@@ -144,8 +167,11 @@ def split_card(text: str) -> tuple[dict[str, Any], str]:
     return head, parts[2]
 
 
-def render_view_card(path: Path, view: str, state: str, facts: Mapping[str, object]) -> str:
-    """The card for a folder with one exported view; `state` must change with the data."""
+def render_view_card(
+    path: Path, view: str, state: str, facts: Mapping[str, object], trust: Sequence[str] = ()
+) -> str:
+    """The card for a folder with one exported view; `state` must change with the data, and `trust` is
+    the trust report of the run."""
     return "\n".join(
         [
             "---",
@@ -175,6 +201,7 @@ def render_view_card(path: Path, view: str, state: str, facts: Mapping[str, obje
                 else f'load_dataset({load_arguments(path, view)}, split="train")'
             ),
             "```",
+            *(("", *trust) if trust else ()),
             "",
         ]
     )

@@ -1,4 +1,4 @@
-"""Sections of the dataset card: drops, verdicts, pass rates, sample rows, columns and limits."""
+"""Sections of the dataset card: trust, drops, verdicts, pass rates, sample rows, columns and limits."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -7,6 +7,7 @@ from typing import Any
 from pipeline.datasets.counts import PASS_RATES, Counts
 from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.reader import RunReader
+from pipeline.datasets.trust.section import cell, trust_section
 from pipeline.datasets.views.table import VIEWS
 from pipeline.records import Stage
 
@@ -50,11 +51,12 @@ _LIMITS = """The verifier checked final answers (or programs, or proofs), not th
 can have a wrong step, and the first table says how many are expected to. Problems that the model never
 solved have no survivor, so easy problems are over-represented. Texts were sampled from a language model
 and may repeat what it was trained on."""
-_NOT_COMPARED = "The problems were not compared with test sets."
 
 
 def sections(folder: RunFolder, views: Sequence[str]) -> Iterator[str]:
-    """The lines of all sections."""
+    """The lines of all sections. Raises FolderError and StorageError."""
+    yield ""
+    yield from trust_section(folder)
     yield from _cleaned(folder)
     yield from _dropped(folder.counts)
     yield from _verdicts(folder.counts)
@@ -62,8 +64,7 @@ def sections(folder: RunFolder, views: Sequence[str]) -> Iterator[str]:
     if folder.complete is not None and folder.parts:
         yield from _samples(folder)
     yield from _columns(views)
-    compared = folder.run.get("cleaned", {}).get("test_sets")
-    yield from ("", "## Limits", "", _LIMITS, *(() if compared else (_NOT_COMPARED,)))
+    yield from ("", "## Limits", "", _LIMITS)
 
 
 def _cleaned(folder: RunFolder) -> Iterator[str]:
@@ -84,9 +85,6 @@ def _cleaned(folder: RunFolder) -> Iterator[str]:
     for rule, numbers in cleaned["dropped"].items():
         meaning = _RULES.get(rule, "")
         yield f"| {numbers['problems']} | {numbers['responses']} | `{rule}` | {meaning} |"
-    if cleaned["test_sets"]:
-        names = (f"{_cell(name)} ({number})" for name, number in cleaned["test_sets"].items())
-        yield from ("", f"Compared with the questions of {', '.join(names)}.")
 
 
 def _dropped(counts: Counts) -> Iterator[str]:
@@ -108,7 +106,7 @@ def _verdicts(counts: Counts) -> Iterator[str]:
     yield from ("", "## Verdicts", "", "| verdict | responses | most common reasons |", "|---|---|---|")
     for outcome in ("pass", "fail", "abstain", "error"):
         number = counts.verdicts.get(outcome, 0)
-        reasons = (f"{_cell(text)} ({count})" for text, count in counts.most_common(outcome))
+        reasons = (f"{cell(text)} ({count})" for text, count in counts.most_common(outcome))
         fraction = f" ({number / total:.1%})" if total else ""
         yield f"| {outcome} | {number}{fraction} | {'; '.join(reasons)} |"
     if votes := sum(counts.votes.values()):
@@ -154,8 +152,3 @@ def _columns(views: Sequence[str]) -> Iterator[str]:
         for field in VIEWS[view].schema:
             yield f"| `{field.name}` | `{field.type}` |"
         yield from ("", "</details>")
-
-
-def _cell(text: str) -> str:
-    """Text for a cell of a table."""
-    return text.replace("|", "\\|").replace("\n", " ")

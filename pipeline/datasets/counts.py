@@ -1,8 +1,8 @@
 """Counts of one trace, a part or a whole run; counts add up.
 
-Files store them under flat keys: `verdict.pass`, `dropped.duplicate`, `reason.error.TEXT`. Reasons are
-free text, so their number is limited: the most common of each kind keep their text, the rest are
-counted together.
+Files store them under flat keys: `verdict.pass`, `dropped.duplicate`, `reason.error.TEXT`. Reasons and
+verifiers' names are free text, so their number is limited: the most common of each kind keep their
+text, the rest are counted together.
 """
 
 from collections import Counter
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any, Self
 
+from pipeline.labels.calibration import calibration_counts
 from pipeline.labels.majority import is_vote
 from pipeline.labels.outcomes import has_gold, sample_outcome
 from pipeline.records import Trace
@@ -25,6 +26,8 @@ _FAMILIES = {
     "status": "statuses",
     "verdict": "verdicts",
     "vote": "votes",
+    "verifier": "verifiers",
+    "calibration": "calibration",
     "dropped": "dropped",
     "messages": "messages",
     "pass_rate": "pass_rates",
@@ -77,6 +80,10 @@ class Counts:
     """Outcome -> verdicts of verifiers."""
     votes: Counter[str] = field(default_factory=Counter)
     """Outcome -> verdicts of majority votes."""
+    verifiers: Counter[str] = field(default_factory=Counter)
+    """Name and version of a verifier -> its verdicts."""
+    calibration: Counter[str] = field(default_factory=Counter)
+    """Pass rates against held-out rollouts, as `labels/calibration.py` counts them."""
     dropped: Counter[str] = field(default_factory=Counter)
     """Stage -> trajectories that pruning dropped there."""
     messages: Counter[str] = field(default_factory=Counter)
@@ -103,6 +110,7 @@ class Counts:
         if has_gold(trace):
             outcomes = [sample_outcome(trace.tree, one.leaf) for one in trace.trajectories]
             counts.right, counts.not_right = outcomes.count(True), outcomes.count(False)
+            counts.calibration = calibration_counts(trace.tree)
             if known := counts.right + counts.not_right:
                 counts.pass_rates[pass_rate_range(counts.right, known)] += 1
         counts._count_explored(trace.tree)
@@ -147,6 +155,7 @@ class Counts:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in _FAMILIES.values():
             getattr(self, name).update(getattr(other, name))
+        _trim(self.verifiers)
         for kind, texts in other.reasons.items():
             found = self.reasons.setdefault(kind, Counter())
             found.update(texts)
@@ -188,6 +197,7 @@ class Counts:
                 self.votes[verdict.outcome] += 1
                 continue
             self.verdicts[verdict.outcome] += 1
+            self.verifiers[_shortened(f"{verdict.verifier} {verdict.version}")] += 1
             if verdict.outcome in (Outcome.ERROR, Outcome.ABSTAIN):
                 self._count_reason(verdict.outcome, verdict.reason)
         for warning in trace.warnings:
@@ -205,11 +215,13 @@ class Counts:
                 self.flawed_thousandths += round(1000 * (1 - decision.p_correct))
 
     def _count_reason(self, kind: str, text: str) -> None:
-        line = " ".join(text.split())
-        line = line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
         found = self.reasons.setdefault(str(kind), Counter())
-        found[line] += 1
+        found[_shortened(" ".join(text.split()))] += 1
         _trim(found)
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
 
 
 def pass_rate_range(right: int, known: int) -> str:

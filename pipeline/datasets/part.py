@@ -92,6 +92,12 @@ _USUAL = json.dumps(
         "checksum": "",
         "counts": {
             **dict.fromkeys(("dropped.duplicate", "dropped.not_pass", "flawed_thousandths"), 0),
+            **{
+                f"calibration.{n}.{key}": 0
+                for n in (2, 7)
+                for key in ("held_out", "passes", "predicted")
+            },
+            "calibration.squared": 0,
             **dict.fromkeys(("kept", "nodes", "not_right", "problems", "problems_failed"), 0),
             **dict.fromkeys(
                 ("problems_solved", "restarts", "right", "rollouts", "status.completed"), 0
@@ -163,9 +169,11 @@ class PartTable(Mapping[int, Part]):
 
     def _key(self, key: str) -> str:
         """The key that counts under a key: free texts share one once there are too many."""
-        if key in self._totals or len(self._totals) < _MOST_KEYS or not key.startswith("reason."):
+        family, _, rest = key.partition(".")
+        few = key in self._totals or len(self._totals) < _MOST_KEYS
+        if few or family not in ("reason", "verifier"):
             return key
-        return f"reason.{key.split('.', 2)[1]}.{OTHER}"
+        return f"reason.{rest.partition('.')[0]}.{OTHER}" if family == "reason" else f"verifier.{OTHER}"
 
     def covers(self, shard: int) -> bool:
         """Whether the shard is committed, alone or in a merged part."""

@@ -33,10 +33,13 @@ from pipeline.derive.cleaned_part import (
 from pipeline.derive.deriving import Derivation
 from pipeline.derive.find_drops import Found, find_drops
 from pipeline.derive.sharing import seen_everywhere, share
+from pipeline.derive.trust import record
 from pipeline.errors import UserMistake
 from pipeline.files.publishing import RowsFile, explained, visible_files
 from pipeline.files.storage import delete_folder, is_inside
 from pipeline.hashing import digest_json
+from pipeline.hygiene.contamination import Likeness
+from pipeline.hygiene.drops import DropRule
 from pipeline.hygiene.rules import HygieneConfig, TestSet
 
 DROPPED = "dropped.parquet"
@@ -64,6 +67,7 @@ class Cleaned:
     num_survivors: int
     """Its survivors."""
     found: Found
+    rules: HygieneConfig
 
 
 def read_clean_rules(
@@ -160,6 +164,7 @@ async def _clean(
         num_problems=source.counts.problems,
         num_survivors=source.counts.kept,
         found=found,
+        rules=rules.hygiene,
     )
 
 
@@ -259,6 +264,32 @@ def _summary(found: Found) -> str:
         for what, number in numbers.items()
         if number
     )
+
+
+def record_hygiene(cleaned: Cleaned, *, in_source: bool) -> None:
+    """Adds what was found to the trust report of the new run, and if asked of its source.
+
+    Raises FolderError and StorageError.
+    """
+    found, rules = cleaned.found, cleaned.rules
+    counts, likenesses = found.drops.counts(), found.drops.likenesses()
+    facts: dict[str, Any] = {}
+    if rules.duplicates is not None:
+        facts["duplicates"] = {
+            "problems": counts.get(DropRule.DUPLICATE_PROBLEM, {}).get("problems", 0),
+            "responses": counts.get(DropRule.REPEATED, {}).get("responses", 0),
+        }
+    if rules.against:
+        facts["contamination"] = {
+            "against": list(found.test_sets),
+            "problems": sum(likenesses.values()),
+            "exact": likenesses.get(Likeness.SAME, 0),
+            "reworded": likenesses.get(Likeness.REWORDED, 0),
+            "numbers_changed": likenesses.get(Likeness.NUMBERS_CHANGED, 0),
+        }
+    record(cleaned.folder.path, "hygiene", {**facts, "dropped": True})
+    if in_source:
+        record(cleaned.source, "hygiene", facts)
 
 
 def describe(cleaned: Cleaned) -> str:

@@ -18,6 +18,7 @@ from pipeline.config import Rules, read_rules
 from pipeline.datasets.card import load_arguments, render_view_card, renew_views
 from pipeline.datasets.folder import FolderError, RunFolder
 from pipeline.datasets.reader import RunReader
+from pipeline.datasets.trust.section import trust_section
 from pipeline.datasets.views.rules import ViewOptions
 from pipeline.datasets.views.table import VIEWS
 from pipeline.derive.deriving import Derivation, PartRows, PartTask, derive_parts, has_rows
@@ -262,7 +263,8 @@ class _Export:
             "Other rules than the run's": ", ".join(self._overrides) or "none",
             "Licence": (run.get("licenses") or {}).get("dataset") or "missing",
         }
-        return render_view_card(output, self._view, digest_text(state), facts)
+        trust = trust_section(self._folder)
+        return render_view_card(output, self._view, digest_text(state), facts, trust)
 
     def _state(self) -> str:
         return "complete" if self._exported.is_complete else "unfinished"

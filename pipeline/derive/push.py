@@ -1,4 +1,4 @@
-"""`berry push`: publishes the views of a run as a dataset on the Hugging Face Hub.
+"""`berry push`: publishes the views of a run, and what was measured of it, on the Hugging Face Hub.
 
 The upload is huggingface_hub's own: repeated, it sends only what is not there yet. Files of the same
 views that earlier pushes left and the run no longer has, for example since its parts were merged, are
@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.datasets.card import render_card, renew_card, split_card, stored_in
+from pipeline.datasets.card import current_card, render_card, split_card, stored_in
 from pipeline.datasets.damage import find_damage, is_waiting
 from pipeline.datasets.folder import FolderError, RunFolder
 from pipeline.datasets.reader import RunReader
 from pipeline.datasets.staging import merged_path
+from pipeline.datasets.trust.stored import TRUST, trust_files
 from pipeline.datasets.views.table import VIEWS
 from pipeline.errors import RunFailure, UserMistake, message_of
 from pipeline.extras import missing
@@ -27,7 +28,9 @@ _NO_ACCESS = {401, 403}
 _USERS = {400, 404, 409, *_NO_ACCESS}
 """HTTP statuses by which the Hub says that the request, not the Hub, has to change."""
 _RUN_JSON = "run.json"
-_OWN = re.compile(rf"\.gitattributes|README\.md|data/({'|'.join(VIEWS)})/part-\d+\.parquet")
+_OWN = re.compile(
+    rf"\.gitattributes|README\.md|{TRUST}/[^/]+\.json|data/({'|'.join(VIEWS)})/part-\d+\.parquet"
+)
 """Files that an interrupted push, or the Hub itself, may have left in a dataset."""
 
 
@@ -87,6 +90,7 @@ def plan_push(
         )
     chosen = tuple(view for view in stored if view in views or not views)
     files = {_RUN_JSON: out / _RUN_JSON}
+    files |= {f"{TRUST}/{path.name}": path for path in trust_files(out)}
     with explained(out):
         for view in chosen:
             for index in folder.parts:
@@ -132,7 +136,7 @@ def _card(folder: RunFolder, repo_id: str, views: Sequence[str]) -> tuple[str, t
     if split_card(text)[0].get("license") in (None, "unknown"):
         cure = f"set dataset.licenses.dataset, or `license` at the top of {readme}"
         notes.append(f"the card names no licence: {cure}")
-    return renew_card(text, repo_id, folder.state_digest(), views), tuple(notes)
+    return current_card(folder, text, repo_id, views), tuple(notes)
 
 
 def push(plan: PushPlan) -> str:
@@ -183,7 +187,10 @@ def _send(plan: PushPlan, api: Any) -> str:
             folder_path=folder,
             revision=plan.revision,
             commit_message="Push by berry",
-            delete_patterns=[f"data/{view}/part-*.parquet" for view in plan.views],
+            delete_patterns=[
+                f"{TRUST}/*.json",
+                *(f"data/{view}/part-*.parquet" for view in plan.views),
+            ],
         )
     return url
 

@@ -4,11 +4,9 @@ The run does not change. The result says how often the two verifiers agree, and 
 on which they differ: what a new version of a verifier would change, or how far to trust the old one.
 """
 
-import asyncio
-import json
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,13 +15,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.config import KINDS, ConfigError
 from pipeline.config.messages import Origin, explain
+from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.reader import RunReader
 from pipeline.derive.export_file import check_new_file
-from pipeline.dispatch.judging import LocalJudge, close_judge, start_judge
+from pipeline.dispatch.judging import Response, judge_all
 from pipeline.errors import RunFailure, UserMistake, is_users
+from pipeline.files.new_lines import NewLines
 from pipeline.files.parsing import NotYaml, read_yaml
-from pipeline.files.publishing import REPEAT, explained
-from pipeline.files.storage import NewFile, move
 from pipeline.labels.majority import is_vote
 from pipeline.records import Problem, Status
 from sandbox import SandboxConfig
@@ -32,7 +30,7 @@ from verifiers.catalog import CannotBuild, build_verifier
 from verifiers.mistakes import shown
 from verifiers.plugins import Part, PartOf
 
-_IN_FLIGHT = 512
+_DECIDED = frozenset({Outcome.PASS.value, Outcome.FAIL.value})
 NONE = "none"
 """Stands for the verdict of a response that had none, or only a vote's."""
 
@@ -68,12 +66,15 @@ class Compared:
         return self.errors.most_common(1)[0][0]
 
     @property
+    def num_decided(self) -> int:
+        """Responses that both verifiers decided."""
+        return sum(number for pair, number in self.outcomes.items() if set(pair) <= _DECIDED)
+
+    @property
     def agreement(self) -> float | None:
         """Fraction of equal outcomes among responses that both verifiers decided; None without any."""
-        decided = {Outcome.PASS.value, Outcome.FAIL.value}
-        both = {pair: number for pair, number in self.outcomes.items() if set(pair) <= decided}
-        same = sum(number for (old, new), number in both.items() if old == new)
-        return same / total if (total := sum(both.values())) else None
+        same = sum(self.outcomes[one, one] for one in _DECIDED)
+        return same / total if (total := self.num_decided) else None
 
 
 def read_verifier(path: Path) -> Verifier:
@@ -87,12 +88,22 @@ def read_verifier(path: Path) -> Verifier:
         raise ConfigError(f"{path}: is not YAML: {e}") from e
     if not isinstance(text.value, dict):
         raise ConfigError(f"{path}: expected keys and values, got {shown(text.value)}")
+    origin = Origin(file=str(path), lines=text.lines, given=[])
+    return _verifier(text.value, origin)
+
+
+def verifier_of(folder: RunFolder) -> Verifier:
+    """The verifier of a run's own config. Raises ConfigError, UserMistake."""
+    origin = Origin(file=str(folder.path / "run.json"), lines={}, given=[])
+    return _verifier(folder.run["config"], origin)
+
+
+def _verifier(content: dict[str, Any], origin: Origin) -> Verifier:
     try:
-        sections = _Sections.model_validate(text.value)
+        sections = _Sections.model_validate(content)
         return build_verifier(sections.verifier, sections.sandbox)
     except ValidationError as e:
-        origin = Origin(file=str(path), lines=text.lines, given=[])
-        raise ConfigError(explain(e, _Sections, text.value, origin)) from e
+        raise ConfigError(explain(e, _Sections, content, origin)) from e
     except CannotBuild as e:
         raise UserMistake(str(e)) from e
 
@@ -109,26 +120,12 @@ async def verify_again(
     reader.require_parts()
     if output is not None:
         check_new_file(output, out)
-    judge = LocalJudge(verifier)
-    waiting: deque[tuple[_Stored, asyncio.Task[Verdict]]] = deque()
-    try:
-        await start_judge(judge)
-        with ExitStack() as stack:
-            file = None if output is None else stack.enter_context(_Differences(output))
-            for stored in _responses(reader):
-                problem = stored.problem
-                judged = judge.verify(problem.prompt, stored.response, problem.target)
-                waiting.append((stored, asyncio.create_task(judged)))
-                if len(waiting) >= _IN_FLIGHT:
-                    await _compare(waiting, compared, file)
-                    advance()
-            while waiting:
-                await _compare(waiting, compared, file)
+    with ExitStack() as stack:
+        file = None if output is None else stack.enter_context(NewLines(output))
+        async with aclosing(judge_all(verifier, _responses(reader))) as judged:
+            async for stored, new in judged:
+                _compare(stored, new, compared, file)
                 advance()
-    finally:
-        for _, task in waiting:
-            task.cancel()
-        await close_judge(judge)
     return compared
 
 
@@ -143,27 +140,23 @@ class _Stored:
     """The stored verdict; None without one, or with only a vote's."""
 
 
-def _responses(reader: RunReader) -> Iterator[_Stored]:
+def _responses(reader: RunReader) -> Iterator[tuple[_Stored, Response]]:
     for trace in reader.traces():
+        problem = trace.problem
         for one in trace.trajectories:
             if one.status is Status.COMPLETED:
-                yield _Stored(
-                    problem=trace.problem,
+                stored = _Stored(
+                    problem=problem,
                     leaf=one.leaf,
                     response=one.response,
                     verdict=None if is_vote(one.verdict) else one.verdict,
                 )
+                asked = Response(prompt=problem.prompt, text=one.response, target=problem.target)
+                yield stored, asked
 
 
-async def _compare(
-    waiting: "deque[tuple[_Stored, asyncio.Task[Verdict]]]",
-    compared: Compared,
-    file: "_Differences | None",
-) -> None:
-    """Counts the oldest verdict that is waited for."""
-    stored, task = waiting[0]
-    new = await task
-    waiting.popleft()
+def _compare(stored: _Stored, new: Verdict, compared: Compared, file: NewLines | None) -> None:
+    """Counts a new verdict."""
     old = stored.verdict
     outcome = NONE if old is None else old.outcome.value
     compared.outcomes[outcome, new.outcome.value] += 1
@@ -175,41 +168,20 @@ async def _compare(
     if outcome != new.outcome.value:
         compared.num_differing += 1
         if file is not None:
-            file.add(stored, new)
+            file.add(_difference(stored, new))
 
 
-class _Differences:
-    """The file of responses on which the verifiers differ; appears once it is complete."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._temporary = path.with_name(f".{path.name}.partial")
-        self._file = NewFile(self._temporary)
-
-    def __enter__(self) -> "_Differences":
-        with explained(self._path, cure=REPEAT):
-            self._file.__enter__()
-        return self
-
-    def add(self, stored: _Stored, new: Verdict) -> None:
-        """Adds a line."""
-        row = {
-            "problem_id": stored.problem.id,
-            "leaf": stored.leaf,
-            "problem": stored.problem.prompt,
-            "target": stored.problem.target.value,
-            "response": stored.response,
-            "old": None if stored.verdict is None else _columns(stored.verdict),
-            "new": _columns(new),
-        }
-        with explained(self._path, cure=REPEAT):
-            self._file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
-
-    def __exit__(self, *error: Any) -> None:
-        with explained(self._path, cure=REPEAT):
-            self._file.__exit__(*error)
-            if error[0] is None:
-                move(self._temporary, self._path)
+def _difference(stored: _Stored, new: Verdict) -> dict[str, object]:
+    """The row of a response on which the verifiers differ."""
+    return {
+        "problem_id": stored.problem.id,
+        "leaf": stored.leaf,
+        "problem": stored.problem.prompt,
+        "target": stored.problem.target.value,
+        "response": stored.response,
+        "old": None if stored.verdict is None else _columns(stored.verdict),
+        "new": _columns(new),
+    }
 
 
 def _columns(verdict: Verdict) -> dict[str, object]:
@@ -257,5 +229,6 @@ def facts(compared: Compared) -> dict[str, Any]:
             for (old, new), number in sorted(compared.outcomes.items())
         ],
         "agreement": compared.agreement,
+        "decided": compared.num_decided,
         "differing": compared.num_differing,
     }

@@ -5,8 +5,10 @@ no evidence about the response.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pipeline.dispatch.batching import Batcher, BatchLost
 from pipeline.errors import RunFailure, named
@@ -16,6 +18,8 @@ from verifiers.isolation.border import Border
 
 BATCH_SIZE = 64
 """Responses that a verifier gets at a time, at most."""
+_IN_FLIGHT = 512
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +79,33 @@ async def close_judge(judge: LocalJudge) -> None:
         await judge.close()
     except (Exception, SystemExit) as e:
         raise RunFailure(f"the verifier cannot close: {named(e)}") from e
+
+
+async def judge_all(
+    verifier: Verifier, responses: Iterable[tuple[_Item, Response]]
+) -> AsyncGenerator[tuple[_Item, Verdict], None]:
+    """Judges responses in this process; yields what each came with and its verdict, in order.
+
+    Each step waits for the oldest of at most `_IN_FLIGHT` verdicts. The verifier starts first and is
+    closed at the end. Raises RunFailure if it cannot start or close.
+    """
+    judge = LocalJudge(verifier)
+    waiting: deque[tuple[_Item, asyncio.Task[Verdict]]] = deque()
+    try:
+        await start_judge(judge)
+        for item, asked in responses:
+            verdict = judge.verify(asked.prompt, asked.text, asked.target)
+            waiting.append((item, asyncio.create_task(verdict)))
+            if len(waiting) >= _IN_FLIGHT:
+                yield waiting[0][0], await waiting[0][1]
+                waiting.popleft()
+        while waiting:
+            yield waiting[0][0], await waiting[0][1]
+            waiting.popleft()
+    finally:
+        for _, task in waiting:
+            task.cancel()
+        await close_judge(judge)
 
 
 VerifyBatch = Callable[[list[Response]], Awaitable[list[Verdict]]]

@@ -1,17 +1,19 @@
 """Pass rates of prefixes, from the rollouts that say something about them alone."""
 
+from collections.abc import Iterator
+
 from pipeline.labels.first_error import Trials
 from pipeline.tree import Tree
 
 
-def prefix_trials(tree: Tree) -> list[Trials]:
-    """For each node, the judged rollouts that sampled its last step or started at its end.
+def judged_after(tree: Tree) -> Iterator[tuple[int, bool]]:
+    """For each judged rollout, in order of leaves, the prefixes that it is a sample of.
 
-    Given the prefix, these are independent samples of what the model does next. Rollouts that started
-    further below are not: a search starts them where it doubts or prefers a step. Nodes of the same
-    prefix have the same counts.
+    Yields the first node of a prefix, and whether the rollout passed. These are the rollouts that
+    sampled the prefix's last step or started at its end: given the prefix, they are independent samples
+    of what the model does next. Rollouts that started further below are not: a search starts them where
+    it doubts or prefers a step.
     """
-    counts = [Trials()] * len(tree)
     for leaf in tree.leaves():
         passed = tree.passed(leaf)
         if passed is None:
@@ -19,6 +21,14 @@ def prefix_trials(tree: Tree) -> list[Trials]:
         own = tree.rollout(leaf)
         start = own[0].parent
         assert start is not None, "expected a rollout below the root"
-        for prefix in {tree.same_prefix(node)[0] for node in (start, *(one.id for one in own))}:
-            counts[prefix] = counts[prefix].and_one(passed)
+        yield tree.same_prefix(start)[0], passed
+        for node in own:
+            yield tree.same_prefix(node.id)[0], passed
+
+
+def prefix_trials(tree: Tree) -> list[Trials]:
+    """For each node, the rollouts of `judged_after`; nodes of one prefix have the same counts."""
+    counts = [Trials()] * len(tree)
+    for prefix, passed in judged_after(tree):
+        counts[prefix] = counts[prefix].and_one(passed)
     return [counts[tree.same_prefix(node.id)[0]] for node in tree.nodes]

@@ -11,6 +11,7 @@ import datasets
 import pytest
 import yaml
 
+from pipeline.derive.trust import record
 from tests.conftest import Finished
 from tests.hub import Hub, running_hub
 
@@ -65,6 +66,16 @@ def test_a_dataset_that_was_pushed_loads(hub: Hub, out: Path, tmp_path: Path) ->
     assert hub.num_sent == sent
     assert hub.files["me/traces"] == arrived | {"LICENSE": b"of mine"}
     assert hub.private == {"me/traces": True}
+
+
+def test_measurements_go_along_and_stale_ones_go(hub: Hub, out: Path) -> None:
+    assert push(hub, out, "me/traces").returncode == 0
+    hub.files["me/traces"]["trust/agreement.json"] = b"stale"
+    record(out, "audit", {})
+    assert push(hub, out, "me/traces", "--view", "traces").returncode == 0
+    arrived = hub.files["me/traces"]
+    assert [name for name in arrived if name.startswith("trust/")] == ["trust/audit.json"]
+    assert "damaged; `berry audit-verifier OUT`" in arrived["README.md"].decode()
 
 
 def test_one_view_in_public(hub: Hub, out: Path) -> None:

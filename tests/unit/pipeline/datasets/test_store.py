@@ -16,6 +16,7 @@ from pipeline.datasets.folder import FolderError, RunFolder
 from pipeline.datasets.reader import RunReader
 from pipeline.datasets.views.table import VIEWS
 from pipeline.derive.export import export_view
+from pipeline.derive.trust import read_trust, record
 from pipeline.derive.whole import check_run
 from pipeline.errors import RunFailure, UserMistake
 from pipeline.files import retries
@@ -163,3 +164,18 @@ def test_missing_credentials_are_named(
     with pytest.raises(UserMistake, match=r"s3://runs/.*: cannot be used \(.*credentials"):
         RunFolder.claim(place(str(out)), RUN)
     S3FileSystem.clear_instance_cache()
+
+
+def test_a_measurement_is_recorded_in_a_store(out: Path) -> None:
+    folder = RunFolder.claim(out, RUN)
+    commit(folder, 0, "a", "b")
+    folder.finish({"problems": 2})
+    folder.close()
+    facts = {"duplicates": {"problems": 1, "responses": 2}}
+    record(out, "hygiene", facts)
+    record(out, "hygiene", facts)
+    assert read_trust(out)["hygiene"]["facts"] == facts
+    found = "| Duplicates | 1 problems and 2 responses that repeat an earlier one |"
+    assert found in read_bytes(out / "README.md").decode()
+    RunFolder.claim(out, RUN).close()
+    assert list(read_trust(out)) == ["hygiene"]

@@ -1,8 +1,10 @@
 """A verifier or an actor that fails makes ERROR verdicts, and only of what was lost."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import aclosing
 
-from pipeline.dispatch.judging import LocalJudge, PooledJudge, Response
+from pipeline.dispatch.judging import LocalJudge, PooledJudge, Response, judge_all
 from tests.patience import until
 from verifiers import Outcome, Target, Verdict
 from verifiers.exact import ExactVerifier
@@ -35,6 +37,57 @@ async def test_a_verifier_is_started_once_before_its_first_batch() -> None:
     await asyncio.gather(*(judge.verify_batch(batch) for _ in range(5)))
     await judge.start()
     assert verifier.starts == 1
+
+
+async def test_all_are_judged_in_order_with_a_bounded_number_at_a_time() -> None:
+    open_now = most = closed = 0
+
+    class Slow(ExactVerifier):
+        async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
+            nonlocal open_now, most
+            open_now += 1
+            most = max(most, open_now)
+            await asyncio.sleep(0.001 * (len(response) % 3))
+            open_now -= 1
+            return await super().verify(prompt, response, target)
+
+        async def close(self) -> None:
+            nonlocal closed
+            closed += 1
+
+    taken = 0
+
+    def responses() -> Iterator[tuple[int, Response]]:
+        nonlocal taken
+        for number in range(1300):
+            taken += 1
+            yield number, Response(prompt="", text=rf"\boxed{{{number}}}", target=TARGET)
+
+    judged = judge_all(Slow(Slow.Config()), responses())
+    number, verdict = await anext(judged)
+    assert (number, verdict.extracted) == (0, "0")
+    assert taken == 512
+    found = [(number, verdict.extracted) async for number, verdict in judged]
+    assert found == [(number, str(number)) for number in range(1, 1300)]
+    assert most <= 512
+    assert closed == 1
+
+
+async def test_a_reader_that_leaves_closes_the_verifier() -> None:
+    closed: list[bool] = []
+
+    class Stuck(ExactVerifier):
+        async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
+            await asyncio.sleep(0 if response == "0" else 1000)
+            return await super().verify(prompt, response, target)
+
+        async def close(self) -> None:
+            closed.append(True)
+
+    asked = ((n, Response(prompt="", text=str(n), target=TARGET)) for n in range(600))
+    async with aclosing(judge_all(Stuck(Stuck.Config()), asked)) as judged:
+        await anext(judged)
+    assert closed == [True]
 
 
 async def test_a_pool_gives_every_response_its_own_verdict() -> None:
