@@ -13,15 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from pipeline.config import KINDS, ConfigError
-from pipeline.config.messages import Origin, explain
+from pipeline.config import KINDS
 from pipeline.datasets.reader import RunReader
 from pipeline.derive.export_file import check_new_file
+from pipeline.derive.sections import read_sections
 from pipeline.dispatch.judging import LocalJudge, close_judge, start_judge
-from pipeline.errors import RunFailure, UserMistake, is_users
-from pipeline.files.parsing import NotYaml, read_yaml
+from pipeline.errors import UserMistake
 from pipeline.files.publishing import REPEAT, explained
 from pipeline.files.storage import NewFile, move
 from pipeline.labels.majority import is_vote
@@ -29,7 +28,6 @@ from pipeline.records import Problem, Status
 from sandbox import SandboxConfig
 from verifiers import Outcome, Verdict, Verifier
 from verifiers.catalog import CannotBuild, build_verifier
-from verifiers.mistakes import shown
 from verifiers.plugins import Part, PartOf
 
 _IN_FLIGHT = 512
@@ -78,21 +76,9 @@ class Compared:
 
 def read_verifier(path: Path) -> Verifier:
     """The verifier of a config, which may have other sections too. Raises ConfigError, UserMistake."""
+    sections = read_sections(path, _Sections)
     try:
-        text = read_yaml(path.read_text(encoding="utf-8"))
-    except OSError as e:
-        error = ConfigError if is_users(e) else RunFailure
-        raise error(f"{path}: cannot be read ({e.strerror})") from e
-    except (UnicodeDecodeError, NotYaml) as e:
-        raise ConfigError(f"{path}: is not YAML: {e}") from e
-    if not isinstance(text.value, dict):
-        raise ConfigError(f"{path}: expected keys and values, got {shown(text.value)}")
-    try:
-        sections = _Sections.model_validate(text.value)
         return build_verifier(sections.verifier, sections.sandbox)
-    except ValidationError as e:
-        origin = Origin(file=str(path), lines=text.lines, given=[])
-        raise ConfigError(explain(e, _Sections, text.value, origin)) from e
     except CannotBuild as e:
         raise UserMistake(str(e)) from e
 
