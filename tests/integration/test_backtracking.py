@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import signal
+import subprocess
+import sys
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from pipeline.derive.backtracking.splices import find_splices
 from pipeline.engines import EngineDied, PromptFormat
 from pipeline.engines.simulated import END_TOKEN, SimulatedEngine
 from tests.conftest import Berry, Finished
+from tests.patience import wait_until
 from tests.unit.pipeline.cli.test_json import facts
 from verifiers.exact import ExactVerifier
 
@@ -195,6 +199,7 @@ def test_with_several_detours_each_has_a_notice_that_was_sampled(
         ([], "--as backtracking: expected --output FOLDER or FILE with it, because a generator"),
         (["--output", "new", "min_margin=1"], "expected a problem with a right branch and 1 wrong"),
         (["--output", "new", "--with", "lost.yaml", *SURE], "got none of"),
+        (["--output", "new", "max_tokens=1"], "rejected: expected a chain of less than 1 tokens"),
         (["--output", "new", "--with", "none.yaml"], "none.yaml: engine: is missing"),
         (["--output", "new", "--with", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
         (["--output", "new", "--with", "mute.yaml"], "expected an engine with a method `encode_text"),
@@ -251,6 +256,27 @@ def test_an_export_that_ends_midway_leaves_no_folder(
         assert done.returncode == 3
         assert "the engine died: it is gone; repeat the command" in done.stderr
         assert not [path for path in tmp_path.iterdir() if "new" in path.name]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_export_leaves_no_folder(
+    finished: Finished, tmp_path: Path, number: signal.Signals
+) -> None:
+    (tmp_path / "slow.yaml").write_text("engine: {use: simulated, token_seconds: 9}\n")
+    berry = str(Path(sys.executable).parent / "berry")
+    command = [berry, "export", str(finished.out), "--as", "backtracking", "--output", "new"]
+    export = subprocess.Popen(
+        [*command, "--with", "slow.yaml"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    made = tmp_path / "new" / "data" / "backtracking_control"
+    wait_until(lambda: made.exists() or None, export)
+    export.send_signal(number)
+    _, said = export.communicate(timeout=120)
+    assert (export.returncode, said) == (130, "berry: interrupted\n")
+    assert not (tmp_path / "new").exists()
 
 
 def test_chains_of_a_problem_are_bounded(finished: Finished) -> None:

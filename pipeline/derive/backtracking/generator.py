@@ -1,8 +1,10 @@
 """The engine and the verifier of an export that samples, in this process: no Ray is started."""
 
 import copy
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,9 +17,18 @@ from pipeline.config.renamed import quiet, rename_keys
 from pipeline.datasets.folder import RunFolder
 from pipeline.derive.sections import read_sections
 from pipeline.dispatch.judging import LocalJudge, close_judge, start_judge
-from pipeline.engines import EncodesText, Engine, PromptFormat, Sampling, ScoresTokens
+from pipeline.engines import (
+    EncodesText,
+    Engine,
+    EngineDied,
+    EngineStartError,
+    PromptFormat,
+    Sampling,
+    ScoresTokens,
+)
 from pipeline.engines.metered import MeteredEngine
 from pipeline.errors import UserMistake
+from pipeline.logs import output_to
 from pipeline.rollouts.steps import StepConfig, StepSplitter
 from pipeline.tree import Tree
 from sandbox import SandboxConfig
@@ -102,20 +113,42 @@ async def started(folder: RunFolder, other: Path | None) -> AsyncIterator[Genera
     except CannotBuild as e:
         raise UserMistake(str(e)) from e
     engine, judge = MeteredEngine(inner), LocalJudge(verifier)
+    with _engine_log() as log:
+        try:
+            with output_to(log):
+                await engine.start()
+            await start_judge(judge)
+            yield Generator(
+                engine=engine,
+                encoder=inner,
+                scorer=inner if isinstance(inner, ScoresTokens) else None,
+                judge=judge,
+                splitter=StepSplitter(sections.steps),
+                sampling=(given and given.sampling) or sections.sampling,
+            )
+        finally:
+            await engine.close()
+            await close_judge(judge)
+
+
+@contextmanager
+def _engine_log() -> Iterator[Path]:
+    """A file for what the engine's processes write; if the engine fails, it stays and is named."""
+    # Of vLLM's part in this process; it would write to standard output, which may be JSON.
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
+    descriptor, name = tempfile.mkstemp(prefix="berry-engine-", suffix=".log")
+    os.close(descriptor)
+    log, is_wanted = Path(name), False
     try:
-        await engine.start()
-        await start_judge(judge)
-        yield Generator(
-            engine=engine,
-            encoder=inner,
-            scorer=inner if isinstance(inner, ScoresTokens) else None,
-            judge=judge,
-            splitter=StepSplitter(sections.steps),
-            sampling=(given and given.sampling) or sections.sampling,
-        )
+        yield log
+    except (EngineDied, EngineStartError) as e:
+        if is_wanted := log.stat().st_size > 0:
+            raise type(e)(f"{e}; its output is in {log}") from e
+        raise
     finally:
-        await engine.close()
-        await close_judge(judge)
+        if not is_wanted:
+            log.unlink()
 
 
 def _read_run(folder: RunFolder) -> _Sections:

@@ -41,6 +41,8 @@ class Made:
 
     ends: Counter[str] = field(default_factory=Counter)
     """How its attempts ended: an outcome, TRUNCATED, REJECTED or ENDED."""
+    rejection: str | None = None
+    """Why the engine refused a request."""
     chain: Chain | None = None
     """The chain; None if no attempt passed."""
     control: Chain | None = None
@@ -65,8 +67,9 @@ class ChainMaker:
                 made.chain = await self._generate(trace, splice, made.ends)
             else:
                 made.chain = await self._splice(trace, splice, made.ends)
-        except RequestRejected:
+        except RequestRejected as e:
             made.ends[REJECTED] += 1
+            made.rejection = str(e)
         if made.chain is not None:
             await self._complete(trace, made, made.chain)
         return made

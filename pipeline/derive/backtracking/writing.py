@@ -27,6 +27,7 @@ from pipeline.derive.export import ExportError, with_section
 from pipeline.derive.export_file import file_kind
 from pipeline.derive.output_folder import start_over
 from pipeline.engines import EngineDied
+from pipeline.engines.border import BadCompletions
 from pipeline.errors import RunFailure
 from pipeline.files.publishing import write_card
 from pipeline.records import Trace
@@ -48,9 +49,17 @@ class Exported:
     num_chains: int = 0
     ends: Counter[str] = field(default_factory=Counter)
     """How attempts ended -> their number."""
+    rejection: str | None = None
+    """Why the engine refused a request, of the first one."""
     tails: Tails = field(default_factory=Tails)
     can_score: bool = True
     """Whether the engine can score tokens."""
+
+    @property
+    def attempts(self) -> str:
+        """How attempts ended, for people."""
+        ends = ", ".join(f"{number} {end}" for end, number in self.ends.most_common())
+        return ends if self.rejection is None else f"{ends}; rejected: {self.rejection}"
 
 
 def export_backtracking(
@@ -99,6 +108,8 @@ def export_backtracking(
         asyncio.run(_export(reader, options, other, tables, exported, advance))
     except EngineDied as e:
         raise RunFailure(f"the engine died: {e}; repeat the command") from e
+    except BadCompletions as e:
+        raise RunFailure(str(e)) from e
     if kind is None:
         write_card(output, _card(folder, exported, given, tables), cure=start_over(output))
     return exported
@@ -117,10 +128,10 @@ async def _export(
             exported.can_score = generator.scorer is not None
             await _Writing(generator, options, tables, exported).write(reader, advance)
         if not exported.num_chains:
-            ends = ", ".join(f"{number} {end}" for end, number in exported.ends.most_common())
             raise ExportError(
                 f"{exported.source}: expected a chain that the verifier accepts, got none of "
-                f"{exported.num_splices} splices ({ends}); raise attempts, or try another generator"
+                f"{exported.num_splices} splices ({exported.attempts}); raise `attempts`, or try "
+                "another generator"
             )
 
 
@@ -164,6 +175,7 @@ class _Writing:
         made = await task
         self._waiting.popleft()
         self._exported.ends += made.ends
+        self._exported.rejection = self._exported.rejection or made.rejection
         if made.chain is None or made.control is None:
             return
         self._exported.num_chains += 1
@@ -192,11 +204,10 @@ def _card(folder: RunFolder, exported: Exported, given: Sequence[str], tables: T
 
 def describe(exported: Exported) -> str:
     """The lines for the user: what was made, what a splice costs, and how to read it."""
-    ends = ", ".join(f"{number} {end}" for end, number in exported.ends.most_common())
     lines = [
         f"{VIEW:<12} {exported.num_chains} chains of {exported.num_splices} splices in "
         f"{exported.num_problems} problems ({exported.mode}), in {exported.output}",
-        f"{'attempts':<12} {ends}",
+        f"{'attempts':<12} {exported.attempts}",
     ]
     for name, mean in exported.tails.named().items():
         lines.append(f"{'tail logprob':<12} {name:<25} {mean}")
