@@ -88,8 +88,8 @@ async def test_a_tail_has_the_sampled_tokens_and_their_probabilities(
     assert made.chain is not None
     assert made.control is not None
     assert made.chain.attempt is not None
-    ((request, completions),) = engine.answers
-    sampled = completions[made.chain.attempt]
+    answers = [(request, one) for request, several in engine.answers for one in several]
+    request, sampled = answers[made.chain.attempt]
     spans = list(made.chain.spans)
     kinds = [span.kind for span in spans]
     before = kinds.index(Kind.OPENING) + 1

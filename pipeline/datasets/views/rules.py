@@ -65,7 +65,8 @@ class BacktrackingOptions(BaseModel):
     max_per_problem: int = Field(default=4, ge=1)
     """Maximum number of chains for a problem; those with the largest margins come first."""
     attempts: int = Field(default=4, ge=1)
-    """Continuations sampled for each chain; the first that the verifier accepts is kept."""
+    """Maximum number of continuations sampled for a chain; the first that the verifier accepts is
+    kept. Those of 1, 2, 4, ... are sampled together."""
     max_tokens: int | None = Field(default=None, ge=1)
     """Maximum number of tokens in a chain's response; default: `sampling.max_tokens` of the run."""
     temperature: float | None = Field(default=None, ge=0)

@@ -7,7 +7,8 @@ after each but the last is one sampled step; the next detour follows it.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from pipeline.datasets.views.rules import BacktrackingOptions
@@ -28,7 +29,7 @@ from pipeline.hashing import derive_seed
 from pipeline.records import Trace
 from pipeline.rollouts.stepwise import generate_steps
 from pipeline.tree import Finish
-from verifiers import Outcome
+from verifiers import Outcome, Verdict
 
 TRUNCATED, REJECTED, ENDED = "truncated", "rejected", "ended"
 """Ends of attempts without a verdict: cut off; refused, such as for their length; the response ended
@@ -59,6 +60,10 @@ class ChainMaker:
             changed = {"temperature": options.temperature}
             self._sampling = self._sampling.model_copy(update=changed)
 
+    @property
+    def _model_version(self) -> str:
+        return self._generator.engine.model_version
+
     async def make(self, trace: Trace, splice: Splice) -> Made:
         """The chain of a splice, and its control. Raises EngineDied."""
         made = Made()
@@ -80,35 +85,58 @@ class ChainMaker:
         if spans is None:
             ends[ENDED] += 1
             return None
-        request = self._request(trace, spans, derive_seed(seed, "tail"))
-        for attempt, completion in enumerate(await self._generator.engine.generate(request)):
-            if completion.finish is not Finish.STOP:
-                ends[TRUNCATED] += 1
-                continue
-            whole = [*spans, *self._ending(completion)]
-            verdict = await self._generator.judge.verify(
-                trace.problem.prompt, response_of(whole), trace.problem.target
-            )
-            ends[verdict.outcome.value] += 1
-            if verdict.outcome is Outcome.PASS:
-                return Chain(
-                    mode="generated",
-                    splice=splice,
-                    spans=tuple(whole),
-                    verdict=verdict,
-                    model_version=completion.model_version or self._generator.engine.model_version,
-                    seed=seed,
-                    attempt=attempt,
-                )
+        attempt = 0
+        async with aclosing(self._attempts(trace, spans, seed)) as completions:
+            async for completion in completions:
+                whole = [*spans, *self._ending(completion)]
+                verdict = await self._judge(trace, whole, completion.finish, ends)
+                if verdict is not None:
+                    return Chain(
+                        mode="generated",
+                        splice=splice,
+                        spans=tuple(whole),
+                        verdict=verdict,
+                        model_version=completion.model_version or self._model_version,
+                        seed=seed,
+                        attempt=attempt,
+                    )
+                attempt += 1
         return None
+
+    async def _attempts(
+        self, trace: Trace, spans: Sequence[Span], seed: int
+    ) -> AsyncGenerator[Completion, None]:
+        """Continuations in requests of 1, 2, 4, ...: where one in two passes few are sampled in vain,
+        and where few pass they run together."""
+        # Greedy continuations are identical.
+        most = self._options.attempts if self._sampling.temperature > 0 else 1
+        done = 0
+        while done < most:
+            number = min(done + 1, most - done)
+            request = self._request(trace, spans, number, derive_seed(seed, "tail", done))
+            for completion in await self._generator.engine.generate(request):
+                yield completion
+            done += number
+
+    async def _judge(
+        self, trace: Trace, spans: Sequence[Span], finish: Finish, ends: Counter[str]
+    ) -> Verdict | None:
+        """The verdict on a chain if it passes, else None; counts the end."""
+        if finish is not Finish.STOP:
+            ends[TRUNCATED] += 1
+            return None
+        problem = trace.problem
+        verdict = await self._generator.judge.verify(problem.prompt, response_of(spans), problem.target)
+        ends[verdict.outcome.value] += 1
+        return verdict if verdict.outcome is Outcome.PASS else None
 
     async def _to_the_last_opening(self, trace: Trace, splice: Splice, seed: int) -> list[Span] | None:
         """Everything before the tail; None if a notice between two detours does not end."""
         spans, openings = begin(splice), self._options.openings
         for number, detour in enumerate(splice.detours):
             if number:
-                request = self._request(trace, spans, derive_seed(seed, "notice", number))
-                notice = await self._notice(replace(request, num_rollouts=1))
+                request = self._request(trace, spans, 1, derive_seed(seed, "notice", number))
+                notice = await self._notice(request)
                 if notice is None:
                     return None
                 spans.append(notice)
@@ -136,7 +164,7 @@ class ChainMaker:
         cut = min(1, len(steps) - 1)
         return [Span.of(Kind.NOTICE, steps[:cut]), Span.of(Kind.TAIL, steps[cut:])]
 
-    def _request(self, trace: Trace, spans: Sequence[Span], seed: int) -> Request:
+    def _request(self, trace: Trace, spans: Sequence[Span], num_rollouts: int, seed: int) -> Request:
         """A request for what follows the spans. Raises RequestRejected if there is no room left."""
         most = self._options.max_tokens or self._sampling.max_tokens
         left = most - len(ids_of(spans[1:]))
@@ -144,7 +172,7 @@ class ChainMaker:
             raise RequestRejected(f"expected a chain of less than {most} tokens before its tail")
         return Request(
             token_ids=ids_of(spans),
-            num_rollouts=self._options.attempts,
+            num_rollouts=num_rollouts,
             max_tokens=left,
             sampling=self._sampling,
             seed=seed,
@@ -153,11 +181,8 @@ class ChainMaker:
 
     async def _splice(self, trace: Trace, splice: Splice, ends: Counter[str]) -> Chain | None:
         spans = spliced(splice, self._options.notice, self._generator.encode_text)
-        verdict = await self._generator.judge.verify(
-            trace.problem.prompt, response_of(spans), trace.problem.target
-        )
-        ends[verdict.outcome.value] += 1
-        if verdict.outcome is not Outcome.PASS:
+        verdict = await self._judge(trace, spans, Finish.STOP, ends)
+        if verdict is None:
             return None
         return Chain(
             mode="spliced",
