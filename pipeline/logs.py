@@ -97,6 +97,26 @@ def also_to(path: Path) -> Iterator[None]:
         handler.close()
 
 
+@contextmanager
+def output_to(file: Path) -> Iterator[None]:
+    """Appends to a file what is written inside; processes that start inside write there to the end."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    shown = [os.dup(number) for number in (1, 2)]
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for number in (1, 2):
+        os.dup2(descriptor, number)
+    os.close(descriptor)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, before in zip((1, 2), shown, strict=True):
+            os.dup2(before, number)
+            os.close(before)
+
+
 class _Plain(logging.Formatter):
     """Formats a line for a terminal: `berry: warning: ...`."""
 

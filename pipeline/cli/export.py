@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli.options import address_option, at_least, json_option, print_json, run_path
+from pipeline.errors import UserMistake
 
 
 @click.command()
@@ -19,22 +20,50 @@ from pipeline.cli.options import address_option, at_least, json_option, print_js
     metavar="PATH",
     help="A new folder or a new file (.jsonl or .parquet) for the view, instead of OUT itself.",
 )
+@click.option(
+    "--with",
+    "other",
+    type=click.Path(path_type=Path),
+    metavar="CONFIG",
+    help="For backtracking: a config whose engine generates, instead of the run's own.",
+)
 @address_option
+@json_option
 def export(
-    out: Path, overrides: tuple[str, ...], view: str, output: Path | None, address: str | None
+    out: Path,
+    overrides: tuple[str, ...],
+    view: str,
+    output: Path | None,
+    other: Path | None,
+    address: str | None,
+    as_json: bool,
 ) -> None:
     """Derive a view from the trees of the run in folder OUT.
 
-    No model runs. Without --output, the view in OUT is written by the run's own rules. KEY=VALUE sets
-    an option of the view, or a key of `labels`, `prune` or `views`, for example
-    prune.max_per_problem=2, and needs --output.
+    No model runs, but for the view `backtracking`, whose rows an engine generates. Without --output,
+    the view in OUT is written by the run's own rules. KEY=VALUE sets an option of the view, or a key of
+    `labels`, `prune` or `views`, for example prune.max_per_problem=2, and needs --output.
     """
     from pipeline.cli.terminal import counter
-    from pipeline.derive.export import describe, export_view
+    from pipeline.derive import export as derived
+    from pipeline.derive.backtracking import writing as generated
 
+    if view == derived.BACKTRACKING:
+        with counter("problems read") as advance:
+            chains = generated.export_backtracking(out, output, overrides, other, advance)
+        if as_json:
+            print_json(generated.facts(chains))
+        else:
+            click.echo(generated.describe(chains))
+        return
+    if other is not None:
+        raise UserMistake(f"--with {other}: expected it with --as {derived.BACKTRACKING} alone")
     with counter("problems read") as advance:
-        exported = export_view(out, view, output, overrides, advance, address)
-    click.echo(describe(exported))
+        exported = derived.export_view(out, view, output, overrides, advance, address)
+    if as_json:
+        print_json(derived.facts(exported))
+    else:
+        click.echo(derived.describe(exported))
 
 
 @click.command()
@@ -88,8 +117,8 @@ def clean(
     """
     from pipeline.cli.terminal import counter
     from pipeline.datasets.folder import RunFolder
-    from pipeline.derive.clean import clean as write_clean
-    from pipeline.derive.clean import describe, facts, read_clean_rules, record_hygiene
+    from pipeline.derive.cleaning.clean import clean as write_clean
+    from pipeline.derive.cleaning.clean import describe, facts, read_clean_rules, record_hygiene
 
     rules = read_clean_rules(RunFolder.read(out).run, config, against, overrides)
     with counter("problems") as advance:

@@ -15,8 +15,8 @@ from pipeline.config.loading import (
     load_config,
     read_rules,
     read_rules_as,
-    read_sections,
     read_settings,
+    read_yaml_file,
 )
 from pipeline.config.messages import ConfigError
 from pipeline.config.parts import KINDS
@@ -34,6 +34,6 @@ __all__ = [
     "load_config",
     "read_rules",
     "read_rules_as",
-    "read_sections",
     "read_settings",
+    "read_yaml_file",
 ]

@@ -45,7 +45,7 @@ class Rules(ViewRules):
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     """The config of a YAML file with `key=value` overrides. Raises ConfigError."""
-    text = read_sections(path)
+    text = read_yaml_file(path)
     raw = text.value
     try:
         given = [parse_override(override) for override in overrides]
@@ -64,7 +64,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     return config
 
 
-def read_sections(path: Path) -> YamlText:
+def read_yaml_file(path: Path) -> YamlText:
     """A YAML file with keys and values. Raises ConfigError for any other, and RunFailure."""
     try:
         text = read_yaml(_own_or_shipped(path).read_text(encoding="utf-8"))
@@ -133,7 +133,7 @@ def read_rules_as(
             sections[section].setdefault(key, meant)
     origin = Origin()
     if path is not None:
-        text = read_sections(path)
+        text = read_yaml_file(path)
         origin = Origin(file=str(path), lines=text.lines)
         rename_keys(text.value)
         for name, section in text.value.items():

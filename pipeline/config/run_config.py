@@ -265,9 +265,11 @@ class RunConfig(BaseModel):
         if not self.engines:
             # As before there were several.
             del resolved["engines"]
-        if self.views == ViewOptions():
-            # As before views had options.
-            del resolved["views"]
+        # As before views had options: a section that is at its defaults changes no digest.
+        default = ViewOptions().model_dump(mode="json")
+        views = {name: one for name, one in resolved.pop("views").items() if one != default[name]}
+        if views:
+            resolved["views"] = views
         if not self.dataset.token_logprobs:
             # As before they could be stored.
             del resolved["dataset"]["token_logprobs"]

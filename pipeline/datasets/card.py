@@ -168,10 +168,18 @@ def split_card(text: str) -> tuple[dict[str, Any], str]:
 
 
 def render_view_card(
-    path: Path, view: str, state: str, facts: Mapping[str, object], trust: Sequence[str] = ()
+    path: Path,
+    views: Mapping[str, str],
+    state: str,
+    facts: Mapping[str, object],
+    trust: Sequence[str] = (),
 ) -> str:
-    """The card for a folder with one exported view; `state` must change with the data, and `trust` is
-    the trust report of the run."""
+    """The card for a folder with exported views, of which the first is the default.
+
+    `views` says what each has rows of; `state` must change with the data, and `trust` is the trust
+    report of the run.
+    """
+    first, about = next(iter(views.items()))
     return "\n".join(
         [
             "---",
@@ -179,12 +187,12 @@ def render_view_card(
                 {
                     "license": "unknown",
                     "tags": ["berry", "reasoning"],
-                    "configs": [view_metadata(view, state, default=True)],
+                    "configs": [view_metadata(view, state, default=view == first) for view in views],
                 },
                 sort_keys=False,
             ).strip(),
             "---",
-            f"# {VIEWS[view].about[0].upper()}{VIEWS[view].about[1:]}",
+            f"# {about[0].upper()}{about[1:]}",
             "",
             "Derived by `berry export` from the trees of a run.",
             "",
@@ -195,10 +203,11 @@ def render_view_card(
             "```python",
             "from datasets import load_dataset",
             "",
-            (
+            *(
                 f'load_dataset("{path}", split="train")'
-                if is_local(path)
+                if is_local(path) and len(views) == 1
                 else f'load_dataset({load_arguments(path, view)}, split="train")'
+                for view in views
             ),
             "```",
             *(("", *trust) if trust else ()),

@@ -13,24 +13,28 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline.config import Rules, read_rules
 from pipeline.datasets.card import load_arguments, render_view_card, renew_views
-from pipeline.datasets.folder import FolderError, RunFolder
+from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.reader import RunReader
 from pipeline.datasets.trust.section import trust_section
 from pipeline.datasets.views.rules import ViewOptions
 from pipeline.datasets.views.table import VIEWS
 from pipeline.derive.deriving import Derivation, PartRows, PartTask, derive_parts, has_rows
 from pipeline.derive.export_file import FileKind, OneFile, check_new_file, file_kind
+from pipeline.derive.output_folder import make_output, remove_output, start_over
 from pipeline.derive.sharing import seen_everywhere
 from pipeline.errors import UserMistake
-from pipeline.files.publishing import REPEAT, RESUME, explained, visible_files, write_card
-from pipeline.files.storage import delete_folder, is_inside, is_local, make_folder, move
+from pipeline.files.publishing import REPEAT, RESUME, explained, write_card
+from pipeline.files.storage import is_local, make_folder, move
 from pipeline.hashing import digest_text
 
 DERIVED = [name for name in VIEWS if name != "trees"]
 """Views that can be derived."""
+BACKTRACKING = "backtracking"
+"""The view that needs a generator; `pipeline.derive.backtracking` makes it."""
 
 
 class ExportError(UserMistake):
@@ -72,7 +76,7 @@ def export_view(
     for invalid rules, and RunFailure if a process dies.
     """
     if view not in DERIVED:
-        raise ExportError(f"--as {view}: expected one of {', '.join(DERIVED)}")
+        raise ExportError(f"--as {view}: expected one of {', '.join([*DERIVED, BACKTRACKING])}")
     kind = None if output is None else file_kind(output)
     if address is not None:
         if kind is not None:
@@ -80,7 +84,7 @@ def export_view(
         out = seen_everywhere(out)
         output = output and seen_everywhere(output)
     folder = RunFolder.read(out)
-    overrides = [_with_section(view, override) for override in overrides]
+    overrides = [with_section(view, override) for override in overrides]
     rules = read_rules(folder.run["config"], overrides)
     if rules.labels.consensus is not None and not folder.run["config"].get("reward_models"):
         raise ExportError(
@@ -105,7 +109,7 @@ def export_view(
         folder.close()
 
 
-def _with_section(view: str, override: str) -> str:
+def with_section(view: str, override: str) -> str:
     """`key=value` for an option of the view itself, with the option's section before it."""
     key = override.partition("=")[0].partition(".")[0]
     return f"views.{view}.{override}" if key in ViewOptions().model_dump().get(view, {}) else override
@@ -136,8 +140,6 @@ class _Export:
             prunes=votes or any(key.startswith("prune.") for key in keys),
         )
         self._needs = VIEWS[view].needs
-        self._is_new = False
-        """Whether the export made the output folder."""
         self._is_stored = all(view in folder.parts[index].rows for index in folder.parts)
         self._exported = Exported(
             view=view,
@@ -149,19 +151,30 @@ class _Export:
     async def write(self) -> Exported:
         """Writes the view part by part, to a new folder or to the run's."""
         if self._output is not None:
-            self._make_output(self._output)
-        elif self._needs and not self._is_stored and not await has_rows(self._folder, self.derivation):
-            raise self._empty()  # before a part is published: it could not be taken back
+            is_new = make_output(self._output, self._folder.path, [self._view])
+            try:
+                await self._write_parts()
+                if self._needs and not self._exported.num_rows:
+                    raise self._empty()
+            except UserMistake:
+                remove_output(self._output, is_new=is_new)
+                raise
+        else:
+            if (
+                self._needs
+                and not self._is_stored
+                and not await has_rows(self._folder, self.derivation)
+            ):
+                raise self._empty()  # before a part is published: it could not be taken back
+            await self._write_parts()
+        self._write_card()
+        return self._exported
+
+    async def _write_parts(self) -> None:
         async with aclosing(self._derive(self._target)) as written:
             async for one in written:
                 changed = await asyncio.to_thread(self._publish, one)
                 self._count(one, changed=changed)
-        if self._output is not None and self._needs and not self._exported.num_rows:
-            with explained(self._output, cure=_start_over(self._output)):
-                delete_folder(self._output if self._is_new else self._output / "data")
-            raise self._empty()
-        self._write_card()
-        return self._exported
 
     async def write_one(self, path: Path, kind: FileKind) -> Exported:
         """Writes the view to a single file."""
@@ -187,15 +200,6 @@ class _Export:
         return ExportError(
             f"{self._folder.path}: expected {self._needs}, found none: `{self._view}` has no rows"
         )
-
-    def _make_output(self, output: Path) -> None:
-        with explained(output, cure=_start_over(output)):
-            if is_inside(output, self._folder.path):
-                raise FolderError(f"{output}: expected a folder outside the run's")
-            if visible := visible_files(output):
-                raise FolderError(f"{output}: expected an empty or new folder, found {visible[0]}")
-            self._is_new = not (is_local(output) and output.is_dir())
-            make_folder(output / "data" / self._view)
 
     def _target(self, index: int) -> Path:
         """Where the rows of a part are written before they are published."""
@@ -229,13 +233,13 @@ class _Export:
         """Advice for the user if a file cannot be written."""
         if self._output is None:
             return RESUME
-        return REPEAT if file_kind(self._output) is not None else _start_over(self._output)
+        return REPEAT if file_kind(self._output) is not None else start_over(self._output)
 
     def _publish(self, one: PartRows) -> bool:
         """Gives a part's file its name; returns whether it is new or has other bytes."""
         if self._output is None:
             return self._folder.revise(one.part, self._view, one.file)
-        with explained(self._output, cure=_start_over(self._output)):
+        with explained(self._output, cure=start_over(self._output)):
             move(one.file.path, one.file.path.with_name(self._name(one.part)))
         return True
 
@@ -249,7 +253,7 @@ class _Export:
     def _write_card(self) -> None:
         if self._output is not None:
             card = self._render_view_card(self._output)
-            write_card(self._output, card, cure=_start_over(self._output))
+            write_card(self._output, card, cure=start_over(self._output))
             return
         renew_views(self._folder, self._view, has_changed=bool(self._exported.num_changed))
 
@@ -263,16 +267,11 @@ class _Export:
             "Other rules than the run's": ", ".join(self._overrides) or "none",
             "Licence": (run.get("licenses") or {}).get("dataset") or "missing",
         }
-        trust = trust_section(self._folder)
-        return render_view_card(output, self._view, digest_text(state), facts, trust)
+        views = {self._view: VIEWS[self._view].about}
+        return render_view_card(output, views, digest_text(state), facts, trust_section(self._folder))
 
     def _state(self) -> str:
         return "complete" if self._exported.is_complete else "unfinished"
-
-
-def _start_over(output: Path) -> str:
-    """Advice for an incomplete folder, which the next export would refuse."""
-    return f"{output} is incomplete: delete it, then repeat the command"
 
 
 def describe(exported: Exported) -> str:
@@ -292,6 +291,19 @@ def describe(exported: Exported) -> str:
     if not exported.num_rows and not is_file:
         lines.append(f"{'note':<10} the view has no rows, and load_dataset cannot load an empty view")
     return "\n".join([*lines, f"{'load':<10} from datasets import load_dataset; {_load(exported)}"])
+
+
+def facts(exported: Exported) -> dict[str, Any]:
+    """The same as JSON values."""
+    return {
+        "view": exported.view,
+        "output": str(exported.folder),
+        "is_complete": exported.is_complete,
+        "problems": exported.num_problems,
+        "trajectories": exported.num_trajectories,
+        "rows": exported.num_rows,
+        "changed_parts": exported.num_changed,
+    }
 
 
 def _load(exported: Exported) -> str:

@@ -11,23 +11,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from pipeline.config import KINDS, ConfigError
-from pipeline.config.messages import Origin, explain
+from pipeline.config import KINDS
+from pipeline.config.messages import Origin
 from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.reader import RunReader
 from pipeline.derive.export_file import check_new_file
+from pipeline.derive.sections import read_sections, sections_of
 from pipeline.dispatch.judging import Response, judge_all
-from pipeline.errors import RunFailure, UserMistake, is_users
+from pipeline.errors import UserMistake
 from pipeline.files.new_lines import NewLines
-from pipeline.files.parsing import NotYaml, read_yaml
 from pipeline.labels.majority import is_vote
 from pipeline.records import Problem, Status
 from sandbox import SandboxConfig
 from verifiers import Outcome, Verdict, Verifier
 from verifiers.catalog import CannotBuild, build_verifier
-from verifiers.mistakes import shown
 from verifiers.plugins import Part, PartOf
 
 _DECIDED = frozenset({Outcome.PASS.value, Outcome.FAIL.value})
@@ -79,31 +78,18 @@ class Compared:
 
 def read_verifier(path: Path) -> Verifier:
     """The verifier of a config, which may have other sections too. Raises ConfigError, UserMistake."""
-    try:
-        text = read_yaml(path.read_text(encoding="utf-8"))
-    except OSError as e:
-        error = ConfigError if is_users(e) else RunFailure
-        raise error(f"{path}: cannot be read ({e.strerror})") from e
-    except (UnicodeDecodeError, NotYaml) as e:
-        raise ConfigError(f"{path}: is not YAML: {e}") from e
-    if not isinstance(text.value, dict):
-        raise ConfigError(f"{path}: expected keys and values, got {shown(text.value)}")
-    origin = Origin(file=str(path), lines=text.lines, given=[])
-    return _verifier(text.value, origin)
+    return _built(read_sections(path, _Sections))
 
 
 def verifier_of(folder: RunFolder) -> Verifier:
     """The verifier of a run's own config. Raises ConfigError, UserMistake."""
-    origin = Origin(file=str(folder.path / "run.json"), lines={}, given=[])
-    return _verifier(folder.run["config"], origin)
+    origin = Origin(file=str(folder.path / "run.json"))
+    return _built(sections_of(folder.run["config"], _Sections, origin))
 
 
-def _verifier(content: dict[str, Any], origin: Origin) -> Verifier:
+def _built(sections: _Sections) -> Verifier:
     try:
-        sections = _Sections.model_validate(content)
         return build_verifier(sections.verifier, sections.sandbox)
-    except ValidationError as e:
-        raise ConfigError(explain(e, _Sections, content, origin)) from e
     except CannotBuild as e:
         raise UserMistake(str(e)) from e
 

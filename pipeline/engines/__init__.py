@@ -15,6 +15,7 @@ metered.py        counts the tokens that an engine samples
 from pipeline.engines.engine import (
     ENGINES,
     Completion,
+    EncodesText,
     Engine,
     EngineDied,
     EngineStartError,
@@ -29,6 +30,7 @@ from pipeline.engines.engine import (
     Request,
     RequestRejected,
     Sampling,
+    ScoresTokens,
     Updatable,
     WeightsRefused,
     join_versions,
@@ -37,6 +39,7 @@ from pipeline.engines.engine import (
 __all__ = [
     "ENGINES",
     "Completion",
+    "EncodesText",
     "Engine",
     "EngineDied",
     "EngineStartError",
@@ -51,6 +54,7 @@ __all__ = [
     "Request",
     "RequestRejected",
     "Sampling",
+    "ScoresTokens",
     "Updatable",
     "WeightsRefused",
     "join_versions",

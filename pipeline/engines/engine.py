@@ -247,6 +247,28 @@ class ReportsLoad(Protocol):
 
 
 @runtime_checkable
+class EncodesText(Protocol):
+    """Optional interface of an engine that can encode text other than a problem's prompt."""
+
+    def encode_text(self, text: str) -> tuple[int, ...]:
+        """The ids of a text inside a sequence: no chat template, nothing added to it."""
+        ...
+
+
+@runtime_checkable
+class ScoresTokens(Protocol):
+    """Optional interface of an engine that can say how likely given tokens are."""
+
+    async def score_tokens(self, prefix: Sequence[int], token_ids: Sequence[int]) -> tuple[float, ...]:
+        """Log-probability of each of `token_ids` after the prefix and those before it.
+
+        They are the model's own: at temperature 1, without top_p and top_k. Raises EngineDied or
+        RequestRejected.
+        """
+        ...
+
+
+@runtime_checkable
 class MessageMatcher(Protocol):
     """Optional interface of an engine whose model has a chat template."""
 

@@ -47,6 +47,10 @@ class ModelText:
         """The text as the user's turn of a chat, without the run's system prompt and template."""
         return self._chat_format.instruct(text)
 
+    def encode_text(self, text: str) -> tuple[int, ...]:
+        """See `EncodesText`."""
+        return tuple(self._chat_tokenizer.encode(text, add_special_tokens=False))
+
     def match_messages(
         self,
         chat: Chat,

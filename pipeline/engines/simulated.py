@@ -12,6 +12,7 @@ its weights. A token is one byte of UTF-8, and id 256 ends a response.
 
 import asyncio
 import json
+import math
 import re
 import zlib
 from codecs import getincrementaldecoder
@@ -28,6 +29,9 @@ from pipeline.records import Problem
 from pipeline.tree import Finish
 
 END_TOKEN = 256
+_NOISE = 1e-3
+"""Fraction of bytes that count as noise where tokens are scored."""
+_LINE_END = ord("\n")
 _FIRST_VERSION = "simulated-1"
 _SOLUTION = "\nSolution:\n"
 _TOLD = re.compile(r"\n\[the simulated solver is told: (.*)\]" + re.escape(_SOLUTION))
@@ -98,6 +102,19 @@ class SimulatedEngine:
                 longest = max(len(completion.token_ids) for completion in completions)
                 await asyncio.sleep(longest * self.config.token_seconds)
         return completions
+
+    def encode_text(self, text: str) -> tuple[int, ...]:
+        """See `EncodesText`: the text's bytes."""
+        return tuple(text.encode())
+
+    async def score_tokens(self, prefix: Sequence[int], token_ids: Sequence[int]) -> tuple[float, ...]:
+        """See `ScoresTokens`: exact, but that one byte in a thousand counts as noise, so that bytes
+        that the solver never writes have a probability, too."""
+        scores: list[float] = []
+        while (begin := len(scores)) < len(token_ids):
+            lines = _Task.read([*prefix, *token_ids[:begin]], self.config).next_lines()
+            scores += _score_line(lines, tuple(token_ids[begin:]))
+        return tuple(scores)
 
     async def update_weights(self, model: str, *, keep: bool = False) -> str:
         """See `Updatable`; `model` is the solver's new options, such as `error_rate=0.1`.
@@ -174,10 +191,24 @@ class _Task:
         for index in range(len(self.steps_right), self.num_steps):
             right = random.random() >= (self.error_rate if right else 1 - self.recovery_rate)
             value = self._right_value(index) + (0 if right else random.randint(1, 9))
-            opening = random.choice(_OPENINGS)
-            lines.append(f"{opening} step {index + 1}: the running value is {value}.\n")
-        lines.append(f"The answer is \\boxed{{{self.gold if right else self._wrong(random)}}}.")
+            lines.append(_line(random.choice(_OPENINGS), index, value))
+        lines.append(_answer(self.gold if right else self._wrong(random.randint(1, 9))))
         return "".join(lines)
+
+    def next_lines(self) -> list[tuple[float, tuple[int, ...]]]:
+        """Every line that `sample` may begin with, as ids, with its probability."""
+        right = self.steps_right[-1] if self.steps_right else True
+        index = len(self.steps_right)
+        if index >= self.num_steps:
+            answers = [self.gold] if right else [self._wrong(off) for off in range(1, 10)]
+            return [(1 / len(answers), (*_answer(one).encode(), END_TOKEN)) for one in answers]
+        goes_right = 1 - self.error_rate if right else self.recovery_rate
+        weights = [goes_right, *[(1 - goes_right) / 9] * 9]
+        return [
+            (weight / len(_OPENINGS), tuple(_line(opening, index, value).encode()))
+            for value, weight in enumerate(weights, start=self._right_value(index))
+            for opening in _OPENINGS
+        ]
 
     def pass_rate(self) -> float:
         probability = float(self.steps_right[-1]) if self.steps_right else 1.0
@@ -188,12 +219,36 @@ class _Task:
     def _right_value(self, index: int) -> int:
         return (self._hash >> index) % 900 + 100
 
-    def _wrong(self, random: Random) -> str:
-        off = random.randint(1, 9)
+    def _wrong(self, off: int) -> str:
         try:
             return str(int(self.gold) + off)
         except ValueError:
             return f"{self.gold}{off}"
+
+
+def _line(opening: str, index: int, value: int) -> str:
+    return f"{opening} step {index + 1}: the running value is {value}.\n"
+
+
+def _answer(value: str) -> str:
+    return f"The answer is \\boxed{{{value}}}."
+
+
+def _score_line(lines: list[tuple[float, tuple[int, ...]]], ids: tuple[int, ...]) -> list[float]:
+    """Log-probabilities of the ids up to the first line end, if one of `lines` comes next."""
+    scores: list[float] = []
+    for end in range(1, len(ids) + 1):
+        before, with_it = (_weight(lines, ids[:length]) for length in (end - 1, end))
+        own = with_it / before if before else 0.0
+        scores.append(math.log((1 - _NOISE) * own + _NOISE / (END_TOKEN + 1)))
+        if ids[end - 1] == _LINE_END:
+            break
+    return scores
+
+
+def _weight(lines: list[tuple[float, tuple[int, ...]]], begun: tuple[int, ...]) -> float:
+    """Probability of the lines that begin so."""
+    return sum(weight for weight, line in lines if line[: len(begun)] == begun)
 
 
 def _complete(text: str, request: Request, model_version: str) -> Completion:

@@ -11,6 +11,7 @@ import asyncio
 import itertools
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -153,7 +154,7 @@ class VllmEngine(ModelText):
             ) from e
         try:
             self._llm = AsyncLLM.from_engine_args(
-                AsyncEngineArgs(**arguments), stat_loggers=[self._meter()]
+                AsyncEngineArgs(**arguments), stat_loggers=[_meter(self)]
             )
             tokenizer = self._llm.get_tokenizer()
         except Exception as e:
@@ -163,25 +164,6 @@ class VllmEngine(ModelText):
             ) from e
         await self._llm.update_weight_version(self.model_version)
         self._read_tokenizer(tokenizer, self._format, self.config.model)
-
-    def _meter(self) -> Any:
-        """A class to which vLLM reports each step, since requests only answer at the end."""
-        from vllm.v1.metrics.loggers import StatLoggerBase
-
-        engine = self
-
-        # vLLM has no type information.
-        class Meter(StatLoggerBase):  # type: ignore[misc]  # has no types
-            def __init__(self, vllm_config: Any, engine_index: int = 0) -> None:
-                pass
-
-            def record(self, scheduler_stats: Any, iteration_stats: Any, *_: Any, **__: Any) -> None:
-                engine._load = _load_after(engine._load, scheduler_stats, iteration_stats)
-
-            def log_engine_initialized(self) -> None:
-                pass
-
-        return Meter
 
     async def load(self) -> Load | None:
         """As vLLM reported it at its last step."""
@@ -246,8 +228,6 @@ class VllmEngine(ModelText):
     async def _sample(self, request: Request, index: int) -> Completion:
         """One of the request's completions. Raises EngineDied or RequestRejected."""
         from vllm import SamplingParams
-        from vllm.exceptions import VLLMClientError, VLLMServerError
-        from vllm.inputs import TokensPrompt
         from vllm.sampling_params import RequestOutputKind
 
         sampling = request.sampling
@@ -263,7 +243,30 @@ class VllmEngine(ModelText):
             detokenize=bool(sampling.stop or request.pause),
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
-        prompt = TokensPrompt(prompt_token_ids=list(request.token_ids))
+        return self._completion(request, await self._ask(request.token_ids, parameters))
+
+    async def score_tokens(self, prefix: Sequence[int], token_ids: Sequence[int]) -> tuple[float, ...]:
+        """See `ScoresTokens`; one forward pass, without the prefix cache."""
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        parameters = SamplingParams(
+            max_tokens=1,  # vLLM samples at least one
+            prompt_logprobs=0,
+            detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+        result = await self._ask([*prefix, *token_ids], parameters)
+        scored = _sampled_logprobs(tuple(token_ids), result.prompt_logprobs[len(prefix) :])
+        assert scored is not None, "expected log-probabilities, as requested"
+        return scored
+
+    async def _ask(self, token_ids: Sequence[int], parameters: Any) -> Any:
+        """vLLM's result for one sequence. Raises EngineDied or RequestRejected."""
+        from vllm.exceptions import VLLMClientError, VLLMServerError
+        from vllm.inputs import TokensPrompt
+
+        prompt = TokensPrompt(prompt_token_ids=list(token_ids))
         request_id = str(next(self._request_ids))
         try:
             results = [r async for r in self._llm.generate(prompt, parameters, request_id=request_id)]
@@ -273,7 +276,7 @@ class VllmEngine(ModelText):
             raise RequestRejected(_first_line(e)) from e
         if len(results) != 1 or not results[0].outputs[0].token_ids:
             raise EngineDied("expected one rollout with tokens, got none")
-        return self._completion(request, results[0])
+        return results[0]
 
     async def close(self) -> None:
         """Ends vLLM's processes."""
@@ -294,6 +297,24 @@ class VllmEngine(ModelText):
             num_cached_tokens=result.num_cached_tokens,
             model_version=join_versions(span.version for span in spans),
         )
+
+
+def _meter(engine: VllmEngine) -> Any:
+    """A class to which vLLM reports each step, since requests only answer at the end."""
+    from vllm.v1.metrics.loggers import StatLoggerBase
+
+    # vLLM has no type information.
+    class Meter(StatLoggerBase):  # type: ignore[misc]  # has no types
+        def __init__(self, vllm_config: Any, engine_index: int = 0) -> None:
+            pass
+
+        def record(self, scheduler_stats: Any, iteration_stats: Any, *_: Any, **__: Any) -> None:
+            engine._load = _load_after(engine._load, scheduler_stats, iteration_stats)
+
+        def log_engine_initialized(self) -> None:
+            pass
+
+    return Meter
 
 
 def _choose_cpu_settings(config: VllmEngine.Config) -> tuple[dict[str, Any], tuple[str, ...]]:

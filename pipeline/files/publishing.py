@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -128,7 +128,11 @@ class RowsFile:
             if error is None:
                 self._flush()
                 self._writer.close()
-            # Else the garbage collector would close it, and write to a closed file.
+            else:
+                # Else the garbage collector would close it, and write to a closed file. What is written
+                # now is deleted; if it cannot be, `error` says why.
+                with suppress(OSError, pa.ArrowException):
+                    self._writer.close()
             self._writer.is_open = False
         except BaseException as e:
             self._writer.is_open = False

@@ -52,3 +52,4 @@ def test_faults_of_the_data_and_the_user_are_one_line(
     assert done.returncode == 2
     assert part.name in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()

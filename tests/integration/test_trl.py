@@ -188,7 +188,7 @@ async def write_traces(engine: TemplateEngine, out: Path) -> list[MessageMatch]:
     (out / "data" / "traces").mkdir(parents=True)
     table = decode("traces", [EncodedTrace.of(trace) for trace in traces])
     publish_table(out / "data" / "traces" / "part-00000.parquet", table)
-    write_card(out, render_view_card(out, "traces", str(out), {}))
+    write_card(out, render_view_card(out, {"traces": "survivors"}, str(out), {}))
     return [match for trace in traces for match in trace.message_matches.values()]
 
 

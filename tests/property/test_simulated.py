@@ -1,11 +1,13 @@
 """The simulated solver is what it says: deterministic, and as good as its stated pass rate."""
 
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.engines import Completion, PromptFormat, Request, Sampling
-from pipeline.engines.simulated import SimulatedEngine
+from pipeline.engines.simulated import SimulatedEngine, _Task
 from pipeline.rollouts.steps import StepConfig, StepSplitter
 from tests.conftest import make_problem
 from verifiers.answers import extract_answer
@@ -67,3 +69,37 @@ async def test_a_prefix_of_another_engine_is_refused() -> None:
     engine = SimulatedEngine(SimulatedEngine.Config(), PromptFormat())
     with pytest.raises(ValueError, match="this engine's own"):
         await sample(engine, tuple(b"What is 2 + 3?"), 1)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**62), st.integers(0, 3), st.booleans())
+async def test_scores_are_the_probabilities_with_which_it_samples(
+    seed: int, num_steps: int, goes_wrong: bool
+) -> None:
+    """A whole response has the probabilities of its lines, but for the bytes that count as noise."""
+    options = {"error_rate": 0.4 + 0.6 * goes_wrong, "recovery_rate": 0.3, "min_steps": 3}
+    config = SimulatedEngine.Config.model_validate(options)
+    engine = SimulatedEngine(config, PromptFormat())
+    prompt = engine.encode(make_problem(answer="5")).token_ids
+    (sampled,) = await sample(engine, prompt, 1, seed=seed)
+    steps = [step.token_ids for step in StepSplitter(StepConfig()).split(sampled)]
+    prefix, rest = [*prompt, *sum(steps[:num_steps], ())], sum(steps[num_steps:], ())
+    scores = await engine.score_tokens(prefix, rest)
+    expected = 0.0
+    for number in range(num_steps, len(steps)):
+        before = _Task.read([*prompt, *sum(steps[:number], ())], config)
+        lines = before.next_lines()
+        assert sum(weight for weight, _ in lines) == pytest.approx(1)
+        expected += math.log(sum(weight for weight, line in lines if line == steps[number]))
+    assert sum(scores) == pytest.approx(expected, abs=2e-3 * len(rest))
+
+
+async def test_what_it_never_says_is_improbable_and_what_follows_is_not() -> None:
+    engine = SimulatedEngine(SimulatedEngine.Config(), PromptFormat())
+    prompt = engine.encode(make_problem(answer="5")).token_ids
+    (sampled,) = await sample(engine, prompt, 1)
+    said, odd = sampled.token_ids, engine.encode_text("Alas, no.\n")
+    alone = await engine.score_tokens(prompt, said)
+    after = await engine.score_tokens(prompt, [*odd, *said])
+    assert max(after[: len(odd)]) < -5
+    assert after[len(odd) :] == alone

@@ -60,6 +60,30 @@ _SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NextStep:
+    """One of the texts that follow a prefix."""
+
+    nodes: tuple[int, ...]
+    """A node of each different tokenization, the first of its prefix."""
+    score: float
+    """Posterior mean of its pass rate."""
+
+    @property
+    def node(self) -> int:
+        """The node that stands for it."""
+        return self.nodes[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """A prefix and the different steps that follow it."""
+
+    prefix: int
+    """The node at whose end they begin; the first of its prefix."""
+    steps: tuple[NextStep, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Pair:
     """Two texts after the same prefix."""
 
@@ -136,6 +160,22 @@ def _vote_fractions(tree: Tree) -> dict[int, float]:
 
 def _step_pairs(tree: Tree) -> Iterator[_Pair]:
     """At each branch, the best and the worst step."""
+    for branch in branches(tree):
+        scores = {step.node: step.score for step in branch.steps}
+        chosen = max(scores, key=lambda node: (scores[node], -node))
+        rejected = min(scores, key=lambda node: (scores[node], node))
+        yield _Pair(
+            kind="step",
+            prefix=branch.prefix,
+            chosen=chosen,
+            rejected=rejected,
+            chosen_score=scores[chosen],
+            rejected_score=scores[rejected],
+        )
+
+
+def branches(tree: Tree) -> Iterator[Branch]:
+    """Every prefix that is followed by different steps, with the steps' scores."""
     trials = prefix_trials(tree)
     for prefix in range(len(tree)):
         if tree.same_prefix(prefix)[0] != prefix:
@@ -143,16 +183,12 @@ def _step_pairs(tree: Tree) -> Iterator[_Pair]:
         steps = _next_steps(tree, prefix)
         if len(steps) < 2:
             continue
-        scores = {nodes[0]: _pass_rate([trials[node] for node in nodes]) for nodes in steps}
-        chosen = max(scores, key=lambda node: (scores[node], -node))
-        rejected = min(scores, key=lambda node: (scores[node], node))
-        yield _Pair(
-            kind="step",
+        yield Branch(
             prefix=prefix,
-            chosen=chosen,
-            rejected=rejected,
-            chosen_score=scores[chosen],
-            rejected_score=scores[rejected],
+            steps=tuple(
+                NextStep(nodes=tuple(nodes), score=_pass_rate([trials[node] for node in nodes]))
+                for nodes in steps
+            ),
         )
 
 

@@ -8,6 +8,7 @@ is back. Log-probabilities and seeds are as exact as vLLM's own.
 import asyncio
 import os
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field, field_validator
@@ -40,6 +41,8 @@ from pipeline.engines.vllm_server.wire import (
     generate_body,
     read_completion,
     read_load,
+    read_scores,
+    scoring_body,
 )
 from pipeline.engines.weights import find_weights
 from pipeline.extras import missing
@@ -174,17 +177,9 @@ class VllmServerEngine(ModelText):
                 f"expected a server with the tokenizer of engine.model={self.config.model}, got one "
                 "that reads a text as other token ids; name the model that it serves"
             )
-        server.gives_versions = await self._can_generate(server)
+        server.gives_versions = await _can_generate(pool, server)
         async with self._weights:
             await self._check_weights(server)
-
-    async def _can_generate(self, server: Server) -> bool:
-        """Whether it has vLLM's endpoint for token ids: then it finds an empty request wrong."""
-        try:
-            await self._of_started().call(server, "POST", GENERATE, {})
-        except Refused as e:
-            return e.status in (400, 422)
-        return True
 
     async def _check_weights(self, server: Server) -> None:
         """Gives a server this engine's weights if it has others. Raises as `_check`."""
@@ -263,15 +258,19 @@ class VllmServerEngine(ModelText):
             model_version=version,
         )
 
+    async def score_tokens(self, prefix: Sequence[int], token_ids: Sequence[int]) -> tuple[float, ...]:
+        """See `ScoresTokens`."""
+        body = scoring_body([*prefix, *token_ids], model=self._served)
+        async with self._gate.passing():
+            answer = await self._of_started().ask(lambda _: (COMPLETIONS, body), None)
+        try:
+            return read_scores(answer.content, token_ids)
+        except BadAnswer as e:
+            raise RequestRejected(f"{answer.address}: {e}") from e
+
     async def load(self) -> Load | None:
         """The sum of the servers that are up, from their `/metrics`."""
-        pool = self._of_started()
-        told = await asyncio.gather(
-            *(pool.call(server, "GET", "/metrics", seconds=10) for server in pool.up),
-            return_exceptions=True,
-        )
-        loads = [read_load(text) for text in told if isinstance(text, str)]
-        return add_loads([load for load in loads if load is not None])
+        return await _load_of(self._of_started())
 
     async def update_weights(self, model: str, *, keep: bool = False) -> str:
         """See `Updatable`. Needs servers in vLLM's development mode that can read the weights."""
@@ -297,6 +296,25 @@ class VllmServerEngine(ModelText):
         if self._pool is None:
             raise EngineDied("the engine has not started, or is closed")
         return self._pool
+
+
+async def _can_generate(pool: Pool, server: Server) -> bool:
+    """Whether it has vLLM's endpoint for token ids: then it finds an empty request wrong."""
+    try:
+        await pool.call(server, "POST", GENERATE, {})
+    except Refused as e:
+        return e.status in (400, 422)
+    return True
+
+
+async def _load_of(pool: Pool) -> Load | None:
+    """The sum of the servers that are up and answer; None without any."""
+    told = await asyncio.gather(
+        *(pool.call(server, "GET", "/metrics", seconds=10) for server in pool.up),
+        return_exceptions=True,
+    )
+    loads = [read_load(text) for text in told if isinstance(text, str)]
+    return add_loads([load for load in loads if load is not None])
 
 
 def _name_of_model(config: VllmServerEngine.Config, listed: Any) -> str:

@@ -7,7 +7,7 @@ takes and gives token ids too. Both give one log-probability for each id, the re
 stop string.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -64,6 +64,14 @@ class _Choice(BaseModel):
 class _Answer(BaseModel):
     choices: tuple[_Choice]
     usage: _Usage = _Usage()
+
+
+class _ScoredChoice(BaseModel):
+    prompt_logprobs: tuple[dict[int, _Logprob] | None, ...]
+
+
+class _Scored(BaseModel):
+    choices: tuple[_ScoredChoice]
 
 
 class Sampled(BaseModel):
@@ -148,6 +156,29 @@ def read_completion(answer: object) -> Sampled:
         num_cached_tokens=None if details is None else details.cached_tokens,
         versions=None if spans is None else tuple(span.version for span in spans),
     )
+
+
+def scoring_body(token_ids: Sequence[int], *, model: str) -> dict[str, Any]:
+    """The body of a request to COMPLETIONS for the log-probabilities of given ids."""
+    return {
+        "model": model,
+        "prompt": list(token_ids),
+        "max_tokens": 1,  # vLLM samples at least one
+        "prompt_logprobs": 0,
+    }
+
+
+def read_scores(answer: object, token_ids: Sequence[int]) -> tuple[float, ...]:
+    """The log-probabilities of the last ids of the request. Raises BadAnswer."""
+    try:
+        (choice,) = _Scored.model_validate(answer).choices
+        behind = choice.prompt_logprobs[-len(token_ids) :]
+        found = zip(behind, token_ids, strict=True)
+        return tuple((given or {})[token].logprob for given, token in found)
+    except (ValidationError, ValueError, KeyError) as e:
+        raise BadAnswer(
+            "expected `prompt_logprobs` of all tokens that were sent, as vLLM 0.32 gives them"
+        ) from e
 
 
 def error_message(answer: object) -> str:

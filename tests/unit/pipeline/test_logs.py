@@ -1,12 +1,14 @@
 """What a log line says, and where it goes."""
 
 import logging
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pipeline.logs import about_problem, also_to, configure, current_level
+from pipeline.logs import about_problem, also_to, configure, current_level, output_to
 
 _LOG = logging.getLogger("pipeline.somewhere")
 
@@ -71,3 +73,16 @@ def test_problems_ids_nest_and_end() -> None:
         _LOG.info("outer")
     _LOG.info("none")
     assert [record.about for record in records] == [" problem=two", " problem=one", ""]  # type: ignore[attr-defined]
+
+
+def test_output_goes_to_a_file_and_that_of_processes_begun_meanwhile_does_to_their_end(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "log"
+    with output_to(file):
+        os.write(1, b"inside\n")
+        process = subprocess.Popen(["sh", "-c", "read line; echo $line >&2"], stdin=subprocess.PIPE)
+    os.write(1, b"outside\n")
+    process.communicate(b"later\n")
+    assert file.read_text() == "inside\nlater\n"
+    assert capfd.readouterr().out == "outside\n"

@@ -70,3 +70,15 @@ def test_a_missing_package_is_named_with_its_extra(path: Path, monkeypatch: pyte
 def test_the_size_of_merged_files_may_change_when_a_run_resumes(path: Path) -> None:
     assert load_config(path).digest() == load_config(path, ["dataset.part_bytes=1000"]).digest()
     assert load_config(path).digest() != load_config(path, ["dataset.views=[steps]"]).digest()
+
+
+def test_options_of_a_view_at_their_defaults_change_no_digest(path: Path) -> None:
+    """A run that was begun before a view had options can be resumed."""
+    plain = load_config(path)
+    assert "views" not in plain.resolved()
+    assert load_config(path, ["views.backtracking.attempts=4"]).digest() == plain.digest()
+    pairs = load_config(path, ["views.preferences.min_margin=0.8"])
+    assert list(pairs.resolved()["views"]) == ["preferences"]
+    chains = load_config(path, ["views.backtracking.attempts=5"])
+    assert list(chains.resolved()["views"]) == ["backtracking"]
+    assert len({plain.digest(), pairs.digest(), chains.digest()}) == 3

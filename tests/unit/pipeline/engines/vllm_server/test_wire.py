@@ -10,6 +10,8 @@ from pipeline.engines.vllm_server.wire import (
     error_message,
     read_completion,
     read_load,
+    read_scores,
+    scoring_body,
 )
 
 ANSWER: dict[str, Any] = {
@@ -113,3 +115,19 @@ def test_the_load_is_read_from_metrics_and_added_up() -> None:
     both = add_loads([LOAD, Load(num_running=1, num_waiting=0, kv_used=0.75)])
     assert both == Load(num_running=5, num_waiting=2, kv_used=0.75)
     assert add_loads([]) is None
+
+
+def test_scores_are_those_of_the_last_ids() -> None:
+    assert scoring_body((3, 5, 6), model="m")["prompt"] == [3, 5, 6]
+    scores = [None, {"5": {"logprob": -0.5}}, {"6": {"logprob": -1.5, "rank": 2}}]
+    answer = {"choices": [{"prompt_logprobs": scores, "text": "x"}]}
+    assert read_scores(answer, (5, 6)) == (-0.5, -1.5)
+    assert read_scores(answer, (6,)) == (-1.5,)
+    for wrong in (
+        ANSWER,
+        {"choices": [{"prompt_logprobs": None}]},
+        {"choices": [{"prompt_logprobs": scores[:1]}]},
+        {"choices": [{"prompt_logprobs": [{"7": {"logprob": -1}}] * 3}]},
+    ):
+        with pytest.raises(BadAnswer, match="expected `prompt_logprobs` of all tokens"):
+            read_scores(wrong, (5, 6))

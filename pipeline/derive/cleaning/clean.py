@@ -20,23 +20,23 @@ from pydantic import TypeAdapter, ValidationError
 from pipeline.config import ConfigError, Rules, read_rules, read_rules_as
 from pipeline.config.messages import explain
 from pipeline.datasets.card import stored_in, update_card
-from pipeline.datasets.folder import FolderError, RunFolder, ids_digest
+from pipeline.datasets.folder import RunFolder, ids_digest
 from pipeline.datasets.reader import RunReader
 from pipeline.datasets.views.table import VIEWS
-from pipeline.derive.cleaned_part import (
+from pipeline.derive.cleaning.find_drops import Found, find_drops
+from pipeline.derive.cleaning.part import (
     DROPPED_ROW,
     CleanedPart,
     PartTask,
     clean_part,
-    start_over,
 )
 from pipeline.derive.deriving import Derivation
-from pipeline.derive.find_drops import Found, find_drops
+from pipeline.derive.output_folder import check_output, start_over
 from pipeline.derive.sharing import seen_everywhere, share
 from pipeline.derive.trust import record
 from pipeline.errors import UserMistake
-from pipeline.files.publishing import RowsFile, explained, visible_files
-from pipeline.files.storage import delete_folder, is_inside
+from pipeline.files.publishing import RowsFile, explained
+from pipeline.files.storage import delete_folder
 from pipeline.hashing import digest_json
 from pipeline.hygiene.contamination import Likeness
 from pipeline.hygiene.drops import DropRule
@@ -113,17 +113,9 @@ def clean(
     RunReader(source).require_parts()
     if wrong := [view for view in views if view not in VIEWS]:
         raise CleanError(f"--as {wrong[0]}: expected one of {', '.join(VIEWS)}")
-    _check_output(output, out)
+    check_output(output, out)
     stored = tuple(view for view in VIEWS if view in ("trees", *(views or stored_in(source))))
     return asyncio.run(_clean(source, output, rules, stored, keeps_dropped, advance, address))
-
-
-def _check_output(output: Path, out: Path) -> None:
-    with explained(output):
-        if is_inside(output, out):
-            raise FolderError(f"{output}: expected a folder outside the run's")
-        if visible := visible_files(output):
-            raise FolderError(f"{output}: expected an empty or new folder, found {visible[0]}")
 
 
 async def _clean(

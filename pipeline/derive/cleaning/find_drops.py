@@ -7,8 +7,8 @@ import numpy as np
 
 from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.reader import RunReader
+from pipeline.derive.cleaning.survey import Survey, survey
 from pipeline.derive.deriving import Derivation
-from pipeline.derive.survey import Survey, survey
 from pipeline.hygiene.contamination import Leak, LeakFinder, Likeness, Question
 from pipeline.hygiene.difficulty import Measured, outside_window, unbalanced
 from pipeline.hygiene.drops import Drop, DropRule, Drops, Match

@@ -14,6 +14,7 @@ from pipeline.datasets.folder import StagedFile, folder_at
 from pipeline.datasets.staging import staged_file, staging_folder
 from pipeline.datasets.views.table import VIEWS
 from pipeline.derive.deriving import Derivation, Deriver
+from pipeline.derive.output_folder import start_over
 from pipeline.files.publishing import RowsFile, explained
 from pipeline.hygiene.drops import Drop
 from pipeline.records import Decision, Problem, Stage, Trace
@@ -129,8 +130,3 @@ def _dropped_row(problem: Problem, drop: Drop, response: str | None) -> dict[str
         "response": response,
         **{f"match_{key}": value for key, value in match.items()},
     }
-
-
-def start_over(output: Path) -> str:
-    """Advice for an incomplete folder."""
-    return f"{output} is incomplete: delete it, then repeat the command"
