@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.options import at_least, json_option, print_json, run_path
-from pipeline.errors import PartlyDone
+from pipeline.errors import PartlyDone, UserMistake
 
 if TYPE_CHECKING:
     from pipeline.cli.doctor import Job
@@ -40,19 +40,45 @@ def status(out: Path, as_json: bool) -> None:
 @click.argument("out", type=run_path)
 @click.argument("problem_id", required=False)
 @click.option("--limit", default=20, show_default=True, type=at_least(1), help="Problems to list.")
+@click.option("--all", "whole", is_flag=True, help="Show all nodes of a large tree.")
+@click.option(
+    "--path", "path", type=int, metavar="LEAF", help="Show one response of the problem, step by step."
+)
+@click.option("--why", type=int, metavar="LEAF", help="Show what decided about a response, in order.")
 @json_option
-def show(out: Path, problem_id: str | None, limit: int, as_json: bool) -> None:
-    """Show the run in folder OUT, or the tree of one problem.
+def show(
+    out: Path,
+    problem_id: str | None,
+    limit: int,
+    whole: bool,
+    path: int | None,
+    why: int | None,
+    as_json: bool,
+) -> None:
+    """Show the run in folder OUT, the tree of one problem, or one of its responses.
 
-    PROBLEM_ID is the problem set's own id (`source_id`) or the beginning of a `problem_id`.
+    PROBLEM_ID is the problem set's own id (`source_id`) or the beginning of a `problem_id`. LEAF is the
+    node at which a response ends, as the views have it (`leaf`).
     """
     from rich.console import Console
 
     from pipeline.datasets.reader import RunReader
     from pipeline.inspection.facts import list_facts, run_facts, tree_facts
-    from pipeline.inspection.terminal_report import problem_ids, problem_tree, summary
+    from pipeline.inspection.problem_tree import problem_tree
+    from pipeline.inspection.terminal_report import problem_ids, summary
+    from pipeline.inspection.trajectory import find_response, path_text, response_facts, why_lines
 
     reader = RunReader.open(out)
+    leaf = why if path is None else path
+    if leaf is not None:
+        if problem_id is None:
+            raise UserMistake("--path and --why: expected a PROBLEM_ID with them")
+        response = find_response(reader, problem_id, leaf)
+        if as_json:
+            print_json(response_facts(response))
+        else:
+            click.echo(path_text(response) if path is not None else "\n".join(why_lines(response)))
+        return
     if as_json:
         if problem_id is not None:
             print_json(tree_facts(reader, problem_id))
@@ -60,7 +86,7 @@ def show(out: Path, problem_id: str | None, limit: int, as_json: bool) -> None:
             print_json({**run_facts(reader.folder), "problems": list_facts(reader, limit)})
         return
     if problem_id is not None:
-        Console().print(problem_tree(reader, problem_id))
+        Console().print(problem_tree(reader, problem_id, whole=whole))
         return
     click.echo(f"{summary(reader.folder)}\n" if reader.parts else summary(reader.folder))
     for found, rollouts, kept, prompt in problem_ids(reader, limit):

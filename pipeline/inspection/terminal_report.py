@@ -1,25 +1,17 @@
 """The output of `berry status` and `berry show`: a run's summary, and a problem's tree."""
 
-from typing import Any
-
-from rich.markup import escape
-from rich.tree import Tree as RichTree
-
 from pipeline.chat import MessageMatch
-from pipeline.config import read_rules
 from pipeline.datasets.counts import Counts
 from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.metrics import Metrics
 from pipeline.datasets.reader import RunReader
-from pipeline.datasets.views.trees import problem_text, read_trace
+from pipeline.datasets.views.trees import problem_text
 from pipeline.dispatch.batching import LOST
 from pipeline.dispatch.reward_pool import DISABLED
 from pipeline.inspection.run_state import prefixes, run_state
 from pipeline.inspection.shortfall import name_reasons
-from pipeline.labels.majority import VOTE
-from pipeline.labels.step_labels import LabelConfig, TrajectoryLabels, credible_interval, label_tree
+from pipeline.labels.step_labels import credible_interval
 from pipeline.records import Stage
-from pipeline.tree import Finish
 
 _PREVIEW = 100
 
@@ -204,81 +196,10 @@ def problem_ids(reader: RunReader, limit: int) -> list[tuple[str, int, int, str]
     rows = []
     for row in reader.rows("trees", ["problem_id", "problem", "prompt", "trajectories"]):
         kept = sum(trajectory["kept"] for trajectory in row["trajectories"])
-        rows.append((row["problem_id"], len(row["trajectories"]), kept, _preview(problem_text(row))))
+        rows.append((row["problem_id"], len(row["trajectories"]), kept, preview(problem_text(row))))
         if len(rows) == limit:
             break
     return rows
-
-
-def problem_tree(reader: RunReader, problem_id: str) -> RichTree:
-    """Draws one problem's tree. Raises FolderError for an id that is not in the run."""
-    return _draw(reader.find(problem_id), read_rules(reader.folder.run["config"]).labels)
-
-
-def _draw(row: dict[str, Any], config: LabelConfig) -> RichTree:
-    drawn = RichTree(
-        f"[bold]{escape(problem_text(row))}[/bold]\n"
-        f"gold: {escape(str(row['target_value']))}   id: {row['problem_id']}{_source_id(row)}"
-    )
-    for error in row["errors"]:
-        drawn.add(f"[red]error: {escape(error)}[/red]")
-    for warning in row.get("warnings") or ():
-        drawn.add(f"[yellow]warning: {escape(warning)}[/yellow]")
-    trajectories = {trajectory["leaf"]: trajectory for trajectory in row["trajectories"]}
-    labels = {labelled.leaf: labelled for labelled in label_tree(read_trace(row).tree, config)}
-    branches = {0: drawn}
-    for node in row["nodes"][1:]:
-        label = f"{_counts(node)} {escape(_preview(node['text']))}"
-        if node["id"] in trajectories:
-            label += f"\n{_ending(trajectories[node['id']], labels[node['id']])}"
-        branches[node["id"]] = branches[node["parent"]].add(label)
-    return drawn
-
-
-def _source_id(row: dict[str, Any]) -> str:
-    found = row.get("source_id")  # missing in files of earlier versions
-    return "" if found is None else f"   source_id: {escape(found)}"
-
-
-def _counts(node: dict[str, Any]) -> str:
-    value = node.get("score")  # missing in files of earlier versions
-    score = "" if value is None else f" [magenta]{value:.2f}[/magenta]"
-    seen = " [yellow](continued as a check)[/yellow]" if _is_explored(node) else ""
-    return f"[cyan]{node['passes']}/{node['trials']}[/cyan]{score}{seen}"
-
-
-def _is_explored(node: dict[str, Any]) -> bool:
-    return node.get("cut_score") is not None and node["finish"] != Finish.PRUNED
-
-
-def _ending(trajectory: dict[str, Any], labels: TrajectoryLabels) -> str:
-    outcome = trajectory["outcome"] or trajectory["status"]
-    colour = {"pass": "green", "fail": "red"}.get(outcome, "yellow")
-    answer = "" if trajectory["extracted"] is None else f" {escape(trajectory['extracted'])}"
-    if trajectory.get("score") is not None:
-        answer += f" [magenta]{trajectory['score']:.2f}[/magenta]"
-    fate = _kept(trajectory) if trajectory["kept"] else f"dropped: {escape(trajectory['decision'])}"
-    is_voted = trajectory["verifier"] == VOTE and outcome in ("pass", "fail")
-    vote = " by majority vote" if is_voted else ""
-    reason = f": {escape(trajectory['reason'])}" if trajectory["reason"] else ""
-    ending = f"[{colour}]{outcome}[/{colour}]{answer}{vote}{reason}"
-    return f"{ending} [dim]({fate}{_mistake(labels)})[/dim]"
-
-
-def _kept(trajectory: dict[str, Any]) -> str:
-    # Missing in files of earlier versions.
-    probability = trajectory.get("p_correct")
-    return "kept" if probability is None else f"kept; all steps right: {probability:.0%}"
-
-
-def _mistake(labels: TrajectoryLabels) -> str:
-    """The trajectory's first wrong step, counted from 1; "" if unknown."""
-    if labels.first_error is None:
-        return ""
-    before = labels.steps[labels.first_error - 1].p_correct if labels.first_error else 1.0
-    right = labels.steps[labels.first_error].p_correct
-    probability = "" if before is None or right is None else f" ({before - right:.0%})"
-    return f"; wrong from step {labels.first_error + 1} of {len(labels.steps)}{probability}"
 
 
 def first_survivor(reader: RunReader) -> str | None:
@@ -289,7 +210,8 @@ def first_survivor(reader: RunReader) -> str | None:
     return None
 
 
-def _preview(text: str) -> str:
+def preview(text: str) -> str:
+    """The text as one short line."""
     line = " ".join(text.split())
     return line if len(line) <= _PREVIEW else f"{line[: _PREVIEW - 3]}..."
 

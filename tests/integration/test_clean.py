@@ -11,19 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import parallel
-from pipeline.datasets.counts import Counts
-from pipeline.datasets.encoded import EncodedTrace, decode
-from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.reader import RunReader
-from pipeline.prune import PruneConfig, Pruner
-from pipeline.records import Problem, Trace, trajectories
-from pipeline.tree import ROOT, Tree
-from tests.conftest import Berry, Finished, make_rollout, make_verdict
-from tests.runs import commit_tables
-from tests.unit.pipeline.datasets.test_folder import RUN_JSON
-from verifiers import Outcome, Target
+from pipeline.records import Trace
+from tests.conftest import Berry, Finished
+from tests.runs import VIEWS, make_trace, write_run
 
-VIEWS = ("trees", "traces", "steps", "outcomes")
 _PLACES = "harbour orchard museum bakery station library garage theatre stadium factory".split()
 _THINGS = "lanterns barrels tickets muffins wagons atlases engines costumes benches crates".split()
 
@@ -44,38 +36,6 @@ def response(number: int, answer: object) -> str:
     draw = random.Random(number)
     words = " ".join("".join(draw.choices("abcdefgh", k=5)) for _ in range(40))
     return f"{words} so the answer is {answer}"
-
-
-def make_trace(text: str, gold: str, responses: Sequence[tuple[str, bool]]) -> Trace:
-    tree = Tree((7, 8), text)
-    for answer, passed in responses:
-        leaf = tree.add(ROOT, tree.reserve(ROOT, 1), make_rollout(answer, logprob=-0.5))
-        tree.judge(leaf, make_verdict(Outcome.PASS if passed else Outcome.FAIL))
-    tree = tree.sorted()
-    found = trajectories(tree)
-    return Trace(
-        problem=Problem.create(prompt=text, target=Target(kind="math", value=gold), source="file"),
-        seed=1,
-        tree=tree,
-        trajectories=found,
-        decisions=Pruner(PruneConfig()).prune(found, tree),
-    )
-
-
-def write_run(path: Path, traces: Sequence[Trace], per_part: int = 4) -> Path:
-    config = {**RUN_JSON["config"], "dataset": {"views": list(VIEWS[1:])}}
-    folder = RunFolder.claim(path, {**RUN_JSON, "config": config, "seed": 3})
-    for index in range(0, len(traces), per_part):
-        part = traces[index : index + per_part]
-        encoded = [EncodedTrace.of(trace, views=VIEWS) for trace in part]
-        tables = {view: decode(view, encoded) for view in VIEWS}
-        ids, counts = [trace.problem.id for trace in part], Counts()
-        for one in encoded:
-            counts.add(one.counts)
-        commit_tables(folder, index // per_part, ids, tables, counts)
-    folder.finish({"problems": len(traces)})
-    folder.close()
-    return path
 
 
 def plain(number: int) -> Trace:

@@ -17,8 +17,7 @@ from pipeline.datasets.reader import RunReader
 from pipeline.datasets.views.table import VIEWS
 from pipeline.derive.whole import check_run
 from pipeline.errors import BerryError
-from tests.runs import commit_tables
-from tests.unit.pipeline.datasets.test_folder import RUN_JSON
+from tests.runs import RUN_JSON, commit_tables
 from tests.unit.pipeline.datasets.test_reader import make_trace, undecided
 
 NAMES = [

@@ -11,7 +11,8 @@ from pipeline.cli.doctor import Finding
 from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.views.table import VIEWS
 from tests.conftest import ROOT, Berry
-from tests.unit.pipeline.datasets.test_folder import RUN_JSON, commit
+from tests.runs import RUN_JSON
+from tests.unit.pipeline.datasets.test_folder import commit
 
 SIMULATED = ROOT / "configs" / "simulated.yaml"
 

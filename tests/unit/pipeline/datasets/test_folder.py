@@ -24,16 +24,6 @@ RUN: dict[str, Any] = {
     "created": "2026-01-01",
     "versions": {"berry": "0"},
 }
-RUN_JSON = {
-    **RUN,
-    "config": {
-        "seed": 0,
-        "engine": {"use": "simulated"},
-        "problems": {"use": "file", "path": "p"},
-        "strategy": {"use": "best_of_n"},
-        "verifier": {"use": "exact"},
-    },
-}
 OTHER: dict[str, Any] = {**RUN, "config": {"seed": 0, "strategy": {"n": 2}}, "digest": "d1"}
 TABLES = {name: view.schema.empty_table() for name, view in VIEWS.items()}
 

@@ -25,9 +25,8 @@ from pipeline.files.storage import files_in, folders_in, place, publish, read_by
 from pipeline.records import Problem, Trace
 from pipeline.tree import Tree
 from tests.conftest import make_problem
-from tests.runs import commit_tables
+from tests.runs import RUN_JSON, commit_tables
 from tests.stores import Store, running_store
-from tests.unit.pipeline.datasets.test_folder import RUN_JSON
 
 RUN = {**RUN_JSON, "config": {**RUN_JSON["config"], "dataset": {"views": ["traces", "steps"]}}}
 

@@ -30,8 +30,7 @@ from pipeline.derive.export import export_view
 from pipeline.derive.whole import check_run
 from pipeline.files import publishing
 from tests.conftest import ROOT
-from tests.runs import commit_tables
-from tests.unit.pipeline.datasets.test_folder import RUN_JSON
+from tests.runs import RUN_JSON, commit_tables
 from tests.unit.pipeline.datasets.test_reader import make_trace, undecided
 
 NUM_PARTS = 9

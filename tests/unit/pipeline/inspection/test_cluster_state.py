@@ -8,8 +8,9 @@ import pytest
 from pipeline.datasets.folder import RunFolder
 from pipeline.inspection.cluster_state import ClusterState, cluster_lines
 from tests.conftest import Berry
+from tests.runs import RUN_JSON
 from tests.stores import running_store
-from tests.unit.pipeline.datasets.test_folder import RUN, RUN_JSON
+from tests.unit.pipeline.datasets.test_folder import RUN
 
 DAY = "2026-01-01T00:00:"
 
