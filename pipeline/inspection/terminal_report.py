@@ -1,7 +1,7 @@
 """The output of `berry status` and `berry show`: a run's summary, and a problem's tree."""
 
 from pipeline.chat import MessageMatch
-from pipeline.datasets.counts import Counts
+from pipeline.datasets.counts import PASS_RATES, Counts
 from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.metrics import Metrics
 from pipeline.datasets.reader import RunReader
@@ -36,6 +36,7 @@ def summary(folder: RunFolder) -> str:
     if any(votes.values()):
         lines.insert(-1, f"votes      {sum(votes.values())} ({_listed(votes)})")
     lines[-1:-1] = _reasons(counts)
+    lines += _pass_rates(counts)
     lines += _flawed(counts)
     lines += _messages(counts)
     lines += _scores(counts)
@@ -64,6 +65,17 @@ def _reasons(counts: Counts) -> list[str]:
         # Runs of earlier versions have counts without reasons.
         if counts.most_common(kind)
     ]
+
+
+def _pass_rates(counts: Counts) -> list[str]:
+    """Problems by the range of their pass rate; no line without a gold answer."""
+    ranges = {name: counts.pass_rates[name] for name in PASS_RATES if counts.pass_rates[name]}
+    total = sum(ranges.values())
+    if not total:
+        return []
+    rate = counts.right / (counts.right + counts.not_right)
+    listed = ", ".join(f"{number} at {name}" for name, number in ranges.items())
+    return [f"difficulty {rate:.1%} of the rollouts are right; problems by pass rate: {listed}"]
 
 
 def _dropped(counts: Counts) -> dict[str, int]:
