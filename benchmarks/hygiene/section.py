@@ -18,8 +18,8 @@ from benchmarks.measure import Measured
 from pipeline.hygiene.contamination import LeakFinder, Question
 from pipeline.hygiene.duplicates import find_duplicates
 from pipeline.hygiene.rules import ContaminationRule
-from pipeline.hygiene.signatures import Signatures
-from pipeline.hygiene.words import Words
+from pipeline.hygiene.signatures import Compared, Signatures
+from pipeline.prune.near_duplicates import normal_form
 from tests.conftest import SHARED_DATA
 
 _FILE = SHARED_DATA / "gsm8k_train.jsonl"
@@ -72,9 +72,10 @@ def planted_leaks() -> tuple[list[Measured], str]:
             Question(test_set="test", id=str(number), text=text, answer=answer)
             for number, (text, answer) in enumerate(tests)
         ),
-        ((one.text, one.answer) for one in texts),
         ContaminationRule(),
     )
+    for one in texts:
+        finder.count(one.text, one.answer)
 
     def by_berry(text: _Text) -> int | None:
         leak = finder.leak(text.text, text.answer)
@@ -204,8 +205,9 @@ def _dedup_rates(texts: Sequence[str]) -> tuple[float, float | None]:
         for _ in range(_RATES):
             begun = time.perf_counter()
             with (Path(name) / "rows.jsonl").open(encoding="utf-8") as file:
-                words = [Words(json.loads(line)["text"]) for line in file]
-            find_duplicates(Signatures.of((one.kept, one.numbers) for one in words), 0.8)
+                forms = (normal_form(json.loads(line)["text"]) for line in file)
+                compared = (Compared(" ".join(f.words), f.words, f.calculation) for f in forms)
+                find_duplicates(Signatures.of(compared), 0.8)
             own.append(len(rows) / (time.perf_counter() - begun))
             if (rate := _datatrove_rate(Path(name))) is not None:
                 peers.append(rate)

@@ -137,9 +137,9 @@ def read_rules_as(
         origin = Origin(file=str(path), lines=text.lines)
         rename_keys(text.value)
         for name, section in text.value.items():
-            if name in sections:
+            if name in sections and section is not None:
                 _merge(sections, name, section)
-            elif name not in RunConfig.model_fields:
+            elif name not in (*sections, *RunConfig.model_fields):
                 line = f", line {text.lines[name,]}" if (name,) in text.lines else ""
                 raise ConfigError(f"{path}{line}: {name}: expected a section {_names(wanted)}")
     given = []
@@ -158,9 +158,10 @@ def read_rules_as(
 
 
 def _merge(sections: dict[str, Any], name: str, section: Any) -> None:
-    """Sets the keys of a section; a whole section that is not keys and values replaces it."""
-    if isinstance(section, dict) and isinstance(sections[name], dict):
-        sections[name] = {**sections[name], **section}
+    """Sets the keys of a section, also below it; an empty section changes nothing."""
+    if isinstance(section, dict) and isinstance(sections.get(name), dict):
+        for key, value in section.items():
+            _merge(sections[name], key, value)
     else:
         sections[name] = section
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from pipeline.datasets.cleaned import cleaned_section
 from pipeline.datasets.counts import PASS_RATES, Counts
 from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.reader import RunReader
@@ -39,14 +40,6 @@ _DROPPED = {
     Stage.BEYOND_MAX: "its problem has `prune.max_per_problem` survivors",
     Stage.REPEATED: "`berry clean` found the same text in an earlier problem",
 }
-_RULES = {
-    "contaminated": "a question of a test set",
-    "duplicate_problem": "repeats an earlier problem",
-    "too_hard": "the pass rate is under the window",
-    "too_easy": "the pass rate is over the window",
-    "repeated": "repeats a response to an earlier problem",
-    "unbalanced": "its group has enough problems",
-}
 _LIMITS = """The verifier checked final answers (or programs, or proofs), not the reasoning. A survivor
 can have a wrong step, and the first table says how many are expected to. Problems that the model never
 solved have no survivor, so easy problems are over-represented. Texts were sampled from a language model
@@ -57,7 +50,7 @@ def sections(folder: RunFolder, views: Sequence[str]) -> Iterator[str]:
     """The lines of all sections. Raises FolderError and StorageError."""
     yield ""
     yield from trust_section(folder)
-    yield from _cleaned(folder)
+    yield from cleaned_section(folder)
     yield from _dropped(folder.counts)
     yield from _verdicts(folder.counts)
     yield from _pass_rates(folder.counts)
@@ -65,26 +58,6 @@ def sections(folder: RunFolder, views: Sequence[str]) -> Iterator[str]:
         yield from _samples(folder)
     yield from _columns(views)
     yield from ("", "## Limits", "", _LIMITS)
-
-
-def _cleaned(folder: RunFolder) -> Iterator[str]:
-    """What `berry clean` dropped of the run from which it made this one."""
-    cleaned = folder.run.get("cleaned")
-    if cleaned is None:
-        return
-    yield from (
-        "",
-        "## What was cleaned",
-        "",
-        f"`berry clean` made this data from a run with {cleaned['problems']} problems and "
-        f"{cleaned['survivors']} survivors.",
-        "",
-        "| problems | responses | rule | meaning |",
-        "|---|---|---|---|",
-    )
-    for rule, numbers in cleaned["dropped"].items():
-        meaning = _RULES.get(rule, "")
-        yield f"| {numbers['problems']} | {numbers['responses']} | `{rule}` | {meaning} |"
 
 
 def _dropped(counts: Counts) -> Iterator[str]:

@@ -165,6 +165,8 @@ class RunFolder:
         """
         if self.run["digest"] == run["digest"]:
             return True
+        if "cleaned" in self.run:
+            raise FolderError(f"{self.path}: was made by `berry clean`; name another output")
         if self.parts:
             raise FolderError(f"{self.path}: {_difference(self.run['config'], run['config'])}")
         return False

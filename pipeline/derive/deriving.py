@@ -18,7 +18,7 @@ from pipeline.derive.sharing import share
 from pipeline.files.publishing import RowsFile, WrittenFile, explained
 from pipeline.labels.majority import Majority, withdraw_votes
 from pipeline.prune import Pruner
-from pipeline.records import Trace, trajectories
+from pipeline.records import Decision, Stage, Trace, trajectories
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +90,15 @@ class Deriver:
             await self._majority.vote(trace.problem, trace.tree)
             trace = replace(trace, trajectories=trajectories(trace.tree))
         if self._pruner is not None:
-            trace = replace(trace, decisions=self._pruner.prune(trace.trajectories, trace.tree))
+            trace = replace(trace, decisions=self._prune(self._pruner, trace))
         return trace
+
+    def _prune(self, pruner: Pruner, trace: Trace) -> tuple[Decision, ...]:
+        """Prunes again; what `berry clean` has dropped stays dropped."""
+        repeated = {one.leaf: one for one in trace.decisions if one.stage is Stage.REPEATED}
+        left = [one for one in trace.trajectories if one.leaf not in repeated]
+        decisions = repeated | {one.leaf: one for one in pruner.prune(left, trace.tree)}
+        return tuple(decisions[one.leaf] for one in trace.trajectories)
 
     async def close(self) -> None:
         """Ends the processes that compare answers, if there are any."""

@@ -28,6 +28,8 @@ def check_output(output: Path, run: Path) -> None:
     with explained(output, cure=start_over(output)):
         if is_inside(output, run):
             raise FolderError(f"{output}: expected a folder outside the run's")
+        if is_inside(run, output):
+            raise FolderError(f"{output}: expected a new folder, got one that has the run inside")
         if visible := visible_files(output):
             raise FolderError(f"{output}: expected an empty or new folder, found {visible[0]}")
 

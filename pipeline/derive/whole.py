@@ -159,6 +159,11 @@ def _repair_parts(path: Path, broken: dict[int, dict[str, str]], checked: Checke
     folder = RunFolder.reopen(path)
     try:
         lost = [index for index, wrong in broken.items() if "trees" in wrong]
+        if lost and "cleaned" in folder.run:
+            raise FolderError(
+                f"{folder.part_path('trees', lost[0])}: is damaged and cannot be made again from this "
+                "folder; repeat `berry clean`"
+            )
         for index, wrong in broken.items():
             for view in wrong if index not in lost else ():
                 _derive_again(folder, view, index)

@@ -7,6 +7,7 @@ rules.py            the options of all rules
 words.py            the words and numbers of a text
 contamination.py    compares problems with test sets
 duplicates.py       finds exact and near duplicates; signatures.py makes what they are found by
-difficulty.py       a window of pass rates
-balance.py          limits the problems of a kind
+difficulty.py       a window of pass rates, and a limit for groups of problems
+question_columns.py guesses the columns of a test set's file
+drops.py            what the rules drop, and why
 """

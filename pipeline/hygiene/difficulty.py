@@ -1,12 +1,14 @@
 """Drops problems that are too hard or too easy, and limits the problems of each group."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pipeline.datasets.cleaned import DropRule
 from pipeline.datasets.counts import pass_rate_range
 from pipeline.hashing import digest_json
-from pipeline.hygiene.drops import Drop, DropRule
+from pipeline.hygiene.drops import Drop
 from pipeline.hygiene.rules import BalanceRule, DifficultyRule
 from pipeline.labels.step_labels import credible_interval
 
@@ -74,7 +76,7 @@ def unbalanced(problems: Sequence[Measured], rule: BalanceRule, seed: int) -> It
     if rule.max_problems is not None:
         limits.append(rule.max_problems)
     if rule.max_ratio is not None:
-        limits.append(int(rule.max_ratio * min(map(len, groups.values()))))
+        limits.append(math.floor(rule.max_ratio * min(map(len, groups.values())) + 1e-9))
     most = min(limits)
     for traits, group in groups.items():
         drawn = sorted(group, key=lambda one: digest_json([seed, one.problem_id]))

@@ -3,24 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import StrEnum
 
-
-class DropRule(StrEnum):
-    """The rule that dropped a problem or a response, in order of application."""
-
-    CONTAMINATED = "contaminated"
-    """The problem is a question of a test set."""
-    DUPLICATE_PROBLEM = "duplicate_problem"
-    """Its text repeats that of an earlier problem."""
-    TOO_HARD = "too_hard"
-    """Its pass rate is under the window."""
-    TOO_EASY = "too_easy"
-    """Its pass rate is over the window."""
-    REPEATED = "repeated"
-    """The response repeats a survivor of an earlier problem."""
-    UNBALANCED = "unbalanced"
-    """The problem's group has enough problems."""
+from pipeline.datasets.cleaned import DropRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

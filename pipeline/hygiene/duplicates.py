@@ -1,7 +1,7 @@
 """Finds exact and near duplicates among any number of texts.
 
-Exact duplicates have the same words. Near duplicates have the same numbers, and an estimated similarity
-of at least `least`. Candidates come from locality-sensitive hashing: two texts are compared if all
+Near duplicates have in common what the texts say that they must, and an estimated similarity of at
+least `least`. Candidates come from locality-sensitive hashing: two texts are compared if all
 bytes of a band of their signatures are equal. The bands are chosen so that a pair at the limit is
 missed in less than one of a thousand cases.
 """
@@ -71,11 +71,13 @@ def _alike(
     signatures: Signatures, bucket: NDArray[np.int64], least: float
 ) -> Iterator[tuple[int, int]]:
     """Pairs of a text and an earlier one of the bucket that is like no text before it."""
-    leaders = bucket[:1]
+    leaders, number = np.empty_like(bucket), 1
+    leaders[0] = bucket[0]
     for text in bucket[1:]:
-        similarity = signatures.similarity(text, leaders)
+        similarity = signatures.similarity(text, leaders[:number])
         best = int(similarity.argmax())
         if similarity[best] >= least:
             yield int(text), int(leaders[best])
         else:
-            leaders = np.append(leaders, text)
+            leaders[number] = text
+            number += 1

@@ -1,5 +1,6 @@
 """The options of the rules over all problems."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -16,6 +17,16 @@ def _from_path(given: Any) -> Any:
     return guess_section(given) if isinstance(given, str) else given
 
 
+def _listed(given: Any) -> Any:
+    """One test set stands for a list of one."""
+    return [given] if isinstance(given, str | Mapping) else given
+
+
+def _switch(given: Any) -> Any:
+    """`false` turns the rule off."""
+    return {True: {}, False: None}[given] if isinstance(given, bool) else given
+
+
 TestSet = Annotated[Part, PartOf(KINDS["problems"]), BeforeValidator(_from_path)]
 
 
@@ -25,19 +36,15 @@ class ContaminationRule(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     min_overlap: float = Field(default=0.6, gt=0, le=1)
-    """Least overlap with a test's question: the fraction of its pairs of words that the problem has
-    too, weighted by rarity and with numbers masked."""
+    """Least overlap with a test's question: the fraction of its pairs of words that a passage of the
+    problem has too, weighted by rarity and with numbers masked."""
     min_overlap_same_answer: float = Field(default=0.4, gt=0, le=1)
     """Least overlap if a rare answer, or rare numbers, are the same too."""
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.min_overlap_same_answer > self.min_overlap:
-            raise ValueError(
-                "expected min_overlap_same_answer to be at most min_overlap, "
-                f"{self.min_overlap:g}, got {self.min_overlap_same_answer:g}"
-            )
-        return self
+    def least(self, evidence: float) -> float:
+        """The least overlap, with evidence from answer and numbers of 0 to 1."""
+        lower = min(self.min_overlap, self.min_overlap_same_answer)
+        return self.min_overlap - evidence * (self.min_overlap - lower)
 
 
 class DuplicateRule(BaseModel):
@@ -50,8 +57,10 @@ class DuplicateRule(BaseModel):
     responses: bool = True
     """Drop survivors whose text repeats that of a survivor of an earlier problem."""
     min_similarity: float | None = Field(default=0.8, gt=0, le=1)
-    """Least estimated similarity of two texts with the same numbers: the Jaccard similarity of their
-    word 3-grams; null drops only texts with the same words."""
+    """Least estimated similarity of two texts with the same calculation: the Jaccard similarity of
+    their word 3-grams; null drops only the same texts."""
+    min_words: int = Field(default=20, ge=1)
+    """Responses with fewer words stay: the same few words may answer many problems."""
 
 
 class DifficultyRule(BaseModel):
@@ -101,12 +110,12 @@ class HygieneConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    against: tuple[TestSet, ...] = ()
+    against: Annotated[tuple[TestSet, ...], BeforeValidator(_listed)] = ()
     """Test sets whose questions are dropped: sections as `problems` in a run's config, or paths of
     files whose columns have usual names."""
     contamination: ContaminationRule = ContaminationRule()
     """When a problem counts as a question of a test set."""
-    duplicates: DuplicateRule | None = DuplicateRule()
+    duplicates: Annotated[DuplicateRule | None, BeforeValidator(_switch)] = DuplicateRule()
     """Drops what repeats an earlier problem or response; null keeps it."""
     difficulty: DifficultyRule | None = None
     """Drops problems outside a window of pass rates. Problems of unknown pass rate stay."""

@@ -9,7 +9,8 @@ for. Its standard error is under 0.045.
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from itertools import islice
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,20 @@ from rensa import RMinHash
 NUM_HASHES = 128
 _SEED = 7
 _SIZE = 3
+_BATCH = 1000
+"""Texts whose words are in memory at a time."""
 _CHANCE = 1 / 256
 """Fraction of different hashes with the same byte."""
+
+
+class Compared(NamedTuple):
+    """A text as it is compared."""
+
+    exact: str
+    """Equal only for exact duplicates."""
+    words: Sequence[str]
+    common: Sequence[str]
+    """What near duplicates must have in common: a calculation, an answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,18 +40,25 @@ class Signatures:
     """Signatures of texts, in order."""
 
     exact: NDArray[np.uint64]
-    """A hash of the words; shape (texts)."""
+    """A hash of `Compared.exact`; shape (texts)."""
     numbers: NDArray[np.uint64]
-    """A hash of what near duplicates must have in common: numbers, or a calculation; shape (texts)."""
+    """A hash of `Compared.common`; shape (texts)."""
     hashes: NDArray[np.uint8]
     """The lowest byte of each hash; shape (texts, NUM_HASHES)."""
 
     @classmethod
-    def of(cls, texts: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Self:
-        """Signatures of texts, each given as its words and its numbers."""
+    def of(cls, texts: Iterable[Compared]) -> "Signatures":
+        """Signatures of texts."""
+        left, parts = iter(texts), list[Signatures]()
+        while batch := list(islice(left, _BATCH)):
+            parts.append(cls._of(batch))
+        return cls.joined(parts or [cls._of([])])
+
+    @classmethod
+    def _of(cls, texts: Sequence[Compared]) -> Self:
         exact, numbers, grams = [], [], []
-        for words, own in texts:
-            exact.append(_hash(words))
+        for text, words, own in texts:
+            exact.append(_hash([text]))
             numbers.append(_hash(own))
             size = min(_SIZE, max(1, len(words)))
             shifted = (words[n:] for n in range(size))

@@ -1,8 +1,8 @@
 """The words of a text with their places, and the same words with numbers masked.
 
-Texts that differ only in case, punctuation, white space or marks of LaTeX and Markdown have the same
-words. Operators are words, because `12 + 5` and `12 - 5` are different questions. With numbers masked,
-questions that differ only in their numbers have the same words too.
+Words leave out punctuation and marks of LaTeX and Markdown. With numbers masked, questions that differ
+only in their numbers have the same words. `plain` is the stricter form by which two texts are the same:
+only white space, case, and marks that never carry meaning are left out.
 """
 
 import re
@@ -23,16 +23,24 @@ _MARKS = frozenset(
     qquad""".split()
 )
 """LaTeX commands that only affect appearance."""
-_EAST_ASIAN = "぀-ヿ㐀-鿿가-힯"
+EAST_ASIAN = "぀-ヿ㐀-鿿가-힯"
 """Scripts without spaces: each character is a word."""
-_LETTER = rf"[^\W\d_{_EAST_ASIAN}]"
+_LETTER = rf"[^\W\d_{EAST_ASIAN}]"
 _TOKEN = re.compile(
     r"\d+(?:[.,:/]\d+)*(?:(?:st|nd|rd|th)\b)?|[½¼¾⅓⅔]"
-    rf"|\\{_LETTER}+|{_LETTER}+(?:['\u2019]{_LETTER}+)*|[{_EAST_ASIAN}]"
-    r"|[+=^<>\u00d7÷≤≥≠√∑∏∫/%]|(?<=[\w)])\*(?=[\w(\\])|(?<=\s)\*(?=\s)"
-    r"|(?<=[\d)\s])[-\u2212](?=[\s\d(\\])"
+    rf"|\\{_LETTER}+|{_LETTER}+(?:['\u2019]{_LETTER}+)*|[{EAST_ASIAN}]"
+    r"|[+=^<>\u00d7÷≤≥≠±√∑∏∫\u222a∩→←/%]|(?<=[\w)])\*(?=[\w(\\])|(?<=\s)\*(?=\s)"
+    r"|(?<=[\d)\s(=])[-\u2212](?=[\s\d(\\])"
 )
 _SAME = {"\u00d7": "*", "÷": "/", "\u2212": "-", "\\times": "*", "\\cdot": "*", "\\div": "/"}
+_NO_MEANING = re.compile(
+    r"\\(?:left|right|displaystyle|[()\[\],;:! ])|\\?\$|\*\*|__|^\s*#+\s|(?<=\w)[,;:](?=\s)|[.?\s]+$"
+    r"|(?<=[^\W\d]{2})[!\s]+$",
+    re.MULTILINE,
+)
+"""Marks of LaTeX and Markdown, and punctuation at the end; a `!` after a number is a factorial."""
+_STOP = re.compile(r"(?<=[^\W\d]{2})[.?!](?=\s)|(?<=\w)[.?](?=\s)|(?<=\d),(?=\d{3}\b)")
+_SPACE = re.compile(r"\s+")
 
 
 class Word(NamedTuple):
@@ -52,12 +60,8 @@ class Words:
     """The words of a text."""
 
     def __init__(self, text: str) -> None:
+        self.text = text
         self.words = tuple(_words(text))
-
-    @cached_property
-    def kept(self) -> tuple[str, ...]:
-        """The words, with numbers."""
-        return tuple(word.text for word in self.words)
 
     @cached_property
     def numbers(self) -> tuple[str, ...]:
@@ -76,6 +80,25 @@ class Words:
             else:
                 masked.append(Word(NUMBER, word.start, word.end))
         return tuple(masked)
+
+    @cached_property
+    def form(self) -> tuple[str, ...]:
+        """The masked words, without their places."""
+        return tuple(word.text for word in self.masked)
+
+
+def plain(text: str) -> str:
+    """The text without what never carries meaning; equal only for texts that say the same."""
+    text = unicodedata.normalize("NFKC", text.replace("\u2019", "'")).casefold()
+    text = _STOP.sub("", _NO_MEANING.sub("", text.strip()))
+    return _SPACE.sub(_space, text)
+
+
+def _space(found: re.Match[str]) -> str:
+    """A space between words and numbers; none next to symbols."""
+    text, start, end = found.string, found.start(), found.end()
+    is_inside = start > 0 and end < len(text)
+    return " " if is_inside and text[start - 1].isalnum() and text[end].isalnum() else ""
 
 
 def _words(text: str) -> list[Word]:

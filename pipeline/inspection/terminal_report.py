@@ -1,6 +1,7 @@
 """The output of `berry status` and `berry show`: a run's summary, and a problem's tree."""
 
 from pipeline.chat import MessageMatch
+from pipeline.datasets.cleaned import dropped_lines
 from pipeline.datasets.counts import PASS_RATES, Counts
 from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.metrics import Metrics
@@ -127,18 +128,12 @@ def _speed(folder: RunFolder, facts: Metrics) -> list[str]:
 
 def _cleaned(folder: RunFolder) -> list[str]:
     """What `berry clean` dropped of the run from which it made this one."""
-    cleaned = folder.run["cleaned"]
-    kept = (
-        f"cleaned    {folder.counts.problems} of {cleaned['problems']} problems and "
-        f"{folder.counts.kept} of {cleaned['survivors']} survivors stayed"
+    steps = folder.run["cleaned"]
+    first = (
+        f"cleaned    {folder.counts.problems} of {steps[0]['problems']} problems and "
+        f"{folder.counts.kept} of {steps[0]['survivors']} survivors stayed"
     )
-    dropped = (
-        f"           {number} {what}: {rule.replace('_', ' ')}"
-        for rule, numbers in cleaned["dropped"].items()
-        for what, number in numbers.items()
-        if number
-    )
-    return [kept, *dropped]
+    return [first, *(f"           {one}" for step in steps for one in dropped_lines(step["dropped"]))]
 
 
 def _conflicts(folder: RunFolder) -> list[str]:

@@ -99,14 +99,15 @@ class FileSource(RowSource):
         return _format_of(self.config.path)
 
 
-def first_row(path: Path) -> Mapping[str, object] | None:
-    """The first row of a file that is a row of named columns; None without one.
+def first_rows(path: Path, number: int) -> list[Mapping[str, object]]:
+    """The first rows of a file that are rows of named columns.
 
     Raises ProblemError for a file that cannot be read.
     """
     try:
         rows = _format_of(path).read(path, (), EVERY_ROW)
-        return next((row for _, row in rows if isinstance(row, Mapping)), None)
+        named = (row for _, row in rows if isinstance(row, Mapping))
+        return list(itertools.islice(named, number))
     except OSError as e:
         kind = ProblemError if is_users(e) else RunFailure
         raise kind(f"{path}: cannot be read ({e.strerror or 'it is damaged'})") from e

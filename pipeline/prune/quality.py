@@ -14,8 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.prune.rules import drop
 from pipeline.records import Decision, Stage, Trajectory
 
-_WORD = re.compile(r"\w+|[^\w\s]")
+_EAST = "぀-ヿ㐀-鿿가-힯"
+"""Scripts without spaces: each character is a word."""
+_WORD = re.compile(rf"[{_EAST}]|[^\W{_EAST}]+|[^\w\s]")
+_WRITTEN = re.compile(rf"[{_EAST}]|[^\W\d_{_EAST}]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
+_RULE = re.compile(r"(?:^[ \t]*(?:[-*_][ \t]*){3,}$\s*)+\Z|[*_\s]+\Z", re.MULTILINE)
+"""Markdown's marks and rules at the end."""
 _LONGEST_LOOP = 200
 """Words of the longest passage whose repetition is noticed."""
 _REPEATS = 3
@@ -24,9 +29,18 @@ _EVERYWHERE = frozenset({"LATIN", "GREEK", "MICRO", "DOUBLE-STRUCK", "SCRIPT", "
 """Scripts of formulas and units, in texts of every language."""
 _EAST_ASIAN = frozenset({"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "IDEOGRAPHIC"})
 """Scripts that one language mixes."""
-_OPEN_END = re.compile(r"[,:;=+*/(\[{<&\\-]\s*$")
-_PAIRS = ((r"\[", r"\]"), (r"\(", r"\)"), ("<think>", "</think>"), (r"\begin{", r"\end{"))
-_TWINS = ("```", "$$")
+_OPEN_END = re.compile(r"(?:[,:;=(\[{&\\]|(?<=\s)[-+/<])$")
+_PAIRS = [
+    (re.compile(opening), re.compile(closing))
+    for opening, closing in (
+        # After a line break of LaTeX, `\\[4pt]`, a bracket opens nothing.
+        (r"(?<!\\)\\\[", r"(?<!\\)\\\]"),
+        (r"(?<!\\)\\\(", r"(?<!\\)\\\)"),
+        ("<think>", "</think>"),
+        (r"\\begin\{", r"\\end\{"),
+    )
+]
+_FENCE, _FORMULA = re.compile(r"^[ \t]*```", re.MULTILINE), re.compile(r"(?<!\\)\$\$(?!\d)")
 
 
 class QualityConfig(BaseModel):
@@ -50,7 +64,7 @@ class QualityConfig(BaseModel):
 def too_short(candidates: Sequence[Trajectory], *, least: int) -> Iterator[Decision]:
     """Drops responses of fewer than `least` words."""
     for trajectory in candidates:
-        if (number := len(_LETTERS.findall(trajectory.response))) < least:
+        if (number := len(_WRITTEN.findall(trajectory.response))) < least:
             yield drop(trajectory, Stage.NO_REASONING, f"{number} words, under {least}")
 
 
@@ -64,7 +78,8 @@ def loops(candidates: Sequence[Trajectory], *, most: float) -> Iterator[Decision
 def looped(text: str) -> float:
     """The fraction of a text's words, 0 to 1, that are in passages repeated in a row."""
     words = _WORD.findall(text)
-    codes = np.unique(words, return_inverse=True)[1]
+    numbers: dict[str, int] = {}
+    codes = np.array([numbers.setdefault(word, len(numbers)) for word in words])
     is_looped = np.zeros(len(codes), dtype=bool)
     for period in range(1, min(_LONGEST_LOOP, len(codes) // _REPEATS) + 1):
         same = np.concatenate([[False], codes[period:] == codes[:-period], [False]])
@@ -109,12 +124,26 @@ def unended(candidates: Sequence[Trajectory]) -> Iterator[Decision]:
 
 def _open_end(text: str) -> str | None:
     """What is open at the end of the text; None if nothing is."""
-    if (found := _OPEN_END.search(text)) is not None and not text.rstrip().endswith(("\\]", "\\)")):
-        return f"ends with {found[0].strip()}"
+    if len(_FENCE.findall(text)) % 2:
+        return "ends inside a code block"
+    prose = "".join(_FENCE.split(text)[::2])
+    end = _RULE.sub("", text)
+    if not end.endswith(("\\]", "\\)", "```")) and (found := _OPEN_END.search(end)) is not None:
+        return f"ends with {found[0]}"
     for opening, closing in _PAIRS:
-        if text.rfind(opening) > text.rfind(closing):
-            return f"ends inside {opening}"
-    for mark in _TWINS:
-        if text.count(mark) % 2:
-            return f"ends inside {mark}"
+        if _last(opening, prose) > _last(closing, prose):
+            return f"ends inside {_shown(opening, prose)}"
+    if len(_FORMULA.findall(prose)) % 2:
+        return "ends inside $$"
     return None
+
+
+def _last(pattern: re.Pattern[str], text: str) -> int:
+    """Where the last match begins; -1 without one."""
+    return max((match.start() for match in pattern.finditer(text)), default=-1)
+
+
+def _shown(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.search(text)
+    assert found is not None, "expected a match, see above"
+    return found[0]

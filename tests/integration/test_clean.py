@@ -1,7 +1,10 @@
 """`berry clean`: what the rules drop is gone from every view, and all else stays as it was."""
 
 import json
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import parallel
-from pipeline.datasets.reader import RunReader
+from pipeline.datasets.reader import ExportedView, RunReader
+from pipeline.derive.cleaning import clean as clean_module
 from pipeline.records import Trace
 from tests.conftest import Berry, Finished
 from tests.runs import VIEWS, make_trace, write_run
@@ -81,7 +85,7 @@ def test_questions_of_a_test_set_are_dropped_from_every_view(
     assert done.returncode == 0, done.stderr
     assert "kept       9 of 11 problems, 18 of 21 survivors, in clean" in done.stdout
     assert "dropped    2 problems: contaminated" in done.stdout
-    assert "compared   3 questions of exam.jsonl" in done.stdout
+    assert "compared   with 3 questions of exam.jsonl" in done.stdout
     clean = tmp_path / "clean"
     gone = {make_trace(question(3), "3", []).problem.id, ids(out)[-1]}
     for view in VIEWS:
@@ -114,7 +118,7 @@ def test_questions_of_a_test_set_are_dropped_from_every_view(
 def test_the_same_rules_give_the_same_bytes_also_in_processes(
     here: Berry, run: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = run(*(make_trace(f"{question(one)}!", "4", [("x", True)]) for one in (3, 4)))
+    out = run(*(make_trace(f"{question(one)}!", str(one), [("x", True)]) for one in (3, 4)))
     for name in ("one", "two"):
         done = here("clean", out, "--output", name, "--json")
         assert done.returncode == 0, done.stderr
@@ -200,8 +204,9 @@ def test_an_unfinished_run_and_a_real_one_can_be_cleaned(
     ("arguments", "message"),
     [
         (["--as", "nothing"], "--as nothing: expected one of traces"),
-        (["--against", "missing.jsonl"], "missing.jsonl: cannot be read (No such file"),
-        (["--against", "other.jsonl"], "expected a column with the question, named question"),
+        (["--against", "missing.jsonl"], "--against missing.jsonl: cannot be read (No such file"),
+        (["keep=[nobody]"], "hygiene.keep: expected ids of problems of the run, got nobody"),
+        (["--against", "other.jsonl"], "expected a column with the question, a text, named question"),
         (["--against", "empty.jsonl"], "empty.jsonl: expected rows of named columns, found none"),
         (["--against", "exam.txt"], "expected a .jsonl, .csv, .json or .parquet file"),
         (["difficulty.max_pass_rate=2"], "hygiene.difficulty.max_pass_rate: expected a number"),
@@ -209,7 +214,7 @@ def test_an_unfinished_run_and_a_real_one_can_be_cleaned(
         (["seed=3"], "seed: expected a key of hygiene, labels, prune or views"),
         (["--with", "rules.yaml"], "rules.yaml, line 2: hygene: expected a section hygiene, labels"),
         (["balance.max_ratio=0.5"], "hygiene.balance.max_ratio: expected"),
-        (["difficulty.min_pass_rate=1"], "every problem is dropped: 10 problems too_hard"),
+        (["difficulty.min_pass_rate=1"], "every problem is dropped: 10 problems: too hard"),
     ],
 )
 def test_mistakes_are_one_line_and_leave_nothing(
@@ -255,3 +260,107 @@ def test_a_damaged_part_is_named_and_nothing_stays(
     assert part.name in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "clean").exists()
+
+
+@pytest.mark.parametrize("how", ["damage", "interrupt"])
+def test_a_failure_takes_back_its_own_files_alone(
+    here: Berry, run: Callable[..., Path], tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = run()
+    (tmp_path / "clean" / ".git").mkdir(parents=True)
+    (tmp_path / "clean" / ".git" / "HEAD").write_text("mine")
+    if how == "damage":
+        part = sorted((out / "data" / "trees").iterdir())[1]
+        part.write_bytes(part.read_bytes()[:-40])
+    else:
+        monkeypatch.setattr(clean_module, "update_card", interrupt)
+    done = here("clean", out, "--output", "clean")
+    assert done.returncode == (2 if how == "damage" else 130)
+    assert [path.name for path in (tmp_path / "clean").iterdir()] == [".git"]
+    assert (tmp_path / "clean" / ".git" / "HEAD").read_text() == "mine"
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_the_run_may_not_be_inside_the_output(
+    here: Berry, run: Callable[..., Path], tmp_path: Path
+) -> None:
+    (tmp_path / "all").mkdir()
+    run().rename(tmp_path / "all" / ".run")
+    done = here("clean", "all/.run", "--output", "all")
+    assert done.returncode == 2
+    assert "one that has the run inside" in done.stderr
+    assert (tmp_path / "all" / ".run" / "run.json").exists()
+
+
+def test_what_was_dropped_stays_dropped_under_other_rules(
+    here: Berry, run: Callable[..., Path], tmp_path: Path
+) -> None:
+    again = response(21, 2)
+    out = run(make_trace(question(60), "2", [(again, True), (response(999, 2), True)]))
+    assert here("clean", out, "--output", "one").returncode == 0
+    done = here("export", "one", "--as", "traces", "--output", "traces", "prune.max_per_problem=9")
+    assert done.returncode == 0, done.stderr
+    found = list(ExportedView(tmp_path / "traces", "traces").rows(["response"]))
+    assert [row["response"] for row in found].count(again) == 1
+    exam = write_tests(tmp_path / "exam.jsonl", [question(3)])
+    done = here("clean", "one", "--output", "two", "--against", exam, "prune.max_per_problem=9")
+    assert done.returncode == 0, done.stderr
+    assert [row["response"] for row in rows(tmp_path / "two", "traces")].count(again) == 1
+    # The card tells of both cleanings.
+    card = (tmp_path / "two" / "README.md").read_text()
+    assert "from a run with 11 problems and 22 survivors" in card
+    assert "| 0 | 1 | `repeated` |" in card
+    assert "| 1 | 0 | `contaminated` |" in card
+    done = here("clean", "two", "--output", "three", "difficulty.max_pass_rate=0.9")
+    assert "questions of `exam.jsonl` were dropped" in (tmp_path / "three" / "README.md").read_text()
+
+
+def test_short_answers_to_different_problems_stay(here: Berry, tmp_path: Path) -> None:
+    traces = [make_trace(question(n), "5", [("The answer is 5.", True)]) for n in range(4)]
+    write_run(tmp_path / "run", traces)
+    assert here("clean", "run", "--output", "clean").returncode == 0
+    assert len(rows(tmp_path / "clean", "traces")) == 4
+    assert here("clean", "run", "--output", "few", "duplicates.min_words=1").returncode == 0
+    assert len(rows(tmp_path / "few", "traces")) == 1
+
+
+def test_problems_with_other_answers_are_no_duplicates(here: Berry, tmp_path: Path) -> None:
+    text = question(1)
+    traces = [
+        make_trace(one, gold, [(response(n, n), True)])
+        for n, (one, gold) in enumerate([(text, "5"), (f"{text} ", "6"), (text.upper(), "5")])
+    ]
+    write_run(tmp_path / "run", traces)
+    done = here("clean", "run", "--output", "clean", "--json")
+    assert json.loads(done.stdout)["dropped"] == {"duplicate_problem": {"problems": 1, "responses": 0}}
+
+
+def test_a_cleaned_folder_says_how_to_make_it_again(
+    here: Berry, run: Callable[..., Path], tmp_path: Path
+) -> None:
+    assert here("clean", run(), "--output", "clean").returncode == 0
+    part = next((tmp_path / "clean" / "data" / "trees").iterdir())
+    part.write_bytes(part.read_bytes()[:-40])
+    done = here("check", "clean", "--repair")
+    assert done.returncode == 2
+    assert "repeat `berry clean`" in done.stderr
+
+
+def test_the_order_of_sets_does_not_matter(run: Callable[..., Path], tmp_path: Path) -> None:
+    """Sets of texts have another order in every process, unless PYTHONHASHSEED is set."""
+    out = run(*(make_trace(f"Think first. {question(n)}", "9", [("a", True)]) for n in range(20, 40)))
+    exam = write_tests(tmp_path / "exam.jsonl", [question(n) for n in range(20, 60)])
+    found = []
+    for seed in ("1", "2"):
+        command = [str(Path(sys.executable).parent / "berry"), "clean", str(out), "--keep-dropped"]
+        command += ["--output", f"clean{seed}", "--against", str(exam), "contamination.min_overlap=1"]
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+        found.append((tmp_path / f"clean{seed}" / "dropped.parquet").read_bytes())
+    assert found[0] == found[1]
+    dropped = pq.read_table(tmp_path / "clean1" / "dropped.parquet").to_pylist()
+    assert len(dropped) == 20
+    assert all(row["match_overlap"] == 1 for row in dropped)

@@ -7,21 +7,23 @@ survive. The same run and rules give the same data.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import pyarrow as pa
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from pipeline.config import ConfigError, Rules, read_rules, read_rules_as
-from pipeline.config.messages import explain
 from pipeline.datasets.card import stored_in, update_card
-from pipeline.datasets.folder import RunFolder, ids_digest
+from pipeline.datasets.cleaned import DropRule, dropped_lines
+from pipeline.datasets.folder import FolderError, RunFolder, ids_digest
 from pipeline.datasets.reader import RunReader
+from pipeline.datasets.staging import STAGING
 from pipeline.datasets.views.table import VIEWS
 from pipeline.derive.cleaning.find_drops import Found, find_drops
 from pipeline.derive.cleaning.part import (
@@ -31,17 +33,21 @@ from pipeline.derive.cleaning.part import (
     clean_part,
 )
 from pipeline.derive.deriving import Derivation
-from pipeline.derive.output_folder import check_output, start_over
+from pipeline.derive.output_folder import check_output
 from pipeline.derive.sharing import seen_everywhere, share
-from pipeline.derive.trust import record
-from pipeline.errors import UserMistake
-from pipeline.files.publishing import RowsFile, explained
-from pipeline.files.storage import delete_folder
+from pipeline.derive.trust import read_trust, record
+from pipeline.errors import UserMistake, message_of
+from pipeline.files.publishing import RowsFile
+from pipeline.files.storage import delete, delete_folder, is_local
 from pipeline.hashing import digest_json
 from pipeline.hygiene.contamination import Likeness
-from pipeline.hygiene.drops import DropRule
+from pipeline.hygiene.question_columns import guess_section
 from pipeline.hygiene.rules import HygieneConfig, TestSet
+from pipeline.prune.quality import QualityConfig
 
+_log = logging.getLogger(__name__)
+
+RUN_FOLDERS = ("data", "journal", STAGING)
 DROPPED = "dropped.parquet"
 """File with what was dropped, in the new folder."""
 
@@ -60,12 +66,8 @@ class CleanRules(Rules):
 class Cleaned:
     """Result of a cleaning."""
 
-    source: Path
+    source: RunFolder
     folder: RunFolder
-    num_problems: int
-    """Problems of the source."""
-    num_survivors: int
-    """Its survivors."""
     found: Found
     rules: HygieneConfig
 
@@ -77,10 +79,9 @@ def read_clean_rules(
     `key=value`, in which a key of `hygiene` needs no section before it. Raises ConfigError."""
     rules = read_rules_as(CleanRules, run["config"], list(map(_with_section, overrides)), path)
     try:
-        test_sets = TypeAdapter(tuple[TestSet, ...]).validate_python(list(against))
-    except ValidationError as e:
-        wanted = Annotated[tuple[TestSet, ...], "--against"]
-        raise ConfigError(f"--against {explain(e, wanted, list(against))}") from e
+        test_sets = [TypeAdapter(TestSet).validate_python(guess_section(one)) for one in against]
+    except ValueError as e:
+        raise ConfigError(f"--against {message_of(e)}") from e
     hygiene = rules.hygiene.model_copy(update={"against": (*rules.hygiene.against, *test_sets)})
     return rules.model_copy(update={"hygiene": hygiene})
 
@@ -115,67 +116,109 @@ def clean(
         raise CleanError(f"--as {wrong[0]}: expected one of {', '.join(VIEWS)}")
     check_output(output, out)
     stored = tuple(view for view in VIEWS if view in ("trees", *(views or stored_in(source))))
-    return asyncio.run(_clean(source, output, rules, stored, keeps_dropped, advance, address))
+    cleaning = _Cleaning(
+        source=source,
+        output=output,
+        is_new=not (is_local(output) and output.is_dir()),
+        rules=rules,
+        views=stored,
+        keeps_dropped=keeps_dropped,
+        advance=advance,
+        address=address,
+    )
+    return asyncio.run(cleaning.run())
 
 
-async def _clean(
-    source: RunFolder,
-    output: Path,
-    rules: CleanRules,
-    views: tuple[str, ...],
-    keeps_dropped: bool,
-    advance: Callable[[], None],
-    address: str | None,
-) -> Cleaned:
-    # 1. What to drop.
-    derivation = _derivation(source, rules)
-    found = await find_drops(source, derivation, rules.hygiene, advance, address)
-    if all(one in found.drops.problems for ids in found.parts.values() for one in ids):
-        raise CleanError(f"{source.path}: every problem is dropped: {_summary(found)}")
-    # 2. A run folder with what stays.
-    folder = RunFolder.claim(output, _describe(source, rules, views, found))
-    try:
-        tasks = list(_tasks(source, derivation, output, views, found, keeps_dropped))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cleaning:
+    """One cleaning."""
+
+    source: RunFolder
+    output: Path
+    is_new: bool
+    """Whether the output did not exist before."""
+    rules: CleanRules
+    views: tuple[str, ...]
+    """Those to store, with `trees`."""
+    keeps_dropped: bool
+    advance: Callable[[], None]
+    address: str | None
+
+    async def run(self) -> Cleaned:
+        # 1. The new folder, locked.
+        folder = RunFolder.claim(self.output, _describe(self.source, self.rules, self.views))
+        if folder.parts:
+            folder.close()
+            raise FolderError(f"{self.output}: another command has written to this folder meanwhile")
+        try:
+            # 2. What to drop.
+            derivation, hygiene = _derivation(self.source, self.rules), self.rules.hygiene
+            found = await find_drops(self.source, derivation, hygiene, self.advance, self.address)
+            dropped = found.drops.problems
+            if all(one in dropped for ids in found.parts.values() for one in ids):
+                counts = ", ".join(dropped_lines(found.drops.counts()))
+                raise CleanError(f"{self.source.path}: every problem is dropped: {counts}")
+            folder.change_run(
+                digest=digest_json([folder.run["digest"], found.questions_digest]),
+                cleaned=[*self.source.run.get("cleaned", ()), _step(self.source, hygiene, found)],
+            )
+            # 3. What stays.
+            await self._write(folder, derivation, found)
+            # 4. Its card.
+            folder.finish({"problems": folder.counts.problems})
+            update_card(folder)
+        except BaseException:
+            folder.close()
+            _take_back(self.output, is_new=self.is_new)
+            raise
+        folder.close()
+        return Cleaned(source=self.source, folder=folder, found=found, rules=hygiene)
+
+    async def _write(self, folder: RunFolder, derivation: Derivation, found: Found) -> None:
+        """Writes and commits the parts in order."""
+        tasks = list(self._tasks(derivation, found))
         with ExitStack() as stack:
             dropped = None
-            if keeps_dropped:
-                dropped = stack.enter_context(RowsFile(output / DROPPED, DROPPED_ROW))
-            await _write(folder, source, tasks, dropped, advance, address)
-        # 3. Its card.
-        folder.finish({"problems": folder.counts.problems})
-        update_card(folder)
-    except BaseException:
-        folder.close()
-        with explained(output, cure=start_over(output)):
+            if self.keeps_dropped:
+                dropped = stack.enter_context(RowsFile(self.output / DROPPED, DROPPED_ROW))
+            shared = share(clean_part, tasks, self.source, self.address)
+            async with aclosing(shared) as parts:
+                async for part in parts:
+                    if dropped is not None:
+                        dropped.add(pa.RecordBatch.from_pylist(part.dropped, DROPPED_ROW))
+                    await asyncio.to_thread(_commit, folder, part)
+                    for _ in part.ids:
+                        self.advance()
+
+    def _tasks(self, derivation: Derivation, found: Found) -> Iterator[PartTask]:
+        state, drops = self.source.state_digest(), found.drops
+        for part, ids in found.parts.items():
+            yield PartTask(
+                derivation=derivation,
+                run=self.source.path,
+                state=state,
+                part=part,
+                output=self.output,
+                views=self.views,
+                problems={one: drops.problems[one] for one in ids if one in drops.problems},
+                responses={one: drops.responses[one] for one in ids if one in drops.responses},
+                keeps_dropped=self.keeps_dropped,
+            )
+
+
+def _take_back(output: Path, *, is_new: bool) -> None:
+    """Deletes what a failed cleaning has made, and nothing else."""
+    try:
+        if is_new:
             delete_folder(output)
-        raise
-    folder.close()
-    return Cleaned(
-        source=source.path,
-        folder=folder,
-        num_problems=source.counts.problems,
-        num_survivors=source.counts.kept,
-        found=found,
-        rules=rules.hygiene,
-    )
-
-
-async def _write(
-    folder: RunFolder,
-    source: RunFolder,
-    tasks: Sequence[PartTask],
-    dropped: RowsFile | None,
-    advance: Callable[[], None],
-    address: str | None,
-) -> None:
-    """Writes and commits the parts in order."""
-    async with aclosing(share(clean_part, tasks, source, address)) as parts:
-        async for part in parts:
-            if dropped is not None:
-                dropped.add(pa.RecordBatch.from_pylist(part.dropped, DROPPED_ROW))
-            await asyncio.to_thread(_commit, folder, part)
-            for _ in part.ids:
-                advance()
+            return
+        for name in (*RUN_FOLDERS, "trust"):
+            delete_folder(output / name)
+        for name in ("run.json", "README.md", ".lock", DROPPED):
+            delete(output / name)
+    except OSError as e:
+        # The first error is the one to report; the next cleaning refuses the folder.
+        _log.warning("%s: what was begun there cannot be deleted: %s", output, e)
 
 
 def _derivation(source: RunFolder, rules: CleanRules) -> Derivation:
@@ -185,56 +228,38 @@ def _derivation(source: RunFolder, rules: CleanRules) -> Derivation:
     return Derivation(rules=plain, votes=votes, prunes=votes or rules.prune != own.prune)
 
 
-def _describe(
-    source: RunFolder, rules: CleanRules, views: Sequence[str], found: Found
-) -> dict[str, Any]:
-    """The content of the new folder's run.json."""
+def _describe(source: RunFolder, rules: CleanRules, views: Sequence[str]) -> dict[str, Any]:
+    """The content of the new folder's run.json, without what the rules find."""
     given = rules.model_dump(mode="json")
     hygiene = given.pop("hygiene")
+    if rules.prune.quality == QualityConfig():
+        # As in a run's own config.
+        del given["prune"]["quality"]
     config = {**source.run["config"], **given}
     stored = [view for view in views if view != "trees"]
     config["dataset"] = {**config.get("dataset", {}), "views": stored}
-    cleaned = {
+    return {
+        **{key: value for key, value in source.run.items() if key not in ("schema", "checksum")},
+        "config": config,
+        "digest": digest_json([source.run["digest"], source.state_digest(), hygiene, given, stored]),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _step(source: RunFolder, rules: HygieneConfig, found: Found) -> dict[str, Any]:
+    """What run.json says about this cleaning, after earlier ones."""
+    return {
         "digest": source.run["digest"],
         "state": source.state_digest(),
         "is_complete": source.complete is not None,
         "problems": source.counts.problems,
         "survivors": source.counts.kept,
-        "rules": hygiene,
-        "test_sets": found.test_sets,
+        "rules": rules.model_dump(mode="json"),
+        "test_sets": dict(found.test_sets),
+        "questions_digest": found.questions_digest,
         "dropped": found.drops.counts(),
         "likenesses": found.drops.likenesses(),
     }
-    return {
-        **{key: value for key, value in source.run.items() if key not in ("schema", "checksum")},
-        "config": config,
-        "digest": digest_json([cleaned, given, stored]),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "cleaned": cleaned,
-    }
-
-
-def _tasks(
-    source: RunFolder,
-    derivation: Derivation,
-    output: Path,
-    views: tuple[str, ...],
-    found: Found,
-    keeps_dropped: bool,
-) -> Iterator[PartTask]:
-    state, drops = source.state_digest(), found.drops
-    for part, ids in found.parts.items():
-        yield PartTask(
-            derivation=derivation,
-            run=source.path,
-            state=state,
-            part=part,
-            output=output,
-            views=views,
-            problems={one: drops.problems[one] for one in ids if one in drops.problems},
-            responses={one: drops.responses[one] for one in ids if one in drops.responses},
-            keeps_dropped=keeps_dropped,
-        )
 
 
 def _commit(folder: RunFolder, part: CleanedPart) -> None:
@@ -246,16 +271,6 @@ def _commit(folder: RunFolder, part: CleanedPart) -> None:
             problems_digest=ids_digest(part.ids),
             counts=part.counts,
         )
-
-
-def _summary(found: Found) -> str:
-    """The rules and how much each drops, in one line."""
-    return ", ".join(
-        f"{number} {what} {rule}"
-        for rule, numbers in found.drops.counts().items()
-        for what, number in numbers.items()
-        if number
-    )
 
 
 def record_hygiene(cleaned: Cleaned, *, in_source: bool) -> None:
@@ -279,40 +294,44 @@ def record_hygiene(cleaned: Cleaned, *, in_source: bool) -> None:
             "reworded": likenesses.get(Likeness.REWORDED, 0),
             "numbers_changed": likenesses.get(Likeness.NUMBERS_CHANGED, 0),
         }
-    record(cleaned.folder.path, "hygiene", {**facts, "dropped": True})
+    # What an earlier cleaning has dropped is still not there.
+    before = read_trust(cleaned.source.path).get("hygiene", {}).get("facts", {})
+    earlier = before if before.get("dropped") else {}
+    record(cleaned.folder.path, "hygiene", {**earlier, **facts, "dropped": True})
     if in_source:
-        record(cleaned.source, "hygiene", facts)
+        record(cleaned.source.path, "hygiene", facts)
 
 
 def describe(cleaned: Cleaned) -> str:
     """The lines for the user."""
-    counts, found = cleaned.folder.counts, cleaned.found
+    counts, before, found = cleaned.folder.counts, cleaned.source.counts, cleaned.found
     lines = [
-        f"{'kept':<10} {counts.problems} of {cleaned.num_problems} problems, {counts.kept} of "
-        f"{cleaned.num_survivors} survivors, in {cleaned.folder.path}"
+        f"{'kept':<10} {counts.problems} of {before.problems} problems, {counts.kept} of {before.kept} "
+        f"survivors, in {cleaned.folder.path}"
     ]
+    lines += [f"{'dropped':<10} {one}" for one in dropped_lines(found.drops.counts())]
     lines += [
-        f"{'dropped':<10} {number} {what}: {rule.replace('_', ' ')}"
-        for rule, numbers in found.drops.counts().items()
-        for what, number in numbers.items()
-        if number
+        f"{'compared':<10} with {number} questions of {name}"
+        for name, number in found.test_sets.items()
     ]
-    for name, number in found.test_sets.items():
-        lines.append(f"{'compared':<10} {number} questions of {name}")
     if found.num_bad_rows:
         lines.append(f"{'note':<10} {found.num_bad_rows} rows of the test sets have no question")
+    if cleaned.source.complete is None:
+        lines.append(
+            f"{'note':<10} the run in {cleaned.source.path} is unfinished: only its committed parts"
+        )
     return "\n".join(lines)
 
 
 def facts(cleaned: Cleaned) -> dict[str, Any]:
     """The same as JSON values."""
-    found, counts = cleaned.found, cleaned.folder.counts
+    found, counts, before = cleaned.found, cleaned.folder.counts, cleaned.source.counts
     return {
         "path": str(cleaned.folder.path),
-        "problems": {"before": cleaned.num_problems, "after": counts.problems},
-        "survivors": {"before": cleaned.num_survivors, "after": counts.kept},
+        "problems": {"before": before.problems, "after": counts.problems},
+        "survivors": {"before": before.kept, "after": counts.kept},
         "dropped": found.drops.counts(),
         "likenesses": found.drops.likenesses(),
-        "test_sets": found.test_sets,
+        "test_sets": dict(found.test_sets),
         "bad_rows": found.num_bad_rows,
     }

@@ -1,25 +1,33 @@
 """Applies the rules over all problems to a run: what they drop, and why."""
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 
+from pipeline.config import ConfigError
+from pipeline.datasets.cleaned import DropRule
 from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.reader import RunReader
 from pipeline.derive.cleaning.survey import Survey, survey
 from pipeline.derive.deriving import Derivation
-from pipeline.hygiene.contamination import Leak, LeakFinder, Likeness, Question
+from pipeline.hashing import LinesDigest
+from pipeline.hygiene.contamination import Leak, LeakFinder, Likeness, Question, plain_answer
 from pipeline.hygiene.difficulty import Measured, outside_window, unbalanced
-from pipeline.hygiene.drops import Drop, DropRule, Drops, Match
+from pipeline.hygiene.drops import Drop, Drops, Match
 from pipeline.hygiene.duplicates import find_duplicates
-from pipeline.hygiene.rules import HygieneConfig
-from pipeline.hygiene.signatures import Signatures
-from pipeline.hygiene.words import Words
+from pipeline.hygiene.rules import DuplicateRule, HygieneConfig
+from pipeline.hygiene.signatures import Compared, Signatures
+from pipeline.hygiene.words import plain
 from pipeline.problems import BadRow
 from pipeline.problems.border import open_source
+from pipeline.prune.near_duplicates import normal_form
 
 _OWN = "this run"
+_BATCH = 256
 _COLUMNS = ["problem_id", "problem", "target_value"]
 _LIKE = {
     Likeness.SAME: "the same question as",
@@ -35,8 +43,10 @@ class Found:
     drops: Drops = field(default_factory=Drops)
     parts: dict[int, list[str]] = field(default_factory=dict)
     """Part -> ids of its problems."""
-    test_sets: dict[str, int] = field(default_factory=dict)
+    test_sets: Counter[str] = field(default_factory=Counter)
     """Test set -> questions that were compared."""
+    questions_digest: str | None = None
+    """Hash of the questions; None without test sets."""
     num_bad_rows: int = 0
     """Rows of test sets that are no questions."""
 
@@ -50,36 +60,40 @@ async def find_drops(
 ) -> Found:
     """Applies the rules in the order of `DropRule`, each to what earlier rules left.
 
-    `advance` is called for each problem that is read in full; with an `address`, they are read on that
-    Ray cluster. Raises FolderError, ProblemError for a
-    test set that cannot be read, and RunFailure if a process dies.
+    `advance` is called for each problem that is compared or read in full; with an `address`, they are
+    read on that Ray cluster. Raises FolderError, ProblemError for a test set that cannot be read,
+    ConfigError for a problem to keep that is not there, and RunFailure if a process dies.
     """
-    found, seed = Found(), int(folder.run["seed"])
+    found, kept = Found(), set(config.keep)
     for part in folder.parts:
         rows = RunReader(folder).rows("trees", ["problem_id"], part)
         found.parts[part] = [row["problem_id"] for row in rows]
+    if unknown := kept - {one for ids in found.parts.values() for one in ids}:
+        raise ConfigError(f"hygiene.keep: expected ids of problems of the run, got {min(unknown)}")
+
+    def apply(drops: Iterable[Drop]) -> None:
+        found.drops.add(drop for drop in drops if drop.problem_id not in kept)
+
     # 1. Questions of test sets.
     if config.against:
-        found.drops.add(_without(config, _contaminated(folder, config, found, seed)))
+        apply([drop async for drop in _contaminated(folder, config, found, advance)])
     # 2. Problems that repeat an earlier one.
     if config.duplicates is not None and config.duplicates.problems:
-        found.drops.add(_without(config, _duplicate_problems(folder, config, found.drops)))
+        apply(await _duplicate_problems(folder, config.duplicates, found.drops))
     if not _needs_trees(config):
         return found
     surveyed = await survey(folder, derivation, advance, address)
     # 3. Problems that are too hard or too easy.
     if config.difficulty is not None:
-        window = outside_window(
-            _staying(surveyed, found.drops), config.difficulty, derivation.rules.labels.interval
-        )
-        found.drops.add(_without(config, window))
+        mass = derivation.rules.labels.interval
+        apply(outside_window(_staying(surveyed, found.drops), config.difficulty, mass))
     # 4. Responses that repeat one to an earlier problem.
     if config.duplicates is not None and config.duplicates.responses:
-        found.drops.add(_without(config, _repeated(surveyed, config, found.drops)))
+        apply(_repeated(surveyed, config.duplicates, found.drops))
     # 5. Groups with too many problems.
     if config.balance is not None:
-        groups = unbalanced(_staying(surveyed, found.drops), config.balance, seed)
-        found.drops.add(_without(config, groups))
+        seed = int(folder.run["seed"])
+        apply(unbalanced(_staying(surveyed, found.drops), config.balance, seed))
     return found
 
 
@@ -88,24 +102,24 @@ def _needs_trees(config: HygieneConfig) -> bool:
     return duplicates or config.difficulty is not None or config.balance is not None
 
 
-def _without(config: HygieneConfig, drops: Iterator[Drop]) -> Iterator[Drop]:
-    kept = set(config.keep)
-    return (drop for drop in drops if drop.problem_id not in kept)
-
-
 def _staying(surveyed: Survey, drops: Drops) -> list[Measured]:
     return [problem for problem in surveyed.problems if problem.problem_id not in drops.problems]
 
 
-def _contaminated(folder: RunFolder, config: HygieneConfig, found: Found, seed: int) -> Iterator[Drop]:
-    questions = list(_questions(config, found, seed))
-    reader = RunReader(folder)
-    problems = ((row["problem"], row["target_value"]) for row in reader.rows("trees", _COLUMNS))
-    finder = LeakFinder(questions, problems, config.contamination)
+async def _contaminated(
+    folder: RunFolder, config: HygieneConfig, found: Found, advance: Callable[[], None]
+) -> AsyncGenerator[Drop, None]:
+    questions, reader = list(_questions(folder, config, found)), RunReader(folder)
+    finder = LeakFinder(questions, config.contamination)
+    for row in reader.rows("trees", _COLUMNS):
+        finder.count(row["problem"], row["target_value"])
+        await asyncio.sleep(0)  # for Ctrl-C
     for row in reader.rows("trees", _COLUMNS):
         leak = finder.leak(row["problem"], row["target_value"])
         if leak is not None:
             yield _contamination(row, leak)
+        advance()
+        await asyncio.sleep(0)  # for Ctrl-C
 
 
 def _contamination(row: dict[str, str], leak: Leak) -> Drop:
@@ -126,60 +140,75 @@ def _contamination(row: dict[str, str], leak: Leak) -> Drop:
     )
 
 
-def _questions(config: HygieneConfig, found: Found, seed: int) -> Iterator[Question]:
+def _questions(folder: RunFolder, config: HygieneConfig, found: Found) -> Iterator[Question]:
+    digest = LinesDigest()
     for part in config.against:
-        for number, problem in enumerate(open_source(part, seed).rows(), 1):
+        name: str | None = None
+        for number, problem in enumerate(open_source(part, int(folder.run["seed"])).rows(), 1):
             if isinstance(problem, BadRow):
                 found.num_bad_rows += 1
                 continue
-            found.test_sets[problem.source] = found.test_sets.get(problem.source, 0) + 1
+            name = name or _name(problem.source, found)
+            found.test_sets[name] += 1
+            digest.add([name, problem.prompt, problem.target.value or ""])
             yield Question(
-                test_set=problem.source,
+                test_set=name,
                 id=problem.source_id or f"row {number}",
                 text=problem.prompt,
                 answer=problem.target.value,
             )
+    found.questions_digest = digest.digest
 
 
-def _duplicate_problems(folder: RunFolder, config: HygieneConfig, drops: Drops) -> Iterator[Drop]:
-    assert config.duplicates is not None
-    ids, words = [], []
-    for row in RunReader(folder).rows("trees", _COLUMNS):
-        if row["problem_id"] not in drops.problems:
-            own = Words(row["problem"])
-            ids.append(row["problem_id"])
-            words.append((own.kept, own.numbers))
-    repeats = find_duplicates(Signatures.of(words), config.duplicates.min_similarity)
-    for later, earlier in repeats.items():
-        yield Drop(
+def _name(source: str, found: Found) -> str:
+    """A name of the test set that no earlier one has."""
+    copies = sum(name == source or name.startswith(f"{source} (") for name in found.test_sets)
+    return source if not copies else f"{source} ({copies + 1})"
+
+
+async def _duplicate_problems(folder: RunFolder, rule: DuplicateRule, drops: Drops) -> Iterator[Drop]:
+    rows = (
+        row
+        for row in RunReader(folder).rows("trees", _COLUMNS)
+        if row["problem_id"] not in drops.problems
+    )
+    ids, parts = list[str](), [Signatures.of([])]
+    while batch := list(islice(rows, _BATCH)):
+        ids += [row["problem_id"] for row in batch]
+        parts.append(Signatures.of(_compared(row["problem"], row["target_value"]) for row in batch))
+        await asyncio.sleep(0)  # for Ctrl-C
+    repeats = find_duplicates(Signatures.joined(parts), rule.min_similarity)
+    return (
+        Drop(
             rule=DropRule.DUPLICATE_PROBLEM,
             problem_id=ids[later],
             reason=f"repeats problem {ids[earlier]}",
-            match=_own_match(ids[earlier]),
+            match=Match(source=_OWN, id=ids[earlier]),
         )
+        for later, earlier in repeats.items()
+    )
 
 
-def _repeated(surveyed: Survey, config: HygieneConfig, drops: Drops) -> Iterator[Drop]:
-    assert config.duplicates is not None
+def _compared(problem: str, answer: str | None) -> Compared:
+    """Problems with different answers are different, however alike their texts are."""
+    form, gold = normal_form(problem), plain_answer(answer) or ""
+    return Compared(f"{plain(problem)}\0{gold}", form.words, (*form.calculation, gold))
+
+
+def _repeated(surveyed: Survey, rule: DuplicateRule, drops: Drops) -> Iterator[Drop]:
     places = [
         place
-        for place, (problem_id, _) in enumerate(surveyed.survivors)
-        if problem_id not in drops.problems
+        for place, one in enumerate(surveyed.survivors)
+        if one.problem_id not in drops.problems and one.num_words >= rule.min_words
     ]
     signatures = surveyed.signatures.take(np.array(places, dtype=np.int64))
-    repeats = find_duplicates(signatures, config.duplicates.min_similarity)
-    for later, earlier in repeats.items():
-        problem_id, leaf = surveyed.survivors[places[later]]
-        other, other_leaf = surveyed.survivors[places[earlier]]
-        if other != problem_id:
+    for later, earlier in find_duplicates(signatures, rule.min_similarity).items():
+        one, other = (surveyed.survivors[places[text]] for text in (later, earlier))
+        if one.problem_id != other.problem_id:
             yield Drop(
                 rule=DropRule.REPEATED,
-                problem_id=problem_id,
-                leaf=leaf,
-                reason=f"repeats the response at leaf {other_leaf} to problem {other}",
-                match=_own_match(other),
+                problem_id=one.problem_id,
+                leaf=one.leaf,
+                reason=f"repeats the response at leaf {other.leaf} to problem {other.problem_id}",
+                match=Match(source=_OWN, id=other.problem_id),
             )
-
-
-def _own_match(problem_id: str) -> Match:
-    return Match(source=_OWN, id=problem_id)

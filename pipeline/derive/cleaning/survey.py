@@ -4,15 +4,25 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.datasets.folder import RunFolder, folder_at
 from pipeline.datasets.views.problems import samples
 from pipeline.derive.deriving import Derivation, Deriver
 from pipeline.derive.sharing import share
 from pipeline.hygiene.difficulty import Measured
-from pipeline.hygiene.signatures import Signatures
+from pipeline.hygiene.signatures import Compared, Signatures
+from pipeline.hygiene.words import plain
 from pipeline.prune.near_duplicates import normal_form
 from pipeline.records import Trace
+
+
+class Survivor(NamedTuple):
+    """A response that survived."""
+
+    problem_id: str
+    leaf: int
+    num_words: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +30,7 @@ class Survey:
     """What was read of a part."""
 
     problems: list[Measured]
-    survivors: list[tuple[str, int]]
-    """Problem's id and leaf of each survivor."""
+    survivors: list[Survivor]
     signatures: Signatures
     """Of the survivors' responses; a calculation is what near duplicates have in common."""
 
@@ -70,8 +79,9 @@ async def _survey(task: _Task) -> Survey:
                 problems.append(_measured(trace))
                 for survivor in trace.kept:
                     form = normal_form(survivor.response)
-                    survivors.append((trace.problem.id, survivor.leaf))
-                    forms.append((form.words, form.calculation))
+                    own = Survivor(trace.problem.id, survivor.leaf, len(form.words))
+                    survivors.append(own)
+                    forms.append(Compared(plain(survivor.response), form.words, form.calculation))
     finally:
         await deriver.close()
     return Survey(problems=problems, survivors=survivors, signatures=Signatures.of(forms))

@@ -7,21 +7,15 @@ import pytest
 from pipeline.hygiene.contamination import Leak, LeakFinder, Likeness, Question
 from pipeline.hygiene.rules import ContaminationRule
 
-_PLACES = "harbour orchard museum bakery station library garage theatre stadium factory".split()
-_THINGS = "lanterns barrels tickets muffins wagons atlases engines costumes benches crates".split()
-_DEEDS = "carries paints sells repairs borrows counts labels polishes ships trades".split()
-_NAMES = "Ada Boris Chloe Dmitri Elena Farid Greta Hugo Iris Jonas".split()
-
 
 def question(number: int) -> str:
     """A story with its own words: no two numbers give nearly the same."""
     draw = random.Random(number)
-    place, thing, deed, name = (draw.choice(one) for one in (_PLACES, _THINGS, _DEEDS, _NAMES))
-    other, tail = draw.choice(_THINGS), " ".join(draw.choice(_PLACES) for _ in range(3))
+    words = ["".join(draw.choices("aeioklmnrst", k=6)) for _ in range(12)]
     return (
-        f"{name} {deed} {draw.randint(3, 90)} {thing} at the {place} near the {tail}. "
-        f"Each of the {other} there weighs {draw.randint(2, 40)} kilograms more than the {thing}. "
-        f"How many kilograms does everything that {name} {deed} from the {place} weigh in total?"
+        f"The {words[0]} {words[1]} has {draw.randint(3, 90)} {words[2]} {words[3]} at the {words[4]}. "
+        f"Each {words[5]} of the {words[6]} weighs {draw.randint(2, 40)} {words[7]} more than that. "
+        f"How many {words[8]} does every {words[9]} {words[10]} from the {words[11]} weigh in total?"
     )
 
 
@@ -34,8 +28,10 @@ def finder(*extra: str, rule: ContaminationRule | None = None) -> LeakFinder:
         Question(test_set="exam", id=str(number), text=text, answer=str(1000 + number))
         for number, text in enumerate(TESTS)
     )
-    problems = [(text, "7") for text in (*OTHERS, *extra)]
-    return LeakFinder(questions, problems, rule or ContaminationRule())
+    made = LeakFinder(questions, rule or ContaminationRule())
+    for text in (*OTHERS, *extra):
+        made.count(text, "7")
+    return made
 
 
 def leak(text: str, answer: str | None = None) -> Leak | None:
@@ -51,11 +47,9 @@ def test_a_question_is_found_in_every_form(number: int) -> None:
     text = TESTS[number]
     forms = {
         text: Likeness.SAME,
-        text.upper().replace(".", " ."): Likeness.SAME,
+        text.upper().replace(" ", "  "): Likeness.SAME,
         f"You are a careful tutor. Put the answer in a box.\n\n{text} Think well.": Likeness.REWORDED,
-        text.replace("How many kilograms does", "What is the weight in kilograms that"): (
-            Likeness.REWORDED
-        ),
+        text.replace("How many", "Please say how many"): Likeness.REWORDED,
         numbers_changed(text): Likeness.NUMBERS_CHANGED,
     }
     for form, likeness in forms.items():
@@ -111,7 +105,9 @@ def test_questions_of_a_template_are_only_the_same_with_the_same_numbers() -> No
         Question(test_set="sums", id=str(number), text=text, answer=None)
         for number, text in enumerate(exam)
     )
-    sets = LeakFinder(questions, [(text, None) for text in problems], ContaminationRule())
+    sets = LeakFinder(questions, ContaminationRule())
+    for text in problems:
+        sets.count(text, None)
     found = [sets.leak(text, None) for text in problems]
     assert found[:-1] == [None] * 300
     assert found[-1] is not None
@@ -121,14 +117,63 @@ def test_questions_of_a_template_are_only_the_same_with_the_same_numbers() -> No
 @pytest.mark.parametrize("text", ["", "?", "word", "12"])
 def test_texts_of_hardly_a_word(text: str) -> None:
     assert leak(text) is None
-    only = LeakFinder(
-        [Question(test_set="exam", id="0", text=text, answer=None)],
-        [(text, None)],
-        ContaminationRule(),
-    )
+    question = Question(test_set="exam", id="0", text=text, answer=None)
+    only = LeakFinder([question], ContaminationRule())
+    only.count(text, None)
     assert (only.leak(text, None) is not None) is any(map(str.isalnum, text))
 
 
-def test_bounds_that_contradict_each_other_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"at most min_overlap, 0\.3, got 0\.4"):
-        ContaminationRule(min_overlap=0.3)
+def test_more_copies_of_the_test_sets_find_no_less() -> None:
+    problems = [numbers_changed(text) for text in TESTS]
+    questions = [
+        Question(test_set=f"exam{copy}", id=str(number), text=text, answer=None)
+        for copy in range(6)
+        for number, text in enumerate(TESTS)
+    ]
+    made = LeakFinder(questions, ContaminationRule())
+    for text in problems + OTHERS[:100]:
+        made.count(text, None)
+    assert all(made.leak(text, None) for text in problems)
+
+
+@pytest.mark.parametrize("number", [1, 10, 100, 300])
+def test_a_question_is_found_however_often_it_has_leaked(number: int) -> None:
+    draw = random.Random(0)
+    variants = [
+        "".join(str(draw.randint(1, 9)) if one.isdigit() else one for one in TESTS[5])
+        for _ in range(number)
+    ]
+    made = finder(*variants)
+    assert all(made.leak(text, None) for text in variants)
+
+
+def test_a_run_of_one_problem_can_be_compared() -> None:
+    made = LeakFinder(
+        [Question(test_set="exam", id="0", text=TESTS[0], answer="5")], ContaminationRule()
+    )
+    made.count(numbers_changed(TESTS[0]), "6")
+    assert made.leak(numbers_changed(TESTS[0]), "6") is not None
+
+
+def test_the_same_numbers_with_another_answer_need_more() -> None:
+    changed = TESTS[9].replace("weigh in total", "cost in total")
+    assert leak(changed, "1009") is not None
+    assert leak(changed) is not None
+    assert leak(changed.replace("more than that", "less than this"), "77") is None
+
+
+def test_a_long_text_with_scattered_words_is_not_the_question() -> None:
+    made = finder()
+    assert [made.leak(" ".join(OTHERS[at : at + 40]), None) for at in range(0, 400, 40)] == [None] * 10
+
+
+def test_east_asian_sentences_ask_too() -> None:
+    story = "小明从图书馆借了三十五本书、又还了十二本。他的妹妹从学校带回八本新书。"
+    asked, other = "现在他们家里一共有多少本书。", "周末去博物馆的路上下了几次雨。"
+    made = LeakFinder(
+        [Question(test_set="exam", id="0", text=story + asked, answer="31")], ContaminationRule()
+    )
+    for text in (story + asked, story + other, *OTHERS):
+        made.count(text, None)
+    assert made.leak(story + asked, None) is not None
+    assert made.leak(story + other, "2") is None

@@ -2,8 +2,8 @@
 
 import pytest
 
+from pipeline.datasets.cleaned import DropRule
 from pipeline.hygiene.difficulty import Measured, outside_window, unbalanced
-from pipeline.hygiene.drops import DropRule
 from pipeline.hygiene.rules import BalanceRule, DifficultyRule, HygieneConfig
 
 

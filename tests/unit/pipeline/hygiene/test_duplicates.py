@@ -8,13 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.hygiene.duplicates import find_duplicates
-from pipeline.hygiene.signatures import Signatures
-from pipeline.hygiene.words import Words
+from pipeline.hygiene.signatures import Compared, Signatures
+from pipeline.hygiene.words import Words, plain
 
 
 def signatures(texts: list[str]) -> Signatures:
-    own = [Words(text) for text in texts]
-    return Signatures.of((words.kept, words.numbers) for words in own)
+    own = [(text, Words(text)) for text in texts]
+    return Signatures.of(
+        Compared(plain(text), words.text.casefold().split(), words.numbers) for text, words in own
+    )
 
 
 def story(number: int, length: int = 60) -> list[str]:

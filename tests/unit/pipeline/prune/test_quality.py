@@ -110,3 +110,34 @@ def test_every_rule_gives_its_reason() -> None:
         "1.9% of its letters are of another script, such as 七",
         "ends with =",
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The answer is **42**",
+        "**Answer: 42**",
+        "*5*",
+        "Done.\n\n---",
+        "Done.\n***\n",
+        "$$\\begin{aligned} a \\\\[4pt] b \\end{aligned}$$ So the answer is 5.",
+        "I use C++",
+        "the price is $$5 in total.",
+        "```\nx = [1,\n```",
+        "see `f(x) =` above",
+    ],
+)
+def test_finished_answers_stay(text: str) -> None:
+    assert stage(text, finished=True) is None
+
+
+def test_scripts_without_spaces_have_words() -> None:
+    solution = "我们先把两段长度相加。三加四等于七。所以这条路长七米。答案是七。"
+    assert stage(solution, min_words=20) is None
+    assert stage("七", min_words=2) is Stage.NO_REASONING
+    assert looped("我们需要计算" * 50) == 1.0
+    assert looped(solution) == 0
+
+
+def test_one_very_long_word_takes_little_memory() -> None:
+    assert looped(" ".join(["word"] * 5000 + ["x" * 200_000])) > 0.9
