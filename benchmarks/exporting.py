@@ -20,7 +20,7 @@ from pipeline.derive.export import DERIVED
 from pipeline.files.storage import digest_of
 
 _PART = 1000
-_PARTS, _FEW_PARTS, _MANY_PARTS = 4, 4, 40
+_PARTS, _FEW_PARTS, _MANY_PARTS = 4, 10, 100
 _FLAT_MB = 100
 _BERRY = str(Path(sys.executable).parent / "berry")
 _TEXT = """## Export

@@ -110,10 +110,10 @@ def clean(
 ) -> None:
     """Write what is clean in the run in folder OUT to a new run folder.
 
-    Drops duplicates across problems, questions of test sets (also with other numbers), and by rules of
-    your own problems outside a window of pass rates and problems of groups that have too many.
-    KEY=VALUE sets a rule, for example difficulty.max_pass_rate=0.9 or balance.max_ratio=2. Without
-    --record OUT does not change.
+    Drops what repeats an earlier problem or response, and questions of test sets, also with other
+    numbers. KEY=VALUE sets more rules: difficulty.max_pass_rate=0.9 drops easy problems,
+    balance.max_ratio=2 limits the largest groups. docs/hygiene.md has all of them. OUT does not change,
+    but for its trust report with --record.
     """
     from pipeline.cli.terminal import counter
     from pipeline.datasets.folder import RunFolder
