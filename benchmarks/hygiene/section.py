@@ -38,8 +38,8 @@ dropped if it shares {sizes} words in a row with a question.
 |---|---|---|---|
 {rows}
 
-The other problems that berry finds are questions of the test set with other numbers or turned around,
-as far as a person can tell; they count as false here. Rates are those of one process{peer}."""
+Most of the other problems that berry finds are questions of the test set with other numbers or turned
+around; all of them count as false here. Rates are those of one process{peer}."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

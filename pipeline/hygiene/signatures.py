@@ -6,7 +6,6 @@ arXiv:0910.3349): two different hashes have the same byte in one of 256 cases, w
 for. Its standard error is under 0.045.
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -15,6 +14,8 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 from rensa import RMinHash
+
+from pipeline.hashing import digest_text
 
 NUM_HASHES = 128
 _SEED = 7
@@ -97,5 +98,4 @@ class Signatures:
 
 
 def _hash(words: Sequence[str]) -> int:
-    digest = hashlib.blake2b("\0".join(words).encode(errors="surrogatepass"), digest_size=8)
-    return int.from_bytes(digest.digest(), "little")
+    return int(digest_text("\0".join(words)), 16)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Finished, run_berry
+from tests.conftest import Berry, Finished, run_berry
 
 pytestmark = pytest.mark.ray
 
@@ -22,13 +22,15 @@ def on(cluster: str, folder: Path, *arguments: object) -> "subprocess.CompletedP
     return run_berry(folder, *arguments, "--address", cluster)
 
 
-def test_a_cluster_writes_the_same_bytes(finished: Finished, cluster: str, tmp_path: Path) -> None:
+def test_a_cluster_writes_the_same_bytes(
+    here: Berry, finished: Finished, cluster: str, tmp_path: Path
+) -> None:
     export = ("export", finished.out, "--as", "outcomes", "--output")
     clean = ("clean", finished.out, "difficulty.min_pass_rate=0.3", "--output")
     for command in (export, clean):
-        here = run_berry(tmp_path, *command, f"{command[0]}-here")
+        alone = here(*command, f"{command[0]}-here")
         there = on(cluster, tmp_path, *command, f"{command[0]}-there")
-        assert (here.returncode, there.returncode) == (0, 0), here.stderr + there.stderr
+        assert (alone.returncode, there.returncode) == (0, 0), alone.stderr + there.stderr
         expected = files(tmp_path / f"{command[0]}-here")
         assert expected
         assert files(tmp_path / f"{command[0]}-there") == expected

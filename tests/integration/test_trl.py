@@ -37,7 +37,7 @@ def snippets_of(page: str) -> list[str]:
 
 
 SNIPPETS = snippets_of("run-folder.md")
-KTO, DPO, BACKWARDS = snippets_of("views.md")
+KTO, DPO, BACKWARDS, _CHAINS = snippets_of("views.md")
 TINY = (
     'output_dir="trained", max_steps=3, per_device_train_batch_size=2, logging_steps=1, use_cpu=True, '
     'bf16=False, gradient_checkpointing=False, save_strategy="no", report_to="none", disable_tqdm=True'
