@@ -31,7 +31,12 @@ find_python() {
 }
 
 pip_install() {
-    .venv/bin/pip install --quiet --no-deps --disable-pip-version-check "$@"
+    .venv/bin/pip install --quiet --no-deps --no-compile --disable-pip-version-check "$@"
+}
+
+compile_packages() {
+    # On all cores; pip would do it on one. Some packages have files that are no Python of this version.
+    .venv/bin/python -m compileall -q -j 0 .venv/lib || true
 }
 
 with_progress() {
@@ -114,5 +119,6 @@ explained pip_install -r "$LOCK"
 check_torch
 step 5 "berry itself"
 explained install_berry
+explained compile_packages
 .venv/bin/berry doctor
 echo "setup: done in $SECONDS s"
