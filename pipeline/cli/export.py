@@ -118,7 +118,8 @@ def clean(
     from pipeline.cli.terminal import counter
     from pipeline.datasets.folder import RunFolder
     from pipeline.derive.cleaning.clean import clean as write_clean
-    from pipeline.derive.cleaning.clean import describe, facts, read_clean_rules, record_hygiene
+    from pipeline.derive.cleaning.report import describe, facts, record_hygiene
+    from pipeline.derive.cleaning.rules import read_clean_rules
 
     rules = read_clean_rules(RunFolder.read(out).run, config, against, overrides)
     with counter("problems") as advance:

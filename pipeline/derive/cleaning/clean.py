@@ -8,7 +8,7 @@ survive. The same run and rules give the same data.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,50 +16,37 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pydantic import TypeAdapter
 
-from pipeline.config import ConfigError, Rules, read_rules, read_rules_as
+from pipeline.config import Rules, read_rules
 from pipeline.datasets.card import stored_in, update_card
-from pipeline.datasets.cleaned import DropRule, dropped_lines
+from pipeline.datasets.cleaned import dropped_lines
 from pipeline.datasets.folder import FolderError, RunFolder, ids_digest
 from pipeline.datasets.reader import RunReader
 from pipeline.datasets.staging import STAGING
 from pipeline.datasets.views.table import VIEWS
 from pipeline.derive.cleaning.find_drops import Found, find_drops
-from pipeline.derive.cleaning.part import (
-    DROPPED_ROW,
-    CleanedPart,
-    PartTask,
-    clean_part,
-)
+from pipeline.derive.cleaning.part import DROPPED_ROW, CleanedPart, PartTask, clean_part
+from pipeline.derive.cleaning.rules import CleanRules
 from pipeline.derive.deriving import Derivation
 from pipeline.derive.output_folder import check_output
 from pipeline.derive.sharing import seen_everywhere, share
-from pipeline.derive.trust import read_trust, record
-from pipeline.errors import UserMistake, message_of
+from pipeline.errors import UserMistake
 from pipeline.files.publishing import RowsFile
 from pipeline.files.storage import delete, delete_folder, is_local
 from pipeline.hashing import digest_json
-from pipeline.hygiene.contamination import Likeness
-from pipeline.hygiene.question_columns import guess_section
-from pipeline.hygiene.rules import HygieneConfig, TestSet
+from pipeline.hygiene.rules import HygieneConfig
 from pipeline.prune.quality import QualityConfig
 
 _log = logging.getLogger(__name__)
 
-RUN_FOLDERS = ("data", "journal", STAGING)
+_OWN_FOLDERS = ("data", "journal", STAGING)
+"""Folders of a run folder."""
 DROPPED = "dropped.parquet"
 """File with what was dropped, in the new folder."""
 
 
 class CleanError(UserMistake):
     """The run cannot be cleaned like this; the message is one line for the user."""
-
-
-class CleanRules(Rules):
-    """The rules of `berry clean`: those over all problems, and those of the run, which may change."""
-
-    hygiene: HygieneConfig = HygieneConfig()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,25 +57,6 @@ class Cleaned:
     folder: RunFolder
     found: Found
     rules: HygieneConfig
-
-
-def read_clean_rules(
-    run: Mapping[str, Any], path: Path | None, against: Sequence[str], overrides: Sequence[str]
-) -> CleanRules:
-    """The rules for a run, from its run.json: its own, those of a YAML file, paths of test sets, and
-    `key=value`, in which a key of `hygiene` needs no section before it. Raises ConfigError."""
-    rules = read_rules_as(CleanRules, run["config"], list(map(_with_section, overrides)), path)
-    try:
-        test_sets = [TypeAdapter(TestSet).validate_python(guess_section(one)) for one in against]
-    except ValueError as e:
-        raise ConfigError(f"--against {message_of(e)}") from e
-    hygiene = rules.hygiene.model_copy(update={"against": (*rules.hygiene.against, *test_sets)})
-    return rules.model_copy(update={"hygiene": hygiene})
-
-
-def _with_section(override: str) -> str:
-    key = override.partition("=")[0].partition(".")[0]
-    return f"hygiene.{override}" if key in HygieneConfig.model_fields else override
 
 
 def clean(
@@ -212,7 +180,7 @@ def _take_back(output: Path, *, is_new: bool) -> None:
         if is_new:
             delete_folder(output)
             return
-        for name in (*RUN_FOLDERS, "trust"):
+        for name in (*_OWN_FOLDERS, "trust"):
             delete_folder(output / name)
         for name in ("run.json", "README.md", ".lock", DROPPED):
             delete(output / name)
@@ -271,67 +239,3 @@ def _commit(folder: RunFolder, part: CleanedPart) -> None:
             problems_digest=ids_digest(part.ids),
             counts=part.counts,
         )
-
-
-def record_hygiene(cleaned: Cleaned, *, in_source: bool) -> None:
-    """Adds what was found to the trust report of the new run, and if asked of its source.
-
-    Raises FolderError and StorageError.
-    """
-    found, rules = cleaned.found, cleaned.rules
-    counts, likenesses = found.drops.counts(), found.drops.likenesses()
-    facts: dict[str, Any] = {}
-    if rules.duplicates is not None:
-        facts["duplicates"] = {
-            "problems": counts.get(DropRule.DUPLICATE_PROBLEM, {}).get("problems", 0),
-            "responses": counts.get(DropRule.REPEATED, {}).get("responses", 0),
-        }
-    if rules.against:
-        facts["contamination"] = {
-            "against": list(found.test_sets),
-            "problems": sum(likenesses.values()),
-            "exact": likenesses.get(Likeness.SAME, 0),
-            "reworded": likenesses.get(Likeness.REWORDED, 0),
-            "numbers_changed": likenesses.get(Likeness.NUMBERS_CHANGED, 0),
-        }
-    # What an earlier cleaning has dropped is still not there.
-    before = read_trust(cleaned.source.path).get("hygiene", {}).get("facts", {})
-    earlier = before if before.get("dropped") else {}
-    record(cleaned.folder.path, "hygiene", {**earlier, **facts, "dropped": True})
-    if in_source:
-        record(cleaned.source.path, "hygiene", facts)
-
-
-def describe(cleaned: Cleaned) -> str:
-    """The lines for the user."""
-    counts, before, found = cleaned.folder.counts, cleaned.source.counts, cleaned.found
-    lines = [
-        f"{'kept':<10} {counts.problems} of {before.problems} problems, {counts.kept} of {before.kept} "
-        f"survivors, in {cleaned.folder.path}"
-    ]
-    lines += [f"{'dropped':<10} {one}" for one in dropped_lines(found.drops.counts())]
-    lines += [
-        f"{'compared':<10} with {number} questions of {name}"
-        for name, number in found.test_sets.items()
-    ]
-    if found.num_bad_rows:
-        lines.append(f"{'note':<10} {found.num_bad_rows} rows of the test sets have no question")
-    if cleaned.source.complete is None:
-        lines.append(
-            f"{'note':<10} the run in {cleaned.source.path} is unfinished: only its committed parts"
-        )
-    return "\n".join(lines)
-
-
-def facts(cleaned: Cleaned) -> dict[str, Any]:
-    """The same as JSON values."""
-    found, counts, before = cleaned.found, cleaned.folder.counts, cleaned.source.counts
-    return {
-        "path": str(cleaned.folder.path),
-        "problems": {"before": before.problems, "after": counts.problems},
-        "survivors": {"before": before.kept, "after": counts.kept},
-        "dropped": found.drops.counts(),
-        "likenesses": found.drops.likenesses(),
-        "test_sets": dict(found.test_sets),
-        "bad_rows": found.num_bad_rows,
-    }
