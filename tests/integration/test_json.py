@@ -16,7 +16,7 @@ def test_a_run_and_one_of_its_trees(here: Berry, finished: Finished) -> None:
 
     wanted = shown["problems"][0]
     tree = json.loads(here("show", finished.out, wanted["problem_id"][:12], "--json").stdout)
-    text = here("show", finished.out, wanted["problem_id"][:12]).stdout
+    text = here("show", finished.out, wanted["problem_id"][:12], "--all").stdout
     assert tree["problem_id"] == wanted["problem_id"]
     assert len(tree["trajectories"]) == wanted["rollouts"]
     assert sum(one["kept"] for one in tree["trajectories"]) == wanted["kept"]

@@ -23,7 +23,7 @@ def test_show_tells_where_a_trajectory_went_wrong(joined: Berry, here: Berry, tm
     rows = read(tmp_path / "deep", "steps")
     told = [row for row in rows if row["first_error"] is not None]
     assert told
-    shown = here("show", "deep", told[0]["problem_id"])
+    shown = here("show", "deep", told[0]["problem_id"], "--all")
     assert shown.returncode == 0, shown.stderr
     # Where a line is broken depends on its length: the lines of the tree stand between.
     words = " ".join(shown.stdout.replace("│", " ").split())
