@@ -14,6 +14,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from pipeline.cluster.lost import one_line
 from pipeline.cluster.ray_session import ClusterError, Head, join_ray
+from pipeline.parallel import in_loop
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -34,7 +35,7 @@ async def map_on_cluster(
     done = asyncio.Event()
     watching = asyncio.create_task(Head().watch(done))
     try:
-        task: Any = ray.remote(num_cpus=1, max_retries=3)(_in_loop)
+        task: Any = ray.remote(num_cpus=1, max_retries=3)(in_loop)
         ahead = _AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
         waiting: deque[Any] = deque()
         for item in items:
@@ -46,14 +47,11 @@ async def map_on_cluster(
     finally:
         done.set()
         watching.cancel()
+        # That the head is lost was raised where its result was waited for.
         with contextlib.suppress(asyncio.CancelledError, ClusterError):
             await watching
         # Also ends the tasks that are under way.
         await asyncio.to_thread(ray.shutdown)
-
-
-def _in_loop(function: Callable[[Item], Coroutine[Any, Any, Result]], item: Item) -> Result:
-    return asyncio.run(function(item))
 
 
 async def _result(reference: Any, watching: "asyncio.Task[None]") -> Any:

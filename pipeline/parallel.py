@@ -52,14 +52,15 @@ async def map_trees(
         for item in items:
             yield await function(item)
         return
-    call = partial(_in_loop, function)
+    call = partial(in_loop, function)
     number = processes_for(len(items))
     async with aclosing(map_in_processes(call, items, number, function.__module__)) as results:
         async for result in results:
             yield result
 
 
-def _in_loop(function: Callable[[Item], Coroutine[Any, Any, Result]], item: Item) -> Result:
+def in_loop(function: Callable[[Item], Coroutine[Any, Any, Result]], item: Item) -> Result:
+    """The result of an asynchronous function, in a process without a loop."""
     return asyncio.run(function(item))
 
 

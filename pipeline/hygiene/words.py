@@ -10,6 +10,8 @@ import unicodedata
 from functools import cached_property
 from typing import NamedTuple
 
+from pipeline.prune.near_duplicates import EAST_ASIAN
+
 NUMBER = "#"
 """Stands for a number where numbers are masked."""
 _NUMBER_WORDS = frozenset(
@@ -23,8 +25,6 @@ _MARKS = frozenset(
     qquad""".split()
 )
 """LaTeX commands that only affect appearance."""
-EAST_ASIAN = "぀-ヿ㐀-鿿가-힯"
-"""Scripts without spaces: each character is a word."""
 _LETTER = rf"[^\W\d_{EAST_ASIAN}]"
 _TOKEN = re.compile(
     r"\d+(?:[.,:/]\d+)*(?:(?:st|nd|rd|th)\b)?|[½¼¾⅓⅔]"
@@ -60,7 +60,6 @@ class Words:
     """The words of a text."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
         self.words = tuple(_words(text))
 
     @cached_property

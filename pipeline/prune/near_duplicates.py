@@ -79,12 +79,12 @@ _SAME = _FULL_WIDTH | str.maketrans(
 )
 _NUMERALS = "²³¹¼-¾⁰-₎⅐-⅞①-⓿❶-➓"
 """Superscript, subscript and circled digits, and fraction characters: each is a number."""
-_EAST_ASIAN = "぀-ヿ㐀-鿿가-힯"
+EAST_ASIAN = "぀-ヿ㐀-鿿가-힯"
 """Scripts without spaces: each character is a word."""
-_LETTER = rf"[^\W\d_{_NUMERALS}{_EAST_ASIAN}]"
+_LETTER = rf"[^\W\d_{_NUMERALS}{EAST_ASIAN}]"
 _TOKEN = re.compile(
     rf"\d+(?:\.\d+)?|\.\d+|[{_NUMERALS}]"
-    rf"|[{_EAST_ASIAN}]|{_LETTER}{{2,}}(?:'{_LETTER}+)*|i'{_LETTER}+|{_LETTER}"
+    rf"|[{EAST_ASIAN}]|{_LETTER}{{2,}}(?:'{_LETTER}+)*|i'{_LETTER}+|{_LETTER}"
     # Factorials and primes.
     r"|(?<=[\d)])[!']+|(?<=\b[^\W\d_])[!']+"
     # A ratio.

@@ -11,13 +11,12 @@ from functools import lru_cache
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.prune.near_duplicates import EAST_ASIAN
 from pipeline.prune.rules import drop
 from pipeline.records import Decision, Stage, Trajectory
 
-_EAST = "぀-ヿ㐀-鿿가-힯"
-"""Scripts without spaces: each character is a word."""
-_WORD = re.compile(rf"[{_EAST}]|[^\W{_EAST}]+|[^\w\s]")
-_WRITTEN = re.compile(rf"[{_EAST}]|[^\W\d_{_EAST}]+")
+_WORD = re.compile(rf"[{EAST_ASIAN}]|[^\W{EAST_ASIAN}]+|[^\w\s]")
+_WRITTEN = re.compile(rf"[{EAST_ASIAN}]|[^\W\d_{EAST_ASIAN}]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _RULE = re.compile(r"(?:^[ \t]*(?:[-*_][ \t]*){3,}$\s*)+\Z|[*_\s]+\Z", re.MULTILINE)
 """Markdown's marks and rules at the end."""

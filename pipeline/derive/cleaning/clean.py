@@ -135,7 +135,7 @@ class _Cleaning:
             # 4. Its card.
             folder.finish({"problems": folder.counts.problems})
             update_card(folder)
-        except BaseException:
+        except BaseException:  # also Ctrl-C: a half folder would look like a run
             folder.close()
             _take_back(self.output, is_new=self.is_new)
             raise

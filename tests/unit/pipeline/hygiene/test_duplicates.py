@@ -15,7 +15,7 @@ from pipeline.hygiene.words import Words, plain
 def signatures(texts: list[str]) -> Signatures:
     own = [(text, Words(text)) for text in texts]
     return Signatures.of(
-        Compared(plain(text), words.text.casefold().split(), words.numbers) for text, words in own
+        Compared(plain(text), text.casefold().split(), words.numbers) for text, words in own
     )
 
 
