@@ -24,7 +24,8 @@ LARGE = "Find the large tree"
 
 
 def small_trace(number: int) -> Trace:
-    """Three rollouts of the whole problem, and two that branch off after the first step of the first."""
+    "$\\rule{9999em}{9999em}$ $\\def\\a{\\a\\a}\\a$ http://example.invalid/ '"
+    "onmouseover='x"
     domain = ("algebra", "geometry")[number % 2]
     tree = Tree((7, 8), f"Compute ${number} + 1$.")
     right, wrong = str(number + 1), str(number + 2)
@@ -32,18 +33,26 @@ def small_trace(number: int) -> Trace:
     verdicts = (
         _pass(right) if is_easy else _fail(wrong),
         _fail(wrong),
-        Verdict(outcome=Outcome.ABSTAIN, reason="no answer", no_answer=True, verifier="math", version="3"),
+        Verdict(
+            outcome=Outcome.ABSTAIN, reason="no answer", no_answer=True, verifier="math", version="3"
+        ),
     )
     first = ROOT
     for place, verdict in enumerate(verdicts):
-        steps = ("First, look at $x^2$.\n", f"Then add, try {place}.\n", f"The answer is {verdict.extracted}.")
+        steps = (
+            "First, look at $x^2$.\n",
+            f"Then add, try {place}.\n",
+            f"The answer is {verdict.extracted}.",
+        )
         leaf = tree.add(ROOT, tree.reserve(ROOT, 1), make_rollout(*steps, logprob=-0.5 - place))
         tree.judge(leaf, verdict)
         first = first or tree.path(leaf)[1].id
     for place in range(2):
         verdict = _pass(right) if place else _fail(wrong)
-        steps = (f"A branch, try {place}.\n", f"So it is {verdict.extracted}.")
-        leaf = tree.add(first, tree.reserve(first, 1), make_rollout(*steps, logprob=-2.0))
+        branch = make_rollout(
+            f"A branch, try {place}.\n", f"So it is {verdict.extracted}.", logprob=-2.0
+        )
+        leaf = tree.add(first, tree.reserve(first, 1), branch)
         tree.judge(leaf, verdict)
     return _traced(tree, domain, f"Compute ${number} + 1$.", right, f"set/{number}")
 

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline.datasets.trust.people import Judgement
 from pipeline.errors import UserMistake
-from pipeline.inspection.people import Judgement
 from pipeline.inspection.selections import save_selection
 from pipeline.inspection.ui.compare import Comparison
 from pipeline.inspection.ui.index import ProblemTable

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
+from pipeline.hashing import digest_text
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; "
@@ -44,8 +46,8 @@ class Guard:
 
     @property
     def cookie(self) -> str:
-        """Name of the cookie with the token."""
-        return "berry_token"
+        """Name of the cookie with the token; servers on other ports have others."""
+        return f"berry_{digest_text(self.token or '')}"
 
     @web.middleware
     async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -6,8 +6,8 @@ from typing import Any
 
 from pipeline.config import read_rules
 from pipeline.datasets.reader import RunReader
+from pipeline.datasets.trust.people import Judgement
 from pipeline.datasets.views.trees import problem_text, read_trace
-from pipeline.inspection.people import Judgement
 from pipeline.inspection.problem_tree import best_path
 from pipeline.labels.outcomes import has_gold, sample_outcome
 from pipeline.labels.step_labels import StepLabel, TrajectoryLabels, credible_interval, label_tree

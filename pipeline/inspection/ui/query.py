@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline.datasets.trust.people import Judgement, latest
 from pipeline.errors import UserMistake
-from pipeline.inspection.people import Judgement, latest
 from pipeline.inspection.ui.index import ProblemTable
 
 _LONGEST = 500

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow.compute as pc
 
 from pipeline.datasets.reader import RunReader
+from pipeline.datasets.trust.people import Agreement, Judgements, agreement_facts
 from pipeline.errors import BerryError, UserMistake
 from pipeline.files.locks import has_writer
-from pipeline.inspection.people import Agreement, Judgements, agreement_facts
 from pipeline.inspection.selections import read_selections
 from pipeline.inspection.ui.index import ProblemIndex, ProblemTable
 from pipeline.inspection.ui.query import SORTS
