@@ -84,8 +84,8 @@ class Guard:
         if not hmac.compare_digest(given.encode(), self.token.encode()):
             raise refusal(web.HTTPForbidden, "the token in the address is wrong")
         plain = str(request.rel_url.without_query_params("token"))
-        # With several slashes in front, it would be the address of another server.
-        where = f"/{plain.lstrip('/')}"
+        # With several slashes in front, also backward ones, it would be the address of another server.
+        where = "/" + plain.lstrip("/\\")
         response = web.Response(status=303, headers={hdrs.LOCATION: where})
         response.set_cookie(
             self.cookie,

@@ -51,7 +51,7 @@ def test_in_place_is_refused(run: Path) -> None:
 @pytest.mark.parametrize("name", ["other", "../run", ""])
 def test_unknown_name_lists_the_known(run: Path, tmp_path: Path, name: str) -> None:
     save_selection(run, "mine", {}, ids(run, 0))
-    with pytest.raises(FolderError, match="mine; got other|expected 1 to 64 letters"):
+    with pytest.raises(FolderError, match=r"mine; got other|expected 1 to 64 letters"):
         export_view(run, "outcomes", tmp_path / "new", selection=name)
     assert not (tmp_path / "new").exists()
 
