@@ -23,6 +23,18 @@ def fraction(value: str | float) -> float:
     return read
 
 
+def positive(value: str | float) -> float:
+    """Reads a number over 0. Raises click.BadParameter."""
+    try:
+        read = float(value)
+    except ValueError:
+        read = 0
+    # This form also rejects NaN.
+    if not 0 < read < math.inf:
+        raise click.BadParameter(f"expected a number over 0, got {value!r}")
+    return read
+
+
 def at_least(minimum: int, maximum: int | None = None) -> Callable[[str | int], int]:
     """Returns a reader of whole numbers from `minimum` up to `maximum`, if there is a maximum.
 

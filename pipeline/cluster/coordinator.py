@@ -29,6 +29,7 @@ from pipeline.cluster.tail import Tail
 from pipeline.cluster.weights import Bundle
 from pipeline.config import RunConfig
 from pipeline.datasets.counts import Counts
+from pipeline.datasets.metrics import Queues, WorkerFigures
 from pipeline.datasets.shards import Shard
 from pipeline.engines import EngineDied
 from pipeline.errors import BerryError, first_in
@@ -114,6 +115,30 @@ class Coordinator:
             for index in seat.status.counts.keys() & seat.leases.keys():
                 counts.add(seat.status.counts[index])
         return counts
+
+    @property
+    def queues(self) -> Queues:
+        """What is waiting and under way, as far as heartbeats have brought it."""
+        statuses = [seat.status for seat in self.seating.seats if seat.actor is not None]
+        loads = [status.load for status in statuses]
+        known = [load for load in loads if load is not None]
+        # The sum over some engines would look like that over all.
+        is_known = bool(known) and len(known) == len(loads)
+        return Queues(
+            problems_waiting=sum(status.num_waiting for status in statuses),
+            problems_running=sum(len(status.running) for status in statuses),
+            sequences_waiting=sum(load.num_waiting for load in known) if is_known else None,
+            sequences_running=sum(load.num_running for load in known) if is_known else None,
+            responses_unjudged=sum(status.num_unjudged for status in statuses),
+            shards_open=len(self._book.current),
+            shards_writing=sum(status.num_writing for status in statuses),
+            shards_committing=len(self._publishing),
+        )
+
+    @property
+    def workers(self) -> tuple[WorkerFigures, ...]:
+        """The engine of each seat, by its number."""
+        return tuple(seat.figures for seat in self.seating.seats)
 
     async def _read(self) -> None:
         while (shard := await asyncio.to_thread(next, self._shards, None)) is not None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.cluster.leases import Lease, WorkerStatus
+from pipeline.datasets.metrics import WorkerFigures
 from pipeline.engines.metered import Usage
 
 _TIMES_NORMAL = 10
@@ -60,6 +61,22 @@ class Seat:
     def usage(self) -> Usage:
         """Last reported usage of all its actors."""
         return self._before + self.status.usage
+
+    @property
+    def figures(self) -> WorkerFigures:
+        """Its engine, for metrics.jsonl."""
+        usage, load = self.usage, self.status.load
+        kv_used = None if load is None else load.kv_used
+        return WorkerFigures(
+            worker=self.number,
+            tokens=usage.num_live_tokens,
+            prompt_tokens=usage.num_prompt_tokens,
+            prompt_tokens_cached=usage.num_cached_tokens,
+            sequences_running=None if load is None else load.num_running,
+            sequences_waiting=None if load is None else load.num_waiting,
+            kv_used=None if kv_used is None else round(kv_used, 3),
+            problems_running=len(self.status.running),
+        )
 
     @property
     def num_unfinished(self) -> int:

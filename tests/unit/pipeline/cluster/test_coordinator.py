@@ -323,3 +323,23 @@ async def test_each_problem_goes_to_its_engine_whoever_has_its_shard(
     expected = [trees(one) for one in alone]
     assert expected[0] != expected[1]
     assert trees(run) == {problem: expected[index][problem] for problem, index in engines.items()}
+
+
+async def test_queues_and_workers_are_known_while_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.cluster.actors._LOAD_SECONDS", 0.01)
+    run = Run(tmp_path / "run", "engine.token_seconds=0.002", "cluster.workers=2")
+    task = asyncio.create_task(run.coordinator.run())
+    await until(lambda: bool(run.coordinator.queues.sequences_running))
+    queues, workers = run.coordinator.queues, run.coordinator.workers
+    assert queues.problems_running
+    assert queues.shards_open
+    assert queues.sequences_waiting == queues.shards_committing == 0
+    assert [one.worker for one in workers] == [0, 1]
+    await task
+    at_end = run.coordinator.queues
+    assert (at_end.shards_open, at_end.shards_committing) == (0, 0)
+    assert (
+        sum(one.tokens for one in run.coordinator.workers) == run.coordinator.seating.usage.num_tokens
+    )
