@@ -19,7 +19,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from pipeline.cluster.crew import Crew
 from pipeline.cluster.elsewhere import Elsewhere
-from pipeline.cluster.leases import Lease, LeaseBook, ShardReport
+from pipeline.cluster.leases import Lease, LeaseBook, ShardReport, WorkerStatus
 from pipeline.cluster.lost import ACTOR_LOST, one_line
 from pipeline.cluster.pools import Pools
 from pipeline.cluster.ray_session import ClusterError
@@ -31,10 +31,11 @@ from pipeline.config import RunConfig
 from pipeline.datasets.counts import Counts
 from pipeline.datasets.metrics import Queues, WorkerFigures
 from pipeline.datasets.shards import Shard
-from pipeline.engines import EngineDied
+from pipeline.engines import EngineDied, Load
 from pipeline.errors import BerryError, first_in
 
 _log = logging.getLogger(__name__)
+_IDLE = WorkerStatus(load=Load(num_running=0, num_waiting=0))
 
 
 class Coordinator:
@@ -119,14 +120,16 @@ class Coordinator:
     @property
     def queues(self) -> Queues:
         """What is waiting and under way, as far as heartbeats have brought it."""
-        statuses = [seat.status for seat in self.seating.seats if seat.actor is not None]
+        seats = [seat for seat in self.seating.seats if seat.actor is not None]
+        # Without an open shard nobody has work, whatever the last heartbeats said.
+        statuses = [seat.status if self._book.current else _IDLE for seat in seats]
         loads = [status.load for status in statuses]
         known = [load for load in loads if load is not None]
         # The sum over some engines would look like that over all.
         is_known = bool(known) and len(known) == len(loads)
         return Queues(
-            problems_waiting=sum(status.num_waiting for status in statuses),
-            problems_running=sum(len(status.running) for status in statuses),
+            problems_waiting=sum(seat.num_waiting for seat in seats),
+            problems_running=sum(seat.num_running for seat in seats),
             sequences_waiting=sum(load.num_waiting for load in known) if is_known else None,
             sequences_running=sum(load.num_running for load in known) if is_known else None,
             responses_unjudged=sum(status.num_unjudged for status in statuses),

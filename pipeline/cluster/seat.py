@@ -75,8 +75,18 @@ class Seat:
             sequences_running=None if load is None else load.num_running,
             sequences_waiting=None if load is None else load.num_waiting,
             kv_used=None if kv_used is None else round(kv_used, 3),
-            problems_running=len(self.status.running),
+            problems_running=self.num_running,
         )
+
+    @property
+    def num_running(self) -> int:
+        """Problems of its leases under way, by its last report. It may be older than a lease's end."""
+        return sum(one.shard in self.leases for one in self.status.running)
+
+    @property
+    def num_waiting(self) -> int:
+        """Problems of its leases that are not begun, by its last report."""
+        return sum(number for shard, number in self.status.waiting.items() if shard in self.leases)
 
     @property
     def num_unfinished(self) -> int:

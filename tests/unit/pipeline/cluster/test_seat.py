@@ -108,7 +108,12 @@ def test_a_worker_has_enough_in_store_and_not_much_more(seat: Seat, clock: Clock
 
 def test_the_figures_of_a_seat_are_those_of_all_its_actors(seat: Seat) -> None:
     load = Load(num_running=3, num_waiting=1, kv_used=0.12345)
-    seat.update(WorkerStatus(running=UNDER_WAY, usage=usage(5), load=load), 0.0)
+    status = WorkerStatus(running=UNDER_WAY, usage=usage(5), load=load, waiting={0: 2})
+    seat.update(status, 0.0)
+    # It reported before its shard was written.
+    assert (seat.num_running, seat.num_waiting) == (0, 0)
+    seat.leases[0] = Lease(shard=Shard(index=0, problems=(make_problem("?"),)), token="0")
+    assert (seat.num_running, seat.num_waiting) == (1, 2)
     now = seat.figures
     assert (now.worker, now.tokens, now.problems_running) == (0, 5, 1)
     assert (now.sequences_running, now.sequences_waiting, now.kv_used) == (3, 1, 0.123)
