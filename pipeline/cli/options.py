@@ -1,7 +1,6 @@
 """Types of command-line options whose errors say what was expected and what was got."""
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -71,15 +70,9 @@ json_option = click.option(
 
 def print_json(facts: Mapping[str, Any]) -> None:
     """Prints one JSON object on a line; numbers that are not finite become null."""
-    click.echo(json.dumps(_finite(facts)))
+    from pipeline.files.json_rows import finite
 
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(one) for key, one in value.items()}
-    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
+    click.echo(json.dumps(finite(facts)))
 
 
 def _set_log_level(_: click.Context, __: click.Parameter, level: str | None) -> None:

@@ -6,7 +6,7 @@ reads the footer. Each fault is one line: the file, what is wrong, and how to re
 
 import errno
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -67,15 +67,18 @@ def check_files(folder: RunFolder) -> None:
                 )
 
 
-def open_part(folder: RunFolder, view: str, index: int) -> pq.ParquetFile:
-    """Opens a file of a committed part. Raises FolderError if it is damaged."""
+def open_part(folder: RunFolder, view: str, index: int, coded: Sequence[str] = ()) -> pq.ParquetFile:
+    """Opens a file of a committed part; columns named `coded` are read as codes of a dictionary.
+
+    Raises FolderError if it is damaged.
+    """
     try:
-        return _open_part(folder, view, index)
+        return _open_part(folder, view, index, coded)
     except FolderError:
         part, staged = folder.parts[index], merged_path(folder.path, view, index)
         with explained(folder.path):
             if is_waiting(folder, view, index):
-                return open_parquet(staged)
+                return open_parquet(staged, coded)
         now = RunFolder.read(folder.path).parts
         if index not in now or now[index] != part:
             raise FolderError(
@@ -91,9 +94,9 @@ def is_waiting(folder: RunFolder, view: str, index: int) -> bool:
     return part.shards > 1 and exists(staged) and num_bytes(staged) == part.sizes.get(view)
 
 
-def _open_part(folder: RunFolder, view: str, index: int) -> pq.ParquetFile:
+def _open_part(folder: RunFolder, view: str, index: int, coded: Sequence[str]) -> pq.ParquetFile:
     try:
-        file = open_parquet(folder.part_path(view, index))
+        file = open_parquet(folder.part_path(view, index), coded)
     except (OSError, pa.ArrowException) as e:
         refuse_unreadable(folder.part_path(view, index), e)
         raise FolderError(describe_damage(folder, view, index, _why(folder, view, index, e))) from e
@@ -103,11 +106,12 @@ def _open_part(folder: RunFolder, view: str, index: int) -> pq.ParquetFile:
     return file
 
 
-def open_parquet(path: Path) -> pq.ParquetFile:
-    """Opens a parquet file, also one in a store. Raises OSError and pyarrow's errors."""
+def open_parquet(path: Path, coded: Sequence[str] = ()) -> pq.ParquetFile:
+    """Opens a parquet file, also one in a store; columns named `coded` are read as codes of a
+    dictionary. Raises OSError and pyarrow's errors."""
     if is_local(path):
-        return pq.ParquetFile(path)
-    return pq.ParquetFile(pa.PythonFile(open_input(path), "r"))
+        return pq.ParquetFile(path, read_dictionary=list(coded))
+    return pq.ParquetFile(pa.PythonFile(open_input(path), "r"), read_dictionary=list(coded))
 
 
 def refuse_unreadable(path: Path, error: BaseException | None) -> None:

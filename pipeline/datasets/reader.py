@@ -6,12 +6,13 @@ which names the file and how to restore it. `ExportedView` reads the output of `
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
@@ -25,9 +26,14 @@ from pipeline.files.publishing import explained
 from pipeline.files.storage import files_in
 from pipeline.records import Trace
 
+_CUT = "cannot be read to its end"
 _BATCH_ROWS = 64
 _BATCH_TREES = 8
 """Rows of `trees` in memory at a time; a tree takes much more memory as Python values than on disk."""
+
+
+class UnknownProblem(FolderError):
+    """The run has no committed problem of this id."""
 
 
 class RunReader:
@@ -121,30 +127,61 @@ class RunReader:
     def find(self, wanted: str) -> dict[str, Any]:
         """The row of `trees` with this `problem_id`, `source_id` or beginning of a `problem_id`.
 
-        Returns the first of several; exact matches win over beginnings. Raises FolderError if there is
-        none.
+        Returns the first of several; exact matches win over beginnings. Raises UnknownProblem if there
+        is none, and FolderError.
         """
         begins: tuple[int, int] | None = None
         for part in self.parts:
-            ids = self._part_rows("trees", part, ["problem_id", "source_id"], _BATCH_ROWS)
-            for place, row in enumerate(ids):
-                # Files of earlier versions have no source_id.
-                if wanted in (row["problem_id"], row.get("source_id")):
+            ids = self.tree_columns(part, ["problem_id", "source_id"])
+            # Files of earlier versions have no source_id.
+            for name in ids.schema.names:
+                if (place := pc.index(ids[name], wanted).as_py()) >= 0:
                     return self._row_at(part, place)
-                if begins is None and row["problem_id"].startswith(wanted):
+            if begins is None:
+                is_begin = pc.starts_with(ids["problem_id"], wanted)
+                if (place := pc.index(is_begin, True).as_py()) >= 0:
                     begins = part, place
         if begins is not None:
             return self._row_at(*begins)
         so_far = (
             "" if self.folder.complete else f" (so far {self.folder.counts.problems} are committed)"
         )
-        raise FolderError(
+        raise UnknownProblem(
             f"{self.folder.path}: expected the source_id or the beginning of the id of a committed "
             f"problem, got {wanted}{so_far}"
         )
 
+    def tree_columns(self, part: int, paths: Sequence[str], coded: Sequence[str] = ()) -> pa.Table:
+        """Columns of a part's `trees` in one piece, without those that a file of an earlier version
+        lacks; those named `coded` as codes of a dictionary.
+
+        A path leads to a value in a list of structures: `nodes.list.element.id`. Raises FolderError.
+        """
+        with open_part(self.folder, "trees", part, coded) as file, self._damage_named("trees", part):
+            schema = file.schema
+            leaves = (schema.column(number).path for number in range(len(schema.names)))
+            there = {leaf.removesuffix(".list.element") for leaf in leaves}
+            return file.read(columns=[path for path in paths if path in there])
+
     def _row_at(self, part: int, place: int) -> dict[str, Any]:
-        return next(islice(self._part_rows("trees", part, None, _BATCH_TREES), place, None))
+        """A row of `trees`; reads no more than its row group."""
+        with open_part(self.folder, "trees", part) as file, self._damage_named("trees", part):
+            for group in range(file.metadata.num_row_groups):
+                num_rows = file.metadata.row_group(group).num_rows
+                if place < num_rows:
+                    row: dict[str, Any] = file.read_row_group(group).slice(place, 1).to_pylist()[0]
+                    return row
+                place -= num_rows
+        raise IndexError(place)
+
+    @contextmanager
+    def _damage_named(self, view: str, part: int) -> Iterator[None]:
+        """Turns errors of a file that cannot be read to its end into FolderError."""
+        try:
+            yield
+        except (OSError, pa.ArrowException, ValueError) as e:
+            refuse_unreadable(self.folder.part_path(view, part), e)
+            raise FolderError(describe_damage(self.folder, view, part, _CUT)) from e
 
     def _part_rows(
         self, view: str, part: int, columns: Sequence[str] | None, batch_rows: int
@@ -154,8 +191,7 @@ class RunReader:
                 yield from _file_rows(file, columns, batch_rows)
             except _Damaged as e:
                 refuse_unreadable(self.folder.part_path(view, part), e.__cause__)
-                wrong = "cannot be read to its end"
-                raise FolderError(describe_damage(self.folder, view, part, wrong)) from e
+                raise FolderError(describe_damage(self.folder, view, part, _CUT)) from e
 
 
 class ExportedView:
