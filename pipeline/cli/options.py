@@ -1,6 +1,7 @@
 """Types of command-line options whose errors say what was expected and what was got."""
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
