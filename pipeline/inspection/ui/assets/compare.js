@@ -52,8 +52,8 @@ function table({ a, b, rows }) {
   const url = (run, id) => `/runs/${encodeURIComponent(run.name)}/problems/${encodeURIComponent(id)}`;
   const cell = (name, ...children) => h("td", { role: "cell", class: name }, children);
   const side = (run, id, one) => (one ? [rateBar(one.rate), h("a", { href: url(run, id), "aria-label": `${percent(one.rate)}: tree of this problem in ${run.name}` }, percent(one.rate)), h("small", null, ` ${count(one.right)}/${count(one.known)}, ${count(one.kept)} kept`)] : h("span", { class: "quiet" }, "not in it"));
-  return h("table", { role: "table", class: "list" }, h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ["Problem", "Domain", a.name, b.name, "Difference, points"].map((one) => h("th", { role: "columnheader", scope: "col" }, one)))),
+  return h("table", { role: "table", class: "list" }, h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, [["problem", "Problem"], ["domain", "Domain"], ["side", a.name], ["side", b.name], ["difference number", "Difference, points"]].map(([name, text]) => h("th", { role: "columnheader", scope: "col", class: name }, text)))),
     h("tbody", { role: "rowgroup" }, rows.map((row) => h("tr", { role: "row" }, cell("problem", h("bdi", null, brief(row.problem ?? "", 200))), cell("domain", h("bdi", null, row.domain ?? "–")),
-      cell("side", side(a, row.problem_id_a, row.a)), cell("side", side(b, row.problem_id_b, row.b)),
+      cell("side", side(a, row.problem_id_a ?? row.problem_id, row.a)), cell("side", side(b, row.problem_id_b ?? row.problem_id, row.b)),
       cell(`difference number ${row.difference > 0 ? "up" : row.difference < 0 ? "down" : ""}`, points(row.difference))))));
 }

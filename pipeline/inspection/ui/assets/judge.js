@@ -14,10 +14,10 @@ export function judging(node, context) {
   const leaf = isEnd ? node.id : firstLeaf(node, problem, context.model);
   if (leaf === null) return null;
   const earlier = h("div"), trouble = h("div", { role: "alert" });
-  const about = h("select", { "aria-label": "What you judge" }, isEnd && h("option", { value: "response" }, "the whole response"), h("option", { value: "step" }, "this step alone"));
+  const about = h("select", { "aria-label": "What you judge" }, isEnd && h("option", { value: "response" }, "this response"), h("option", { value: "step" }, "this step"));
   const note = h("textarea", { rows: 2, "aria-label": "Note", placeholder: "Note: why (optional)" });
   const by = h("input", { type: "text", "aria-label": "Your name", placeholder: "Your name", value: localStorage.getItem(NAME) ?? "", autocomplete: "name" });
-  const buttons = CHOICES.map(([value, text]) => h("button", { type: "submit", value }, text));
+  const buttons = CHOICES.map(([value, text]) => h("button", { type: "submit", class: "small", value }, text));
   const save = async (event) => {
     event.preventDefault();
     localStorage.setItem(NAME, by.value.trim());

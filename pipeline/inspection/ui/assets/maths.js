@@ -6,6 +6,7 @@ const LONGEST_TEXT = 30_000;
 const LONGEST_FORMULA = 2_000;
 const MOST_FORMULAS = 400;
 const DELIMITED = /\$\$([^$]+?)\$\$|\\\[([^]+?)\\\]|\\\(([^]+?)\\\)|(?<!\\)\$(?![\s$])((?:[^$\\\n]|\\.|\n(?!\n))+?)(?<!\s)\$(?!\d)/g;
+const CODE = /```|^(?: {4}|\t)/m;
 // "$5 off, that is $" is money: it starts with a figure and has words in a row.
 const MONEY = /^\d[^\\]*\b[A-Za-z]{2,}\s+[A-Za-z]{2,}/;
 
@@ -80,7 +81,7 @@ function whenMathsChanges(element, callback) {
  * @param {object} [props] attributes of the block
  */
 export function textBlock(text, props = {}) {
-  const block = h("div", { ...props, class: `text ${props.class ?? ""}`, dir: "auto" });
+  const block = h("div", { ...props, class: `text ${CODE.test(text.slice(0, LONGEST_TEXT)) ? "code" : ""} ${props.class ?? ""}`, dir: "auto" });
   let all = text.length <= LONGEST_TEXT;
   const draw = () => {
     const shown = all ? text : text.slice(0, LONGEST_TEXT);

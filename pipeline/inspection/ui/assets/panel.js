@@ -17,11 +17,11 @@ export function panel(element, node, context) {
   const { response } = node;
   const name = node.up ? `Step ${node.step}` : "Prompt";
   return put(element,
-    h("header", { class: "title" }, h("h2", null, name, h("small", null, ` node ${node.id}`)), h("span", { class: "push" }), mathsButton(),
+    h("header", { class: "title" }, h("h2", null, name, h("small", null, ` node ${node.id}`)), h("span", { class: "push" }),
       h("button", { class: "small", onclick: () => copy(location.origin + location.pathname + `?node=${node.id}`, "the link") }, "Copy link"),
       h("button", { class: "small", onclick: () => copy(JSON.stringify(facts(node), null, 2), `node ${node.id}`) }, "Copy as JSON")),
-    response && verdict(node, context), texts(node, context), measured(node),
-    !response && node.up && through(node, context), node.up && judging(node, context));
+    response && verdict(node, context), texts(node, context), node.up && judging(node, context),
+    h("section", { "aria-label": "Figures" }, measured(node), response && ending(node, context), !response && node.up && through(node, context)));
 }
 
 function facts({ up, children, depth, judged, passed, kept, responses, value, ...node }) {
@@ -31,7 +31,6 @@ function facts({ up, children, depth, judged, passed, kept, responses, value, ..
 /** The verdict of a response and what became of it: the first thing to know of its end. */
 function verdict(node, context) {
   const { response } = node;
-  const evidence = Object.keys(response.evidence ?? {}).length ? JSON.stringify(response.evidence, null, 2) : null;
   const wrong = response.first_error ? context.model.path(node.id)[response.first_error] : null;
   return h("section", { class: `verdict ${response.outcome ?? "none"}`, "aria-label": "Verdict" },
     h("p", null, h("b", null, outcome(response.outcome)), response.reason && [": ", h("bdi", null, response.reason)]),
@@ -39,16 +38,24 @@ function verdict(node, context) {
       response.decision && [": ", h("bdi", null, response.decision)], known(response.decision_score) && ` (score ${decimal(response.decision_score, 3)})`),
     h("dl", { class: "pairs" },
       pair("Answer", response.extracted === null ? "none found" : h("bdi", null, textBlock(String(response.extracted)))),
-      pair("Gold answer", context.problem.gold === null ? "none" : h("bdi", null, textBlock(String(context.problem.gold)))),
+      pair("Gold answer", !context.problem.gold ? "none" : h("bdi", null, textBlock(String(context.problem.gold)))),
       wrong && pair("First wrong step", h("button", { class: "link", onclick: () => context.choose(wrong.id) }, `step ${response.first_error}`), ", judging from rollouts"),
-      known(response.p_correct) && pair("All steps right", `with probability ${decimal(response.p_correct)}`),
+      known(response.p_correct) && pair("All steps right", `with probability ${decimal(response.p_correct)}`)),
+    h("p", null, compareWith(node, context)));
+}
+
+/** How a response came to be and was judged, in full. */
+function ending({ response }, context) {
+  const evidence = Object.keys(response.evidence ?? {}).length ? JSON.stringify(response.evidence, null, 2) : null;
+  return [
+    h("dl", { class: "pairs" },
       known(response.score) && pair("Outcome score", decimal(response.score, 3)),
       pair("Ended", `${response.status}: ${STATUS[response.status] ?? ""}`),
       pair("Length", plural(response.num_tokens, "token")),
       response.verifier && pair("Verifier", `${response.verifier} ${response.verifier_version ?? ""}`),
       response.started_at ? pair("Sampled from", h("button", { class: "link", onclick: () => context.choose(response.started_at) }, `node ${response.started_at}`)) : null),
     evidence && h("details", null, h("summary", null, "Evidence"), h("pre", { tabindex: 0 }, evidence)),
-    h("p", null, compareWith(node, context)));
+  ];
 }
 
 function compareWith(node, context) {
@@ -72,7 +79,7 @@ function texts(node, context) {
     put(body, views[chosen][1]());
   };
   show(0);
-  return h("section", { "aria-label": "Text" }, views.length > 1 && h("div", { class: "bar", role: "group", "aria-label": "Show" }, buttons), body);
+  return h("section", { "aria-label": "Text" }, h("div", { class: "bar", role: "group", "aria-label": "Show" }, views.length > 1 && buttons, h("span", { class: "push" }), mathsButton()), body);
 }
 
 /** One step of a response with its pass rate before it. */

@@ -83,6 +83,7 @@ function heading(run) {
         : tile("People agree with the verifier", "–", people.unsure ? `${count(people.unsure)} judged, all unsure` : "nobody has judged a response yet"),
       tile("Rollouts that are right", percent(run.known ? run.right / run.known : null, 1), `${count(run.right)} of ${count(run.known)} known; ${compact(run.tokens)} tokens`),
       tile("Problems", count(run.problems), progress(run))),
+    run.damage?.map((one) => h("p", { class: "warning" }, one)),
     reading && h("p", { class: "quiet", role: "status" }, `Reading the run: ${count(run.read.parts)} of ${plural(run.read.of, "part")}. Counts below grow until it is done.`),
   ];
 }
