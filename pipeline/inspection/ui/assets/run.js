@@ -31,7 +31,7 @@ export function open(root, [name], query) {
       put(trouble);
       drawWith(run);
       const isReading = run.read && run.read.parts < run.read.of;
-      if (run.state === "running" || isReading) timer = setTimeout(live, REFRESH);
+      if (run.state !== "complete" || isReading) timer = setTimeout(live, REFRESH);
     } catch (error) {
       if (error.name === "AbortError") return;
       put(trouble, errorBox(error));
