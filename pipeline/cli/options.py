@@ -1,6 +1,7 @@
 """Types of command-line options whose errors say what was expected and what was got."""
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,18 @@ def fraction(value: str | float) -> float:
     # This form also rejects NaN.
     if not 0 <= read <= 1:
         raise click.BadParameter(f"expected a number from 0 to 1, got {value!r}")
+    return read
+
+
+def positive(value: str | float) -> float:
+    """Reads a number over 0. Raises click.BadParameter."""
+    try:
+        read = float(value)
+    except ValueError:
+        read = 0
+    # This form also rejects NaN.
+    if not 0 < read < math.inf:
+        raise click.BadParameter(f"expected a number over 0, got {value!r}")
     return read
 
 

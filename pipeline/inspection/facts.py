@@ -1,5 +1,6 @@
 """The facts of `berry status` and `berry show` as JSON; docs/json.md has their keys."""
 
+from dataclasses import asdict
 from typing import Any
 
 from pipeline.config import read_rules
@@ -8,7 +9,9 @@ from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.reader import RunReader
 from pipeline.datasets.views.trees import problem_text, read_trace
 from pipeline.files.locks import has_writer
+from pipeline.inspection.breakdown import breakdown_facts
 from pipeline.inspection.cluster_state import ClusterState
+from pipeline.inspection.funnel import funnel
 from pipeline.inspection.terminal_report import problem_ids
 from pipeline.labels.step_labels import label_tree
 
@@ -38,11 +41,17 @@ def run_facts(folder: RunFolder) -> dict[str, Any]:
             "time": now.time,
             "seconds": now.seconds,
             "tokens_per_second": now.tokens_per_second,
+            "recent_tokens_per_second": now.recent_tokens_per_second,
+            "eta_seconds": now.eta_seconds,
+            "live_rollouts": now.live_rollouts,
+            "live_tokens": now.live_tokens,
             "new_problems": now.new_problems,
             "new_rollouts": now.new_rollouts,
             "new_tokens": now.new_live_tokens,
             "new_prompt_tokens": now.new_prompt_tokens,
             "new_prompt_tokens_cached": now.new_prompt_tokens_cached,
+            "queues": asdict(now.queues),
+            "workers": list(map(asdict, now.workers)),
             "counts": now.counts.to_dict(reasons=False),
         },
         "final": None if complete is None else dict(complete),
@@ -55,6 +64,8 @@ def count_facts(counts: Counts) -> dict[str, Any]:
     """Counts with the most common reasons, and what follows from them."""
     return {
         **counts.to_dict(reasons=False),
+        "funnel": [one.to_json() for one in funnel(counts)],
+        **breakdown_facts(counts),
         "flawed_fraction": counts.flawed_fraction,
         "reasons": {
             kind: [{"text": text, "count": count} for text, count in counts.most_common(kind)]
