@@ -36,7 +36,7 @@ export function judging(node, context) {
   const draw = () => put(earlier, given(node, leaf, isEnd, problem));
   draw();
   return h("section", { class: "judge", "aria-label": "Judge" }, h("h3", null, "Your judgement"),
-    h("form", { onsubmit: save }, h("div", { class: "bar" }, h("label", null, "I find ", about), buttons), note, h("div", { class: "bar" }, by), trouble), earlier);
+    h("form", { onsubmit: save }, h("div", { class: "bar" }, about, buttons), note, h("div", { class: "bar" }, by), trouble), earlier);
 }
 
 function firstLeaf(node, problem, model) {
@@ -49,6 +49,6 @@ function given(node, leaf, isEnd, problem) {
   return all.length > 0 && h("ul", { class: "plain" }, all.map((one) => {
     const verifier = one.node === null ? AGREES[one.verifier_outcome] : null;
     const agreement = verifier && one.outcome !== "unsure" ? (verifier === one.outcome ? ", agrees with the verifier" : ", differs from the verifier") : "";
-    return h("li", null, h("b", null, one.outcome), one.node === null ? " (response)" : " (step)", agreement, h("span", { class: "quiet" }, ` · ${one.by || "unnamed"}, ${time(one.time)}`), one.note && h("div", { class: "text" }, one.note));
+    return h("li", null, h("b", null, one.outcome), one.node === null ? " (response)" : " (step)", agreement, h("span", { class: "quiet" }, ` · ${one.by || "unnamed"}, ${time(one.time)}`), one.note && h("div", { class: "prose" }, one.note));
   }));
 }

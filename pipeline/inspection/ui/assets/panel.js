@@ -37,8 +37,8 @@ function verdict(node, context) {
     h("p", null, h("b", null, response.kept ? "Kept" : "Dropped"), response.decided_by && !response.kept ? ` by ${response.decided_by.replaceAll("_", " ")}` : null,
       response.decision && [": ", h("bdi", null, response.decision)], known(response.decision_score) && ` (score ${decimal(response.decision_score, 3)})`),
     h("dl", { class: "pairs" },
-      pair("Answer", response.extracted === null ? "none found" : h("bdi", null, textBlock(String(response.extracted)))),
-      pair("Gold answer", !context.problem.gold ? "none" : h("bdi", null, textBlock(String(context.problem.gold)))),
+      pair("Answer", response.extracted === null ? "none found" : h("bdi", null, textBlock(String(response.extracted), { class: "short" }))),
+      pair("Gold answer", !context.problem.gold ? "none" : h("bdi", null, textBlock(String(context.problem.gold), { class: "short" }))),
       wrong && pair("First wrong step", h("button", { class: "link", onclick: () => context.choose(wrong.id) }, `step ${response.first_error}`), ", judging from rollouts"),
       known(response.p_correct) && pair("All steps right", `with probability ${decimal(response.p_correct)}`)),
     h("p", null, compareWith(node, context)));
@@ -86,7 +86,7 @@ function texts(node, context) {
 export function stepLine(node, context) {
   const rate = node.trials ? `${node.passes}/${node.trials} passed` : "no trials";
   return h("div", { class: "step" }, h("button", { class: "link", onclick: () => context.choose(node.id) }, `step ${node.step}`),
-    h("small", null, ` ${rate}${known(node.score) ? ` · score ${decimal(node.score)}` : ""}`), textBlock(node.text));
+    h("small", null, ` ${rate}${known(node.score) ? ` · score ${decimal(node.score)}` : ""}`), textBlock(node.text, {}, { isLazy: true }));
 }
 
 function measured(node) {

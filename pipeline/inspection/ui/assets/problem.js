@@ -80,7 +80,7 @@ function head(run, problem, judged) {
       step(problem.previous, "prev", "‹ previous"), step(problem.next, "next", "next ›")),
     textBlock(problem.problem, { class: "clipped", tabindex: 0, role: "region", "aria-label": "Problem" }),
       h("dl", { class: "tiles" },
-        tile("Gold answer", !problem.gold ? "none" : h("bdi", null, textBlock(String(problem.gold))), [problem.kind, ...Object.keys(problem.tests ?? {})].filter(Boolean).join(", ")),
+        tile("Gold answer", !problem.gold ? "none" : h("bdi", null, textBlock(String(problem.gold), { class: "short" })), [problem.kind, ...Object.keys(problem.tests ?? {})].filter(Boolean).join(", ")),
         tile("Rollouts that are right", rate, problem.known ? `${count(problem.right)} of ${count(problem.known)}; ${interval(problem.low, problem.high)} at 95%` : "unknown"),
         tile("Survivors", count(kept), `of ${plural(responses.length, "response")}: ${count(number("pass"))} passed, ${count(number("fail"))} failed${more.join("")}`),
         tile("Judged by people", judged, "")),
@@ -90,8 +90,9 @@ function head(run, problem, judged) {
 }
 
 function judgedText(problem) {
-  const times = problem.judgements.length;
-  return times ? `${count(times)}×` : "not yet";
+  const given = problem.judgements.filter((one) => one.node === null && one.outcome !== "unsure");
+  const agreeing = given.filter((one) => one.verifier_outcome === { right: "pass", wrong: "fail" }[one.outcome]).length;
+  return problem.judgements.length ? [count(problem.judgements.length), h("small", null, given.length > 0 && ` ${count(agreeing)} of ${count(given.length)} agree with the verifier`)] : "not yet";
 }
 
 const tile = (label, value, more) => h("div", null, h("dt", null, label), h("dd", null, h("b", null, value), h("small", null, more)));

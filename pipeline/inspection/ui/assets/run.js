@@ -34,7 +34,8 @@ export function open(root, [name], query) {
       if (run.state !== "complete" || isReading) timer = setTimeout(live, REFRESH);
     } catch (error) {
       if (error.name === "AbortError") return;
-      put(trouble, errorBox(error));
+      if (error.status === 404) put(root, h("h1", null, name), errorBox(error));
+      else put(trouble, errorBox(error));
       if (!error.status) timer = setTimeout(live, REFRESH);
     }
   };

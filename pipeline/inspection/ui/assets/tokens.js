@@ -38,7 +38,7 @@ function drawn(tokens) {
     spans[current].scrollIntoView({ block: "nearest" });
   };
   const onpointerover = (event) => spans.includes(event.target) && choose(spans.indexOf(event.target));
-  return [h("div", { class: "text tokens", tabindex: 0, role: "group", "aria-label": `${plural(tokens.length, "token")}, shaded where the model was unsure`, onkeydown, onpointerover }, spans), line,
+  return [h("div", { class: "prose tokens", tabindex: 0, role: "group", "aria-label": `${plural(tokens.length, "token")}, shaded where the model was unsure`, onkeydown, onpointerover }, spans), line,
     tokens.length > MOST && h("p", { class: "quiet" }, `Only the first ${MOST} are shown.`)];
 }
 
