@@ -92,8 +92,8 @@ export function stepLine(node, context) {
 function measured(node) {
   const started = node.started_trials ? `${count(node.started_passes)} of ${count(node.started_trials)}` : "none";
   return h("dl", { class: "pairs" },
-    pair("Rollouts through it", node.trials ? `${count(node.passes)} of ${count(node.trials)} passed (${percent(node.value)})` : "none judged"),
-    node.up && pair("Rollouts from its end", started, interval(node.low, node.high) && `, right ${interval(node.low, node.high)}`),
+    pair("Rollouts through it", node.trials ? `${count(node.passes)} of ${count(node.trials)} passed (${percent(node.value)}; ${interval(node.low, node.high)} at 95%)` : "none judged"),
+    node.up && pair("Rollouts from its end", started, interval(node.started_low, node.started_high) && ` passed (${interval(node.started_low, node.started_high)} at 95%)`),
     known(node.p_correct) && pair("Right up to here", `with probability ${decimal(node.p_correct)}`),
     known(node.score) && pair("Step's score", decimal(node.score, 3)), known(node.cut_score) && pair("Score that ended it", decimal(node.cut_score, 3)),
     node.up && pair("Tokens", count(node.num_tokens), known(node.logprob) && node.num_tokens ? `; mean log-probability ${decimal(node.logprob / node.num_tokens)}` : ""),
