@@ -1,8 +1,8 @@
 """Counts of one trace, a part or a whole run; counts add up.
 
-Files store them under flat keys: `verdict.pass`, `dropped.duplicate`, `reason.error.TEXT`. Reasons and
-verifiers' names are free text, so their number is limited: the most common of each kind keep their
-text, the rest are counted together.
+Files store them under flat keys: `verdict.pass`, `dropped.duplicate`, `reason.error.TEXT`,
+`by_domain.DOMAIN.right`. Reasons, domains and verifiers' names are free text, so their number is
+limited: the most common of each kind keep their text, the rest are counted together.
 """
 
 from collections import Counter
@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any, Self
 
+from pipeline.datasets.tallies.tally import Tally, add_tally, count_row, flat_tally, read_flat
+from pipeline.datasets.tallies.verifier_work import verdict_columns
 from pipeline.labels.calibration import calibration_counts
 from pipeline.labels.majority import is_vote
 from pipeline.labels.outcomes import has_gold, sample_outcome
@@ -33,6 +35,8 @@ _FAMILIES = {
     "pass_rate": "pass_rates",
 }
 """First part of a flat key -> field."""
+_TALLIES = {"by_domain": "problems", "by_verifier": "verdicts"}
+"""Field, and first part of a flat key -> column by which the largest rows stay."""
 PASS_RATES = ("0%", *(f"{low}-{low + 20}%" for low in range(0, 100, 20)), "100%")
 """Ranges of pass rates; the inner ones are without 0% and 100%."""
 _ALWAYS = frozenset(
@@ -92,6 +96,11 @@ class Counts:
     """One of PASS_RATES -> problems with a gold answer whose rollouts are right at this rate."""
     reasons: dict[str, Counter[str]] = field(default_factory=dict)
     """Kind (`failed`, `error`, `abstain` or `unscored`) -> reason -> number of occurrences."""
+    by_domain: Tally = field(default_factory=dict)
+    """Domain -> `problems`, `right`, `not_right` and `kept`; empty in runs of earlier versions."""
+    by_verifier: Tally = field(default_factory=dict)
+    """Name and version of a verifier -> its verdicts, errors, abstentions and times, as
+    `tallies/verifier_work.py` counts them; empty in runs of earlier versions."""
 
     @classmethod
     def of(cls, trace: Trace) -> Self:
@@ -113,6 +122,8 @@ class Counts:
             counts.calibration = calibration_counts(trace.tree)
             if known := counts.right + counts.not_right:
                 counts.pass_rates[pass_rate_range(counts.right, known)] += 1
+        in_domain = {name: getattr(counts, name) for name in ("problems", "right", "not_right", "kept")}
+        count_row(counts.by_domain, trace.problem.domain, in_domain)
         counts._count_explored(trace.tree)
         counts._count_trajectories(trace)
         counts._count_decisions(trace)
@@ -132,10 +143,12 @@ class Counts:
             elif family == "reason":
                 kind, _, text = rest.partition(".")
                 counts.reasons.setdefault(kind, Counter())[text] = int(number)
+            elif family in _TALLIES and "." in rest:
+                read_flat(getattr(counts, family), rest, int(number))
         return counts
 
     def to_dict(self, *, reasons: bool = True) -> dict[str, int]:
-        """The flat form, with or without reasons."""
+        """The flat form, with or without what is long: reasons and tables."""
         return dict(self._flat(reasons))
 
     def _flat(self, reasons: bool) -> Iterator[tuple[str, int]]:
@@ -148,6 +161,9 @@ class Counts:
         for kind, texts in self.reasons.items() if reasons else ():
             for text, number in texts.items():
                 yield f"reason.{kind}.{text}", number
+        for name in _TALLIES if reasons else ():
+            for key, number in flat_tally(getattr(self, name)):
+                yield f"{name}.{key}", number
 
     def add(self, other: "Counts") -> None:
         """Adds other counts to these, in place."""
@@ -160,6 +176,8 @@ class Counts:
             found = self.reasons.setdefault(kind, Counter())
             found.update(texts)
             _trim(found)
+        for name, size in _TALLIES.items():
+            add_tally(getattr(self, name), getattr(other, name), size)
 
     def __add__(self, other: "Counts") -> "Counts":
         """The sum of both."""
@@ -197,7 +215,9 @@ class Counts:
                 self.votes[verdict.outcome] += 1
                 continue
             self.verdicts[verdict.outcome] += 1
-            self.verifiers[_shortened(f"{verdict.verifier} {verdict.version}")] += 1
+            verifier = f"{verdict.verifier} {verdict.version}"
+            self.verifiers[_shortened(verifier)] += 1
+            count_row(self.by_verifier, verifier, verdict_columns(verdict))
             if verdict.outcome in (Outcome.ERROR, Outcome.ABSTAIN):
                 self._count_reason(verdict.outcome, verdict.reason)
         for warning in trace.warnings:

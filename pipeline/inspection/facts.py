@@ -8,7 +8,9 @@ from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.reader import RunReader
 from pipeline.datasets.views.trees import problem_text, read_trace
 from pipeline.files.locks import has_writer
+from pipeline.inspection.breakdown import breakdown_facts
 from pipeline.inspection.cluster_state import ClusterState
+from pipeline.inspection.funnel import funnel
 from pipeline.inspection.terminal_report import problem_ids
 from pipeline.labels.step_labels import label_tree
 
@@ -55,6 +57,8 @@ def count_facts(counts: Counts) -> dict[str, Any]:
     """Counts with the most common reasons, and what follows from them."""
     return {
         **counts.to_dict(reasons=False),
+        "funnel": [one.to_json() for one in funnel(counts)],
+        **breakdown_facts(counts),
         "flawed_fraction": counts.flawed_fraction,
         "reasons": {
             kind: [{"text": text, "count": count} for text, count in counts.most_common(kind)]

@@ -6,38 +6,36 @@ from pipeline.datasets.counts import PASS_RATES, Counts
 from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.metrics import Metrics
 from pipeline.datasets.reader import RunReader
+from pipeline.datasets.tallies.domains import PassRate
 from pipeline.datasets.views.trees import problem_text
 from pipeline.dispatch.batching import LOST
 from pipeline.dispatch.reward_pool import DISABLED
+from pipeline.inspection.breakdown import domain_lines, rate_text, verifier_lines
+from pipeline.inspection.funnel import funnel
 from pipeline.inspection.run_state import prefixes, run_state
 from pipeline.inspection.shortfall import name_reasons
 from pipeline.labels.step_labels import credible_interval
-from pipeline.records import Stage
 
 _PREVIEW = 100
+_LOST_AS = {"failed": "failed", "abstain": "abstained", "error": "errors"}
+"""Kind of reasons -> how a line about them begins."""
 
 
 def summary(folder: RunFolder) -> str:
-    """The run in a few lines: its problems, its survivors, and the reasons for dropping the rest."""
+    """The run in lines: what is left after each stage and why, how good it is, and how it was made.
+
+    What decides whether to train on the data comes first.
+    """
     counts, facts = folder.counts, folder.complete
-    verdicts = {key: counts.verdicts[key] for key in ("pass", "fail", "abstain", "error")}
-    dropped = _dropped(counts)
-    others = {key: counts.statuses[key] for key in ("unfinished", "pruned")}
-    rest = "".join(f", {number} {key}" for key, number in others.items() if number)
-    votes = {key: counts.votes[key] for key in ("pass", "fail", "abstain")}
-    lines = [
-        f"run        {folder.path} ({'unfinished' if facts is None else 'complete'})",
-        f"problems   {counts.problems}, {counts.problems_solved} with a survivor, "
-        f"{counts.problems_failed} failed",
-        f"rollouts   {counts.rollouts} ({counts.statuses['completed']} completed, "
-        f"{counts.statuses['truncated']} truncated{rest}), {counts.tokens} tokens",
-        f"verdicts   {sum(verdicts.values())} ({_listed(verdicts)})",
-        f"survivors  {counts.kept} traces; dropped: {_listed(dropped) or 'none'}",
-    ]
-    if any(votes.values()):
-        lines.insert(-1, f"votes      {sum(votes.values())} ({_listed(votes)})")
-    lines[-1:-1] = _reasons(counts)
+    lines = [f"run        {folder.path} ({'unfinished' if facts is None else 'complete'})"]
+    if facts is None and "cleaned" not in folder.run:
+        lines += run_state(folder)
+        if counts == Counts():
+            return "\n".join(lines)
+    lines += _stages(counts)
     lines += _pass_rates(counts)
+    lines += domain_lines(counts)
+    lines += verifier_lines(counts)
     lines += _flawed(counts)
     lines += _messages(counts)
     lines += _scores(counts)
@@ -47,25 +45,45 @@ def summary(folder: RunFolder) -> str:
         lines += _cleaned(folder)
     elif facts is not None:
         lines += _speed(folder, Metrics.of(facts))
-    else:
-        lines = [*lines[:1], *run_state(folder), *(lines[1:] if counts != Counts() else [])]
     lines += _lost(counts)
     return "\n".join(lines)
 
 
-def _reasons(counts: Counts) -> list[str]:
-    """Reasons of failed problems and of verdicts that are not trials; no line without any."""
-    totals = {
-        ("failed", "failed"): counts.problems_failed,
-        ("errors", "error"): counts.verdicts["error"],
-        ("abstained", "abstain"): counts.verdicts["abstain"],
-    }
-    return [
-        f"{label:<10} {total}: {name_reasons(counts, kind)}"
-        for (label, kind), total in totals.items()
-        # Runs of earlier versions have counts without reasons.
-        if counts.most_common(kind)
+def _stages(counts: Counts) -> list[str]:
+    """What is left after each stage, and under it, why the rest is lost."""
+    lines = [
+        f"problems   {counts.problems}, {counts.problems_solved} with a survivor, "
+        f"{counts.problems_failed} failed",
+        *_reasons(counts, "failed", counts.problems_failed),
+        f"rollouts   {counts.rollouts}, {counts.tokens} tokens",
     ]
+    for one in funnel(counts)[1:]:
+        of_all = "" if one.fraction is None else f" ({one.fraction:.1%})"
+        lost = f"; lost: {_listed(one.lost)}" if one.lost else ""
+        if one.stage == "kept":
+            lines.append(f"survivors  {one.count} traces{of_all}{lost}")
+        else:
+            lines.append(f"{one.stage:<10} {one.count}{of_all}{lost}")
+        if one.stage == "judged":
+            lines += _reasons(counts, "abstain", counts.verdicts["abstain"])
+            lines += _reasons(counts, "error", counts.verdicts["error"])
+            lines += _votes(counts)
+    return lines
+
+
+def _votes(counts: Counts) -> list[str]:
+    """How many verdicts are those of majority votes; no line without any."""
+    votes = {key: counts.votes[key] for key in ("pass", "fail", "abstain")}
+    if not any(votes.values()):
+        return []
+    return [f"           {sum(votes.values())} by a majority vote: {_listed(votes)}"]
+
+
+def _reasons(counts: Counts, kind: str, total: int) -> list[str]:
+    """The most common reasons of a kind; no line without any, as in runs of earlier versions."""
+    if not counts.most_common(kind):
+        return []
+    return [f"           {_LOST_AS[kind]} {total}: {name_reasons(counts, kind)}"]
 
 
 def _pass_rates(counts: Counts) -> list[str]:
@@ -74,15 +92,10 @@ def _pass_rates(counts: Counts) -> list[str]:
     total = sum(ranges.values())
     if not total:
         return []
-    rate = counts.right / (counts.right + counts.not_right)
+    rate = PassRate.of(counts.right, counts.not_right)
+    right = "" if rate is None else f"{rate_text(rate)} of the rollouts are right; "
     listed = ", ".join(f"{number} at {name}" for name, number in ranges.items())
-    return [f"difficulty {rate:.1%} of the rollouts are right; problems by pass rate: {listed}"]
-
-
-def _dropped(counts: Counts) -> dict[str, int]:
-    """Reason -> count, in the order of the rules; reasons of earlier versions come last."""
-    order = {stage.value: place for place, stage in enumerate(Stage)}
-    return dict(sorted(counts.dropped.items(), key=lambda one: (order.get(one[0], len(order)), one[0])))
+    return [f"difficulty {right}problems by pass rate: {listed}"]
 
 
 def _flawed(counts: Counts) -> list[str]:

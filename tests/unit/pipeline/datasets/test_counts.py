@@ -101,3 +101,22 @@ def test_counts_add_up_key_by_key(one: Counts, other: Counts) -> None:
 
 def test_keys_of_other_versions_are_left_out() -> None:
     assert Counts.from_dict({"problems": 2, "something_new": 3, "status": 1}) == Counts(problems=2)
+
+
+@given(st.lists(st.tuples(st.integers(0, 90), st.integers(1, 9)), max_size=150))
+def test_the_number_of_domains_is_bounded_and_none_is_lost(rows: list[tuple[int, int]]) -> None:
+    counts, total = Counts(), Counter[str]()
+    for name, number in rows:
+        columns = Counter(problems=number, kept=1)
+        counts.add(Counts(by_domain={f"domain.{name}": columns}))
+        total.update(columns)
+    assert len(counts.by_domain) <= 40
+    assert sum(counts.by_domain.values(), Counter[str]()) == total
+    assert Counts.from_dict(counts.to_dict()) == counts
+
+
+def test_tables_are_left_out_with_the_reasons() -> None:
+    counts = Counts.of(make_trace((Outcome.PASS, "equal")))
+    assert counts.by_domain["math"]["problems"] == 1
+    assert counts.by_verifier
+    assert not any(key.startswith("by_") for key in counts.to_dict(reasons=False))
