@@ -5,9 +5,8 @@ committed parts are read, so a run can be read while it is running. A damaged fi
 which names the file and how to restore it. `ExportedView` reads the output of `berry export`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -130,11 +129,11 @@ class RunReader:
             for place, row in enumerate(ids):
                 # Files of earlier versions have no source_id.
                 if wanted in (row["problem_id"], row.get("source_id")):
-                    return self._row_at(part, place)
+                    return next(self.trees_at(part, {place}))
                 if begins is None and row["problem_id"].startswith(wanted):
                     begins = part, place
         if begins is not None:
-            return self._row_at(*begins)
+            return next(self.trees_at(begins[0], {begins[1]}))
         so_far = (
             "" if self.folder.complete else f" (so far {self.folder.counts.problems} are committed)"
         )
@@ -143,8 +142,28 @@ class RunReader:
             f"problem, got {wanted}{so_far}"
         )
 
-    def _row_at(self, part: int, place: int) -> dict[str, Any]:
-        return next(islice(self._part_rows("trees", part, None, _BATCH_TREES), place, None))
+    def trees_at(self, part: int, places: Collection[int]) -> Iterator[dict[str, Any]]:
+        """The rows of `trees` at these places of a part, in order; no other becomes Python values.
+
+        Raises FolderError.
+        """
+        for place, batch in self._part_batches(part, max(places, default=-1)):
+            for row in range(batch.num_rows):
+                if place + row in places:
+                    yield from batch.slice(row, 1).to_pylist()
+
+    def _part_batches(self, part: int, last: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Batches of a part's trees with the place of their first row, up to the row at `last`."""
+        with open_part(self.folder, "trees", part) as file:
+            place = 0
+            try:
+                for batch in _batches(file, None, _BATCH_ROWS):
+                    if place > last:
+                        return
+                    yield place, batch
+                    place += batch.num_rows
+            except _Damaged as e:
+                raise self._damage("trees", part, e) from e
 
     def _part_rows(
         self, view: str, part: int, columns: Sequence[str] | None, batch_rows: int
@@ -153,9 +172,12 @@ class RunReader:
             try:
                 yield from _file_rows(file, columns, batch_rows)
             except _Damaged as e:
-                refuse_unreadable(self.folder.part_path(view, part), e.__cause__)
-                wrong = "cannot be read to its end"
-                raise FolderError(describe_damage(self.folder, view, part, wrong)) from e
+                raise self._damage(view, part, e) from e
+
+    def _damage(self, view: str, part: int, error: Exception) -> FolderError:
+        """The error of a file that cannot be read to its end. Raises a fault of the machine instead."""
+        refuse_unreadable(self.folder.part_path(view, part), error.__cause__)
+        return FolderError(describe_damage(self.folder, view, part, "cannot be read to its end"))
 
 
 class ExportedView:
@@ -196,18 +218,28 @@ class _Damaged(Exception):
 def _file_rows(
     file: pq.ParquetFile, columns: Sequence[str] | None, batch_rows: int
 ) -> Iterator[dict[str, Any]]:
+    for batch in _batches(file, columns, batch_rows):
+        try:
+            rows = batch.to_pylist()
+        except (OSError, pa.ArrowException, ValueError) as e:
+            raise _Damaged from e
+        yield from rows
+
+
+def _batches(
+    file: pq.ParquetFile, columns: Sequence[str] | None, batch_rows: int
+) -> Iterator[pa.RecordBatch]:
     there = set(file.schema_arrow.names)
     names = None if columns is None else [name for name in columns if name in there]
     batches = file.iter_batches(batch_rows, columns=names)
     while True:
         try:
             batch = next(batches, None)
-            rows = [] if batch is None else batch.to_pylist()
         except (OSError, pa.ArrowException, ValueError) as e:
             raise _Damaged from e
         if batch is None:
             return
-        yield from rows
+        yield batch
 
 
 def _common(files: Iterable[pq.ParquetFile]) -> set[str]:

@@ -43,7 +43,7 @@ def _draw(row: dict[str, Any], config: LabelConfig, *, is_folded: bool) -> RichT
         drawn.add(f"[yellow]warning: {escape(warning)}[/yellow]")
     trajectories = {trajectory["leaf"]: trajectory for trajectory in row["trajectories"]}
     labels = {labelled.leaf: labelled for labelled in label_tree(read_trace(row).tree, config)}
-    shown = _best_path(row) if is_folded else {node["id"] for node in row["nodes"]}
+    shown = best_path(row) if is_folded else {node["id"] for node in row["nodes"]}
     branches = {0: drawn}
     for node in row["nodes"][1:]:
         if node["id"] in shown:
@@ -61,8 +61,9 @@ def _draw(row: dict[str, Any], config: LabelConfig, *, is_folded: bool) -> RichT
     return drawn
 
 
-def _best_path(row: dict[str, Any]) -> set[int]:
-    """The nodes of the best response: a survivor if there is one, most surely right, then a pass."""
+def best_path(row: dict[str, Any]) -> set[int]:
+    """Ids of the nodes of a row's best response, with the root's. The best is a survivor if there is
+    one, most surely right, then a pass."""
     best = max(row["trajectories"], key=_merit, default=None)
     nodes, at = {node["id"]: node for node in row["nodes"]}, 0 if best is None else best["leaf"]
     path = {0}
@@ -92,11 +93,12 @@ def _source_id(row: dict[str, Any]) -> str:
 def _counts(node: dict[str, Any]) -> str:
     value = node.get("score")  # missing in files of earlier versions
     score = "" if value is None else f" [magenta]{value:.2f}[/magenta]"
-    seen = " [yellow](continued as a check)[/yellow]" if _is_explored(node) else ""
+    seen = " [yellow](continued as a check)[/yellow]" if is_explored(node) else ""
     return f"[cyan]{node['passes']}/{node['trials']}[/cyan]{score}{seen}"
 
 
-def _is_explored(node: dict[str, Any]) -> bool:
+def is_explored(node: dict[str, Any]) -> bool:
+    """Whether the rollout went on here although its score would have ended it."""
     return node.get("cut_score") is not None and node["finish"] != Finish.PRUNED
 
 
@@ -111,7 +113,7 @@ def _ending(trajectory: dict[str, Any], labels: TrajectoryLabels) -> str:
     vote = " by majority vote" if is_voted else ""
     reason = f": {escape(trajectory['reason'])}" if trajectory["reason"] else ""
     ending = f"[{colour}]{outcome}[/{colour}]{answer}{vote}{reason}"
-    return f"{ending} [dim]({fate}{_mistake(labels)}; leaf {trajectory['leaf']})[/dim]"
+    return f"{ending} [dim]({fate}{mistake(labels)}; leaf {trajectory['leaf']})[/dim]"
 
 
 def _kept(trajectory: dict[str, Any]) -> str:
@@ -120,8 +122,8 @@ def _kept(trajectory: dict[str, Any]) -> str:
     return "kept" if probability is None else f"kept; all steps right: {probability:.0%}"
 
 
-def _mistake(labels: TrajectoryLabels) -> str:
-    """The trajectory's first wrong step, counted from 1; "" if unknown."""
+def mistake(labels: TrajectoryLabels) -> str:
+    """The trajectory's first wrong step, counted from 1, as the end of a sentence; "" if unknown."""
     if labels.first_error is None:
         return ""
     before = labels.steps[labels.first_error - 1].p_correct if labels.first_error else 1.0
