@@ -23,6 +23,12 @@ _QUEUES = {
     "responses_unjudged": "responses without a verdict",
 }
 """Queues that are drawn, with their names for people."""
+_SCORES = {
+    "step_scores": "Scores of steps, against rollouts from there",
+    "final_scores": "Last scores of whole responses, against outcomes",
+    "response_scores": "Scores of responses, against outcomes",
+}
+"""Field of `TreeFigures` -> title of its chart."""
 _MOST_ENGINES = 4
 """Engines with a line of their own; of more, the slowest, the median and the quickest are drawn."""
 _BUSY_SECONDS = 0.5
@@ -70,10 +76,7 @@ def draw(figures: Figures) -> Charts:
         branches=_branches(trees.depths),
         lengths=_lengths(trees.token_histogram),
         calibration=_calibration(figures.calibration),
-        scores={
-            name: _reliability(getattr(trees, name))
-            for name in ("step_scores", "final_scores", "response_scores")
-        },
+        scores={name: _reliability(getattr(trees, name), title) for name, title in _SCORES.items()},
         speed=_over_time("Tokens per second", time, scale, {"tokens/s": _speeds(times.intervals)}),
         cache=_cache(times.intervals, time, scale),
         queues=_over_time("Queues", time, scale, _queues(times.intervals)),
@@ -209,7 +212,7 @@ def _calibration(found: Calibration | None) -> LineChart | None:
     )
 
 
-def _reliability(found: Reliability | None) -> LineChart | None:
+def _reliability(found: Reliability | None, title: str) -> LineChart | None:
     if found is None:
         return None
     points = [
@@ -218,7 +221,7 @@ def _reliability(found: Reliability | None) -> LineChart | None:
         if one.measured.value is not None
     ]
     return line_chart(
-        "Scores against outcomes",
+        title,
         {"fraction right": points},
         x=("score", Axis.fractions()),
         y=("right", Axis.fractions()),

@@ -51,7 +51,8 @@ class TreeFigures:
     no_coverage: str | None
     """Why there is no pass@k; None if there is."""
     left_out: dict[str, int]
-    """Problems that pass@k leaves out: `without_gold` and `incomplete` (samples are missing)."""
+    """Problems that pass@k leaves out: `without_gold`, `incomplete` (samples are missing) and `unknown`
+    (too few of the samples have a known outcome)."""
     depths: list[DepthFigures]
     effort: list[Effort]
     tokens: list[Lengths]
@@ -170,7 +171,11 @@ def _tree_figures(
         problems_with_pass=tally.with_pass,
         coverage=curve,
         no_coverage=no_design,
-        left_out={"without_gold": tally.without_gold, "incomplete": tally.incomplete},
+        left_out={
+            "without_gold": tally.without_gold,
+            "incomplete": tally.incomplete,
+            "unknown": tally.samples.total() - (curve[0].problems if curve else 0),
+        },
         depths=depth_figures(tally.depths, tally.labels, labels.interval),
         effort=[
             Effort(

@@ -237,6 +237,6 @@ def _intake(folder: RunFolder) -> Iterator[Finding]:
     if missing:
         yield Finding(
             level=Level.NOTE,
-            text=f"No licence is named of the {' and of the '.join(missing)}.",
+            text=f"No licence is named for the {' or the '.join(missing)}.",
             advice="Set dataset.licenses.",
         )
