@@ -16,7 +16,7 @@ import itertools
 import logging
 import platform
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -44,7 +44,7 @@ from pipeline.inspection.shortfall import name_reasons
 from pipeline.inspection.time_left import TimeLeft
 from pipeline.logs import about_problem, also_to
 from pipeline.problems import Intake
-from pipeline.progress import Progress, Snapshot
+from pipeline.progress import Progress, RecentRate, Snapshot
 from reward_models.manifest import TrainedModel
 from reward_models.serving.model import ServingConfig
 from verifiers.catalog import CannotBuild
@@ -61,9 +61,12 @@ class TooManyFailed(PartlyDone):
     """More problems failed than the config allows; committed data stays."""
 
 
-def execute(config: RunConfig, progress: Progress) -> RunFolder:
+def execute(
+    config: RunConfig, progress: Progress, started_by: Mapping[str, str] | None = None
+) -> RunFolder:
     """Runs or resumes the config's run; returns its complete folder.
 
+    `started_by` is the `command` that resumes it, in the current `folder`, for a new run's run.json.
     Raises UserMistake for a verifier that cannot be built, FolderError, ProblemError, EngineStartError,
     ClusterError and TooManyFailed, each with one line for the user; committed data stays.
     """
@@ -73,7 +76,8 @@ def execute(config: RunConfig, progress: Progress) -> RunFolder:
     except CannotBuild as e:
         raise UserMistake(str(e)) from e
     check_output(config.output)
-    folder = RunFolder.claim(config.output, describe(config))
+    about = describe(config) | ({} if started_by is None else {"started_by": dict(started_by)})
+    folder = RunFolder.claim(config.output, about)
     try:
         change_limit(folder, config.problems_limit, config.dataset.problems_per_part)
         _change_licenses(folder, config.dataset.licenses)
@@ -145,6 +149,9 @@ class _Run:
         self._next_card = 0.0
         """When the card is due, in monotonic seconds."""
         self._time_left = TimeLeft(config.first_workers * config.cluster.first_places)
+        self._recent_tokens = RecentRate()
+        self._num_lines = 0
+        """Lines of metrics.jsonl that this process has written."""
         self._started = time.monotonic()
 
     async def run(self) -> None:
@@ -222,7 +229,7 @@ class _Run:
         self._tail_seconds = coordinator.tail_seconds
         self._late_restarts = coordinator.seating.take_restarts()
         self._take_stock(coordinator)
-        self._folder.append_metrics(self._metrics())
+        self._append_metrics()
 
     async def _change_weights(self, crew: Crew, bundle: Bundle) -> Answer:
         return await change_weights(bundle, crew, self._coordinator.seating, self)
@@ -324,7 +331,7 @@ class _Run:
             await asyncio.to_thread(self._write_events)
             if time.monotonic() >= next_line:
                 next_line += self._config.cluster.report_seconds
-                self._folder.append_metrics(self._metrics())
+                self._append_metrics()
 
     @staticmethod
     def _tick_seconds(coordinator: Coordinator) -> float:
@@ -339,30 +346,24 @@ class _Run:
         snapshot.counts = self._folder.counts + coordinator.open_counts
         snapshot.new_problems = snapshot.counts.problems - snapshot.counts_before.problems
         snapshot.seconds = time.monotonic() - self._started
+        snapshot.recent_tokens_per_second = self._recent_tokens.update(
+            snapshot.seconds, snapshot.usage.num_live_tokens
+        )
+        snapshot.num_parts = len(self._folder.parts)
+        snapshot.queues, snapshot.workers = coordinator.queues, coordinator.workers
         if snapshot.total is not None:
             left = max(0, snapshot.total - snapshot.counts.problems)
             snapshot.eta_seconds = self._time_left.update(snapshot.seconds, snapshot.new_problems, left)
         self._progress.update(self._snapshot)
 
-    def _metrics(self) -> dict[str, Any]:
-        snapshot = self._snapshot
-        return {
-            "time": _now(),
-            "seconds": round(snapshot.seconds, 3),
-            "tokens_per_second": snapshot.tokens_per_second,
-            "new_problems": snapshot.new_problems,
-            "new_tokens": snapshot.usage.num_tokens,
-            "new_live_tokens": snapshot.usage.num_live_tokens,
-            "new_rollouts": snapshot.usage.num_rollouts,
-            "new_prompt_tokens": snapshot.usage.num_prompt_tokens,
-            "new_prompt_tokens_cached": snapshot.usage.num_cached_tokens,
-            "total": snapshot.total,
-            **snapshot.counts.to_dict(reasons=False),
-        }
+    def _append_metrics(self) -> None:
+        self._folder.append_metrics({"time": _now(), **self._snapshot.line(self._num_lines)})
+        self._num_lines += 1
 
     def _final_facts(self, intake: Intake) -> dict[str, Any]:
         return {
-            **self._metrics(),
+            "time": _now(),
+            **self._snapshot.figures(),
             "restarts": self._snapshot.counts.restarts + self._late_restarts,
             "load_seconds": round(self._snapshot.load_seconds, 3),
             "tail_seconds": self._tail_seconds and round(self._tail_seconds, 3),

@@ -21,7 +21,7 @@ from pipeline.cli.inspect import doctor, report, show, status
 from pipeline.cli.keys import keys
 from pipeline.cli.options import add_log_level
 from pipeline.cli.run import check, run
-from pipeline.cli.serve import serve
+from pipeline.cli.serve import serve, ui
 from pipeline.cli.train import train
 from pipeline.cli.verify import audit_verifier, verify
 from pipeline.cli.weights import weights
@@ -80,6 +80,7 @@ for _command in (
     status,
     show,
     report,
+    ui,
     weights,
     export,
     clean,

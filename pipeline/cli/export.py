@@ -27,6 +27,11 @@ from pipeline.errors import UserMistake
     metavar="CONFIG",
     help="For backtracking: a config whose engine generates, instead of the run's own.",
 )
+@click.option(
+    "--selection",
+    metavar="NAME",
+    help="Read only the problems of a selection that was saved in `berry ui`; needs --output.",
+)
 @address_option
 @json_option
 def export(
@@ -35,6 +40,7 @@ def export(
     view: str,
     output: Path | None,
     other: Path | None,
+    selection: str | None,
     address: str | None,
     as_json: bool,
 ) -> None:
@@ -49,6 +55,8 @@ def export(
     from pipeline.derive.backtracking import writing as generated
 
     if view == derived.BACKTRACKING:
+        if selection is not None:
+            raise UserMistake(f"--selection {selection}: expected another view than {view} with it")
         with counter("problems read") as advance:
             chains = generated.export_backtracking(out, output, overrides, other, advance)
         if as_json:
@@ -59,7 +67,7 @@ def export(
     if other is not None:
         raise UserMistake(f"--with {other}: expected it with --as {derived.BACKTRACKING} alone")
     with counter("problems read") as advance:
-        exported = derived.export_view(out, view, output, overrides, advance, address)
+        exported = derived.export_view(out, view, output, overrides, advance, address, selection)
     if as_json:
         print_json(derived.facts(exported))
     else:

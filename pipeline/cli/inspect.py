@@ -1,26 +1,42 @@
 """`berry status`, `berry show`, `berry report` and `berry doctor`."""
 
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import at_least, json_option, print_json, run_path
+from pipeline.cli.options import at_least, json_option, positive, print_json, run_path
 from pipeline.errors import PartlyDone, UserMistake
 
 if TYPE_CHECKING:
     from pipeline.cli.doctor import Job
 
+_WATCH_SECONDS = 2.0
+
 
 @click.command()
 @click.argument("out", type=run_path)
+@click.option("--watch", is_flag=True, help="Show the state again and again until the run is complete.")
+@click.option(
+    "--every",
+    type=positive,
+    default=_WATCH_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="Seconds between two looks, with --watch.",
+)
 @json_option
-def status(out: Path, as_json: bool) -> None:
+def status(out: Path, watch: bool, every: float, as_json: bool) -> None:
     """Report the progress of the run in folder OUT, even while it runs.
 
-    Exit status 1 means that files of the run are missing or damaged.
+    Exit status 1 means that files of the run are missing or damaged. With --watch, files are not
+    examined; the command ends when the run is complete, or with Ctrl-C.
     """
+    if watch:
+        _watch(out, every, as_json=as_json)
+        return
     from pipeline.datasets.damage import find_damage
     from pipeline.datasets.folder import RunFolder
     from pipeline.inspection.facts import run_facts
@@ -34,6 +50,29 @@ def status(out: Path, as_json: bool) -> None:
         click.echo("\n".join([summary(folder), *(f"damage     {one}" for one in damage)]))
     if damage:
         raise PartlyDone(f"{len(damage)} missing or damaged files in {out}")
+
+
+def _watch(out: Path, every: float, *, as_json: bool) -> None:
+    """Looks at the run at intervals, until it is complete or nobody reads any more."""
+    from pipeline.cli.terminal import PatientConsole, TerminalProgress
+    from pipeline.datasets.folder import RunFolder
+    from pipeline.inspection.facts import run_facts
+    from pipeline.inspection.watching import look
+
+    screen = TerminalProgress(PatientConsole(), plain_seconds=0.0)
+    try:
+        while not screen.is_gone:
+            folder = RunFolder.read(out)
+            if as_json:
+                print_json(run_facts(folder))
+            else:
+                seen = look(folder)
+                screen.show(seen.header, seen.snapshot)
+            if folder.complete is not None:
+                return
+            time.sleep(every)
+    finally:
+        screen.close()
 
 
 @click.command()

@@ -23,6 +23,18 @@ def fraction(value: str | float) -> float:
     return read
 
 
+def positive(value: str | float) -> float:
+    """Reads a number over 0. Raises click.BadParameter."""
+    try:
+        read = float(value)
+    except ValueError:
+        read = 0
+    # This form also rejects NaN.
+    if not 0 < read < math.inf:
+        raise click.BadParameter(f"expected a number over 0, got {value!r}")
+    return read
+
+
 def at_least(minimum: int, maximum: int | None = None) -> Callable[[str | int], int]:
     """Returns a reader of whole numbers from `minimum` up to `maximum`, if there is a maximum.
 
@@ -59,15 +71,9 @@ json_option = click.option(
 
 def print_json(facts: Mapping[str, Any]) -> None:
     """Prints one JSON object on a line; numbers that are not finite become null."""
-    click.echo(json.dumps(_finite(facts)))
+    from pipeline.files.json_rows import finite
 
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(one) for key, one in value.items()}
-    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
+    click.echo(json.dumps(finite(facts)))
 
 
 def _set_log_level(_: click.Context, __: click.Parameter, level: str | None) -> None:

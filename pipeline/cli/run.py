@@ -1,6 +1,7 @@
 """`berry run` and `berry check`."""
 
 import asyncio
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,12 +44,21 @@ def run(
         return
     progress = TerminalProgress()
     try:
-        folder = execute(loaded, progress)
+        folder = execute(loaded, progress, _started_by(config, given))
     finally:
         progress.close()
     click.echo(f"\n{summary(folder)}\n\n{next_commands(folder)}")
     if why := shortfall(folder.counts):
         raise PartlyDone(why)
+
+
+def _started_by(config: Path, given: tuple[str, ...]) -> dict[str, str] | None:
+    """The command that resumes the run, and where; None in a folder that was deleted."""
+    try:
+        here = str(Path.cwd())
+    except OSError:
+        return None
+    return {"command": shlex.join(["berry", "run", str(config), *given]), "folder": here}
 
 
 def _plan(config: "RunConfig", *, as_json: bool) -> None:

@@ -1,11 +1,12 @@
-"""`berry serve`: a part of berry over HTTP."""
+"""`berry serve` and `berry ui`: parts of berry over HTTP."""
 
 import asyncio
 import os
+from pathlib import Path
 
 import click
 
-from pipeline.cli.options import at_least
+from pipeline.cli.options import at_least, run_path
 from pipeline.errors import UserMistake
 
 
@@ -54,3 +55,27 @@ def serve_verify(
         token=os.environ.get("BERRY_TOKEN") or None,
     )
     asyncio.run(serve(verifier, settings, lambda where: click.echo(f"serving {use} on {where}")))
+
+
+@click.command()
+@click.argument("out", nargs=-1, required=True, type=run_path, metavar="OUT...")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port", default=8010, show_default=True, type=at_least(0, 65535), help="0 picks a free one."
+)
+@click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
+def ui(out: tuple[Path, ...], host: str, port: int, opens: bool) -> None:
+    """Show runs in the browser: their problems, trees and responses, also while they run.
+
+    OUT is a run folder, on this machine or in a store. If other machines can reach the address, the
+    page needs the token in the address that is printed; the environment's BERRY_TOKEN sets it.
+    docs/viewer.md describes the pages.
+    """
+    from pipeline.inspection.ui.server import serve
+
+    def on_ready(address: str) -> None:
+        click.echo(f"showing {', '.join(map(str, out))} on {address} (Ctrl-C ends it)")
+        if opens:
+            click.launch(address)
+
+    asyncio.run(serve(out, host, port, os.environ.get("BERRY_TOKEN") or None, on_ready))

@@ -1,11 +1,11 @@
-"""Shows a run's progress: a live line in a terminal, plain lines elsewhere."""
+"""Shows progress: a live table or line in a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.progress import (
     BarColumn,
@@ -15,8 +15,9 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.text import Text
 
+from pipeline.inspection.live_table import one_line, table
 from pipeline.inspection.time_left import duration
 
 if TYPE_CHECKING:
@@ -26,14 +27,24 @@ if TYPE_CHECKING:
 _PLAIN_SECONDS = 10.0
 
 
-class TerminalProgress:
-    """Writes to standard error, so that standard output holds only results."""
+class PatientConsole(Console):
+    """A console that leaves a closed pipe to its user; rich's own ends the whole program."""
 
-    def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
+    def on_broken_pipe(self) -> None:
+        """Is called while a BrokenPipeError is handled, and raises it again."""
+        raise BrokenPipeError
+
+
+class TerminalProgress:
+    """Writes to standard error, so that standard output holds only results, or to a given console."""
+
+    def __init__(self, console: Console | None = None, plain_seconds: float = _PLAIN_SECONDS) -> None:
+        """`plain_seconds` is the least time between two lines where there is no terminal."""
+        self._console = console or PatientConsole(stderr=True)
+        self._plain_seconds = plain_seconds
         self._live: Live | None = None
         self._next_line = 0.0
-        self._is_gone = False
+        self.is_gone = False
         """The terminal was closed: nothing is shown any more, but the run continues."""
 
     def message(self, text: str) -> None:
@@ -42,19 +53,20 @@ class TerminalProgress:
             self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def update(self, snapshot: "Snapshot") -> None:
-        """Redraws the live line, or prints a plain one every ten seconds."""
-        if self._is_gone:
+        """Redraws the live table, or prints a plain line every ten seconds."""
+        self.show(None, snapshot)
+
+    def show(self, header: str | None, snapshot: "Snapshot | None") -> None:
+        """The same under a header; without a snapshot, the header alone."""
+        if self.is_gone:
             return
         with self._unless_gone():
             if self._console.is_terminal:
-                self._redraw(snapshot)
+                self._redraw(Text(header or "") if snapshot is None else table(snapshot, header))
             elif time.monotonic() >= self._next_line:
-                self._next_line = time.monotonic() + _PLAIN_SECONDS
-                self._console.print(
-                    ", ".join(f"{name} {value}" for name, value in figures(snapshot).items()),
-                    highlight=False,
-                    soft_wrap=True,
-                )
+                self._next_line = time.monotonic() + self._plain_seconds
+                line = None if snapshot is None else one_line(snapshot)
+                self.message("; ".join(filter(None, (header, line))))
 
     def close(self) -> None:
         """Leaves the last state on the screen; calling it twice is fine."""
@@ -63,7 +75,7 @@ class TerminalProgress:
             with self._unless_gone():
                 live.stop()
 
-    def _redraw(self, snapshot: "Snapshot") -> None:
+    def _redraw(self, drawn: RenderableType) -> None:
         if self._live is None:
             # Standard output is a log file during a run; rich would restore it wrongly.
             self._live = Live(
@@ -73,14 +85,14 @@ class TerminalProgress:
                 redirect_stderr=False,
             )
             self._live.start()
-        self._live.update(_table(snapshot), refresh=True)
+        self._live.update(drawn, refresh=True)
 
     @contextmanager
     def _unless_gone(self) -> Iterator[None]:
         try:
             yield
         except OSError:
-            self._is_gone = True
+            self.is_gone = True
 
 
 class Bar:
@@ -139,32 +151,3 @@ def counter(what: str) -> Iterator[Callable[[], None]]:
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(what, total=None)
         yield lambda: progress.advance(task)
-
-
-def figures(snapshot: "Snapshot") -> dict[str, str]:
-    """Name -> text of each figure that is shown."""
-    counts = snapshot.counts
-    num_right, num_known = counts.right, counts.right + counts.not_right
-    total = "" if snapshot.total is None else f"/{snapshot.total}"
-    speed, eta = snapshot.tokens_per_second, snapshot.eta_seconds
-    return {
-        "problems": f"{counts.problems}{total}",
-        "rollouts": f"{snapshot.num_rollouts}",
-        "tokens": f"{snapshot.num_tokens}",
-        "tokens/s": "-" if speed is None else f"{speed:.0f}",
-        "pass rate": "-" if not num_known else f"{num_right / num_known:.1%}",
-        "kept": f"{counts.kept}",
-        "errors": f"{counts.problems_failed + counts.verdicts['error']}",
-        "restarts": f"{counts.restarts}",
-        "left": "-" if eta is None else duration(eta),
-    }
-
-
-def _table(snapshot: "Snapshot") -> Table:
-    table = Table.grid(padding=(0, 2))
-    for name, value in figures(snapshot).items():
-        table.add_column(justify="left", no_wrap=True)
-        _ = name, value
-    table.add_row(*(f"[dim]{name}[/dim]" for name in figures(snapshot)))
-    table.add_row(*figures(snapshot).values())
-    return table

@@ -238,8 +238,10 @@ class RolloutWorker:
 
     async def status(self) -> WorkerStatus:
         """The state of its work."""
-        unjudged = self._judge.num_open if isinstance(self._judge, PooledJudge) else 0
-        status = replace(self._work.status(), process=this_process(), num_unjudged=unjudged)
+        unjudged = 0 if self._judge is None else self._judge.num_open
+        status = replace(
+            self._work.status(), process=this_process(), num_unjudged=unjudged, load=self._load
+        )
         self._metrics.beat(status, self._load, self._engine.model_version)
         return status
 

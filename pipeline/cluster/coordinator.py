@@ -19,7 +19,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from pipeline.cluster.crew import Crew
 from pipeline.cluster.elsewhere import Elsewhere
-from pipeline.cluster.leases import Lease, LeaseBook, ShardReport
+from pipeline.cluster.leases import Lease, LeaseBook, ShardReport, WorkerStatus
 from pipeline.cluster.lost import ACTOR_LOST, one_line
 from pipeline.cluster.pools import Pools
 from pipeline.cluster.ray_session import ClusterError
@@ -29,11 +29,13 @@ from pipeline.cluster.tail import Tail
 from pipeline.cluster.weights import Bundle
 from pipeline.config import RunConfig
 from pipeline.datasets.counts import Counts
+from pipeline.datasets.metrics import Queues, WorkerFigures
 from pipeline.datasets.shards import Shard
-from pipeline.engines import EngineDied
+from pipeline.engines import EngineDied, Load
 from pipeline.errors import BerryError, first_in
 
 _log = logging.getLogger(__name__)
+_IDLE = WorkerStatus(load=Load(num_running=0, num_waiting=0))
 
 
 class Coordinator:
@@ -114,6 +116,32 @@ class Coordinator:
             for index in seat.status.counts.keys() & seat.leases.keys():
                 counts.add(seat.status.counts[index])
         return counts
+
+    @property
+    def queues(self) -> Queues:
+        """What is waiting and under way, as far as heartbeats have brought it."""
+        seats = [seat for seat in self.seating.seats if seat.actor is not None]
+        # Without an open shard nobody has work, whatever the last heartbeats said.
+        statuses = [seat.status if self._book.current else _IDLE for seat in seats]
+        loads = [status.load for status in statuses]
+        known = [load for load in loads if load is not None]
+        # The sum over some engines would look like that over all.
+        is_known = bool(known) and len(known) == len(loads)
+        return Queues(
+            problems_waiting=sum(seat.num_waiting for seat in seats),
+            problems_running=sum(seat.num_running for seat in seats),
+            sequences_waiting=sum(load.num_waiting for load in known) if is_known else None,
+            sequences_running=sum(load.num_running for load in known) if is_known else None,
+            responses_unjudged=sum(status.num_unjudged for status in statuses),
+            shards_open=len(self._book.current),
+            shards_writing=sum(status.num_writing for status in statuses),
+            shards_committing=len(self._publishing),
+        )
+
+    @property
+    def workers(self) -> tuple[WorkerFigures, ...]:
+        """The engine of each seat, by its number."""
+        return tuple(seat.figures for seat in self.seating.seats)
 
     async def _read(self) -> None:
         while (shard := await asyncio.to_thread(next, self._shards, None)) is not None:

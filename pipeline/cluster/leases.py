@@ -18,6 +18,7 @@ from typing import NamedTuple
 from pipeline.datasets.counts import Counts
 from pipeline.datasets.folder import StagedFile
 from pipeline.datasets.shards import Shard
+from pipeline.engines import Load
 from pipeline.engines.metered import Usage
 from pipeline.records import Failure, Phase
 
@@ -86,7 +87,11 @@ class WorkerStatus:
     mean_seconds: float | None = None
     """Mean time of a finished problem; None before the first."""
     num_unjudged: int = 0
-    """Responses that wait for a verdict of a verifier's actor."""
+    """Responses that wait for a verdict."""
+    num_writing: int = 0
+    """Shards whose problems are all finished and whose files are being written."""
+    load: Load | None = None
+    """The engine's load when it was last looked at; None if unknown."""
 
     @property
     def num_waiting(self) -> int:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.cluster.leases import Lease, WorkerStatus
+from pipeline.datasets.metrics import WorkerFigures
 from pipeline.engines.metered import Usage
 
 _TIMES_NORMAL = 10
@@ -60,6 +61,32 @@ class Seat:
     def usage(self) -> Usage:
         """Last reported usage of all its actors."""
         return self._before + self.status.usage
+
+    @property
+    def figures(self) -> WorkerFigures:
+        """Its engine, for metrics.jsonl."""
+        usage, load = self.usage, self.status.load
+        kv_used = None if load is None else load.kv_used
+        return WorkerFigures(
+            worker=self.number,
+            tokens=usage.num_live_tokens,
+            prompt_tokens=usage.num_prompt_tokens,
+            prompt_tokens_cached=usage.num_cached_tokens,
+            sequences_running=None if load is None else load.num_running,
+            sequences_waiting=None if load is None else load.num_waiting,
+            kv_used=None if kv_used is None else round(kv_used, 3),
+            problems_running=self.num_running,
+        )
+
+    @property
+    def num_running(self) -> int:
+        """Problems of its leases under way, by its last report. It may be older than a lease's end."""
+        return sum(one.shard in self.leases for one in self.status.running)
+
+    @property
+    def num_waiting(self) -> int:
+        """Problems of its leases that are not begun, by its last report."""
+        return sum(number for shard, number in self.status.waiting.items() if shard in self.leases)
 
     @property
     def num_unfinished(self) -> int:

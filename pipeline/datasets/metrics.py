@@ -4,6 +4,7 @@ Keys differ between versions: a missing value is None, a missing count 0.
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -12,9 +13,93 @@ from typing import Any, Self
 from pipeline.datasets.counts import Counts
 from pipeline.files.storage import files_in, is_local, publish, read_bytes
 
-_TAIL_BYTES = 2**16
-"""Bytes to read from the end of the file; a line has a few hundred."""
+_TAIL_BYTES = 2**18
+"""Bytes to read from the end of the file; a line has about a thousand, and 60 for each worker."""
 _PIECE_BYTES = 2**17
+_WORKERS_PER_LINE = 128
+"""Workers whose figures every line has; with more, fewer lines have them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queues:
+    """What is waiting and under way at each stage of a run. None is unknown."""
+
+    problems_waiting: int | None = None
+    """Problems of leased shards that are not begun."""
+    problems_running: int | None = None
+    sequences_waiting: int | None = None
+    """Sequences that wait for room in their engine's batch."""
+    sequences_running: int | None = None
+    """Sequences in the engines' batches."""
+    responses_unjudged: int | None = None
+    """Responses that wait for a verifier's verdict."""
+    shards_open: int | None = None
+    """Shards that workers explore or write."""
+    shards_writing: int | None = None
+    """Those of them that are being written."""
+    shards_committing: int | None = None
+    """Shards that the driver is publishing."""
+
+    @classmethod
+    def of(cls, read: object) -> Self:
+        """Reads its JSON form; what is no whole number is unknown."""
+        given = read if isinstance(read, Mapping) else {}
+        return cls(**{one.name: _whole(given.get(one.name)) for one in fields(cls)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerFigures:
+    """One worker's engine. Tokens are those of this process of the run, by all actors in the seat."""
+
+    worker: int
+    """The number of its seat."""
+    tokens: int
+    """Sampled so far, including those of unfinished requests."""
+    prompt_tokens: int
+    """Prefix tokens so far, as if no prefix were shared."""
+    prompt_tokens_cached: int | None
+    """Those from the prefix cache; None if the engine does not say."""
+    sequences_running: int | None
+    sequences_waiting: int | None
+    kv_used: float | None
+    """Used fraction of the key-value cache."""
+    problems_running: int
+
+
+def worker_columns(workers: Sequence[WorkerFigures], line: int) -> dict[str, dict[str, list[Any]]]:
+    """The key `workers` of a line, one list for each figure: shorter than an object for each worker.
+
+    Empty in most lines of a run of many workers; `line` is the line's number in this process.
+    """
+    if not workers or line % math.ceil(len(workers) / _WORKERS_PER_LINE):
+        return {}
+    names = [one.name for one in fields(WorkerFigures)]
+    return {"workers": {name: [getattr(one, name) for one in workers] for name in names}}
+
+
+def _worker_rows(columns: object) -> tuple[WorkerFigures, ...]:
+    """The workers of a line; none if any column is missing or not as long as the others."""
+    names = [one.name for one in fields(WorkerFigures)]
+    if not isinstance(columns, Mapping):
+        return ()
+    given = [columns.get(name) for name in names]
+    lists = [column for column in given if isinstance(column, list) and all(map(_is_figure, column))]
+    if len(lists) < len(names) or len({len(column) for column in lists}) != 1:
+        return ()
+    rows = (dict(zip(names, row, strict=True)) for row in zip(*lists, strict=True))
+    return tuple(WorkerFigures(**row) for row in rows)
+
+
+def _is_figure(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+_NO_NUMBERS = {"time", "counts", "queues", "workers"}
+"""Fields of `Metrics` that are no single number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +113,13 @@ class Metrics:
     tail_seconds: float | None = None
     """How long workers had free places at the end, for lack of shards."""
     tokens_per_second: float | None = None
+    """The mean since the engines were ready."""
+    recent_tokens_per_second: float | None = None
+    """Of the last seconds."""
+    eta_seconds: float | None = None
+    """Estimated remaining time."""
+    parts: int | None = None
+    """Committed parts."""
     total: int | None = None
     """Total number of problems."""
     new_problems: int | None = None
@@ -37,6 +129,10 @@ class Metrics:
     """Tokens in finished rollouts."""
     new_live_tokens: int | None = None
     """Tokens, including those of unfinished rollouts."""
+    live_rollouts: int | None = None
+    """Rollouts of all processes, including those of unfinished problems."""
+    live_tokens: int | None = None
+    """Tokens of all processes, including those of unfinished rollouts."""
     new_prompt_tokens: int | None = None
     new_prompt_tokens_cached: int | None = None
     duplicates: int | None = None
@@ -44,6 +140,9 @@ class Metrics:
     doubtful_golds: int | None = None
     conflicts: int | None = None
     """Problems with the same text as another but a different gold answer."""
+    queues: Queues = field(default_factory=Queues)
+    workers: tuple[WorkerFigures, ...] = ()
+    """Empty if the line has no figures of workers."""
     counts: Counts = field(default_factory=Counts)
     """Counts of all explored problems, committed or not."""
 
@@ -58,11 +157,13 @@ class Metrics:
             # Excludes infinities, NaN and impossibly large values.
             and abs(value) < 2**63
         }
-        named = {one.name for one in fields(cls)} - {"time", "counts"}
+        named = {one.name for one in fields(cls)} - _NO_NUMBERS
         known: dict[str, Any] = {key: value for key, value in numbers.items() if key in named}
         time = line.get("time")
         return cls(
             time=time if isinstance(time, str) else None,
+            queues=Queues.of(line.get("queues")),
+            workers=_worker_rows(line.get("workers")),
             counts=Counts.from_dict({k: v for k, v in numbers.items() if k not in named}),
             **known,
         )

@@ -6,11 +6,13 @@ which names the file and how to restore it. `ExportedView` reads the output of `
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
@@ -24,9 +26,14 @@ from pipeline.files.publishing import explained
 from pipeline.files.storage import files_in
 from pipeline.records import Trace
 
+_CUT = "cannot be read to its end"
 _BATCH_ROWS = 64
 _BATCH_TREES = 8
 """Rows of `trees` in memory at a time; a tree takes much more memory as Python values than on disk."""
+
+
+class UnknownProblem(FolderError):
+    """The run has no committed problem of this id."""
 
 
 class RunReader:
@@ -120,50 +127,62 @@ class RunReader:
     def find(self, wanted: str) -> dict[str, Any]:
         """The row of `trees` with this `problem_id`, `source_id` or beginning of a `problem_id`.
 
-        Returns the first of several; exact matches win over beginnings. Raises FolderError if there is
-        none.
+        Returns the first of several; exact matches win over beginnings. Raises UnknownProblem if there
+        is none, and FolderError.
         """
         begins: tuple[int, int] | None = None
         for part in self.parts:
-            ids = self._part_rows("trees", part, ["problem_id", "source_id"], _BATCH_ROWS)
-            for place, row in enumerate(ids):
-                # Files of earlier versions have no source_id.
-                if wanted in (row["problem_id"], row.get("source_id")):
+            ids = self.tree_columns(part, ["problem_id", "source_id"])
+            # Files of earlier versions have no source_id.
+            for name in ids.schema.names:
+                if (place := pc.index(ids[name], wanted).as_py()) >= 0:
                     return next(self.trees_at(part, {place}))
-                if begins is None and row["problem_id"].startswith(wanted):
+            if begins is None:
+                is_begin = pc.starts_with(ids["problem_id"], wanted)
+                if (place := pc.index(is_begin, True).as_py()) >= 0:
                     begins = part, place
         if begins is not None:
             return next(self.trees_at(begins[0], {begins[1]}))
         so_far = (
             "" if self.folder.complete else f" (so far {self.folder.counts.problems} are committed)"
         )
-        raise FolderError(
+        raise UnknownProblem(
             f"{self.folder.path}: expected the source_id or the beginning of the id of a committed "
             f"problem, got {wanted}{so_far}"
         )
 
-    def trees_at(self, part: int, places: Collection[int]) -> Iterator[dict[str, Any]]:
-        """The rows of `trees` at these places of a part, in order; no other becomes Python values.
+    def tree_columns(self, part: int, paths: Sequence[str], coded: Sequence[str] = ()) -> pa.Table:
+        """Columns of a part's `trees` in one piece, without those that a file of an earlier version
+        lacks; those named `coded` as codes of a dictionary.
 
-        Raises FolderError.
+        A path leads to a value in a list of structures: `nodes.list.element.id`. Raises FolderError.
         """
-        for place, batch in self._part_batches(part, max(places, default=-1)):
-            for row in range(batch.num_rows):
-                if place + row in places:
-                    yield from batch.slice(row, 1).to_pylist()
+        with open_part(self.folder, "trees", part, coded) as file, self._damage_named("trees", part):
+            schema = file.schema
+            leaves = (schema.column(number).path for number in range(len(schema.names)))
+            there = {leaf.removesuffix(".list.element") for leaf in leaves}
+            return file.read(columns=[path for path in paths if path in there])
 
-    def _part_batches(self, part: int, last: int) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """Batches of a part's trees with the place of their first row, up to the row at `last`."""
-        with open_part(self.folder, "trees", part) as file:
-            place = 0
-            try:
-                for batch in _batches(file, None, _BATCH_ROWS):
-                    if place > last:
-                        return
-                    yield place, batch
-                    place += batch.num_rows
-            except _Damaged as e:
-                raise self._damage("trees", part, e) from e
+    def trees_at(self, part: int, places: Collection[int]) -> Iterator[dict[str, Any]]:
+        """The rows of `trees` at these places of a part, in order; reads no more than their row groups,
+        and makes Python values of no other row. Raises FolderError."""
+        with open_part(self.folder, "trees", part) as file, self._damage_named("trees", part):
+            first = 0
+            for group in range(file.metadata.num_row_groups):
+                rows = range(first, first := first + file.metadata.row_group(group).num_rows)
+                if wanted := [place for place in rows if place in places]:
+                    table = file.read_row_group(group)
+                    for place in wanted:
+                        yield from table.slice(place - rows.start, 1).to_pylist()
+
+    @contextmanager
+    def _damage_named(self, view: str, part: int) -> Iterator[None]:
+        """Turns errors of a file that cannot be read to its end into FolderError."""
+        try:
+            yield
+        except (OSError, pa.ArrowException, ValueError) as e:
+            refuse_unreadable(self.folder.part_path(view, part), e)
+            raise FolderError(describe_damage(self.folder, view, part, _CUT)) from e
 
     def _part_rows(
         self, view: str, part: int, columns: Sequence[str] | None, batch_rows: int
@@ -172,12 +191,8 @@ class RunReader:
             try:
                 yield from _file_rows(file, columns, batch_rows)
             except _Damaged as e:
-                raise self._damage(view, part, e) from e
-
-    def _damage(self, view: str, part: int, error: Exception) -> FolderError:
-        """The error of a file that cannot be read to its end. Raises a fault of the machine instead."""
-        refuse_unreadable(self.folder.part_path(view, part), error.__cause__)
-        return FolderError(describe_damage(self.folder, view, part, "cannot be read to its end"))
+                refuse_unreadable(self.folder.part_path(view, part), e.__cause__)
+                raise FolderError(describe_damage(self.folder, view, part, _CUT)) from e
 
 
 class ExportedView:
@@ -218,28 +233,18 @@ class _Damaged(Exception):
 def _file_rows(
     file: pq.ParquetFile, columns: Sequence[str] | None, batch_rows: int
 ) -> Iterator[dict[str, Any]]:
-    for batch in _batches(file, columns, batch_rows):
-        try:
-            rows = batch.to_pylist()
-        except (OSError, pa.ArrowException, ValueError) as e:
-            raise _Damaged from e
-        yield from rows
-
-
-def _batches(
-    file: pq.ParquetFile, columns: Sequence[str] | None, batch_rows: int
-) -> Iterator[pa.RecordBatch]:
     there = set(file.schema_arrow.names)
     names = None if columns is None else [name for name in columns if name in there]
     batches = file.iter_batches(batch_rows, columns=names)
     while True:
         try:
             batch = next(batches, None)
+            rows = [] if batch is None else batch.to_pylist()
         except (OSError, pa.ArrowException, ValueError) as e:
             raise _Damaged from e
         if batch is None:
             return
-        yield batch
+        yield from rows
 
 
 def _common(files: Iterable[pq.ParquetFile]) -> set[str]:

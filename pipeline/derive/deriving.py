@@ -31,6 +31,8 @@ class Derivation:
     """Whether the majority votes again."""
     prunes: bool = False
     """Whether pruning decides again."""
+    problem_ids: frozenset[str] | None = None
+    """The problems to read; None for all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +73,10 @@ class Deriver:
 
     async def traces(self, folder: RunFolder, part: int) -> AsyncGenerator[Trace, None]:
         """Each trace of a part by the rules. Raises FolderError."""
+        wanted = self._derivation.problem_ids
         for stored in RunReader(folder).traces(part):
-            yield await self._apply(stored)
+            if wanted is None or stored.problem.id in wanted:
+                yield await self._apply(stored)
             await asyncio.sleep(0)  # for Ctrl-C
 
     async def batches(

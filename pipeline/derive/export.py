@@ -19,7 +19,7 @@ from pipeline.config import Rules, read_rules
 from pipeline.datasets.card import load_arguments, render_view_card, renew_views
 from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.reader import RunReader
-from pipeline.datasets.trust.section import trust_section
+from pipeline.datasets.trust.section import cell, trust_section
 from pipeline.datasets.views.rules import ViewOptions
 from pipeline.datasets.views.table import VIEWS
 from pipeline.derive.deriving import Derivation, PartRows, PartTask, derive_parts, has_rows
@@ -30,6 +30,7 @@ from pipeline.errors import UserMistake
 from pipeline.files.publishing import REPEAT, RESUME, explained, write_card
 from pipeline.files.storage import is_local, make_folder, move
 from pipeline.hashing import digest_text
+from pipeline.inspection.selections import Selection, read_selection
 
 DERIVED = [name for name in VIEWS if name != "trees"]
 """Views that can be derived."""
@@ -67,11 +68,13 @@ def export_view(
     overrides: Sequence[str] = (),
     advance: Callable[[], None] = lambda: None,
     address: str | None = None,
+    selection: str | None = None,
 ) -> Exported:
     """Derives a view of the run in `out`, in place or in the new folder or file `output`.
 
     A name that ends in .jsonl or .parquet is a single file. `advance` is called for each problem. With
-    the `address` of a Ray cluster, the work is done there. Raises ExportError for an unknown view, or
+    the `address` of a Ray cluster, the work is done there. Of a saved `selection`, only its problems
+    are read. Raises ExportError for an unknown view, or
     one that needs what the run does not have, FolderError for an unusable folder or file, ConfigError
     for invalid rules, and RunFailure if a process dies.
     """
@@ -96,11 +99,17 @@ def export_view(
             f"{overrides[0]}: expected --output FOLDER or FILE with it, because the data in {out} "
             "follows the rules of its run.json"
         )
+    if selection is not None and output is None:
+        raise ExportError(
+            f"--selection {selection}: expected --output FOLDER or FILE with it, because {out} keeps "
+            "the views of all its problems"
+        )
     RunReader(folder).require_parts()
+    selected = None if selection is None else read_selection(out, selection)
     if output is None:
         folder = RunFolder.reopen(out)
     try:
-        export = _Export(folder, view, output, rules, overrides, advance, address)
+        export = _Export(folder, view, output, rules, overrides, advance, address, selected)
         if output is None or kind is None:
             return asyncio.run(export.write())
         check_new_file(output, folder.path)
@@ -127,8 +136,10 @@ class _Export:
         overrides: Sequence[str],
         advance: Callable[[], None],
         address: str | None = None,
+        selection: Selection | None = None,
     ) -> None:
         self._folder, self._view, self._output, self._address = folder, view, output, address
+        self._selection = selection
         self._rules, self._overrides, self._advance = rules, overrides, advance
         # `labels.majority={...}` sets several keys at once.
         keys = [f"{override.partition('=')[0]}." for override in overrides]
@@ -138,6 +149,7 @@ class _Export:
             rules=rules,
             votes=votes,
             prunes=votes or any(key.startswith("prune.") for key in keys),
+            problem_ids=None if selection is None else frozenset(selection.problem_ids),
         )
         self._needs = VIEWS[view].needs
         self._is_stored = all(view in folder.parts[index].rows for index in folder.parts)
@@ -260,15 +272,25 @@ class _Export:
     def _render_view_card(self, output: Path) -> str:
         run, exported = self._folder.run, self._exported
         state = f"{self._folder.state_digest()} {self._view} {self._rules.model_dump_json()}"
+        if self._selection is not None:
+            state += f" {self._selection.model_dump_json()}"
         facts = {
             "Run": f"config hash {run['digest']}, {self._state()}",
             "Problems": exported.num_problems,
             "Rows": exported.num_rows,
+            **self._selected(),
             "Other rules than the run's": ", ".join(self._overrides) or "none",
             "Licence": (run.get("licenses") or {}).get("dataset") or "missing",
         }
         views = {self._view: VIEWS[self._view].about}
         return render_view_card(output, views, digest_text(state), facts, trust_section(self._folder))
+
+    def _selected(self) -> dict[str, object]:
+        """The selection's row for the card; none without one."""
+        if (one := self._selection) is None:
+            return {}
+        conditions = ", ".join(f"{key}={value}" for key, value in one.query.items()) or "all"
+        return {"Selection": cell(f"{one.name}, saved {one.saved}: {conditions}")}
 
     def _state(self) -> str:
         return "complete" if self._exported.is_complete else "unfinished"

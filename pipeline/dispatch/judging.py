@@ -39,6 +39,8 @@ class LocalJudge:
         self.border = Border(verifier)
         self._starting = asyncio.Lock()
         self._started = False
+        self.num_open = 0
+        """Responses without a verdict."""
 
     async def start(self) -> None:
         """Starts the verifier once, if it has a `start`."""
@@ -49,7 +51,11 @@ class LocalJudge:
 
     async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
         """The verifier's verdict; ERROR if it fails in any way."""
-        return await self.border.verify(prompt, response, target)
+        self.num_open += 1
+        try:
+            return await self.border.verify(prompt, response, target)
+        finally:
+            self.num_open -= 1
 
     async def verify_batch(self, batch: Sequence[Response]) -> list[Verdict]:
         """A verdict for each response, in order."""

@@ -7,7 +7,7 @@ key is an error, because Python would silently use the last value.
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipeline.files.parsing import explain_json
@@ -123,3 +123,12 @@ def _at(row: Any, keys: Keys) -> Any:
 def _noted(constant: str, constants: list[str]) -> float:
     constants.append(constant)
     return float(constant)
+
+
+def finite(value: Any) -> Any:
+    """JSON values with null for each number that is not finite, which strict JSON does not allow."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): finite(one) for key, one in value.items()}
+    return [finite(one) for one in value] if isinstance(value, list | tuple) else value

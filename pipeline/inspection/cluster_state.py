@@ -3,13 +3,12 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.datasets.metrics import read_lines
 from pipeline.files.publishing import explained
-from pipeline.inspection.time_left import duration
+from pipeline.inspection.ages import age
 
 _MOST_LINES = 16
 """Workers with a line of their own."""
@@ -136,7 +135,7 @@ def cluster_lines(state: ClusterState, *, is_running: bool | None) -> list[str]:
         return []
     lines = []
     if state.last_commit is not None:
-        lines.append(f"commit     the last one {_age(state.last_commit)} ago ({state.last_commit})")
+        lines.append(f"commit     the last one {age(state.last_commit)} ago ({state.last_commit})")
     if state.weights is not None:
         lines.append(f"weights    version {state.weights}, by `berry weights`")
     if is_running is False:
@@ -149,7 +148,7 @@ def cluster_lines(state: ClusterState, *, is_running: bool | None) -> list[str]:
     lines.append(f"workers    {found}; {state.restarts} restarts{pools}")
     if (oldest := state.oldest_lease) is not None:
         lines.append(
-            f"leases     {len(state.leases)} shards open, the oldest for {_age(oldest.time)} (shard "
+            f"leases     {len(state.leases)} shards open, the oldest for {age(oldest.time)} (shard "
             f"{oldest.shard}, worker {oldest.worker})"
         )
     return lines + list(_worker_lines(state))
@@ -161,20 +160,11 @@ def _worker_lines(state: ClusterState) -> Iterable[str]:
     for one in workers[:_MOST_LINES]:
         why = f"; the last one {one.reason}" if one.reason else ""
         yield (
-            f"{f'worker {one.number}':<10} {one.state.replace('_', ' ')} for {_age(one.since)}, "
+            f"{f'worker {one.number}':<10} {one.state.replace('_', ' ')} for {age(one.since)}, "
             f"{one.shards} shards, {one.restarts} restarts{why}"
         )
     if (more := len(workers) - _MOST_LINES) > 0:
         yield f"           and {more} more, which --json lists"
-
-
-def _age(time: str | None) -> str:
-    try:
-        return duration(
-            max(0.0, (datetime.now(UTC) - datetime.fromisoformat(time or "")).total_seconds())
-        )
-    except (ValueError, TypeError):
-        return "an unknown time"
 
 
 def _parsed(lines: Iterable[bytes]) -> Iterable[dict[str, Any]]:

@@ -10,10 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from pipeline.datasets.damage import describe_damage, open_part, refuse_unreadable
-from pipeline.datasets.folder import FolderError
 from pipeline.datasets.reader import RunReader
 from pipeline.datasets.views.columns import to_json
 from pipeline.datasets.views.table import VIEWS
@@ -41,9 +38,7 @@ _TEXTS = {
 def problem_columns(reader: RunReader, part: int) -> pa.Table:
     """The problems of a part, in order: the columns of PROBLEM, without those that a file of an earlier
     version lacks. Raises FolderError."""
-    with _opened(reader, part) as file:
-        names = _there(file, PROBLEM, "")
-        return _read(reader, part, file, names)
+    return reader.tree_columns(part, PROBLEM)
 
 
 def response_columns(reader: RunReader, part: int, columns: Sequence[str] = RESPONSE) -> pa.Table:
@@ -109,41 +104,19 @@ def plain_column(table: pa.Table, name: str) -> pa.Array:
 
 def _flat(reader: RunReader, part: int, nested: str, columns: Sequence[str]) -> pa.Table:
     prefix = f"{nested}.list.element."
-    with _opened(reader, part, [prefix + name for name in _TEXTS[nested]]) as file:
-        names = _there(file, columns, prefix)
-        # A column of every file: it says how many there are even if nothing else is asked for.
-        first = f"{prefix}{'leaf' if nested == 'trajectories' else 'id'}"
-        table = _read(reader, part, file, list(dict.fromkeys([first, *names])))
+    # A column of every file: it says how many there are even if nothing else is asked for.
+    first = "leaf" if nested == "trajectories" else "id"
+    paths = [prefix + name for name in dict.fromkeys([first, *columns])]
+    table = reader.tree_columns(part, paths, [prefix + name for name in _TEXTS[nested]])
     lists = table[nested].combine_chunks()
     if isinstance(lists, pa.ChunkedArray):
         lists = pa.concat_arrays(lists.chunks) if lists.chunks else pa.array([], lists.type)
     values = lists.flatten()
     rows = pa.array(pc.list_parent_indices(lists).to_numpy().astype(np.int32))
-    there = {name.removeprefix(prefix) for name in names}
+    there = {values.type.field(number).name for number in range(values.type.num_fields)}
     kinds = VIEWS["trees"].schema.field(nested).type.value_type
     found = {
         name: values.field(name) if name in there else pa.nulls(len(values), kinds.field(name).type)
         for name in columns
     }
     return pa.table({"row": rows, **found})
-
-
-def _opened(reader: RunReader, part: int, coded: Sequence[str] = ()) -> pq.ParquetFile:
-    return open_part(reader.folder, "trees", part, coded)
-
-
-def _there(file: pq.ParquetFile, columns: Sequence[str], prefix: str) -> list[str]:
-    """The columns that the file has, as paths."""
-    schema = file.schema
-    paths = {schema.column(i).path.removesuffix(".list.element") for i in range(len(schema.names))}
-    return [prefix + name for name in columns if prefix + name in paths]
-
-
-def _read(reader: RunReader, part: int, file: pq.ParquetFile, names: Sequence[str]) -> pa.Table:
-    try:
-        return file.read(columns=list(names))
-    except (OSError, pa.ArrowException, ValueError) as e:
-        refuse_unreadable(reader.folder.part_path("trees", part), e)
-        raise FolderError(
-            describe_damage(reader.folder, "trees", part, "cannot be read to its end")
-        ) from e

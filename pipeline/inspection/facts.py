@@ -1,5 +1,6 @@
 """The facts of `berry status` and `berry show` as JSON; docs/json.md has their keys."""
 
+from dataclasses import asdict
 from typing import Any
 
 from pipeline.config import read_rules
@@ -40,11 +41,17 @@ def run_facts(folder: RunFolder) -> dict[str, Any]:
             "time": now.time,
             "seconds": now.seconds,
             "tokens_per_second": now.tokens_per_second,
+            "recent_tokens_per_second": now.recent_tokens_per_second,
+            "eta_seconds": now.eta_seconds,
+            "live_rollouts": now.live_rollouts,
+            "live_tokens": now.live_tokens,
             "new_problems": now.new_problems,
             "new_rollouts": now.new_rollouts,
             "new_tokens": now.new_live_tokens,
             "new_prompt_tokens": now.new_prompt_tokens,
             "new_prompt_tokens_cached": now.new_prompt_tokens_cached,
+            "queues": asdict(now.queues),
+            "workers": list(map(asdict, now.workers)),
             "counts": now.counts.to_dict(reasons=False),
         },
         "final": None if complete is None else dict(complete),

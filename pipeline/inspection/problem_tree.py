@@ -4,7 +4,7 @@ A large tree is folded to the best path: at each of its branches, the others are
 number and results.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.markup import escape
@@ -43,7 +43,7 @@ def _draw(row: dict[str, Any], config: LabelConfig, *, is_folded: bool) -> RichT
         drawn.add(f"[yellow]warning: {escape(warning)}[/yellow]")
     trajectories = {trajectory["leaf"]: trajectory for trajectory in row["trajectories"]}
     labels = {labelled.leaf: labelled for labelled in label_tree(read_trace(row).tree, config)}
-    shown = best_path(row) if is_folded else {node["id"] for node in row["nodes"]}
+    shown = set(best_path(row)) if is_folded else {node["id"] for node in row["nodes"]}
     branches = {0: drawn}
     for node in row["nodes"][1:]:
         if node["id"] in shown:
@@ -61,16 +61,15 @@ def _draw(row: dict[str, Any], config: LabelConfig, *, is_folded: bool) -> RichT
     return drawn
 
 
-def best_path(row: dict[str, Any]) -> set[int]:
-    """Ids of the nodes of a row's best response, with the root's. The best is a survivor if there is
-    one, most surely right, then a pass."""
+def best_path(row: Mapping[str, Any]) -> list[int]:
+    """The nodes of the best response, root first: a survivor if there is one, most surely right, then a
+    pass."""
     best = max(row["trajectories"], key=_merit, default=None)
-    nodes, at = {node["id"]: node for node in row["nodes"]}, 0 if best is None else best["leaf"]
-    path = {0}
-    while nodes[at]["parent"] is not None:
-        path.add(at)
-        at = nodes[at]["parent"]
-    return path
+    parents = {node["id"]: node["parent"] for node in row["nodes"]}
+    path = [0 if best is None else best["leaf"]]
+    while (parent := parents[path[-1]]) is not None:
+        path.append(parent)
+    return path[::-1]
 
 
 def _merit(trajectory: dict[str, Any]) -> tuple[bool, float, bool, float]:

@@ -1,5 +1,10 @@
 """The output of `berry status` for an incomplete run."""
 
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.metrics import Metrics
 from pipeline.files.locks import has_writer
@@ -18,9 +23,20 @@ def run_state(folder: RunFolder) -> list[str]:
     num_parts = len(folder.parts)
     parts = f"{num_parts} part{'' if num_parts == 1 else 's'}" if num_parts else "no part"
     lines = [f"state      {state}; {parts} committed{'' if num_parts else ' yet'}"]
+    if running is False and (command := resume_command(folder.run)) is not None:
+        lines.append(f"resume     {command}")
     if now is not None:
         lines += [_position(now, "now" if running else "last"), *prefixes(now)]
     return lines + cluster_lines(ClusterState.read(folder.path), is_running=running)
+
+
+def resume_command(run: Mapping[str, Any]) -> str | None:
+    """The command that resumes a run, from its run.json; None in runs of earlier versions."""
+    started = run.get("started_by")
+    if not isinstance(started, dict) or not {"command", "folder"} <= started.keys():
+        return None
+    where = "" if started["folder"] == str(Path.cwd()) else f"cd {shlex.quote(started['folder'])} && "
+    return f"{where}{started['command']}"
 
 
 def _position(now: Metrics, label: str) -> str:

@@ -235,6 +235,7 @@ class ShardWork:
             running=self._at_death or self._under_way(),
             num_finished=self._num_finished,
             mean_seconds=self._seconds / self._num_finished if self._num_finished else None,
+            num_writing=sum(shard.done.is_set() for shard in self._open.values()),
         )
 
     def _under_way(self) -> tuple[Running, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.datasets.counts import OTHER, Counts
 from pipeline.datasets.folder import FolderError, RunFolder
+from pipeline.datasets.trust.people import Agreement, Judgements
 from pipeline.datasets.trust.stored import measured_state, read_trust
 from pipeline.labels.calibration import Calibration, read_calibration
 
@@ -36,6 +37,7 @@ def trust_section(folder: RunFolder) -> list[str]:
     rows = [
         ("Verifiers", _verifiers(counts)),
         *_recorded(folder),
+        ("Verdicts of people", _people(folder)),
         ("Abstentions", _abstentions(counts)),
         ("Calibration of step labels", _calibrated(calibration, counts)),
     ]
@@ -178,6 +180,23 @@ _DESCRIBE: dict[str, Callable[[Mapping[str, Any], Counts], Rows]] = {
     "audit": _audit,
     "hygiene": _hygiene,
 }
+
+
+def _people(folder: RunFolder) -> str:
+    """Whether people and the verifier say the same."""
+    found = Agreement.of(Judgements(folder.path).all())
+    if not found.judged:
+        return "none; `berry ui OUT` takes them"
+    rest = f"{found.unsure} unsure, {found.undecided} on steps or responses without a verdict"
+    if found.interval is None:
+        return f"{found.judged} verdicts, none that the verifier decided, too; {rest}"
+    decided = found.agree + found.differ
+    return (
+        f"{found.agree} of {decided} responses are what the verifier says "
+        f"({percent(found.agree / decided)}, 95% interval {percent(found.interval.low)} to "
+        f"{percent(found.interval.high)}): {found.false_passes} that passed are wrong, "
+        f"{found.false_fails} that failed are right; {rest}"
+    )
 
 
 def _abstentions(counts: Counts) -> str:

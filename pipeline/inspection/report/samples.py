@@ -129,7 +129,7 @@ class _Drawing:
         for node in row["nodes"][1:]:
             self._children.setdefault(node["parent"], []).append(node["id"])
         is_folded = len(self._nodes) > _MOST_LINES
-        self._shown = best_path(dict(row)) if is_folded else set(self._nodes)
+        self._shown = set(best_path(row)) if is_folded else set(self._nodes)
         self._labels: dict[int, StepLabel] = {}
         self._responses: dict[int, TrajectoryLabels] = {}
         if len(self._nodes) <= _MOST_LABELLED:

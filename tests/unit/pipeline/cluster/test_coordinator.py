@@ -4,6 +4,7 @@ import asyncio
 import random
 import threading
 from collections.abc import Awaitable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ import yaml
 
 from pipeline.cluster.coordinator import Coordinator
 from pipeline.cluster.ray_session import ClusterError
+from pipeline.datasets.metrics import Queues
 from pipeline.datasets.shards import Shard
 from pipeline.engines import EngineStartError
 from pipeline.files.storage import StorageError
@@ -323,3 +325,22 @@ async def test_each_problem_goes_to_its_engine_whoever_has_its_shard(
     expected = [trees(one) for one in alone]
     assert expected[0] != expected[1]
     assert trees(run) == {problem: expected[index][problem] for problem, index in engines.items()}
+
+
+async def test_queues_and_workers_are_known_while_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.cluster.actors._LOAD_SECONDS", 0.01)
+    run = Run(tmp_path / "run", "engine.token_seconds=0.002", "cluster.workers=2")
+    task = asyncio.create_task(run.coordinator.run())
+    await until(lambda: bool(run.coordinator.queues.sequences_running))
+    queues, workers = run.coordinator.queues, run.coordinator.workers
+    assert queues.problems_running
+    assert queues.shards_open
+    assert queues.sequences_waiting == queues.shards_committing == 0
+    assert [one.worker for one in workers] == [0, 1]
+    await task
+    assert run.coordinator.queues == Queues(**dict.fromkeys(asdict(queues), 0))
+    assert (
+        sum(one.tokens for one in run.coordinator.workers) == run.coordinator.seating.usage.num_tokens
+    )

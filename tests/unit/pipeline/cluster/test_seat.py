@@ -6,6 +6,7 @@ from pipeline.cluster.leases import Lease, Running, WorkerStatus
 from pipeline.cluster.seat import Seat, WorkerLost
 from pipeline.datasets.counts import Counts
 from pipeline.datasets.shards import Shard
+from pipeline.engines import Load
 from pipeline.engines.metered import Usage
 from tests.conftest import make_problem
 
@@ -103,3 +104,21 @@ def test_a_worker_has_enough_in_store_and_not_much_more(seat: Seat, clock: Clock
     seat.end_lease(leases[0], usage(9))
     assert seat.usage.num_tokens == 9
     assert 0 not in seat.leases
+
+
+def test_the_figures_of_a_seat_are_those_of_all_its_actors(seat: Seat) -> None:
+    load = Load(num_running=3, num_waiting=1, kv_used=0.12345)
+    status = WorkerStatus(running=UNDER_WAY, usage=usage(5), load=load, waiting={0: 2})
+    seat.update(status, 0.0)
+    # It reported before its shard was written.
+    assert (seat.num_running, seat.num_waiting) == (0, 0)
+    seat.leases[0] = Lease(shard=Shard(index=0, problems=(make_problem("?"),)), token="0")
+    assert (seat.num_running, seat.num_waiting) == (1, 2)
+    now = seat.figures
+    assert (now.worker, now.tokens, now.problems_running) == (0, 5, 1)
+    assert (now.sequences_running, now.sequences_waiting, now.kv_used) == (3, 1, 0.123)
+    seat.vacate()
+    empty = seat.figures
+    assert (empty.tokens, empty.problems_running) == (5, 0)
+    # Nobody knows what an engine does that is gone.
+    assert (empty.sequences_running, empty.kv_used) == (None, None)

@@ -22,6 +22,7 @@ from pipeline.errors import RunFailure, UserMistake
 from pipeline.files import retries
 from pipeline.files.locks import has_writer
 from pipeline.files.storage import files_in, folders_in, place, publish, read_bytes
+from pipeline.inspection.watching import look
 from pipeline.records import Problem, Trace
 from pipeline.tree import Tree
 from tests.conftest import make_problem
@@ -75,6 +76,7 @@ def test_a_run_is_written_and_read_in_a_store(out: Path, tmp_path: Path) -> None
     metrics = folder.last_metrics()
     assert metrics is not None
     assert metrics.counts.problems == 2
+    assert "running; last report" in look(RunFolder.read(out)).header
     update_card(folder)
     card = read_bytes(out / "README.md").decode()
     assert f'load_dataset("parquet", data_files="{out}/data/traces/part-*.parquet")' in card
@@ -90,7 +92,13 @@ def test_a_run_is_written_and_read_in_a_store(out: Path, tmp_path: Path) -> None
     reader = RunReader(again)
     assert [trace.problem.prompt for trace in reader.traces()] == ["a", "b", "c"]
     assert check_run(out).damage == []
-    for command in (["status"], ["show"], ["check"], ["export", "--as", "steps"]):
+    for command in (
+        ["status"],
+        ["status", "--watch"],
+        ["show"],
+        ["check"],
+        ["export", "--as", "steps"],
+    ):
         done = CliRunner().invoke(berry, [*command, str(out)])
         assert done.exit_code == 0, (done.output, done.exception)
     for output in (tmp_path / "local", place(f"{out}-exported"), place(f"{out}.parquet")):

@@ -24,6 +24,25 @@ async def test_a_verifier_that_raises_is_an_error_not_a_fail() -> None:
     assert "somebody's verifier" in verdict.reason
 
 
+async def test_responses_under_judgement_are_counted_whatever_becomes_of_them() -> None:
+    goes_on = asyncio.Event()
+
+    class Waiting(ExactVerifier):
+        async def verify(self, prompt: str, response: str, target: Target) -> Verdict:
+            await goes_on.wait()
+            return await super().verify(prompt, response, target)
+
+    judge = LocalJudge(Waiting(Waiting.Config()))
+    tasks = [asyncio.create_task(judge.verify("", "x", TARGET)) for _ in range(3)]
+    await until(lambda: judge.num_open == 3)
+    tasks[0].cancel()
+    await until(lambda: judge.num_open == 2)
+    goes_on.set()
+    await asyncio.gather(*tasks[1:])
+    assert judge.num_open == 0
+    await judge.close()
+
+
 async def test_a_verifier_is_started_once_before_its_first_batch() -> None:
     class Starting(ExactVerifier):
         starts = 0

@@ -9,10 +9,11 @@ import pytest
 from rich.console import Console
 
 from pipeline.cli.doctor import examine
-from pipeline.cli.terminal import TerminalProgress, figures
+from pipeline.cli.terminal import TerminalProgress
 from pipeline.datasets.counts import Counts
 from pipeline.datasets.folder import RunFolder
 from pipeline.engines.metered import Usage
+from pipeline.inspection.live_table import figures
 from pipeline.inspection.terminal_report import summary
 from pipeline.inspection.time_left import duration
 from pipeline.progress import Snapshot

@@ -13,10 +13,12 @@ import pytest
 
 from pipeline.cluster.leases import Lease, LeaseBook, ShardReport
 from pipeline.cluster.worker.checkpoints import DamagedCheckpoint
+from pipeline.cluster.worker.open_shard import OpenShard
 from pipeline.cluster.worker.places import Places
 from pipeline.cluster.worker.shard_work import ShardWork, Storing
 from pipeline.datasets.encoded import EncodedTrace
 from pipeline.datasets.folder import FolderError, RunFolder
+from pipeline.datasets.part import StagedFile
 from pipeline.datasets.shards import Shard
 from pipeline.engines import EngineDied
 from pipeline.engines.metered import Usage
@@ -155,6 +157,27 @@ async def test_problems_are_written_in_order_whenever_they_finish(folder: RunFol
     assert report.counts.problems == 6
     assert report.files["trees"].num_rows == 6
     assert work.status().waiting == {}
+
+
+async def test_a_shard_counts_as_written_while_it_is_and_not_before(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, write = asyncio.Event(), OpenShard.write
+
+    async def slowly(shard: OpenShard) -> dict[str, StagedFile]:
+        await goes_on.wait()
+        return await write(shard)
+
+    monkeypatch.setattr(OpenShard, "write", slowly)
+    solver = Solver()
+    work, task = await begin(folder, solver, PROBLEMS[0])
+    assert work.status().num_writing == 0
+    solver.gates[PROBLEMS[0].id].set()
+    await settle()
+    assert work.status().num_writing == 1
+    goes_on.set()
+    await task
+    assert work.status().num_writing == 0
 
 
 async def test_no_more_problems_are_under_way_than_there_are_places(folder: RunFolder) -> None:

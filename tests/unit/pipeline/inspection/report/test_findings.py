@@ -14,7 +14,7 @@ from pipeline.inspection.report.trust import Trust, read_measurements
 from tests.runs import make_trace, write_run
 
 RATE = {"rate": 0.001, "low": 0.0, "high": 0.01, "judged": 1000}
-CLEAN = {
+CLEAN: dict[str, Any] = {
     "audit": {"verifier": "math 1", "wrong": RATE, "right": RATE},
     "agreement": {"judged_by": "exact 2", "agreement": 0.99, "decided": 100},
     "hygiene": {

@@ -1,0 +1,118 @@
+// The problems of a run that the filters leave, a page at a time.
+import { copy, errorBox, h, notify, put } from "./dom.js";
+import { get, path } from "./api.js";
+import { goQuery } from "./app.js";
+import { brief, compact, count, interval, OUTCOMES, percent, plural, rateBar } from "./format.js";
+import { chosen } from "./filters.js";
+
+const PAGE = 50;
+const COLUMNS = [["problem", "Problem", "text"], ["domain", "Domain", "domain"], ["gold", "Gold answer"], ["passed", "Pass rate", "rate"],
+  ["verdicts", "Responses", "responses"], ["kept", "Kept", "kept"], ["tokens", "Tokens", "tokens"], ["judged", "Judged"], ["copy", ""]];
+
+/**
+ * The table of the run `name`.
+ * @returns {{element: Element, load: function, setSorts: function}} `load(query, {quiet})` asks for the rows of a
+ *   query string; `quiet` keeps what is shown until the answer differs.
+ */
+export function problemTable(name, signal) {
+  const element = h("div", { class: "problems" });
+  const tools = h("div", { class: "bar tools" }), body = h("div", { onkeydown: moveInRows });
+  const sort = h("select", { "aria-label": "Sort by", onchange: () => goQuery({ sort: sort.value, offset: null }) });
+  put(element, tools, body);
+  let query = new URLSearchParams(), last = "", running = null, answer = null;
+
+  function setSorts(sorts) {
+    put(sort, sorts.map((one) => h("option", { value: one.key }, one.label)));
+    sort.value = query.get("sort") ?? sorts[0]?.key ?? "";
+  }
+  const isDescending = () => query.get("descending") === "1";
+  const turn = h("button", { class: "small", onclick: () => goQuery({ descending: isDescending() ? null : "1", offset: null }) });
+
+  async function load(newQuery, { quiet = false } = {}) {
+    query = newQuery;
+    running?.abort();
+    running = new AbortController();
+    const wanted = { ...chosen(query), limit: PAGE, offset: query.get("offset") ?? 0 };
+    if (query.get("sort")) wanted.sort = query.get("sort");
+    if (isDescending()) wanted.descending = 1;
+    if (!quiet) body.setAttribute("aria-busy", "true");
+    try {
+      answer = await get(path("runs", name, "problems"), wanted, AbortSignal.any([signal, running.signal]));
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      last = "";
+      put(body, errorBox(error));
+      return;
+    } finally {
+      body.removeAttribute("aria-busy");
+    }
+    const text = JSON.stringify([answer, location.search]);
+    if (text !== last) draw();
+    last = text;
+  }
+
+  function draw() {
+    const focused = document.activeElement?.dataset?.key;
+    const { matched, of, rows, responses, complete } = answer;
+    const offset = Number(query.get("offset") ?? 0);
+    sort.value = query.get("sort") ?? sort.options[0]?.value ?? "";
+    put(turn, isDescending() ? "↓ descending" : "↑ ascending");
+    const found = matched === of ? plural(of, "problem") : `${count(matched)} of ${plural(of, "problem")}`;
+    put(tools, h("p", { role: "status" }, h("b", null, found), responses === null || responses === undefined ? null : `, ${plural(responses, "response")}`, complete ? null : " so far"),
+      h("span", { class: "push" }), h("label", null, "Sort by ", sort), turn, pager(offset, matched));
+    put(body, rows.length ? drawTable(rows) : h("p", { class: "empty" }, of ? "No problem matches these filters." : "No problem is finished yet."),
+      rows.length > 20 && h("div", { class: "bar tools" }, h("span", { class: "push" }), pager(offset, matched, false)));
+    if (focused) body.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  }
+
+  function drawTable(rows) {
+    const current = query.get("sort");
+    const header = ([key, text, by]) => h("th", { role: "columnheader", scope: "col", class: key, "aria-sort": by && by === current ? (isDescending() ? "descending" : "ascending") : null },
+      by ? h("button", { "data-key": `sort ${by}`, onclick: () => goQuery({ sort: by, descending: by === current && !isDescending() ? "1" : null, offset: null }) }, text) : text || h("span", { class: "hidden" }, "Copy"));
+    return h("table", { role: "table", class: "list" }, h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, COLUMNS.map(header))), h("tbody", { role: "rowgroup" }, rows.map((row) => drawRow(name, row))));
+  }
+  return { element, load, setSorts };
+}
+
+function pager(offset, matched, isMain = true) {
+  const to = (value) => () => goQuery({ offset: value || null });
+  const last = Math.min(offset + PAGE, matched);
+  if (matched <= PAGE && !offset) return null;
+  return h("span", { class: "pager" },
+    h("button", { class: "small", rel: isMain ? "prev" : null, disabled: offset <= 0, "aria-label": "Previous page", onclick: to(Math.max(0, offset - PAGE)) }, "‹"),
+    ` ${count(matched ? offset + 1 : 0)}–${count(last)} of ${count(matched)} `,
+    h("button", { class: "small", rel: isMain ? "next" : null, disabled: last >= matched, "aria-label": "Next page", onclick: to(offset + PAGE) }, "›"));
+}
+
+function drawRow(run, row) {
+  const url = `/runs/${encodeURIComponent(run)}/problems/${encodeURIComponent(row.problem_id)}`;
+  const cell = (name, ...children) => h("td", { role: "cell", class: name }, children);
+  const of = [["pass", row.passed], ["fail", row.failed], ["abstain", row.abstained], ["error", row.errors]];
+  const verdicts = of.filter(([, number]) => number).map(([key, number]) => h("span", { class: `outcome ${key}`, title: OUTCOMES[key].text }, h("span", { "aria-hidden": "true" }, OUTCOMES[key].mark), h("span", { class: "hidden" }, `${OUTCOMES[key].text} `), count(number)));
+  return h("tr", { role: "row" },
+    cell("problem", h("a", { href: url, class: "cover", "data-key": row.problem_id }, h("bdi", null, brief(row.problem ?? "", 220) || "(no text)")), h("small", null, row.source_id ?? row.problem_id)),
+    cell("domain", h("bdi", null, row.domain ?? "–")), cell("gold", h("bdi", null, row.gold === null || row.gold === undefined ? "none" : brief(String(row.gold), 40))),
+    cell("passed", rateBar(row.rate, row.low, row.high), h("span", null, percent(row.rate), " ", h("small", { title: "right rollouts of those known; 95% interval" }, row.known ? `${row.right}/${row.known} ${interval(row.low, row.high)}` : "unknown"))),
+    cell("verdicts", verdicts.length ? verdicts : count(row.responses)), cell("kept", row.kept ? h("b", null, count(row.kept)) : "0", h("span", { class: "unit" }, " kept")), cell("tokens", compact(row.tokens), h("span", { class: "unit" }, " tokens")),
+    cell("judged", row.judged ? (row.judged === true ? "✓" : count(row.judged)) : "", row.judged ? h("span", { class: "unit" }, " judged") : null),
+    cell("copy", h("button", { class: "small", "aria-label": `Copy problem ${row.problem_id} as JSON`, onclick: () => copyRow(run, row.problem_id) }, "JSON")));
+}
+
+/** Copies the stored row of a problem. */
+export async function copyRow(run, problem) {
+  try {
+    await copy(JSON.stringify(await get(path("runs", run, "problems", problem, "row")), null, 2), "the stored row");
+  } catch (error) {
+    notify(error.message, true);
+  }
+}
+
+function moveInRows(event) {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!step || event.target.tagName === "SELECT") return;
+  const links = [...event.currentTarget.querySelectorAll("tbody a.cover")];
+  const next = links[links.indexOf(event.target.closest("tr")?.querySelector("a.cover")) + step];
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+}
