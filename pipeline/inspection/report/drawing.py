@@ -283,7 +283,8 @@ def _queues(intervals: Sequence[Interval]) -> dict[str, list[Point]]:
     }
 
 
-def _engines(intervals: Sequence[EngineInterval]) -> dict[str, list[Point]]:
+def _engines(every: Sequence[EngineInterval]) -> dict[str, list[Point]]:
+    intervals = [one for one in every if one.seconds >= _BUSY_SECONDS]
     workers = sorted({worker for one in intervals for worker in one.tokens})
     if len(workers) < 2:
         return {}

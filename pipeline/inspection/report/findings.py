@@ -127,6 +127,13 @@ def _trust(trust: Trust) -> Iterator[Finding]:
     else:
         yield from _mistakes(trust.audit.false_passes, "wrong answers passed")
         yield from _mistakes(trust.audit.false_fails, "right answers failed")
+    if trust.people.false_passes:
+        yield Finding(
+            level=Level.WARNING,
+            text=f"People call {trust.people.false_passes} of {trust.people.judged} responses wrong "
+            "that the verifier passed.",
+            advice="berry ui OUT shows them.",
+        )
     yield from _hygiene(trust.hygiene)
     for names, what in (
         (trust.outdated, "of an earlier state of the data"),

@@ -37,6 +37,9 @@ _MOST_CONFIG = 60_000
 _MOST_ENGINES = 32
 """Engines in the table; of more, the slowest."""
 
+_MOST_QUEUES = 12
+"""Queues in the table; a file that was edited by hand may name any number."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
@@ -121,6 +124,9 @@ def _context(figures: Figures, samples: list[Sample]) -> dict[str, Any]:
         "samples": samples,
         "engines": engines[:_MOST_ENGINES],
         "num_engines": len(engines),
+        "queue_names": sorted({name for one in figures.timeline.intervals for name in one.queues})[
+            :_MOST_QUEUES
+        ],
         "config": _config_text(figures),
         "cleaned": [line for step in figures.cleaned for line in dropped_lines(step["dropped"])],
         "version": version("berry-pipeline"),

@@ -1,10 +1,12 @@
-"""What was measured about how far the data can be trusted, read from `OUT/trust` and checked."""
+"""What was measured about how far the data can be trusted, read from the run folder and checked."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.datasets.folder import FolderError, RunFolder
+from pipeline.datasets.trust.people import Agreement as PeopleAgreement
+from pipeline.datasets.trust.people import Judgements
 from pipeline.datasets.trust.stored import measured_state, read_trust
 
 
@@ -58,6 +60,8 @@ class Trust:
     audit: Audited | None = None
     agreement: Agreement | None = None
     hygiene: Hygiene | None = None
+    people: PeopleAgreement = field(default_factory=PeopleAgreement)
+    """What people said in `berry ui`."""
     outdated: tuple[str, ...] = ()
     """Names of measurements of an earlier state of the data."""
     damaged: tuple[str, ...] = ()
@@ -78,7 +82,8 @@ def read_measurements(folder: RunFolder) -> Trust:
             # The file was edited by hand, or is of another version.
             damaged.append(name)
     outdated = tuple(name for name in found if stored[name]["state"] != now)
-    return Trust(**found, outdated=outdated, damaged=tuple(damaged))
+    people = PeopleAgreement.of(Judgements(folder.path).all())
+    return Trust(**found, people=people, outdated=outdated, damaged=tuple(damaged))
 
 
 def _audit(facts: Mapping[str, Any]) -> Audited:

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.datasets.counts import Counts
 from pipeline.datasets.folder import RunFolder
+from pipeline.datasets.trust.people import Judgement, Judgements
 from pipeline.datasets.trust.stored import measured_state
 from pipeline.inspection.report.findings import Finding, Level, find_concerns
 from pipeline.inspection.report.trust import Trust, read_measurements
@@ -122,6 +123,13 @@ def test_measurements_of_an_earlier_state_are_named(folder: RunFolder) -> None:
     trust = measure(folder, state="before")
     assert trust.outdated == ("audit", "agreement", "hygiene")
     assert any("earlier state" in one.text for one in found(folder, trust))
+
+
+def test_people_who_contradict_the_verifier_are_named(folder: RunFolder) -> None:
+    said = Judgement(problem_id="p", leaf=1, outcome="wrong", verifier_outcome="pass", by="me")
+    Judgements(folder.path).add(said)
+    (one,) = found(folder)
+    assert one.text == "People call 1 of 1 responses wrong that the verifier passed."
 
 
 def test_the_most_serious_comes_first(folder: RunFolder) -> None:
