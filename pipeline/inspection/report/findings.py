@@ -93,14 +93,18 @@ def _quality(counts: Counts) -> Iterator[Finding]:
             text="How many survivors have a wrong step is unknown.",
             advice="A strategy that branches from the middle of answers measures it (docs/search.md).",
         )
-    other = sum(
-        counts.messages[match] for match in (MessageMatch.OTHER_TEXT, MessageMatch.OTHER_TOKENS)
-    )
-    if other:
+    advice = "Train on prompt_token_ids and response_token_ids, not on messages."
+    if other := counts.messages[MessageMatch.OTHER_TEXT]:
         yield Finding(
             level=Level.WARNING,
-            text=f"The chat template changes {other} of the survivors.",
-            advice="Train on prompt_token_ids and response_token_ids, not on messages.",
+            text=f"The chat template changes the text of {other} survivors.",
+            advice=advice,
+        )
+    if other := counts.messages[MessageMatch.OTHER_TOKENS]:
+        yield Finding(
+            level=Level.NOTE,
+            text=f"The chat template gives {other} survivors the same text in other tokens.",
+            advice=f"If that matters: {advice[0].lower()}{advice[1:]}",
         )
     if votes := counts.votes["pass"] + counts.votes["fail"]:
         yield Finding(

@@ -1,6 +1,7 @@
 """The sample problems as lines of text with bounded lengths, for the page.
 
-A large tree is folded to its best path, as `berry show` folds it.
+A large tree is folded to its best path, as `berry show` folds it; that of a doubtful problem to its
+most doubtful survivor.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -115,21 +116,21 @@ def _sample(row: Mapping[str, Any], kind: Kind, config: LabelConfig) -> Sample:
         num_nodes=len(nodes) - 1,
         num_responses=len(row["trajectories"]),
         num_kept=sum(bool(one["kept"]) for one in row["trajectories"]),
-        lines=tuple(_Drawing(row, config).lines()),
+        lines=tuple(_Drawing(row, kind, config).lines()),
     )
 
 
 class _Drawing:
     """One tree on its way to lines."""
 
-    def __init__(self, row: Mapping[str, Any], config: LabelConfig) -> None:
+    def __init__(self, row: Mapping[str, Any], kind: Kind, config: LabelConfig) -> None:
         self._nodes = {node["id"]: node for node in row["nodes"]}
         self._endings = {one["leaf"]: one for one in row["trajectories"]}
         self._children: dict[int, list[int]] = {}
         for node in row["nodes"][1:]:
             self._children.setdefault(node["parent"], []).append(node["id"])
         is_folded = len(self._nodes) > _MOST_LINES
-        self._shown = set(best_path(row)) if is_folded else set(self._nodes)
+        self._shown = self._path(row, kind) if is_folded else set(self._nodes)
         self._labels: dict[int, StepLabel] = {}
         self._responses: dict[int, TrajectoryLabels] = {}
         if len(self._nodes) <= _MOST_LABELLED:
@@ -149,6 +150,21 @@ class _Drawing:
             Line(indent=0, begins=False, text=f"{left_out} steps left out", node=None),
             *end,
         ]
+
+    def _path(self, row: Mapping[str, Any], kind: Kind) -> set[int]:
+        """The nodes of the response to which the tree is folded."""
+        doubted = [
+            (one["p_correct"], one["leaf"])
+            for one in row["trajectories"]
+            if kind is Kind.DOUBTFUL and one["kept"] and one.get("p_correct") is not None
+        ]
+        if not doubted:
+            return set(best_path(row))
+        path, at = {0}, min(doubted)[1]
+        while at:
+            path.add(at)
+            at = self._nodes[at]["parent"]
+        return path
 
     def _walk(self) -> Iterator[Line]:
         """Depth first; a chain of steps without branches stays at one level."""
@@ -175,7 +191,7 @@ class _Drawing:
         return Line(
             indent=indent,
             begins=begins,
-            text=_cut(node["text"], _STEP),
+            text=_cut(node["text"].strip("\n"), _STEP),
             node=at,
             passes=node["passes"],
             trials=node["trials"],

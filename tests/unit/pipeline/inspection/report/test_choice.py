@@ -70,7 +70,8 @@ def test_lines_say_what_the_tree_says(tmp_path: Path) -> None:
             assert line.ending.fate.startswith(f"dropped: {decisions[line.node].reason}")
 
 
-def large_trace(rollouts: int, steps: int) -> Trace:
+def large_trace(rollouts: int, steps: int, doubted: int | None = None) -> Trace:
+    """A tree of whole rollouts that are all kept, of which one passed and one may be doubted."""
     tree = Tree((1,), "large")
     for number in range(rollouts):
         rollout = make_rollout(*(f"{number} {step}" for step in range(steps)), logprob=-0.5)
@@ -84,7 +85,8 @@ def large_trace(rollouts: int, steps: int) -> Trace:
         tree=tree,
         trajectories=trajectories(tree),
         decisions=tuple(
-            Decision(leaf=one.leaf, stage=None, reason="", p_correct=0.9) for one in trajectories(tree)
+            Decision(leaf=one.leaf, stage=None, reason="", p_correct=0.3 if place == doubted else 0.9)
+            for place, one in enumerate(trajectories(tree))
         ),
     )
 
@@ -94,6 +96,12 @@ def test_a_large_tree_is_folded_to_its_best_path(tmp_path: Path) -> None:
     assert found.num_nodes == 300
     assert found.lines[0].text == "29 others: 0 of 29 passed"
     assert len([one for one in found.lines if one.node is not None]) == 10
+
+
+def test_a_doubtful_problem_is_folded_to_the_survivor_that_is_in_doubt(tmp_path: Path) -> None:
+    (found,), _ = samples_of(write_run(tmp_path / "run", [large_trace(30, 10, doubted=7)]))
+    assert found.kind is Kind.DOUBTFUL
+    assert {one.text.split()[0] for one in found.lines if one.node is not None} == {"7"}
 
 
 def test_the_middle_of_a_long_path_is_left_out(tmp_path: Path) -> None:
