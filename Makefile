@@ -33,9 +33,11 @@ docs: $(READY)
 	$(BIN)/mkdocs build --strict
 
 test: check
+	requirements/browser.sh
 	$(BIN)/pytest -n 2 --no-loadscope-reorder --durations=25
 
 coverage: $(READY)
+	requirements/browser.sh
 	$(BIN)/pytest -n 2 --no-loadscope-reorder --cov --cov-report=term
 
 bench: $(READY)

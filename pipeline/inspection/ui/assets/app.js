@@ -64,10 +64,10 @@ async function show(scroll) {
   const root = h("div", { class: "page" });
   put(main, root);
   page = null;
-  if (!module) return put(root, errorBox(new Error(`there is no page ${location.pathname}`)));
+  if (!module) return put(root, h("h1", null, "No page"), errorBox(new Error(`there is no page ${location.pathname}`)));
   page = module.open(root, parts, query);
   const opened = page;
-  await page.ready?.catch((error) => error.name !== "AbortError" && put(root, errorBox(error)));
+  await page.ready?.catch((error) => error.name !== "AbortError" && put(root, h("h1", null, parts.at(-1) ?? "Compare"), errorBox(error)));
   if (opened === page && scroll !== null) {
     main.focus({ preventScroll: true });
     window.scrollTo(0, scroll);

@@ -11,7 +11,7 @@ const SORTS = [["difference", "difference"], ["rate_a", "rate of the first"], ["
 /** Opens the page `/compare?a=NAME&b=NAME`. */
 export function open(root, _parts, query) {
   const stop = new AbortController();
-  setPath("Compare", [["compare", "/compare"]]);
+  setPath("Compare", [["compare", location.pathname]]);
   const load = async (newQuery) => {
     const wanted = { limit: PAGE };
     for (const key of ["a", "b", "only", "sort", "descending", "offset"]) if (newQuery.get(key)) wanted[key] = newQuery.get(key);
@@ -51,9 +51,9 @@ function table({ a, b, rows }) {
   if (!rows.length) return h("p", { class: "empty" }, "No problem to show.");
   const url = (run, id) => `/runs/${encodeURIComponent(run.name)}/problems/${encodeURIComponent(id)}`;
   const cell = (name, ...children) => h("td", { role: "cell", class: name }, children);
-  const side = (run, id, one) => (one ? [rateBar(one.rate), h("a", { href: url(run, id), "aria-label": `${percent(one.rate)}: tree of this problem in ${run.name}` }, percent(one.rate)), h("small", null, ` ${count(one.right)}/${count(one.known)}, ${count(one.kept)} kept`)] : h("span", { class: "quiet" }, "not in it"));
-  return h("table", { role: "table", class: "list" }, h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ["Problem", "Domain", a.name, b.name, "Difference, points"].map((one) => h("th", { role: "columnheader", scope: "col" }, one)))),
+  const side = (run, id, one) => (one ? [h("span", { class: "unit" }, `${run.name} `), rateBar(one.rate), h("a", { href: url(run, id), "aria-label": `${percent(one.rate)}: tree of this problem in ${run.name}` }, percent(one.rate)), h("small", null, ` ${count(one.right)}/${count(one.known)}, ${count(one.kept)} kept`)] : h("span", { class: "quiet" }, "not in it"));
+  return h("table", { role: "table", class: "list" }, h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, [["problem", "Problem"], ["domain", "Domain"], ["side", a.name], ["side", b.name], ["difference number", "Difference, points"]].map(([name, text]) => h("th", { role: "columnheader", scope: "col", class: name }, text)))),
     h("tbody", { role: "rowgroup" }, rows.map((row) => h("tr", { role: "row" }, cell("problem", h("bdi", null, brief(row.problem ?? "", 200))), cell("domain", h("bdi", null, row.domain ?? "–")),
-      cell("side", side(a, row.problem_id_a, row.a)), cell("side", side(b, row.problem_id_b, row.b)),
-      cell(`difference number ${row.difference > 0 ? "up" : row.difference < 0 ? "down" : ""}`, points(row.difference))))));
+      cell("side", side(a, row.problem_id_a ?? row.problem_id, row.a)), cell("side", side(b, row.problem_id_b ?? row.problem_id, row.b)),
+      cell(`difference number ${row.difference > 0 ? "up" : row.difference < 0 ? "down" : ""}`, points(row.difference), h("span", { class: "unit" }, " points"))))));
 }

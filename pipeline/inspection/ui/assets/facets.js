@@ -11,8 +11,8 @@ export function facets(element, run, query) {
   const isFirst = !element.hasChildNodes();
   const group = (name, title, rows, note) => rows.length > 0 && h("details",
     { "data-name": name, open: isFirst ? window.innerWidth > 900 : opened.has(name) }, h("summary", null, title), note && h("p", { class: "quiet" }, note), longList(rows));
-  const rates = run.pass_rates ?? [], domains = run.domains ?? [], dropped = run.dropped ?? [], reasons = run.reasons ?? [];
-  const outcomes = run.outcomes ?? [], versions = run.versions ?? [];
+  const rates = sortedRanges(run.pass_rates ?? []), domains = run.domains ?? [], dropped = run.dropped ?? [], reasons = run.reasons ?? [];
+  const outcomes = Object.keys(OUTCOMES).flatMap((name) => (run.outcomes ?? []).filter((one) => one.name === name)), versions = run.versions ?? [];
   const line = (facet) => facetLine(facet, query);
   put(element,
     group("rates", "Problems by pass rate", rates.map((one) => line({
@@ -48,6 +48,9 @@ function facetLine({ label, number, share, more, mark, isRate, filter }, query) 
     "data-key": `facet ${key} ${value} ${label}`, title: label.length > 30 ? label : null },
   h("span", { class: "name" }, h("bdi", null, label)), number === undefined ? null : h("span", { class: "number" }, count(number)), more && h("small", null, more)));
 }
+
+/** The ranges from 0% to 100%; "0%" is before "0-20%". */
+const sortedRanges = (rates) => rates.toSorted((a, b) => parseFloat(a.range) - parseFloat(b.range) || a.range.length - b.range.length);
 
 /** Turns "20-40%" into the filter of that range, which is without 0% and 100% and without its upper end. */
 function rateFilter(range) {

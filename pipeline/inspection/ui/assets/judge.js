@@ -14,10 +14,10 @@ export function judging(node, context) {
   const leaf = isEnd ? node.id : firstLeaf(node, problem, context.model);
   if (leaf === null) return null;
   const earlier = h("div"), trouble = h("div", { role: "alert" });
-  const about = h("select", { "aria-label": "What you judge" }, isEnd && h("option", { value: "response" }, "the whole response"), h("option", { value: "step" }, "this step alone"));
+  const about = h("select", { "aria-label": "What you judge" }, isEnd && h("option", { value: "response" }, "this response"), h("option", { value: "step" }, "this step"));
   const note = h("textarea", { rows: 2, "aria-label": "Note", placeholder: "Note: why (optional)" });
   const by = h("input", { type: "text", "aria-label": "Your name", placeholder: "Your name", value: localStorage.getItem(NAME) ?? "", autocomplete: "name" });
-  const buttons = CHOICES.map(([value, text]) => h("button", { type: "submit", value }, text));
+  const buttons = CHOICES.map(([value, text]) => h("button", { type: "submit", class: "small", value }, text));
   const save = async (event) => {
     event.preventDefault();
     localStorage.setItem(NAME, by.value.trim());
@@ -36,7 +36,7 @@ export function judging(node, context) {
   const draw = () => put(earlier, given(node, leaf, isEnd, problem));
   draw();
   return h("section", { class: "judge", "aria-label": "Judge" }, h("h3", null, "Your judgement"),
-    h("form", { onsubmit: save }, h("div", { class: "bar" }, h("label", null, "I find ", about), buttons), note, h("div", { class: "bar" }, by), trouble), earlier);
+    h("form", { onsubmit: save }, h("div", { class: "bar" }, about, buttons), note, h("div", { class: "bar" }, by), trouble), earlier);
 }
 
 function firstLeaf(node, problem, model) {
@@ -49,6 +49,6 @@ function given(node, leaf, isEnd, problem) {
   return all.length > 0 && h("ul", { class: "plain" }, all.map((one) => {
     const verifier = one.node === null ? AGREES[one.verifier_outcome] : null;
     const agreement = verifier && one.outcome !== "unsure" ? (verifier === one.outcome ? ", agrees with the verifier" : ", differs from the verifier") : "";
-    return h("li", null, h("b", null, one.outcome), one.node === null ? " (response)" : " (step)", agreement, h("span", { class: "quiet" }, ` · ${one.by || "unnamed"}, ${time(one.time)}`), one.note && h("div", { class: "text" }, one.note));
+    return h("li", null, h("b", null, one.outcome), one.node === null ? " (response)" : " (step)", agreement, h("span", { class: "quiet" }, ` · ${one.by || "unnamed"}, ${time(one.time)}`), one.note && h("div", { class: "prose" }, one.note));
   }));
 }

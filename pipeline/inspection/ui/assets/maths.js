@@ -5,7 +5,8 @@ import { count } from "./format.js";
 const LONGEST_TEXT = 30_000;
 const LONGEST_FORMULA = 2_000;
 const MOST_FORMULAS = 400;
-const DELIMITED = /\$\$([^$]+?)\$\$|\\\[([^]+?)\\\]|\\\(([^]+?)\\\)|(?<!\\)\$(?![\s$])((?:[^$\\\n]|\\.|\n(?!\n))+?)(?<!\s)\$(?!\d)/g;
+const DELIMITED = /\$\$([^$]+?)\$\$|\\\[([^]{1,2000}?)\\\]|\\\(([^]{1,2000}?)\\\)|(?<!\\)\$(?![\s$])((?:[^$\\\n]|\\.|\n(?!\n))+?)(?<!\s)\$(?!\d)/g;
+const CODE = /```|^(?: {4}|\t)/m;
 // "$5 off, that is $" is money: it starts with a figure and has words in a row.
 const MONEY = /^\d[^\\]*\b[A-Za-z]{2,}\s+[A-Za-z]{2,}/;
 
@@ -28,6 +29,14 @@ export function segments(text) {
   return parts;
 }
 
+/** What is larger than its place can be scrolled, so the keyboard has to reach it. */
+const sizes = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    if (target.scrollWidth > target.clientWidth || target.scrollHeight > target.clientHeight + 1) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+});
+
 function formula({ text, tex, display }) {
   const element = h("span", { class: "maths" });
   try {
@@ -36,6 +45,7 @@ function formula({ text, tex, display }) {
       // The MathML of these two needs inline style, which the page's security policy refuses.
       output: /\\(fcolorbox|pmb)/.test(tex) ? "html" : "htmlAndMathml",
     });
+    sizes.observe(element);
     return element;
   } catch {
     return h("span", { class: "source", title: "Not valid maths, so shown as it is" }, text);
@@ -74,22 +84,36 @@ function whenMathsChanges(element, callback) {
   document.addEventListener("maths", listener);
 }
 
+/** Renders maths when it comes near the screen: a response of thousands of steps opens at once. */
+const arrivals = new IntersectionObserver((entries) => {
+  for (const { target } of entries.filter((one) => one.isIntersecting)) {
+    arrivals.unobserve(target);
+    target.dispatchEvent(new Event("arrival"));
+  }
+}, { rootMargin: "600px" });
+
 /**
  * A block of text of a problem or a model. Very long text starts cut, with a button for the rest.
  * @param {string} text
  * @param {object} [props] attributes of the block
+ * @param {{isLazy?: boolean}} [options] whether its maths waits until the block is near the screen
  */
-export function textBlock(text, props = {}) {
-  const block = h("div", { ...props, class: `text ${props.class ?? ""}`, dir: "auto" });
-  let all = text.length <= LONGEST_TEXT;
+export function textBlock(text, props = {}, { isLazy = false } = {}) {
+  const block = h("div", { ...props, class: `prose ${CODE.test(text.slice(0, LONGEST_TEXT)) ? "code" : ""} ${props.class ?? ""}`, dir: "auto" });
+  let all = text.length <= LONGEST_TEXT, isNear = !isLazy;
   const draw = () => {
     const shown = all ? text : text.slice(0, LONGEST_TEXT);
     const rest = all ? null : h("button", { class: "small", onclick: () => { all = true; draw(); } },
       `Show all ${count(text.length)} characters`);
-    put(block, maths.on && shown.length <= LONGEST_TEXT ? rendered(shown) : shown, rest && h("div", null, "… ", rest));
+    put(block, maths.on && isNear && shown.length <= LONGEST_TEXT ? rendered(shown) : shown, rest && h("div", null, "… ", rest));
     if (!text) put(block, h("em", { class: "quiet" }, "(no text)"));
   };
   draw();
+  if (isLazy && text.match(DELIMITED)) {
+    arrivals.observe(block);
+    block.addEventListener("arrival", () => { isNear = true; draw(); });
+  }
+  if (props.class === "short") sizes.observe(block);
   whenMathsChanges(block, draw);
   return block;
 }

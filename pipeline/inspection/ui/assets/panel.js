@@ -17,11 +17,11 @@ export function panel(element, node, context) {
   const { response } = node;
   const name = node.up ? `Step ${node.step}` : "Prompt";
   return put(element,
-    h("header", { class: "title" }, h("h2", null, name, h("small", null, ` node ${node.id}`)), h("span", { class: "push" }), mathsButton(),
+    h("header", { class: "title" }, h("h2", null, name, h("small", null, ` node ${node.id}`)), h("span", { class: "push" }),
       h("button", { class: "small", onclick: () => copy(location.origin + location.pathname + `?node=${node.id}`, "the link") }, "Copy link"),
       h("button", { class: "small", onclick: () => copy(JSON.stringify(facts(node), null, 2), `node ${node.id}`) }, "Copy as JSON")),
-    response && verdict(node, context), texts(node, context), measured(node),
-    !response && node.up && through(node, context), node.up && judging(node, context));
+    response && verdict(node, context), texts(node, context), node.up && judging(node, context),
+    h("section", { "aria-label": "Figures" }, measured(node), response && ending(node, context), !response && node.up && through(node, context)));
 }
 
 function facts({ up, children, depth, judged, passed, kept, responses, value, ...node }) {
@@ -31,24 +31,31 @@ function facts({ up, children, depth, judged, passed, kept, responses, value, ..
 /** The verdict of a response and what became of it: the first thing to know of its end. */
 function verdict(node, context) {
   const { response } = node;
-  const evidence = Object.keys(response.evidence ?? {}).length ? JSON.stringify(response.evidence, null, 2) : null;
   const wrong = response.first_error ? context.model.path(node.id)[response.first_error] : null;
   return h("section", { class: `verdict ${response.outcome ?? "none"}`, "aria-label": "Verdict" },
     h("p", null, h("b", null, outcome(response.outcome)), response.reason && [": ", h("bdi", null, response.reason)]),
     h("p", null, h("b", null, response.kept ? "Kept" : "Dropped"), response.decided_by && !response.kept ? ` by ${response.decided_by.replaceAll("_", " ")}` : null,
       response.decision && [": ", h("bdi", null, response.decision)], known(response.decision_score) && ` (score ${decimal(response.decision_score, 3)})`),
     h("dl", { class: "pairs" },
-      pair("Answer", response.extracted === null ? "none found" : h("bdi", null, textBlock(String(response.extracted)))),
-      pair("Gold answer", context.problem.gold === null ? "none" : h("bdi", null, textBlock(String(context.problem.gold)))),
+      pair("Answer", response.extracted === null ? "none found" : h("bdi", null, textBlock(String(response.extracted), { class: "short" }))),
+      pair("Gold answer", !context.problem.gold ? "none" : h("bdi", null, textBlock(String(context.problem.gold), { class: "short" }))),
       wrong && pair("First wrong step", h("button", { class: "link", onclick: () => context.choose(wrong.id) }, `step ${response.first_error}`), ", judging from rollouts"),
-      known(response.p_correct) && pair("All steps right", `with probability ${decimal(response.p_correct)}`),
+      known(response.p_correct) && pair("All steps right", `with probability ${decimal(response.p_correct)}`)),
+    h("p", null, compareWith(node, context)));
+}
+
+/** How a response came to be and was judged, in full. */
+function ending({ response }, context) {
+  const evidence = Object.keys(response.evidence ?? {}).length ? JSON.stringify(response.evidence, null, 2) : null;
+  return [
+    h("dl", { class: "pairs" },
       known(response.score) && pair("Outcome score", decimal(response.score, 3)),
       pair("Ended", `${response.status}: ${STATUS[response.status] ?? ""}`),
       pair("Length", plural(response.num_tokens, "token")),
       response.verifier && pair("Verifier", `${response.verifier} ${response.verifier_version ?? ""}`),
       response.started_at ? pair("Sampled from", h("button", { class: "link", onclick: () => context.choose(response.started_at) }, `node ${response.started_at}`)) : null),
     evidence && h("details", null, h("summary", null, "Evidence"), h("pre", { tabindex: 0 }, evidence)),
-    h("p", null, compareWith(node, context)));
+  ];
 }
 
 function compareWith(node, context) {
@@ -72,21 +79,21 @@ function texts(node, context) {
     put(body, views[chosen][1]());
   };
   show(0);
-  return h("section", { "aria-label": "Text" }, views.length > 1 && h("div", { class: "bar", role: "group", "aria-label": "Show" }, buttons), body);
+  return h("section", { "aria-label": "Text" }, h("div", { class: "bar", role: "group", "aria-label": "Show" }, views.length > 1 && buttons, h("span", { class: "push" }), mathsButton()), body);
 }
 
 /** One step of a response with its pass rate before it. */
 export function stepLine(node, context) {
   const rate = node.trials ? `${node.passes}/${node.trials} passed` : "no trials";
   return h("div", { class: "step" }, h("button", { class: "link", onclick: () => context.choose(node.id) }, `step ${node.step}`),
-    h("small", null, ` ${rate}${known(node.score) ? ` · score ${decimal(node.score)}` : ""}`), textBlock(node.text));
+    h("small", null, ` ${rate}${known(node.score) ? ` · score ${decimal(node.score)}` : ""}`), textBlock(node.text, {}, { isLazy: true }));
 }
 
 function measured(node) {
   const started = node.started_trials ? `${count(node.started_passes)} of ${count(node.started_trials)}` : "none";
   return h("dl", { class: "pairs" },
-    pair("Rollouts through it", node.trials ? `${count(node.passes)} of ${count(node.trials)} passed (${percent(node.value)})` : "none judged"),
-    node.up && pair("Rollouts from its end", started, interval(node.low, node.high) && `, right ${interval(node.low, node.high)}`),
+    pair("Rollouts through it", node.trials ? `${count(node.passes)} of ${count(node.trials)} passed (${percent(node.value)}; ${interval(node.low, node.high)} at 95%)` : "none judged"),
+    node.up && pair("Rollouts from its end", started, interval(node.started_low, node.started_high) && ` passed (${interval(node.started_low, node.started_high)} at 95%)`),
     known(node.p_correct) && pair("Right up to here", `with probability ${decimal(node.p_correct)}`),
     known(node.score) && pair("Step's score", decimal(node.score, 3)), known(node.cut_score) && pair("Score that ended it", decimal(node.cut_score, 3)),
     node.up && pair("Tokens", count(node.num_tokens), known(node.logprob) && node.num_tokens ? `; mean log-probability ${decimal(node.logprob / node.num_tokens)}` : ""),

@@ -32,8 +32,8 @@ function draw(root, run, problem, signal) {
   const model = new TreeModel(problem);
   const view = new TreeView(model, { onSelect: (id) => goQuery({ node: id }, { replace: true }) });
   const side = h("aside", { class: "panel", "aria-label": "The selected node", tabindex: 0 });
-  const tree = h("section", { class: "tree", "aria-label": "Tree" }, toolbar(view, model), view.element);
   const responses = h("div"), beside = h("div");
+  const tree = h("section", { class: "tree", "aria-label": "Tree" }, toolbar(view, model), view.element, responses);
   const judged = h("span");
   const context = { run, problem, model, signal, choose: (id) => goQuery({ node: id, with: null }), compare: (a, b) => goQuery({ node: a, with: b }),
     onJudged(one) {
@@ -42,7 +42,7 @@ function draw(root, run, problem, signal) {
     } };
   put(judged, judgedText(problem));
   const split = h("div", { class: "split" }, tree, side);
-  put(root, head(run, problem, judged), split, beside, responses);
+  put(root, head(run, problem, judged), beside, split);
   const best = problem.spine.at(-1) ?? model.root?.id;
   let last = null;
   return (query) => {
@@ -78,20 +78,21 @@ function head(run, problem, judged) {
       h("span", { class: "quiet" }, h("bdi", null, problem.domain ?? "–"), problem.source && [" · ", h("bdi", null, problem.source)], problem.source_id && ` · ${problem.problem_id}`),
       h("span", { class: "push" }), mathsButton(), h("button", { class: "small", onclick: () => copyRow(run, problem.problem_id) }, "Copy as JSON"),
       step(problem.previous, "prev", "‹ previous"), step(problem.next, "next", "next ›")),
-    h("div", { class: "question" }, textBlock(problem.problem, { class: "clipped", tabindex: 0, role: "region", "aria-label": "Problem" }),
+    textBlock(problem.problem, { class: "clipped", tabindex: 0, role: "region", "aria-label": "Problem" }),
       h("dl", { class: "tiles" },
-        tile("Gold answer", problem.gold === null ? "none" : h("bdi", null, textBlock(String(problem.gold))), [problem.kind, problem.tests ? plural(problem.tests.length ?? problem.tests, "test") : null].filter(Boolean).join(", ")),
+        tile("Gold answer", !problem.gold ? "none" : h("bdi", null, textBlock(String(problem.gold), { class: "short" })), [problem.kind, ...Object.keys(problem.tests ?? {})].filter(Boolean).join(", ")),
         tile("Rollouts that are right", rate, problem.known ? `${count(problem.right)} of ${count(problem.known)}; ${interval(problem.low, problem.high)} at 95%` : "unknown"),
         tile("Survivors", count(kept), `of ${plural(responses.length, "response")}: ${count(number("pass"))} passed, ${count(number("fail"))} failed${more.join("")}`),
-        tile("Judged by people", judged, "see the panel of a response"))),
+        tile("Judged by people", judged, "")),
     problem.errors?.map((one) => h("p", { class: "error" }, h("strong", null, "The search broke off: "), one)),
     problem.warnings?.map((one) => h("p", { class: "warning" }, one)),
   ];
 }
 
 function judgedText(problem) {
-  const times = problem.judgements.length;
-  return times ? `${count(times)}×` : "not yet";
+  const given = problem.judgements.filter((one) => one.node === null && one.outcome !== "unsure");
+  const agreeing = given.filter((one) => one.verifier_outcome === { right: "pass", wrong: "fail" }[one.outcome]).length;
+  return problem.judgements.length ? [count(problem.judgements.length), h("small", null, given.length > 0 && ` ${count(agreeing)} of ${count(given.length)} agree with the verifier`)] : "not yet";
 }
 
 const tile = (label, value, more) => h("div", null, h("dt", null, label), h("dd", null, h("b", null, value), h("small", null, more)));
@@ -102,7 +103,7 @@ function toolbar(view, model) {
     view.colourBy(value);
     put(key, legend(value, model));
   };
-  const button = (text, label, action) => h("button", { class: "small", "aria-label": label, title: label, onclick: action }, text);
+  const button = (text, label, action) => h("button", { class: "small", "aria-label": text.length < 2 ? label : null, title: label, onclick: action }, text);
   recolour(mode.value);
   return h("div", { class: "bar tools" },
     h("b", null, plural(model.nodes.size, "node")), button("Open all", null, () => view.openAll()), button("Fold to best path", null, () => view.foldAll()),

@@ -31,10 +31,11 @@ export function open(root, [name], query) {
       put(trouble);
       drawWith(run);
       const isReading = run.read && run.read.parts < run.read.of;
-      if (run.state === "running" || isReading) timer = setTimeout(live, REFRESH);
+      if (run.state !== "complete" || isReading) timer = setTimeout(live, REFRESH);
     } catch (error) {
       if (error.name === "AbortError") return;
-      put(trouble, errorBox(error));
+      if (error.status === 404) put(root, h("h1", null, name), errorBox(error));
+      else put(trouble, errorBox(error));
       if (!error.status) timer = setTimeout(live, REFRESH);
     }
   };
@@ -83,6 +84,7 @@ function heading(run) {
         : tile("People agree with the verifier", "–", people.unsure ? `${count(people.unsure)} judged, all unsure` : "nobody has judged a response yet"),
       tile("Rollouts that are right", percent(run.known ? run.right / run.known : null, 1), `${count(run.right)} of ${count(run.known)} known; ${compact(run.tokens)} tokens`),
       tile("Problems", count(run.problems), progress(run))),
+    run.damage?.map((one) => h("p", { class: "warning" }, one)),
     reading && h("p", { class: "quiet", role: "status" }, `Reading the run: ${count(run.read.parts)} of ${plural(run.read.of, "part")}. Counts below grow until it is done.`),
   ];
 }

@@ -6,8 +6,8 @@ import { brief, compact, count, interval, OUTCOMES, percent, plural, rateBar } f
 import { chosen } from "./filters.js";
 
 const PAGE = 50;
-const COLUMNS = [["problem", "Problem", "text"], ["domain", "Domain", "domain"], ["gold", "Gold answer"], ["passed", "Pass rate", "rate"],
-  ["verdicts", "Responses", "responses"], ["kept", "Kept", "kept"], ["tokens", "Tokens", "tokens"], ["judged", "Judged"], ["copy", ""]];
+const COLUMNS = [["problem", "Problem", "text"], ["gold", "Gold answer"], ["passed", "Pass rate", "rate"],
+  ["verdicts", "Responses", "responses"], ["kept", "Kept", "kept"], ["tokens", "Tokens", "tokens"], ["copy", ""]];
 
 /**
  * The table of the run `name`.
@@ -90,11 +90,10 @@ function drawRow(run, row) {
   const of = [["pass", row.passed], ["fail", row.failed], ["abstain", row.abstained], ["error", row.errors]];
   const verdicts = of.filter(([, number]) => number).map(([key, number]) => h("span", { class: `outcome ${key}`, title: OUTCOMES[key].text }, h("span", { "aria-hidden": "true" }, OUTCOMES[key].mark), h("span", { class: "hidden" }, `${OUTCOMES[key].text} `), count(number)));
   return h("tr", { role: "row" },
-    cell("problem", h("a", { href: url, class: "cover", "data-key": row.problem_id }, h("bdi", null, brief(row.problem ?? "", 220) || "(no text)")), h("small", null, row.source_id ?? row.problem_id)),
-    cell("domain", h("bdi", null, row.domain ?? "–")), cell("gold", h("bdi", null, row.gold === null || row.gold === undefined ? "none" : brief(String(row.gold), 40))),
-    cell("passed", rateBar(row.rate, row.low, row.high), h("span", null, percent(row.rate), " ", h("small", { title: "right rollouts of those known; 95% interval" }, row.known ? `${row.right}/${row.known} ${interval(row.low, row.high)}` : "unknown"))),
+    cell("problem", h("a", { href: url, class: "cover", "data-key": row.problem_id }, h("bdi", null, brief(row.problem ?? "", 220) || "(no text)")), h("small", null, h("bdi", null, row.domain ?? "no domain"), " · ", h("bdi", null, row.source_id ?? row.problem_id), row.judged ? h("b", null, " · judged") : null)),
+    cell("gold", h("bdi", null, !row.gold ? "none" : brief(String(row.gold), 40))),
+    cell("passed", rateBar(row.rate, row.low, row.high), h("span", null, percent(row.rate), " ", h("small", { title: `right rollouts of those known; ${interval(row.low, row.high)} at 95%` }, row.known ? `${count(row.right)}/${count(row.known)}` : "unknown"))),
     cell("verdicts", verdicts.length ? verdicts : count(row.responses)), cell("kept", row.kept ? h("b", null, count(row.kept)) : "0", h("span", { class: "unit" }, " kept")), cell("tokens", compact(row.tokens), h("span", { class: "unit" }, " tokens")),
-    cell("judged", row.judged ? (row.judged === true ? "✓" : count(row.judged)) : "", row.judged ? h("span", { class: "unit" }, " judged") : null),
     cell("copy", h("button", { class: "small", "aria-label": `Copy problem ${row.problem_id} as JSON`, onclick: () => copyRow(run, row.problem_id) }, "JSON")));
 }
 

@@ -5,7 +5,7 @@ import { hidden } from "./tree_model.js";
 
 export const WIDTH = 176;
 export const HEIGHT = 42;
-const LETTERS = 27;
+const LETTERS = 22;
 
 /** A node: a strip in its colour, its text, what is known of it, and its pass rate as a bar. */
 export function box(node, colour, { isOpen, isMarked }) {

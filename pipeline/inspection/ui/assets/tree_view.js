@@ -36,6 +36,8 @@ export class TreeView {
     this.byKey = new Map(this.items.map((one) => [one.key, one]));
     this.places = new Map(this.items.map((one) => [`${one.col},${one.row}`, one]));
     this.size = { width: (Math.max(...this.items.map((one) => one.col)) + 1) * COLUMN, height: (Math.max(...this.items.map((one) => one.row)) + 1) * ROW };
+    const tall = Math.min(this.size.height + 2 * MARGIN, window.innerHeight * 0.68);
+    this.element.style.height = `${Math.max(tall, this.element.clientHeight)}px`;
     if (!this.byKey.has(this.current)) this.current = held ? `n${held.node.id}` : null;
     const now = this.byKey.get(this.current);
     if (held && now) this.y += (held.row - now.row) * ROW * this.zoom; // what the reader looks at stays where it is
@@ -73,10 +75,12 @@ export class TreeView {
   openAll() {
     this.model.openAll();
     this.relayout();
+    this.fit();
   }
 
   foldAll() {
     this.model.open.clear();
+    this.element.style.height = "";
     if (!this.model.spine.has(this.selected)) this.current = null;
     this.relayout();
     Object.assign(this, { x: MARGIN, y: MARGIN });

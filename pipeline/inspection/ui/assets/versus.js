@@ -3,7 +3,7 @@ import { errorBox, h, notify } from "./dom.js";
 import { count, decimal, outcome, percent, plural, UNKNOWN } from "./format.js";
 import { stepLine } from "./panel.js";
 
-const SHOWN = 200;
+const SHOWN = 25;
 
 /** All responses as a table; a row selects, "compare" sets it beside the selected one. */
 export function responseList(selected, context) {
@@ -17,9 +17,11 @@ export function responseList(selected, context) {
     h("td", null, h("bdi", null, one.extracted === null ? UNKNOWN : String(one.extracted).slice(0, 60))), h("td", { class: "wide" }, h("bdi", null, (one.reason ?? "").slice(0, 120))),
     h("td", { class: "wide number" }, decimal(one.p_correct)), h("td", { class: "wide number" }, count(one.num_tokens)),
     h("td", null, canCompare && one.leaf !== selected && h("button", { class: "small", "aria-label": `Compare with node ${one.leaf}`, onclick: () => context.compare(selected, one.leaf) }, "Compare")));
+  const body = h("tbody", null, rows.slice(0, SHOWN).map(row));
+  const more = rows.length > SHOWN && h("button", { class: "small", onclick: () => { body.append(...rows.slice(SHOWN).map(row)); more.remove(); } }, `Show all ${count(rows.length)}`);
   return h("details", { class: "responses", open: true }, h("summary", null, plural(rows.length, "response")),
     h("table", null, h("thead", null, h("tr", null, ["Ends at", "Verdict", "Decision", "Answer"].map((one) => h("th", { scope: "col" }, one)), h("th", { scope: "col", class: "wide" }, "Reason"), h("th", { scope: "col", class: "wide number" }, "All steps right"), h("th", { scope: "col", class: "wide number" }, "Tokens"), h("th", { scope: "col" }, h("span", { class: "hidden" }, "Compare")))),
-      h("tbody", null, rows.slice(0, SHOWN).map(row))), rows.length > SHOWN && h("p", { class: "quiet" }, `The first ${SHOWN} are listed; the tree has all.`));
+      body), more);
 }
 
 /** Two responses: what they share in one line, then both from where they part. */
