@@ -171,7 +171,7 @@ def test_a_failure_in_a_part_of_ones_own_names_the_exception(
     status = here("status", "out")
     assert status.returncode == 0, status.stderr
     assert "out (complete)" in status.stdout
-    assert "failed     2: 2 x search: KeyError: 'x' (mine.py, line 12)" in status.stdout
+    assert "failed 2: 2 x search: KeyError: 'x' (mine.py, line 12)" in status.stdout
 
 
 def test_the_dataset_cache_never_serves_an_earlier_run(
