@@ -46,13 +46,17 @@ export function filterBar() {
       h("label", null, labels[key], field))));
   let query = new URLSearchParams();
   let timer = null;
+  const find = () => {
+    // The reader may have left the page.
+    if (search.isConnected) goQuery({ q: search.value, offset: null }, { replace: Boolean(query.get("q")) });
+  };
   search.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(() => goQuery({ q: search.value, offset: null }, { replace: Boolean(query.get("q")) }), PAUSE);
+    timer = setTimeout(find, PAUSE);
   });
   for (const [key, field] of Object.entries(fields)) {
-    field.addEventListener("change", () => goQuery({ [key]: key.endsWith("_rate") ? fraction(field.value)
-      : field.value, offset: null }));
+    const value = () => (key.endsWith("_rate") ? fraction(field.value) : field.value);
+    field.addEventListener("change", () => goQuery({ [key]: value(), offset: null }));
   }
   const element = h("form", { class: "filters", role: "search", "aria-label": "Problems",
     onsubmit: (event) => event.preventDefault() }, h("div", { class: "bar" }, search, more), chips);
@@ -60,14 +64,15 @@ export function filterBar() {
   function show(newQuery) {
     query = newQuery;
     if (document.activeElement !== search) search.value = query.get("q") ?? "";
-    for (const [key, field] of Object.entries(fields)) set(field,
-      key.endsWith("_rate") ? percentage(query.get(key)) : (query.get(key) ?? ""));
+    for (const [key, field] of Object.entries(fields)) {
+      set(field, key.endsWith("_rate") ? percentage(query.get(key)) : (query.get(key) ?? ""));
+    }
     const words = inWords(query);
-    const chip = ([text, keys]) => h("li", null, h("button", { class: "chip",
-      "aria-label": `Remove the filter ${text}`, onclick: () => clear(keys) },
-      h("bdi", null, text.length > 60 ? `${text.slice(0, 60)}…` : text), h("span", { "aria-hidden": "true" }, " ×")));
-    put(chips, words.map(chip), words.length > 1 && h("li", null,
-      h("button", { class: "small", onclick: () => clear(FILTERS) }, "Clear all")));
+    const chip = ([text, keys]) => h("li", null,
+      h("button", { class: "chip", "aria-label": `Remove the filter ${text}`, onclick: () => clear(keys) },
+        h("bdi", null, text.length > 60 ? `${text.slice(0, 60)}…` : text), h("span", { "aria-hidden": "true" }, " ×")));
+    const all = h("li", null, h("button", { class: "small", onclick: () => clear(FILTERS) }, "Clear all"));
+    put(chips, words.map(chip), words.length > 1 && all);
     chips.hidden = !words.length;
   }
   const clear = (keys) => {
@@ -87,8 +92,7 @@ export function filterBar() {
 const rate = () => h("input", { type: "number", min: 0, max: 100, step: "any" });
 const fraction = (text) => (text === "" ? null : String(Number(text) / 100));
 const percentage = (text) => (text ? String(Math.round(Number(text) * 10000) / 100) : "");
-const options = (choices) => [h("option", { value: "" }, "any"), ...choices.map(([value, text]) =>
-  h("option", { value }, text))];
+const options = (choices) => [["", "any"], ...choices].map(([value, text]) => h("option", { value }, text));
 const select = (choices) => h("select", null, options(choices));
 
 function refill(field, choices) {
@@ -99,7 +103,7 @@ function refill(field, choices) {
 
 /** Sets a field, also to a value that is not among its choices: a shared link may name one. */
 function set(field, value) {
-  if (field.tagName === "SELECT" && value
-    && ![...field.options].some((one) => one.value === value)) field.append(h("option", { value }, value));
+  const isMissing = field.tagName === "SELECT" && ![...field.options].some((one) => one.value === value);
+  if (isMissing && value) field.append(h("option", { value }, value));
   if (document.activeElement !== field || field.tagName === "SELECT") field.value = value;
 }

@@ -47,3 +47,9 @@ export function pager({ offset, size, matched }, to, { isMain = true } = {}) {
     ` ${count(matched ? offset + 1 : 0)}–${count(Math.min(offset + size, matched))} of ${count(matched)} `,
     button("next", "Next page", "›", offset + size, offset + size >= matched));
 }
+
+/** What became of a response: kept, or dropped and by which rule. */
+export function decision({ kept, decided_by: rule }) {
+  if (kept) return h("b", null, "kept");
+  return h("span", null, h("b", null, "dropped"), rule && ` by ${rule.replaceAll("_", " ")}`);
+}

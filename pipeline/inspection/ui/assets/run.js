@@ -4,7 +4,7 @@ import { get, path } from "./api.js";
 import { setPath } from "./app.js";
 import { compact, count, interval, percent, plural, time } from "./format.js";
 import { state, tile } from "./pieces.js";
-import { facets } from "./facets.js";
+import { facetList } from "./facets.js";
 import { filterBar } from "./filters.js";
 import { problemTable } from "./table.js";
 import { selections } from "./selections.js";
@@ -14,18 +14,17 @@ const REFRESH = 3000;
 /** Opens the page `/runs/NAME`. */
 export function open(root, [name], query) {
   const stop = new AbortController();
-  const head = h("div"),
-    side = h("aside", { class: "facets", "aria-label": "Distributions; each line filters the problems" });
-  const saved = h("div"), trouble = h("div");
+  const head = h("div"), saved = h("div"), trouble = h("div");
+  const side = facetList();
   const bar = filterBar();
   const table = problemTable(name, stop.signal);
   const keep = selections(name, () => refresh());
   let timer = null;
   setPath(name, [[name, `/runs/${encodeURIComponent(name)}`]]);
-  put(root, trouble, head, h("div", { class: "browse" }, side,
+  put(root, trouble, head, h("div", { class: "browse" }, side.element,
     h("section", { "aria-label": "Problems" }, bar.element, table.element, keep.form, saved)));
 
-  let query_ = query;
+  let asked = query, shown = null;
   const refresh = async () => {
     clearTimeout(timer);
     try {
@@ -33,7 +32,7 @@ export function open(root, [name], query) {
       put(trouble);
       drawWith(run);
       const isReading = run.read && run.read.parts < run.read.of;
-      if (run.state === "running" || isReading) timer = setTimeout(live, REFRESH);
+      if (run.state !== "complete" || isReading) timer = setTimeout(live, REFRESH);
     } catch (error) {
       if (error.name === "AbortError") return;
       if (error.status === 404) put(root, h("h1", null, name), errorBox(error));
@@ -41,25 +40,21 @@ export function open(root, [name], query) {
       if (!error.status) timer = setTimeout(live, REFRESH);
     }
   };
-  const live = () => Promise.all([refresh(), table.load(query_, { quiet: true })]);
-  let last = "";
+  const live = () => Promise.all([refresh(), table.load(asked, { quiet: true })]);
   function drawWith(run) {
-    if (JSON.stringify(run) === last) return;
-    last = JSON.stringify(run);
-    const focused = document.activeElement?.dataset?.key;
+    if (JSON.stringify(run) === JSON.stringify(shown)) return;
+    shown = run;
     bar.setRun(run);
     put(head, heading(run));
-    facets(side, run, query_);
+    side.draw(run, asked);
     keep.list(saved, run.selections ?? []);
     table.setSorts(run.sorts ?? []);
-    if (focused) root.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   }
   const update = (newQuery) => {
-    query_ = newQuery;
+    asked = newQuery;
     bar.show(newQuery);
     keep.show(newQuery);
-    side.querySelectorAll("[data-filter]").forEach((one) => one.toggleAttribute("data-on",
-      newQuery.get(one.dataset.filter) === one.dataset.value));
+    if (shown) side.draw(shown, newQuery);
     return table.load(newQuery);
   };
   return {

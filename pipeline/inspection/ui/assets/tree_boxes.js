@@ -9,13 +9,13 @@ export const HEIGHT = 42;
 const LETTERS = 22;
 
 /** A node: a strip in its colour, its text, what is known of it, and its pass rate as a bar. */
-export function box(node, colour, { isOpen, isMarked }) {
+export function box(node, colour, { isOpen }) {
   const { response } = node;
   const has = node.children.length > 1;
   const facts = node.trials ? `${node.passes}/${node.trials} passed` : node.up ? "no trials" : "";
   const score = !known(node.score) ? "" : ` · ${node.score.toFixed(2)}`;
   const end = response && (OUTCOMES[response.outcome]?.mark ?? "·");
-  return s("g", { class: `box ${response?.kept ? "kept" : ""} ${isMarked ? "marked" : ""}` },
+  return s("g", { class: `box ${response?.kept ? "kept" : ""}` },
     s("title", null, describe(node)),
     s("rect", { class: "back", width: WIDTH, height: HEIGHT, rx: 4 }),
     s("rect", { class: `strip ${colour === "none" ? "none" : ""}`, width: 6, height: HEIGHT, rx: 2, fill: colour }),

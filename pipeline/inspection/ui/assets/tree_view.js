@@ -15,8 +15,8 @@ export class TreeView {
    * @param {{onSelect: function(number): void}} options called when the reader chooses a node
    */
   constructor(model, { onSelect }) {
-    Object.assign(this, { model, onSelect, mode: "value", current: null, selected: null, marked: [], x: MARGIN,
-      y: MARGIN, zoom: 1, drawn: null });
+    Object.assign(this, { model, onSelect, mode: "value", current: null, selected: null, x: MARGIN, y: MARGIN,
+      zoom: 1, drawn: null });
     this.edges = s("path", { class: "edge" });
     this.keptEdges = s("path", { class: "edge kept" });
     this.chosenEdges = s("path", { class: "edge chosen" });
@@ -37,8 +37,8 @@ export class TreeView {
     this.items = this.model.layout();
     this.byKey = new Map(this.items.map((one) => [one.key, one]));
     this.places = new Map(this.items.map((one) => [`${one.col},${one.row}`, one]));
-    this.size = { width: (Math.max(...this.items.map((one) => one.col)) + 1) * COLUMN,
-      height: (Math.max(...this.items.map((one) => one.row)) + 1) * ROW };
+    const most = (key) => this.items.reduce((found, one) => Math.max(found, one[key]), 0);
+    this.size = { width: (most("col") + 1) * COLUMN, height: (most("row") + 1) * ROW };
     const tall = Math.min(this.size.height + 2 * MARGIN, window.innerHeight * 0.68);
     this.element.style.height = `${Math.max(tall, this.element.clientHeight)}px`;
     if (!this.byKey.has(this.current)) this.current = held ? `n${held.node.id}` : null;
@@ -196,7 +196,7 @@ export class TreeView {
 
   #box(item) {
     const drawn = item.isStub ? stub(item.node) : box(item.node, colourOf(this.mode, item.node, this.model),
-      { isOpen: this.model.open.has(item.node.id), isMarked: this.marked.includes(item.node.id) });
+      { isOpen: this.model.open.has(item.node.id) });
     drawn.setAttribute("transform", `translate(${item.col * COLUMN} ${item.row * ROW})`);
     return drawn;
   }
@@ -209,9 +209,8 @@ export class TreeView {
       paths.set(colour,
         `${paths.get(colour) ?? ""}M${item.col * COLUMN} ${item.row * ROW}h${WIDTH}v${HEIGHT}h${-WIDTH}z`);
     }
-    return [...paths].map(([colour, d]) => s("path",
-      colour === "stub" || colour === "none" ? { d, class: colour === "stub" ? "block stub" : "block none" }
-      : { d, fill: colour }));
+    const hasColour = (colour) => colour !== "stub" && colour !== "none";
+    return [...paths].map(([colour, d]) => s("path", hasColour(colour) ? { d, fill: colour } : { d, class: `block ${colour}` }));
   }
 
   #drawEdges(area) {
