@@ -30,6 +30,7 @@ from benchmarks.simulated import peak_memory, rollouts_per_second
 from benchmarks.tests_apart import apart_and_inside
 from benchmarks.throughput.compare import real_engine
 from benchmarks.verifiers import against_math_verify
+from benchmarks.viewer import large_run_and_tree
 
 _BENCHMARKS: dict[str, Callable[[], Measured]] = {
     "rollouts": rollouts_per_second,
@@ -55,6 +56,7 @@ _SECTIONS: dict[str, Callable[[], tuple[list[Measured], str]]] = {
     "spread": many_workers,
     "export": exported_views,
     "hygiene": planted_leaks,
+    "viewer": large_run_and_tree,
 }
 """Those with several rows, and a section of the page for the rest."""
 NAMES = [*_BENCHMARKS, *_SECTIONS]

@@ -19,7 +19,7 @@ from pipeline.datasets.part import StagedFile
 from pipeline.derive.export import DERIVED
 from pipeline.files.storage import digest_of
 
-_PART = 1000
+PART_PROBLEMS = 1000
 _PARTS, _FEW_PARTS, _MANY_PARTS = 4, 10, 100
 _FLAT_MB = 100
 _BERRY = str(Path(sys.executable).parent / "berry")
@@ -49,8 +49,8 @@ def exported_views() -> tuple[list[Measured], str]:
     """Rates of each view, memory at two sizes, and what a second process gains."""
     with tempfile.TemporaryDirectory(prefix="export-") as name:
         folder = Path(name)
-        part = _simulated_part(folder)
-        out = _repeated(folder / "run", part, _PARTS)
+        part = simulated_part(folder)
+        out = repeated_run(folder / "run", part, _PARTS)
         facts = _facts(out)
         lines, gains = [], []
         for view in DERIVED:
@@ -66,16 +66,16 @@ def exported_views() -> tuple[list[Measured], str]:
             )
         shutil.rmtree(out)
         few, many = (
-            _export(_repeated(folder / f"run{count}", part, count), "outcomes", folder)
+            _export(repeated_run(folder / f"run{count}", part, count), "outcomes", folder)
             for count in (_FEW_PARTS, _MANY_PARTS)
         )
     gains.sort()
     rows = [
         Measured(
-            what=f"export of `outcomes`: MB of memory at {_FEW_PARTS * _PART:,} and "
-            f"{_MANY_PARTS * _PART:,} problems, command and processes together",
+            what=f"export of `outcomes`: MB of memory at {_FEW_PARTS * PART_PROBLEMS:,} and "
+            f"{_MANY_PARTS * PART_PROBLEMS:,} problems, command and processes together",
             figures=f"{few.peak_mb:.0f}; {many.peak_mb:.0f}",
-            ratio=f"{many.num_rows / many.seconds:,.0f} rows/s at {_MANY_PARTS * _PART:,} problems",
+            ratio=f"{many.num_rows / many.seconds:,.0f} rows/s at {_MANY_PARTS * PART_PROBLEMS:,} problems",
             goal=f"flat within {_FLAT_MB} MB",
             met=many.peak_mb - few.peak_mb <= _FLAT_MB,
         ),
@@ -88,26 +88,30 @@ def exported_views() -> tuple[list[Measured], str]:
         ),
     ]
     text = _TEXT.format(
-        problems=_PARTS * _PART,
+        problems=_PARTS * PART_PROBLEMS,
         responses=facts["responses"],
-        tokens=facts["tokens"] / facts["responses"] / (_PARTS * _PART),
+        tokens=facts["tokens"] / facts["responses"] / (_PARTS * PART_PROBLEMS),
         size=facts["mb"],
-        part=_PART,
+        part=PART_PROBLEMS,
         rows="\n".join(lines),
     )
     return rows, text
 
 
-def _simulated_part(folder: Path) -> Path:
+def simulated_part(folder: Path) -> Path:
     """A run with one part."""
     out = folder / "part"
-    options = [f"problems.size={_PART}", f"dataset.problems_per_part={_PART}", "dataset.views=[]"]
+    options = [
+        f"problems.size={PART_PROBLEMS}",
+        f"dataset.problems_per_part={PART_PROBLEMS}",
+        "dataset.views=[]",
+    ]
     command = [_BERRY, "run", str(CONFIGS / "simulated.yaml"), f"output={out}", *options]
     subprocess.run(command, check=True, capture_output=True)
     return out
 
 
-def _repeated(path: Path, part: Path, num_parts: int) -> Path:
+def repeated_run(path: Path, part: Path, num_parts: int) -> Path:
     """A run that has the part several times."""
     source = RunFolder.read(part)
     (index,) = source.parts

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, Route, sync_playwright
+from playwright.sync_api import Error as PageError
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = [
@@ -44,6 +45,20 @@ class Watched:
     page: Page
     faults: list[str] = field(default_factory=list)
     """Errors and warnings of the console, and requests to other machines."""
+
+    def said(self, message: ConsoleMessage) -> None:
+        """The console has a line."""
+        if message.type in ("error", "warning"):
+            self.faults.append(f"{message.type}: {message.text}")
+
+    def raised(self, error: PageError) -> None:
+        """A script ended with an exception."""
+        self.faults.append(f"exception: {error}")
+
+    def asked(self, dialog: Dialog) -> None:
+        """A script opened a box."""
+        self.faults.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
     def check(self) -> None:
         """Raises AssertionError for any fault."""
@@ -82,14 +97,9 @@ def watched(browser: Browser, **options: Any) -> Iterator[Watched]:
 
     context.route("**/*", only_here)
     page = found.page
-    page.on(
-        "console",
-        lambda one: (
-            found.faults.append(f"{one.type}: {one.text}") if one.type in ("error", "warning") else None
-        ),
-    )
-    page.on("pageerror", lambda error: found.faults.append(f"exception: {error}"))
-    page.on("dialog", lambda one: found.faults.append(f"dialog: {one.message}") or one.dismiss())
+    page.on("console", found.said)
+    page.on("pageerror", found.raised)
+    page.on("dialog", found.asked)
     try:
         yield found
     finally:

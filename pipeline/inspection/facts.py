@@ -7,6 +7,7 @@ from pipeline.config import read_rules
 from pipeline.datasets.counts import Counts
 from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.reader import RunReader
+from pipeline.datasets.trust.people import Agreement, Judgements, agreement_facts
 from pipeline.datasets.views.trees import problem_text, read_trace
 from pipeline.files.locks import has_writer
 from pipeline.inspection.breakdown import breakdown_facts
@@ -55,6 +56,7 @@ def run_facts(folder: RunFolder) -> dict[str, Any]:
             "counts": now.counts.to_dict(reasons=False),
         },
         "final": None if complete is None else dict(complete),
+        "people": agreement_facts(Agreement.of(Judgements(folder.path).all())),
         "reward_models": list(folder.run.get("reward_models", ())),
         "cluster": ClusterState.read(folder.path).to_json(),
     }

@@ -7,6 +7,7 @@ from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.metrics import Metrics
 from pipeline.datasets.reader import RunReader
 from pipeline.datasets.tallies.domains import PassRate
+from pipeline.datasets.trust.people import Agreement, Judgements, describe_agreement
 from pipeline.datasets.views.trees import problem_text
 from pipeline.dispatch.batching import LOST
 from pipeline.dispatch.reward_pool import DISABLED
@@ -37,6 +38,7 @@ def summary(folder: RunFolder) -> str:
     lines += domain_lines(counts)
     lines += verifier_lines(counts)
     lines += _flawed(counts)
+    lines += _people(folder)
     lines += _messages(counts)
     lines += _scores(counts)
     # Missing in folders of earlier versions.
@@ -107,6 +109,12 @@ def _flawed(counts: Counts) -> list[str]:
         f"flawed     {fraction:.1%} of {counts.weighed} survivors are expected to have a wrong step, "
         "judging from the outcomes of rollouts from their prefixes"
     ]
+
+
+def _people(folder: RunFolder) -> list[str]:
+    """Whether people agree with the verifier; no line if nobody has judged."""
+    found = Agreement.of(Judgements(folder.path).all())
+    return [f"people     {describe_agreement(found)}"] if found.judged else []
 
 
 def _messages(counts: Counts) -> list[str]:

@@ -146,6 +146,20 @@ class Judgements:
             return None
 
 
+def describe_agreement(found: Agreement) -> str:
+    """Whether people and the verifier say the same, in words; for at least one verdict."""
+    rest = f"{found.unsure} unsure, {found.undecided} on steps or on responses without a verdict"
+    if found.interval is None:
+        return f"{found.judged} verdicts, none on a response that the verifier decided; {rest}"
+    decided = found.agree + found.differ
+    return (
+        f"{found.agree} of {decided} responses are what the verifier says "
+        f"({found.agree / decided:.1%}, 95% interval {found.interval.low:.1%} to "
+        f"{found.interval.high:.1%}): {found.false_passes} that passed are wrong, "
+        f"{found.false_fails} that failed are right; {rest}"
+    )
+
+
 def agreement_facts(agreement: Agreement) -> dict[str, Any]:
     """The figures as JSON values."""
     interval = agreement.interval

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.datasets.counts import OTHER, Counts
 from pipeline.datasets.folder import FolderError, RunFolder
-from pipeline.datasets.trust.people import Agreement, Judgements
+from pipeline.datasets.trust.people import Agreement, Judgements, describe_agreement
 from pipeline.datasets.trust.stored import measured_state, read_trust
 from pipeline.labels.calibration import Calibration, read_calibration
 
@@ -183,20 +183,8 @@ _DESCRIBE: dict[str, Callable[[Mapping[str, Any], Counts], Rows]] = {
 
 
 def _people(folder: RunFolder) -> str:
-    """Whether people and the verifier say the same."""
     found = Agreement.of(Judgements(folder.path).all())
-    if not found.judged:
-        return "none; `berry ui OUT` takes them"
-    rest = f"{found.unsure} unsure, {found.undecided} on steps or responses without a verdict"
-    if found.interval is None:
-        return f"{found.judged} verdicts, none that the verifier decided, too; {rest}"
-    decided = found.agree + found.differ
-    return (
-        f"{found.agree} of {decided} responses are what the verifier says "
-        f"({percent(found.agree / decided)}, 95% interval {percent(found.interval.low)} to "
-        f"{percent(found.interval.high)}): {found.false_passes} that passed are wrong, "
-        f"{found.false_fails} that failed are right; {rest}"
-    )
+    return describe_agreement(found) if found.judged else "none; `berry ui OUT` takes them"
 
 
 def _abstentions(counts: Counts) -> str:

@@ -66,6 +66,8 @@ def _nodes(
                 "has_logprobs": node.get("logprobs") is not None,
                 "version": node["model_version"],
                 **_interval(node["passes"], node["trials"]),
+                "started_low": label and label.interval and label.interval.low,
+                "started_high": label and label.interval and label.interval.high,
                 "started_trials": label and label.started_trials,
                 "started_passes": label and label.started_passes,
                 "p_correct": label and label.p_correct,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
+from pipeline.datasets.counts import PASS_RATES
 from pipeline.datasets.reader import RunReader
 from pipeline.datasets.trust.people import Agreement, Judgements, agreement_facts
 from pipeline.errors import BerryError, UserMistake
@@ -124,7 +125,9 @@ class OpenRun:
             "read": {"parts": self.index.num_read, "of": self.index.num_parts},
             "is_read": self.index.is_complete,
             "flawed_fraction": counts.flawed_fraction,
-            "pass_rates": [{"range": name, "problems": n} for name, n in counts.pass_rates.items()],
+            "pass_rates": [
+                {"range": name, "problems": counts.pass_rates.get(name, 0)} for name in PASS_RATES
+            ],
             "domains": domains(table),
             "outcomes": [{"name": name, "count": n} for name, n in sorted(counts.verdicts.items())],
             "reasons": [

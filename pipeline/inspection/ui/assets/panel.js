@@ -102,13 +102,13 @@ export function stepLine(node, context) {
 const jump = (id, text, context) => h("button", { class: "link", onclick: () => context.choose(id) }, text);
 
 function measured(node) {
-  const started = node.started_trials ? `${count(node.started_passes)} of ${count(node.started_trials)}` : "none";
+  const rate = (passes, trials, low, high) => (trials
+    ? `${count(passes)} of ${count(trials)} passed (${[percent(passes / trials), interval(low, high)].filter(Boolean).join("; ")} at 95%)`
+    : "none judged");
   const mean = known(node.logprob) && node.num_tokens > 0 && decimal(node.logprob / node.num_tokens);
   return h("dl", { class: "pairs" },
-    pair("Rollouts through it",
-      node.trials ? `${count(node.passes)} of ${count(node.trials)} passed (${percent(node.value)})` : "none judged"),
-    node.up && pair("Rollouts from its end", started,
-      interval(node.low, node.high) && `, right ${interval(node.low, node.high)}`),
+    pair("Rollouts through it", rate(node.passes, node.trials, node.low, node.high)),
+    node.up && pair("Rollouts from its end", rate(node.started_passes, node.started_trials, node.started_low, node.started_high)),
     known(node.p_correct) && pair("Right up to here", `with probability ${decimal(node.p_correct)}`),
     known(node.score) && pair("Step's score", decimal(node.score, 3)),
     known(node.cut_score) && pair("Score that ended it", decimal(node.cut_score, 3)),

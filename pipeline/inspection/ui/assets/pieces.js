@@ -50,6 +50,6 @@ export function pager({ offset, size, matched }, to, { isMain = true } = {}) {
 
 /** What became of a response: kept, or dropped and by which rule. */
 export function decision({ kept, decided_by: rule }) {
-  if (kept) return h("b", null, "kept");
-  return h("span", null, h("b", null, "dropped"), rule && ` by ${rule.replaceAll("_", " ")}`);
+  if (kept) return h("b", null, "Kept");
+  return h("span", null, h("b", null, "Dropped"), rule && ` by ${rule.replaceAll("_", " ")}`);
 }

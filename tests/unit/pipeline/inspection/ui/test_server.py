@@ -114,6 +114,12 @@ async def test_a_problem_with_its_tree(client: TestClient[Any, Any]) -> None:
     assert [nodes[one]["parent"] for one in spine[1:]] == spine[:-1]
     kept = {one["leaf"] for one in found["responses"] if one["kept"]}
     assert spine[-1] in kept
+    first = nodes[1]
+    assert (first["passes"], first["trials"]) == (2, 3)
+    assert 0 < first["low"] < 2 / 3 < first["high"] < 1
+    # Rollouts that a search starts at a step say more about it than those that pass through.
+    assert (first["started_passes"], first["started_trials"]) == (1, 2)
+    assert 0 < first["started_low"] < 1 / 2 < first["started_high"] < first["high"]
     abstained = next(one for one in found["responses"] if one["outcome"] == "abstain")
     assert (abstained["right"], abstained["decided_by"]) == (False, "abstained")
     assert found["previous"] is not None
