@@ -16,7 +16,8 @@ const THEME_NAMES = { "light dark": "system", light: "light", dark: "dark" };
 const KEYS = [
   ["?", "these keys"], ["/", "go to the search field"], ["g", "go to the list of runs"],
   ["↑ ↓ Enter", "in a list: choose a row, open it"], ["[ ]", "previous, next problem or page"],
-  ["← → ↑ ↓", "in a tree: parent, first child, neighbours"], ["Enter", "in a tree: open or fold the branches of a step"],
+  ["← → ↑ ↓", "in a tree: parent, first child, neighbours"],
+    ["Enter", "in a tree: open or fold the branches of a step"],
   ["Home", "in a tree: the prompt"], ["+ − 0", "in a tree: zoom in, zoom out, fit"],
   ["Ctrl + wheel, drag", "in a tree: zoom, move"], ["Esc", "close what is open"],
 ];
@@ -64,10 +65,12 @@ async function show(scroll) {
   const root = h("div", { class: "page" });
   put(main, root);
   page = null;
-  if (!module) return put(root, h("h1", null, "No page"), errorBox(new Error(`there is no page ${location.pathname}`)));
+  if (!module) return put(root, h("h1", null, "No page"),
+    errorBox(new Error(`there is no page ${location.pathname}`)));
   page = module.open(root, parts, query);
   const opened = page;
-  await page.ready?.catch((error) => error.name !== "AbortError" && put(root, h("h1", null, parts.at(-1) ?? "Compare"), errorBox(error)));
+  await page.ready?.catch((error) => error.name !== "AbortError"
+    && put(root, h("h1", null, parts.at(-1) ?? "Compare"), errorBox(error)));
   if (opened === page && scroll !== null) {
     main.focus({ preventScroll: true });
     window.scrollTo(0, scroll);
@@ -84,7 +87,8 @@ function setTheme(theme) {
 
 function showKeys() {
   if (document.querySelector("dialog")) return;
-  openDialog("Keys", h("dl", { class: "keys" }, KEYS.map(([key, text]) => [h("dt", null, h("kbd", null, key)), h("dd", null, text)])));
+  openDialog("Keys", h("dl", { class: "keys" }, KEYS.map(([key, text]) =>
+    [h("dt", null, h("kbd", null, key)), h("dd", null, text)])));
 }
 
 function onKey(event) {
@@ -103,7 +107,8 @@ function onKey(event) {
 
 function onClick(event) {
   const link = event.target.closest("a[href]");
-  if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey
+    || event.altKey) return;
   const url = new URL(link.href);
   if (url.origin !== location.origin || url.hash || link.target || link.hasAttribute("download")) return;
   event.preventDefault();
@@ -112,7 +117,8 @@ function onClick(event) {
 
 put(document.getElementById("top"),
   h("a", { href: "/", class: "brand" }, "berry"), h("nav", { id: "crumbs", "aria-label": "Where you are" }),
-  h("button", { id: "theme", class: "small" }), h("button", { class: "small", onclick: showKeys, "aria-label": "Keys" }, "?"));
+  h("button", { id: "theme", class: "small" }), h("button", { class: "small", onclick: showKeys,
+    "aria-label": "Keys" }, "?"));
 setTheme(THEMES.includes(localStorage.getItem("berry-theme")) ? localStorage.getItem("berry-theme") : THEMES[0]);
 document.addEventListener("keydown", onKey);
 document.addEventListener("click", onClick);

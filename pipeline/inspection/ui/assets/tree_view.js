@@ -1,9 +1,9 @@
 // The tree as a picture that moves and zooms. It draws what is in view, and far out boxes without text.
 import { h, put, s } from "./dom.js";
 import { colourOf } from "./colours.js";
-import { hidden } from "./tree_model.js";
-import { box, describe, HEIGHT, stub, WIDTH } from "./tree_boxes.js";
+import { box, HEIGHT, stub, WIDTH } from "./tree_boxes.js";
 import { gestures } from "./gestures.js";
+import { idOf, moved, MOVES, treeItems } from "./tree_keys.js";
 
 const COLUMN = WIDTH + 28, ROW = HEIGHT + 12, MARGIN = 16;
 const ZOOMS = { least: 0.02, most: 2, text: 0.5 };
@@ -15,7 +15,8 @@ export class TreeView {
    * @param {{onSelect: function(number): void}} options called when the reader chooses a node
    */
   constructor(model, { onSelect }) {
-    Object.assign(this, { model, onSelect, mode: "value", current: null, selected: null, marked: [], x: MARGIN, y: MARGIN, zoom: 1, drawn: null });
+    Object.assign(this, { model, onSelect, mode: "value", current: null, selected: null, x: MARGIN, y: MARGIN,
+      zoom: 1, drawn: null });
     this.edges = s("path", { class: "edge" });
     this.keptEdges = s("path", { class: "edge kept" });
     this.chosenEdges = s("path", { class: "edge chosen" });
@@ -23,7 +24,8 @@ export class TreeView {
     this.ring = s("rect", { class: "ring", width: WIDTH + 6, height: HEIGHT + 6, rx: 6 });
     this.scene = s("g", null, this.edges, this.keptEdges, this.chosenEdges, this.boxes, this.ring);
     this.svg = s("svg", { "aria-hidden": "true" }, this.scene);
-    this.list = h("div", { role: "tree", tabindex: 0, class: "spoken", "aria-label": "Tree of the responses", onkeydown: (event) => this.#onKey(event) });
+    this.list = h("div", { role: "tree", tabindex: 0, class: "spoken", "aria-label": "Tree of the responses",
+      onkeydown: (event) => this.#onKey(event) });
     this.element = h("div", { class: "canvas" }, this.list, this.svg);
     gestures(this.svg, this);
     new ResizeObserver(() => this.#frame()).observe(this.element);
@@ -35,7 +37,8 @@ export class TreeView {
     this.items = this.model.layout();
     this.byKey = new Map(this.items.map((one) => [one.key, one]));
     this.places = new Map(this.items.map((one) => [`${one.col},${one.row}`, one]));
-    this.size = { width: (Math.max(...this.items.map((one) => one.col)) + 1) * COLUMN, height: (Math.max(...this.items.map((one) => one.row)) + 1) * ROW };
+    const most = (key) => this.items.reduce((found, one) => Math.max(found, one[key]), 0);
+    this.size = { width: (most("col") + 1) * COLUMN, height: (most("row") + 1) * ROW };
     const tall = Math.min(this.size.height + 2 * MARGIN, window.innerHeight * 0.68);
     this.element.style.height = `${Math.max(tall, this.element.clientHeight)}px`;
     if (!this.byKey.has(this.current)) this.current = held ? `n${held.node.id}` : null;
@@ -90,7 +93,8 @@ export class TreeView {
   /** Shows all that is open. */
   fit() {
     const { width, height } = this.svg.getBoundingClientRect();
-    this.zoom = Math.max(ZOOMS.least, Math.min(1, (width - 2 * MARGIN) / this.size.width, (height - 2 * MARGIN) / this.size.height));
+    this.zoom = Math.max(ZOOMS.least, Math.min(1, (width - 2 * MARGIN) / this.size.width,
+      (height - 2 * MARGIN) / this.size.height));
     Object.assign(this, { x: MARGIN, y: MARGIN });
     this.#frame();
   }
@@ -153,7 +157,8 @@ export class TreeView {
     const { width, height } = this.svg.getBoundingClientRect();
     if (item && width) {
       const left = this.x + item.col * COLUMN * this.zoom, top = this.y + item.row * ROW * this.zoom;
-      const shift = (at, size, room) => (at < MARGIN ? MARGIN - at : at + size > room - MARGIN ? room - MARGIN - size - at : 0);
+      const shift = (at, size, room) => (at < MARGIN ? MARGIN - at : at + size > room - MARGIN
+        ? room - MARGIN - size - at : 0);
       this.x += shift(left, COLUMN * this.zoom, width);
       this.y += shift(top, ROW * this.zoom, height);
     }
@@ -171,11 +176,14 @@ export class TreeView {
   #draw() {
     const { width, height } = this.svg.getBoundingClientRect();
     this.scene.setAttribute("transform", `translate(${this.x} ${this.y}) scale(${this.zoom})`);
-    const seen = { left: -this.x / this.zoom, top: -this.y / this.zoom, right: (width - this.x) / this.zoom, bottom: (height - this.y) / this.zoom };
+    const seen = { left: -this.x / this.zoom, top: -this.y / this.zoom, right: (width - this.x) / this.zoom,
+      bottom: (height - this.y) / this.zoom };
     const was = this.drawn;
-    if (was && was.zoom === this.zoom && was.left <= seen.left && was.top <= seen.top && was.right >= seen.right && was.bottom >= seen.bottom) return;
+    if (was && was.zoom === this.zoom && was.left <= seen.left && was.top <= seen.top && was.right >= seen.right
+      && was.bottom >= seen.bottom) return;
     const spare = { x: (seen.right - seen.left) * 0.4, y: (seen.bottom - seen.top) * 0.4 };
-    const area = { zoom: this.zoom, left: seen.left - spare.x, top: seen.top - spare.y, right: seen.right + spare.x, bottom: seen.bottom + spare.y };
+    const area = { zoom: this.zoom, left: seen.left - spare.x, top: seen.top - spare.y, right: seen.right + spare.x,
+      bottom: seen.bottom + spare.y };
     this.drawn = area;
     const inside = this.items.filter((one) => overlaps(one, area));
     const hasText = this.zoom >= ZOOMS.text && inside.filter((one) => overlaps(one, seen)).length <= MOST_WITH_TEXT;
@@ -187,7 +195,8 @@ export class TreeView {
   }
 
   #box(item) {
-    const drawn = item.isStub ? stub(item.node) : box(item.node, colourOf(this.mode, item.node, this.model), { isOpen: this.model.open.has(item.node.id), isMarked: this.marked.includes(item.node.id) });
+    const drawn = item.isStub ? stub(item.node) : box(item.node, colourOf(this.mode, item.node, this.model),
+      { isOpen: this.model.open.has(item.node.id) });
     drawn.setAttribute("transform", `translate(${item.col * COLUMN} ${item.row * ROW})`);
     return drawn;
   }
@@ -197,9 +206,11 @@ export class TreeView {
     const paths = new Map();
     for (const item of items) {
       const colour = item.isStub ? "stub" : colourOf(this.mode, item.node, this.model);
-      paths.set(colour, `${paths.get(colour) ?? ""}M${item.col * COLUMN} ${item.row * ROW}h${WIDTH}v${HEIGHT}h${-WIDTH}z`);
+      paths.set(colour,
+        `${paths.get(colour) ?? ""}M${item.col * COLUMN} ${item.row * ROW}h${WIDTH}v${HEIGHT}h${-WIDTH}z`);
     }
-    return [...paths].map(([colour, d]) => s("path", colour === "stub" || colour === "none" ? { d, class: colour === "stub" ? "block stub" : "block none" } : { d, fill: colour }));
+    const hasColour = (colour) => colour !== "stub" && colour !== "none";
+    return [...paths].map(([colour, d]) => s("path", hasColour(colour) ? { d, fill: colour } : { d, class: `block ${colour}` }));
   }
 
   #drawEdges(area) {
@@ -210,7 +221,8 @@ export class TreeView {
       if (!parent) continue;
       const x = parent.col * COLUMN + WIDTH, y = parent.row * ROW + HEIGHT / 2, end = item.row * ROW + HEIGHT / 2;
       if (x > area.right || x + COLUMN - WIDTH < area.left || end < area.top || y > area.bottom) continue;
-      const line = end === y ? `M${x} ${y}H${item.col * COLUMN}` : `M${x} ${y}h6q8 0 8 8V${end - 8}q0 8 8 8H${item.col * COLUMN}`;
+      const line = end === y ? `M${x} ${y}H${item.col * COLUMN}`
+        : `M${x} ${y}h6q8 0 8 8V${end - 8}q0 8 8 8H${item.col * COLUMN}`;
       lines[chosen.has(item.key) ? "chosen" : item.node.kept && !item.isStub ? "kept" : "plain"].push(line);
     }
     this.edges.setAttribute("d", lines.plain.join(""));
@@ -221,50 +233,26 @@ export class TreeView {
   #onKey(event) {
     const item = this.byKey.get(this.current) ?? this.items[0];
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const act = {
-      ArrowLeft: () => this.byKey.get(item.parent), ArrowRight: () => this.#firstChild(item), ArrowUp: () => this.#beside(item, -1), ArrowDown: () => this.#beside(item, 1),
-      Home: () => this.items[0], Enter: () => void this.toggle(item.node), " ": () => void this.toggle(item.node),
-      "+": () => void this.zoomBy(1.25), "=": () => void this.zoomBy(1.25), "-": () => void this.zoomBy(0.8), 0: () => void this.fit(),
-    }[event.key];
-    if (!act) return;
+    const act = { Enter: () => this.toggle(item.node), " ": () => this.toggle(item.node),
+      "+": () => this.zoomBy(1.25), "=": () => this.zoomBy(1.25), "-": () => this.zoomBy(0.8),
+      0: () => this.fit() }[event.key];
+    if (!act && !MOVES.has(event.key)) return;
     event.preventDefault();
     event.stopPropagation();
-    const next = act();
+    const next = act ? act() : moved(event.key, item, this);
     if (next) this.#choose(next);
   }
 
-  #firstChild(item) {
-    return item.isStub ? null : this.byKey.get(`n${item.node.children[0]?.id}`);
-  }
-
-  /** The next box above (-1) or below (1) in the same column, else the nearest in the next row. */
-  #beside(item, way) {
-    const ahead = this.items.filter((one) => (one.row - item.row) * way > 0);
-    const distance = (one) => Math.abs(one.row - item.row) + (one.col === item.col ? 0 : 1e6 + Math.abs(one.col - item.col) / 1e3);
-    return ahead.reduce((best, one) => (!best || distance(one) < distance(best) ? one : best), null);
-  }
-
-  /** Writes the current box, its ancestors, siblings and children as tree items for screen readers. */
+  /** Writes the current box and what is near it as tree items for screen readers. */
   #speak() {
     const item = this.byKey?.get(this.current) ?? this.items?.[0];
     if (!item) return;
-    const near = this.items.filter((one) => one === item || one.parent === item.parent || one.parent === item.key || (!item.isStub && this.#isAbove(one, item)));
-    put(this.list, near.map((one) => h("div", { role: "treeitem", id: `item-${one.key}`, "aria-level": one.node.depth + (one.isStub ? 2 : 1), "aria-selected": one === item ? "true" : "false",
-      "aria-expanded": one.node.children.length > 1 ? String(!one.isStub && this.model.open.has(one.node.id)) : null }, one.isStub ? spoken(one.node) : describe(one.node))));
-    this.list.setAttribute("aria-activedescendant", `item-${item.key}`);
-  }
-
-  #isAbove(one, item) {
-    return !one.isStub && one.row <= item.row && one.col < item.col && this.model.path(item.node.id).includes(one.node);
+    put(this.list, treeItems(item, this));
+    this.list.setAttribute("aria-activedescendant", idOf(item));
   }
 }
 
 function overlaps(item, area) {
   const x = item.col * COLUMN, y = item.row * ROW;
   return x < area.right && x + WIDTH > area.left && y < area.bottom && y + HEIGHT > area.top;
-}
-
-function spoken(node) {
-  const { branches, passed, judged } = hidden(node);
-  return `${branches} other branches, folded; ${passed} of ${judged} responses passed`;
 }
