@@ -43,7 +43,7 @@ TAGS = frozenset(
 )
 ATTRIBUTES = frozenset(
     "lang charset http-equiv content name class id href style role aria-label aria-hidden viewbox "
-    "points cx cy r x y x1 x2 y1 y2 text-anchor scope colspan open".split()
+    "points cx cy r x y x1 x2 y1 y2 text-anchor scope colspan open tabindex".split()
 )
 
 
