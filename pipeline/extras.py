@@ -39,7 +39,7 @@ LIGHT = (
 """Packages of every install."""
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "run": ("ray", "torch", "transformers", "tokenizers", "datasets", "huggingface_hub"),
-    "train": ("torch", "transformers", "accelerate", "peft"),
+    "train": ("torch", "transformers", "accelerate", "peft", "trl", "datasets", "huggingface_hub"),
     "eval": ("sklearn", "matplotlib"),
     "gym": ("reasoning_gym",),
     "gpu": ("vllm",),

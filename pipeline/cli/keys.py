@@ -1,10 +1,20 @@
 """`berry keys`."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import click
+from pydantic import BaseModel
 
 from pipeline.cli.options import json_option, print_json
+
+
+def option_models() -> Mapping[str, type[BaseModel]]:
+    """The commands that take KEY=VALUE options of their own, with these options."""
+    from pipeline.training.policy.settings import PolicySettings
+    from reward_models.training.settings import TrainSettings
+
+    return {"train": TrainSettings, "train policy": PolicySettings}
 
 
 @click.command()
@@ -14,6 +24,6 @@ def keys(as_json: bool) -> None:
     from pipeline.config.reference import every_key, render_reference
 
     if as_json:
-        print_json({"keys": list(map(asdict, every_key()))})
+        print_json({"keys": list(map(asdict, every_key(option_models())))})
         return
-    click.echo(render_reference(), nl=False)
+    click.echo(render_reference(option_models()), nl=False)

@@ -19,7 +19,6 @@ from pydantic_core import PydanticUndefined
 
 from pipeline.config.parts import KINDS
 from pipeline.config.run_config import RunConfig
-from reward_models.training.settings import TrainSettings
 from verifiers.plugins import Kind, Part, PartOf
 
 _INTRO = """\
@@ -31,8 +30,8 @@ _LONGEST_DEFAULT = 60
 _PLAIN = {int: "whole number", float: "number", str: "text", bool: "true or false"}
 
 
-def render_reference() -> str:
-    """The whole page as Markdown."""
+def render_reference(trainings: Mapping[str, type[BaseModel]]) -> str:
+    """The whole page as Markdown; `trainings` has the options of commands, by command."""
     plain = {name: field for name, field in RunConfig.model_fields.items() if _section(field) is None}
     blocks = [_INTRO, "## Top level\n" + _table(RunConfig, plain)]
     for name, field in RunConfig.model_fields.items():
@@ -41,8 +40,8 @@ def render_reference() -> str:
             blocks.append(f"## `{name}.use`\n" + "\n".join(_parts(section, name)))
         elif section is not None:
             blocks.append(f"## `{name}`\n" + _table(section, section.model_fields, f"{name}."))
-    train = TrainSettings
-    blocks.append("## `berry train`\n" + _table(train, train.model_fields))
+    for command, options in trainings.items():
+        blocks.append(f"## `berry {command}`\n" + _table(options, options.model_fields))
     return "\n".join(blocks)
 
 
@@ -60,8 +59,8 @@ class Key:
     meaning: str
 
 
-def every_key() -> Iterator[Key]:
-    """Every key of a run's config, and of `berry train` as `train.KEY`."""
+def every_key(trainings: Mapping[str, type[BaseModel]]) -> Iterator[Key]:
+    """Every key of a run's config, and the options of commands as `COMMAND.KEY`: `train.KEY`."""
     models = RunConfig.model_fields
     yield from _keys(
         RunConfig, {name: one for name, one in models.items() if _section(one) is None}, ""
@@ -76,7 +75,8 @@ def every_key() -> Iterator[Key]:
                 yield from _keys(section.settings, section.settings.model_fields, f"{name}.")
         elif section is not None:
             yield from _keys(section, section.model_fields, f"{name}.")
-    yield from _keys(TrainSettings, TrainSettings.model_fields, "train.")
+    for command, options in trainings.items():
+        yield from _keys(options, options.model_fields, f"{command}.")
 
 
 def field_docs(model: type[BaseModel]) -> dict[str, str]:

@@ -10,14 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import read_settings
-from pipeline.datasets.folder import FolderError
-from pipeline.datasets.reader import ExportedView, RunReader
 from pipeline.datasets.views.columns import LabelSource
 from pipeline.engines.models import ModelError, locate
-from pipeline.errors import RunFailure, UserMistake, is_machines, is_users
-from pipeline.files.publishing import explained
-from pipeline.files.storage import exists
-from reward_models.errors import RewardModelError, first_line
+from pipeline.training.errors import AlreadyTrained, TrainError, output_explained
+from pipeline.training.rows import view_rows
+from reward_models.errors import RewardModelError
 from reward_models.manifest import TrainedModel
 from reward_models.training.examples import Labelled
 from reward_models.training.records import Advance, Kind, Trained
@@ -34,11 +31,8 @@ _COLUMNS = [
     "label_source",
 ]
 _ORM_COLUMNS = ["sampling_weight"]
+_OLD_NAMES = {"p_correct": "right"}
 _PRM_COLUMNS = ["labels", "soft_labels", "started_trials", "p_correct", "num_shared"]
-
-
-class TrainError(UserMistake):
-    """Nothing can be trained from this data; the message is one line for the user."""
 
 
 @dataclass(slots=True)
@@ -63,10 +57,6 @@ class TrainingResult:
     """Number of responses excluded because no response to their problem passed."""
     num_voted: int
     """Number of responses labelled by a majority vote."""
-
-
-class AlreadyTrained(Exception):
-    """The output folder already holds a trained model; the message names its kind."""
 
 
 def train_reward_model(
@@ -101,36 +91,24 @@ def train_reward_model(
     if kind == "prm" and not settings.unsolved:
         responses = [one for one in found if one.problem_id in seen.solved]
     try:
-        trained = train(
-            kind,
-            locate(base),
-            responses,
-            output,
-            settings,
-            data=f"{len(responses)} responses of {', '.join(map(str, folders))}",
-            advance=advance,
-        )
+        with output_explained(output):
+            trained = train(
+                kind,
+                locate(base),
+                responses,
+                output,
+                settings,
+                data=f"{len(responses)} responses of {', '.join(map(str, folders))}",
+                advance=advance,
+            )
     except (RewardModelError, ModelError) as e:
         raise TrainError(str(e)) from e
-    except Exception as e:
-        if not _is_storage(e):
-            raise
-        error = TrainError if isinstance(e, OSError) and is_users(e) else RunFailure
-        why = (e.strerror if isinstance(e, OSError) else None) or first_line(e)
-        raise error(f"--output {output}: cannot be written ({why})") from e
     return TrainingResult(
         trained=trained,
         output=output,
         num_unsolved=len(found) - len(responses),
         num_voted=seen.num_voted,
     )
-
-
-def _is_storage(error: Exception) -> bool:
-    """Whether a file could not be read or written; safetensors and torch have errors of their own."""
-    if isinstance(error, MemoryError):
-        return False
-    return isinstance(error, OSError) or is_machines(error) or "inline_container.cc" in str(error)
 
 
 def _read_trained(output: Path) -> TrainedModel | None:
@@ -145,7 +123,7 @@ def _read_responses(
 ) -> Iterator[Labelled]:
     """The labelled responses of one folder."""
     columns = [*_COLUMNS, *(_PRM_COLUMNS if kind == "prm" else _ORM_COLUMNS)]
-    for row in _rows(folder, columns):
+    for row in view_rows(folder, "steps", columns, _OLD_NAMES):
         seen.num_voted += row["label_source"] == LabelSource.MAJORITY
         if row["outcome"] == "pass":
             seen.solved.add(row["problem_id"])
@@ -154,37 +132,6 @@ def _read_responses(
             yield _prm_labels(row, settings)
         else:
             yield _orm_labels(row)
-
-
-def _rows(folder: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """The rows of the view `steps`: of a run's committed parts, or of an exported folder."""
-    with explained(folder):
-        is_run = exists(folder / "run.json")
-    if is_run:
-        reader = RunReader.open(folder)
-        is_empty, there = not reader.parts, reader.columns("steps")
-        rows = reader.rows("steps", columns)
-    else:
-        exported = ExportedView(folder, "steps")
-        is_empty, there = not exported.files, exported.columns()
-        rows = exported.rows(columns)
-    if is_empty:
-        raise FolderError(
-            f"--data {folder}: expected a run with a committed part, or a folder of "
-            "`berry export --as steps`, found neither"
-        )
-    if missing := sorted(set(columns) - there):
-        raise TrainError(
-            f"{folder}: expected the columns of the view `steps`, got none named {_called(missing[0])}"
-            f"; `berry export {folder} --as steps` makes them"
-        )
-    yield from rows
-
-
-def _called(column: str) -> str:
-    """A column's name, with its name in earlier versions."""
-    old = {"p_correct": "right"}.get(column)
-    return column if old is None else f"{column} (`{old}` in earlier versions)"
 
 
 def _prm_labels(row: dict[str, Any], settings: TrainSettings) -> Labelled:

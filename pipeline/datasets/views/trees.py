@@ -177,7 +177,7 @@ def read_trace(row: Mapping[str, Any]) -> Trace:
     """
     tree = _read_tree(row)
     return Trace(
-        problem=_read_problem(row),
+        problem=read_problem(row),
         seed=row["seed"],
         tree=tree,
         trajectories=trajectories(tree),
@@ -219,7 +219,7 @@ def problem_text(row: Mapping[str, Any]) -> str:
     return text
 
 
-def _read_problem(row: Mapping[str, Any]) -> Problem:
+def read_problem(row: Mapping[str, Any]) -> Problem:
     return Problem(
         id=row["problem_id"],
         domain=row["domain"],

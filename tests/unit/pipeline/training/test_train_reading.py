@@ -11,6 +11,7 @@ import pytest
 from pipeline.datasets.views.steps import STEPS
 from pipeline.errors import RunFailure
 from pipeline.training import train
+from pipeline.training.errors import TrainError
 from pipeline.training.train import _read_responses, _Seen, train_reward_model
 from reward_models.errors import RewardModelError
 from reward_models.training.settings import TrainSettings
@@ -146,7 +147,7 @@ def test_a_prm_learns_of_solved_problems(
 def test_without_any_response_that_passed_nothing_is_trained(tmp_path: Path, kind: Any) -> None:
     """Whatever the labels are: chances of `right` under a half are not all 0."""
     write(tmp_path, [{}, {"problem_id": "q"}])
-    with pytest.raises(train.TrainError, match="got 2 responses of which none passed"):
+    with pytest.raises(TrainError, match="got 2 responses of which none passed"):
         train_reward_model(kind, [tmp_path], "base", tmp_path / "output", ["unsolved=true"], ignore)
 
 
@@ -156,7 +157,7 @@ def test_labels_of_started_rollouts_need_some(
 ) -> None:
     """A run of best_of_n: the outcomes of the responses label their last steps alone."""
     write(tmp_path, [{"outcome": "pass", "started_trials": [0, 0, 1]}])
-    with pytest.raises(train.TrainError, match=f"labels={labels}: expected rollouts that start within"):
+    with pytest.raises(TrainError, match=f"labels={labels}: expected rollouts that start within"):
         train_reward_model("prm", [tmp_path], "base", tmp_path / "output", [f"labels={labels}"], ignore)
     assert given(tmp_path, monkeypatch, "prm", ["labels=p_correct"]) == ["p"]
 
@@ -171,7 +172,7 @@ def given(folder: Path, monkeypatch: pytest.MonkeyPatch, kind: Any, options: lis
 
     monkeypatch.setattr(train, "train", stop)
     monkeypatch.setattr(train, "locate", str)
-    with pytest.raises(train.TrainError, match="enough"):
+    with pytest.raises(TrainError, match="enough"):
         train_reward_model(kind, [folder], "base", folder / "output", options, ignore)
     return problems
 
@@ -182,7 +183,7 @@ def given(folder: Path, monkeypatch: pytest.MonkeyPatch, kind: Any, options: lis
         (OSError(errno.ENOSPC, "No space left on device"), RunFailure),
         (Exception("Error while serializing: I/O error: No space left (os error 28)"), RunFailure),
         (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576"), RunFailure),
-        (PermissionError(errno.EACCES, "Permission denied"), train.TrainError),
+        (PermissionError(errno.EACCES, "Permission denied"), TrainError),
     ],
     ids=repr,
 )
