@@ -54,7 +54,11 @@ def policy_run(
 ) -> Path:
     """A run on 20 problems."""
     traces = [policy_trace(tokenizer, policy_problem(number), outcomes) for number in range(20)]
-    sections = {"engine": ENGINE, "verifier": {"use": "math"}, "sampling": {"max_tokens": 64}}
+    sections: dict[str, Any] = {
+        "engine": ENGINE,
+        "verifier": {"use": "math"},
+        "sampling": {"max_tokens": 64},
+    }
     return write_run(path, traces, **(sections | more))
 
 

@@ -124,7 +124,7 @@ def prepare(
             "ids": str(ids.absolute()),
         }
     else:
-        section = _given_section(settings)
+        section = _given_section(settings, stored)
         problems = _given_problems({**base, "problems": section}, folder, overrides)
         check_apart([(one.id, one.prompt) for one in problems], found, str(settings.eval_problems))
     if not problems:
@@ -180,11 +180,13 @@ def _apart(problems: Sequence[Problem], found: Split) -> list[Problem]:
     ]
 
 
-def _given_section(settings: PolicySettings) -> dict[str, Any]:
+def _given_section(settings: PolicySettings, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The section of `eval_problems`; a file has the columns of the run's file, if that is one."""
     given = settings.eval_problems
     if isinstance(given, dict):
         return {"limit": settings.eval_limit, **given}
-    return {"use": "file", "path": str(Path(str(given)).absolute()), "limit": settings.eval_limit}
+    columns = stored["problems"] if stored["problems"]["use"] == "file" else {"use": "file"}
+    return {**columns, "path": str(Path(str(given)).absolute()), "limit": settings.eval_limit}
 
 
 def _given_problems(config: Mapping[str, Any], folder: Path, overrides: Sequence[str]) -> list[Problem]:

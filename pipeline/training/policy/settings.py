@@ -69,8 +69,9 @@ class PolicySettings(BaseModel):
     eval_limit: int = Field(default=100, ge=1)
     """Most problems in a measurement."""
     eval_problems: str | dict[str, Any] | None = None
-    """Other problems to measure with: a file, or a section `problems` of a run's config. None of them
-    may be among the training problems. Default: the held-out problems of the runs."""
+    """Other problems to measure with: a file with the columns of the run's, or a section `problems` of
+    a config. None of them may be among the training problems. Default: the held-out problems of the
+    runs."""
     eval_config: dict[str, Any] = {}
     """Keys of the run's config to change in measurements, such as
     `{sampling.temperature: 0, engine.cpu_kv_cache_gib: 1}`."""

@@ -197,7 +197,8 @@ _KILLED = """
 def test_a_killed_training_goes_on_to_the_same_weights(data: Path, base: Path, tmp_path: Path) -> None:
     """Killed at step 5, with checkpoints at 2 and 4, of which the later one was being written."""
     train(data, base, tmp_path / "whole")
-    command = [sys.executable, "-c", textwrap.dedent(_KILLED), data, base, tmp_path / "cut"]
+    folders = map(str, (data, base, tmp_path / "cut"))
+    command = [sys.executable, "-c", textwrap.dedent(_KILLED), *folders]
     killed = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
     assert killed.returncode == -signal.SIGKILL
     folder = tmp_path / "cut" / checkpoints.FOLDER
