@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
-from pydantic import BaseModel
 
 from pipeline.cli.options import json_option, print_json
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
-def option_models() -> Mapping[str, type[BaseModel]]:
+
+def option_models() -> Mapping[str, type["BaseModel"]]:
     """The commands that take KEY=VALUE options of their own, with these options."""
     from pipeline.training.policy.settings import PolicySettings
     from reward_models.training.settings import TrainSettings

@@ -60,7 +60,8 @@ class Key:
 
 
 def every_key(trainings: Mapping[str, type[BaseModel]]) -> Iterator[Key]:
-    """Every key of a run's config, and the options of commands as `COMMAND.KEY`: `train.KEY`."""
+    """Every key of a run's config, and the options of commands, such as `train.KEY` of
+    `berry train`."""
     models = RunConfig.model_fields
     yield from _keys(
         RunConfig, {name: one for name, one in models.items() if _section(one) is None}, ""
@@ -76,7 +77,7 @@ def every_key(trainings: Mapping[str, type[BaseModel]]) -> Iterator[Key]:
         elif section is not None:
             yield from _keys(section, section.model_fields, f"{name}.")
     for command, options in trainings.items():
-        yield from _keys(options, options.model_fields, f"{command}.")
+        yield from _keys(options, options.model_fields, f"{command.replace(' ', '.')}.")
 
 
 def field_docs(model: type[BaseModel]) -> dict[str, str]:

@@ -37,7 +37,7 @@ def test_every_import_is_declared() -> None:
     ("code", "said"),
     [
         ("import httpx", "DEP003 'httpx' imported but it is a transitive dependency"),
-        ("import trl", "DEP004 'trl' imported but declared as a dev dependency"),
+        ("import duckdb", "DEP004 'duckdb' imported but declared as a dev dependency"),
         ("import no_such_package", "DEP001 'no_such_package' imported but missing"),
     ],
 )

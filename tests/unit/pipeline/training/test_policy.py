@@ -23,7 +23,7 @@ from pipeline.training.policy.report import describe, facts
 from pipeline.training.policy.settings import PolicySettings
 from pipeline.training.policy.train import PolicyResult, train_policy
 from reward_models.training.examples import is_held_out
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Berry
 from tests.policy_runs import MadeRuns, policy_problem, policy_run
 from tests.tiny_models import base_model, byte_level
 
@@ -277,3 +277,19 @@ def test_a_failed_measurement_leaves_the_model_and_is_made_again(
     assert [one.step for one in result.manifest.measurements] == [0, 6]
     for name, values in weights(tmp_path / "policy").items():
         assert torch.equal(values, before[name])
+
+
+def test_the_command_reports_in_words_and_as_json(
+    here: Berry, data: Path, base: Path, tmp_path: Path
+) -> None:
+    command = ["train", "policy", "--data", data, "--base", base, *QUICK]
+    words = here(*command, "--output", tmp_path / "words")
+    assert words.returncode == 0, words.stderr
+    assert words.stdout.startswith(f"policy     {tmp_path / 'words'}, from {base} by sft, in ")
+    assert words.stderr.startswith("training 0/6, held out loss ")
+    found = json.loads(here(*command, "--output", tmp_path / "facts", "--json").stdout)
+    assert (found["method"], found["num_steps"], found["measurements"]) == ("sft", 6, [])
+    assert found["held_out_loss"] < found["held_out_loss_before"]
+    again = here(*command, "--output", tmp_path / "facts", "--json")
+    assert (again.returncode, again.stdout) == (0, "")
+    assert "already holds a trained policy; nothing was done" in again.stderr
