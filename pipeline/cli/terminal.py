@@ -114,6 +114,8 @@ class Bar:
         self._task = self._progress.add_task(what, total=None, figures="")
         self._began = time.monotonic()
         self._next_line = 0.0
+        self._first: tuple[float, int] | None = None
+        """Seconds and progress at the first update: what came before tells nothing about the rest."""
 
     def __enter__(self) -> "Bar":
         self._progress.start()
@@ -127,6 +129,10 @@ class Bar:
         """Seconds since the bar was created."""
         return time.monotonic() - self._began
 
+    def message(self, text: str) -> None:
+        """Prints a line above the bar."""
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
     def advance(self, now: "Advance") -> None:
         """Shows the progress of a training run."""
         self.update(now.step, now.total, {name: f"{value:.3f}" for name, value in now.figures.items()})
@@ -136,11 +142,13 @@ class Bar:
         shown = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items())
         self._progress.update(self._task, completed=done, total=total, figures=shown)
         now = time.monotonic()
+        began, first = self._first = self._first or (self.seconds, done)
+        left = ""
+        if done > first:
+            left = f"left {duration((self.seconds - began) / (done - first) * (total - done))}"
         if not self._console.is_terminal and now >= self._next_line:
             self._next_line = now + _PLAIN_SECONDS
-            left = duration(self.seconds / max(done, 1) * (total - done))
-            line = f"{self._what} {done}/{total}, {shown}{', ' if shown else ''}left {left}"
-            self._console.print(line, highlight=False, soft_wrap=True)
+            self.message(", ".join(filter(None, (f"{self._what} {done}/{total}", shown, left))))
 
 
 @contextmanager

@@ -112,7 +112,7 @@ def policy(
     folders, options = _split(data, rest)
     try:
         with Bar("training") as bar:
-            result = train_policy(folders, base, output, options, bar.advance)
+            result = train_policy(folders, base, output, options, bar.advance, tell=bar.message)
     except AlreadyTrained as e:
         click.echo(e, err=as_json)
         return

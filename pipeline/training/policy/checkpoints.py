@@ -33,7 +33,8 @@ def last_whole(checkpoints: Path) -> int | None:
         if (folder / _MARK).is_file():
             steps.append(int(folder.name.partition("-")[2]))
         else:
-            shutil.rmtree(folder)
+            # Processes that train together all try.
+            shutil.rmtree(folder, ignore_errors=True)
     return max(steps, default=None)
 
 

@@ -66,9 +66,12 @@ class Measuring:
     def measure(self, step: int, model: str | Path) -> Measurement:
         """Measures the model of a step. Raises RunFailure if the run fails."""
         config, began = self._write(step, model), time.monotonic()
-        log = self.folder / f"step-{step}.log"
-        self.run(config, self.overrides, log)
+        self.run(config, self.overrides, self.log(step))
         return read_measurement(self._output(step), step, time.monotonic() - began)
+
+    def log(self, step: int) -> Path:
+        """What the run of a step prints."""
+        return self.folder / f"step-{step}.log"
 
     def model_folder(self, step: int) -> Path:
         """Where the model of a step is written to be measured."""

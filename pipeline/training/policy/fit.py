@@ -153,6 +153,7 @@ def _arguments(training: Training, *, is_new: bool) -> dict[str, Any]:
         "disable_tqdm": True,
         "report_to": [],
         "dataloader_pin_memory": on_gpu,
+        "ddp_find_unused_parameters": False,
     }
 
 

@@ -5,6 +5,7 @@ that a training that is repeated knows what is done.
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,8 @@ class Manifest(BaseModel):
 
     def write(self, folder: Path) -> None:
         """Writes the file, whole or not at all. Raises OSError."""
-        aside = folder / f".{FILE}"
+        # Processes that train together all write it when they begin.
+        aside = folder / f".{FILE}-{os.getpid()}"
         aside.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
         aside.replace(folder / FILE)
 

@@ -56,9 +56,10 @@ def train_policy(
     options: Sequence[str],
     advance: Callable[[Advance], None],
     run: Run = berry_run,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> PolicyResult:
     """Trains into the folder `output`, and calls `advance` after each step; `run` makes the runs of
-    measurements.
+    measurements, and `tell` gets a line before each.
 
     Raises AlreadyTrained, TrainError, RunFailure, FolderError and ConfigError.
     """
@@ -82,7 +83,7 @@ def train_policy(
             checkpoints=output / checkpoints.FOLDER,
             advance=advance,
         )
-        return _Policy(training, output, manifest, measuring).complete()
+        return _Policy(training, output, manifest, measuring, tell).complete()
 
 
 def _read(
@@ -119,10 +120,15 @@ class _Policy:
     """A training with its folder; each method does what is not done yet."""
 
     def __init__(
-        self, training: Training, output: Path, manifest: Manifest, measuring: Measuring | None
+        self,
+        training: Training,
+        output: Path,
+        manifest: Manifest,
+        measuring: Measuring | None,
+        tell: Callable[[str], None],
     ) -> None:
         self._training, self._output, self._measuring = training, output, measuring
-        self._manifest = manifest
+        self._manifest, self._tell = manifest, tell
         self._is_first = True
 
     def complete(self) -> PolicyResult:
@@ -174,6 +180,11 @@ class _Policy:
     def _measure(self, step: int, model: str | Path) -> None:
         if self._measuring is None or self._manifest.measured(step) is not None:
             return
+        self._tell(
+            f"measuring {f'step {step}' if step else 'the base'}: "
+            f"{self._training.settings.eval_rollouts} rollouts for each of "
+            f"{len(self._measuring.problem_ids)} problems (log in {self._measuring.log(step)})"
+        )
         found = self._measuring.measure(step, model)
         self._change(
             measurements=(*self._manifest.measurements, found),
