@@ -49,14 +49,21 @@ def write_model(base: str, checkpoint: Path, folder: Path, *, is_lora: bool) -> 
     Files appear in the folder once they are whole. Raises OSError, and what libraries raise when they
     cannot write.
     """
+    import torch
+    from transformers import AutoConfig
+
     aside = folder / _ASIDE
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     model = load_model(base, checkpoint, is_lora=is_lora)
     if is_lora:
         model.save_pretrained(aside / ADAPTER)
+        # A form that the library leaves for the user to fill in.
+        (aside / ADAPTER / "README.md").unlink(missing_ok=True)
         model = model.merge_and_unload()
-    model.to(_dtype_of(base)).save_pretrained(aside)
+    config = AutoConfig.from_pretrained(base)
+    _restore(model.config.get_text_config(), config.get_text_config())
+    model.to(config.dtype or torch.float32).save_pretrained(aside)
     source = base_folder(base)
     for pattern in _COPIED:
         for file in source.glob(pattern):
@@ -64,6 +71,9 @@ def write_model(base: str, checkpoint: Path, folder: Path, *, is_lora: bool) -> 
                 target = aside / file.relative_to(source)
                 target.parent.mkdir(exist_ok=True)
                 shutil.copyfile(file, target)
+    for weights in aside.glob("**/*.safetensors"):
+        # The library gives them to their owner alone, whatever the umask; engines may run as others.
+        shutil.copymode(aside / "config.json", weights)
     for item in aside.iterdir():
         target = folder / item.name
         if target.is_dir():
@@ -72,8 +82,7 @@ def write_model(base: str, checkpoint: Path, folder: Path, *, is_lora: bool) -> 
     aside.rmdir()
 
 
-def _dtype_of(base: str) -> Any:
-    import torch
-    from transformers import AutoConfig
-
-    return AutoConfig.from_pretrained(base).dtype or torch.float32
+def _restore(config: Any, base: Any) -> None:
+    """Gives a config the base's values of what trainers change for their own use."""
+    for name in ("use_cache", "pad_token_id"):
+        setattr(config, name, getattr(base, name, None))

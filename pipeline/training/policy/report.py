@@ -62,7 +62,9 @@ def _measured(measurements: tuple[Measurement, ...]) -> list[str]:
         return [f"{'pass@1':<10} not measured"]
     ordered = sorted(measurements, key=lambda one: one.step)
     before, after = ordered[0], ordered[-1]
-    ks = sorted({one.accuracies[0].k for one in ordered} | {one.accuracies[-1].k for one in ordered})
+    # Where outcomes are unknown, a measurement has fewer samples, and no figure for the largest k.
+    common = set.intersection(*({found.k for found in one.accuracies} for one in ordered))
+    ks = sorted({min(common), max(common)})
     lines = []
     for k in ks:
         values = [

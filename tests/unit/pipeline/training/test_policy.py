@@ -1,5 +1,6 @@
 """`berry train policy` learns the tree's own tokens, and goes on where it was killed."""
 
+import functools
 import json
 import os
 import signal
@@ -27,7 +28,8 @@ from tests.conftest import ROOT, Berry
 from tests.policy_runs import MadeRuns, policy_problem, policy_run
 from tests.tiny_models import base_model, byte_level
 
-OPTIONS = ("max_steps=6", "batch_size=8", "learning_rate=0.01", "checkpoint_steps=2", "held_out=0.3")
+Whole = Callable[[str], PolicyResult]
+OPTIONS = ("max_steps=4", "batch_size=8", "learning_rate=0.01", "checkpoint_steps=1", "held_out=0.3")
 QUICK = (*OPTIONS, "eval_rollouts=0")
 
 
@@ -54,6 +56,17 @@ def train(
     data: Path, base: Path, output: Path, *options: str, advance: Callable[[Any], None] = ignore
 ) -> PolicyResult:
     return train_policy([data], str(base), output, [*QUICK, *options], advance)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, data: Path, base: Path) -> Whole:
+    """An undisturbed training with an option, made once."""
+
+    @functools.cache
+    def make(option: str) -> PolicyResult:
+        return train(data, base, tmp_path_factory.mktemp("whole") / "policy", option)
+
+    return make
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -134,15 +147,20 @@ def test_kto_has_each_response_with_its_label_and_an_unrelated_one(
 
 @pytest.mark.parametrize("method", ["sft", "dpo", "kto"])
 def test_a_trained_policy_is_a_model_folder_with_the_bases_tokenizer(
-    data: Path, base: Path, tmp_path: Path, method: str
+    data: Path, base: Path, whole: Whole, method: str
 ) -> None:
-    result = train(data, base, tmp_path / "policy", f"method={method}")
+    result = whole(f"method={method}")
+    output = result.output
     for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
-        assert (tmp_path / "policy" / name).read_bytes() == (base / name).read_bytes()
-    before, after = weights(base), weights(tmp_path / "policy")
+        assert (output / name).read_bytes() == (base / name).read_bytes()
+    configs = [json.loads((one / "config.json").read_text()) for one in (base, output)]
+    assert configs[0] == configs[1]
+    modes = {file.stat().st_mode for file in (output).iterdir() if file.is_file()}
+    assert len(modes) == 1
+    before, after = weights(base), weights(output)
     assert any(not torch.equal(before[name], after[name]) for name in before)
-    assert not (tmp_path / "policy" / checkpoints.FOLDER).exists()
-    manifest = Manifest.read(tmp_path / "policy")
+    assert not (output / checkpoints.FOLDER).exists()
+    manifest = Manifest.read(output)
     assert manifest is not None
     assert manifest.result is not None
     ids = {policy_problem(number).id for number in range(20)}
@@ -155,16 +173,16 @@ def test_a_trained_policy_is_a_model_folder_with_the_bases_tokenizer(
     assert last < first or method == "kto"
     assert f"{manifest.result.num_tokens:,} tokens in the loss" in describe(result, 1)
     with pytest.raises(AlreadyTrained, match="nothing was done"):
-        train(data, base, tmp_path / "policy", f"method={method}")
+        train(data, base, output, f"method={method}")
 
 
-def test_lora_is_merged_and_its_adapter_kept(data: Path, base: Path, tmp_path: Path) -> None:
+def test_lora_is_merged_and_its_adapter_kept(base: Path, whole: Whole) -> None:
     from peft import PeftModel
 
-    train(data, base, tmp_path / "policy", "lora_rank=4")
+    output = whole("lora_rank=4").output
     model = AutoModelForCausalLM.from_pretrained(base)
-    merged = PeftModel.from_pretrained(model, tmp_path / "policy" / "adapter").merge_and_unload()
-    for name, values in weights(tmp_path / "policy").items():
+    merged = PeftModel.from_pretrained(model, output / "adapter").merge_and_unload()
+    for name, values in weights(output).items():
         torch.testing.assert_close(values, merged.state_dict()[name], rtol=1e-5, atol=1e-6)
     before = weights(base)
     assert any(not torch.equal(before[name], values) for name, values in merged.state_dict().items())
@@ -186,7 +204,7 @@ _KILLED = """
     from tests.unit.pipeline.training.test_policy import train
 
     def kill(now):
-        if now.step == 5:
+        if now.step == 3:
             os.kill(os.getpid(), signal.SIGKILL)
 
     data, base, output = map(Path, sys.argv[1:])
@@ -194,65 +212,64 @@ _KILLED = """
 """
 
 
-def test_a_killed_training_goes_on_to_the_same_weights(data: Path, base: Path, tmp_path: Path) -> None:
-    """Killed at step 5, with checkpoints at 2 and 4, of which the later one was being written."""
-    train(data, base, tmp_path / "whole")
+def test_a_killed_training_goes_on_to_the_same_weights(
+    data: Path, base: Path, tmp_path: Path, whole: Whole
+) -> None:
+    """Killed at step 3, with checkpoints at 1 and 2, of which the later one was being written."""
     folders = map(str, (data, base, tmp_path / "cut"))
     command = [sys.executable, "-c", textwrap.dedent(_KILLED), *folders]
     killed = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
     assert killed.returncode == -signal.SIGKILL
     folder = tmp_path / "cut" / checkpoints.FOLDER
-    latest = checkpoints.at(folder, 4)
+    latest = checkpoints.at(folder, 2)
     (latest / "whole").unlink()
     (latest / "optimizer.pt").write_bytes(b"half")
-    assert train(data, base, tmp_path / "cut").resumed_at == 2
-    assert_same(tmp_path / "whole", tmp_path / "cut")
+    assert train(data, base, tmp_path / "cut").resumed_at == 1
+    assert_same(whole("method=sft").output, tmp_path / "cut")
 
 
-@pytest.mark.parametrize("method", ["dpo", "kto"])
-def test_an_interrupted_preference_training_goes_on_to_the_same_weights(
-    data: Path, base: Path, tmp_path: Path, method: str
+@pytest.mark.parametrize("option", ["method=dpo", "method=kto", "lora_rank=4"])
+def test_every_interrupted_training_goes_on_to_the_same_weights(
+    data: Path, base: Path, tmp_path: Path, whole: Whole, option: str
 ) -> None:
     class Interrupted(Exception):
         pass
 
     def interrupt(now: Any) -> None:
-        if now.step == 5:
+        if now.step == 3:
             raise Interrupted
 
-    train(data, base, tmp_path / "whole", f"method={method}")
     with pytest.raises(Interrupted):
-        train(data, base, tmp_path / "cut", f"method={method}", advance=interrupt)
-    assert train(data, base, tmp_path / "cut", f"method={method}").resumed_at == 4
-    assert_same(tmp_path / "whole", tmp_path / "cut")
+        train(data, base, tmp_path / "cut", option, advance=interrupt)
+    assert train(data, base, tmp_path / "cut", option).resumed_at == 2
+    assert_same(whole(option).output, tmp_path / "cut")
 
 
 def test_measurements_on_the_way_change_no_weight(
-    data: Path, base: Path, tmp_path: Path, tokenizer: Any
+    data: Path, base: Path, tmp_path: Path, tokenizer: Any, whole: Whole
 ) -> None:
-    """The base, the model of step 4 and the trained one are measured on problems not trained on."""
+    """The base, the model of step 2 and the trained one are measured on problems not trained on."""
     runs = MadeRuns(
         tokenizer,
-        {"step-0": [False, False], "step-4": [True, False], "step-6": [True, True]},
+        {"step-0": [False, False], "step-2": [True, False], "step-4": [True, True]},
     )
-    options = [*OPTIONS, "eval_rollouts=2", "eval_every=4", "eval_limit=3"]
+    options = [*OPTIONS, "eval_rollouts=2", "eval_every=2", "eval_limit=3"]
     output = tmp_path / "policy"
     result = train_policy([data], str(base), output, options, ignore, runs)
     folder = output.absolute()
-    assert runs.models == [str(base), str(folder / "eval" / "model-4"), str(folder)]
-    assert not (folder / "eval" / "model-4").exists()
+    assert runs.models == [str(base), str(folder / "eval" / "model-2"), str(folder)]
+    assert not (folder / "eval" / "model-2").exists()
     found = {one.step: one for one in result.manifest.measurements}
-    assert {step: one.accuracies[0].value for step, one in found.items()} == {0: 0, 4: 0.5, 6: 1}
-    assert found[4].accuracies[-1].value == 1
+    assert {step: one.accuracies[0].value for step, one in found.items()} == {0: 0, 2: 0.5, 4: 1}
+    assert found[2].accuracies[-1].value == 1
     assert all(is_held_out(problem, 0.3, 0) for problem in found[0].per_problem)
     assert len(found[0].per_problem) == 3
     text = describe(result, 1)
-    assert "pass@1     base 0.000 (0.000 to 0.000), step 4 0.500" in text
+    assert "pass@1     base 0.000 (0.000 to 0.000), step 2 0.500" in text
     assert "pass@1 changed by +1.000" in text
     assert [one["problems"] for one in facts(result, 1)["measurements"]] == [3, 3, 3]
     json.dumps(facts(result, 1))
-    train(data, base, tmp_path / "unmeasured")
-    assert_same(tmp_path / "unmeasured", output)
+    assert_same(whole("method=sft").output, output)
 
 
 def test_a_failed_measurement_leaves_the_model_and_is_made_again(
@@ -261,10 +278,10 @@ def test_a_failed_measurement_leaves_the_model_and_is_made_again(
     class Lost(Exception):
         pass
 
-    runs = MadeRuns(tokenizer, {"step-0": [False, True], "step-6": [True, True]})
+    runs = MadeRuns(tokenizer, {"step-0": [False, True], "step-4": [True, True]})
 
     def lost(config: Path, overrides: Any, log: Path) -> None:
-        if config.stem == "step-6":
+        if config.stem == "step-4":
             raise Lost
         runs(config, overrides, log)
 
@@ -274,7 +291,7 @@ def test_a_failed_measurement_leaves_the_model_and_is_made_again(
     before = weights(tmp_path / "policy")
     result = train_policy([data], str(base), tmp_path / "policy", options, ignore, runs)
     assert runs.models == [str(base), str((tmp_path / "policy").absolute())]
-    assert [one.step for one in result.manifest.measurements] == [0, 6]
+    assert [one.step for one in result.manifest.measurements] == [0, 4]
     for name, values in weights(tmp_path / "policy").items():
         assert torch.equal(values, before[name])
 
@@ -286,9 +303,9 @@ def test_the_command_reports_in_words_and_as_json(
     words = here(*command, "--output", tmp_path / "words")
     assert words.returncode == 0, words.stderr
     assert words.stdout.startswith(f"policy     {tmp_path / 'words'}, from {base} by sft, in ")
-    assert words.stderr.startswith("training 0/6, held out loss ")
+    assert words.stderr.startswith("training 0/4, held out loss ")
     found = json.loads(here(*command, "--output", tmp_path / "facts", "--json").stdout)
-    assert (found["method"], found["num_steps"], found["measurements"]) == ("sft", 6, [])
+    assert (found["method"], found["num_steps"], found["measurements"]) == ("sft", 4, [])
     assert found["held_out_loss"] < found["held_out_loss_before"]
     again = here(*command, "--output", tmp_path / "facts", "--json")
     assert (again.returncode, again.stdout) == (0, "")
