@@ -75,7 +75,7 @@ function texts(node, context) {
   const body = h("div");
   const steps = context.model.path(node.id).slice(1);
   const url = path("runs", context.run, "problems", context.problem.problem_id, "nodes", node.id, "tokens");
-  const all = node.response ? "Whole response" : "All up to here";
+  const all = node.response ? "Response" : "Up to here";
   const views = [["Step", () => textBlock(node.text)]];
   if (node.up) views.push(["Tokens", () => tokenBlock(() => get(url, null, context.signal))]);
   if (steps.length > 1) views.push([all, () => steps.map((one) => stepLine(one, context))]);
