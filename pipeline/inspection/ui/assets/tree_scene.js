@@ -7,7 +7,7 @@ export const COLUMN = WIDTH + 28;
 export const ROW = HEIGHT + 12;
 const LEAST_WITH_TEXT = 0.5;
 const MOST_WITH_TEXT = 220;
-const SPARE = 0.25;
+const SPARE = 0.1;
 
 /** Draws a little more than is in view, and draws again only when the view leaves that. */
 export class TreeScene {
