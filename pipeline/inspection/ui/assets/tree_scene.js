@@ -40,7 +40,8 @@ export class TreeScene {
     const hasText = zoom >= LEAST_WITH_TEXT && items.filter((one) => overlaps(one, seen)).length <= MOST_WITH_TEXT;
     if (this.drawn?.hasText === hasText && covers(this.drawn, seen)) return;
     const spare = { x: (seen.right - seen.left) * SPARE, y: (seen.bottom - seen.top) * SPARE };
-    const area = { left: seen.left - spare.x, top: seen.top - spare.y, right: seen.right + spare.x, bottom: seen.bottom + spare.y };
+    const area = { left: seen.left - spare.x, top: seen.top - spare.y, right: seen.right + spare.x,
+      bottom: seen.bottom + spare.y };
     const inside = items.filter((one) => overlaps(one, area));
     if (hasText) this.#drawBoxes(inside, view);
     else this.#drawBlocks(inside, view);
@@ -90,7 +91,8 @@ export class TreeScene {
       if (!parent) continue;
       const x = parent.col * COLUMN + WIDTH, y = parent.row * ROW + HEIGHT / 2, end = item.row * ROW + HEIGHT / 2;
       if (x > area.right || x + COLUMN - WIDTH < area.left || end < area.top || y > area.bottom) continue;
-      const line = end === y ? `M${x} ${y}H${item.col * COLUMN}` : `M${x} ${y}h6q8 0 8 8V${end - 8}q0 8 8 8H${item.col * COLUMN}`;
+      const line = end === y ? `M${x} ${y}H${item.col * COLUMN}`
+        : `M${x} ${y}h6q8 0 8 8V${end - 8}q0 8 8 8H${item.col * COLUMN}`;
       lines[chosen.has(item.key) ? "chosen" : item.node.kept && !item.isStub ? "kept" : "plain"].push(line);
     }
     this.edges.setAttribute("d", lines.plain.join(""));
