@@ -75,7 +75,8 @@ def exported_views() -> tuple[list[Measured], str]:
             what=f"export of `outcomes`: MB of memory at {_FEW_PARTS * PART_PROBLEMS:,} and "
             f"{_MANY_PARTS * PART_PROBLEMS:,} problems, command and processes together",
             figures=f"{few.peak_mb:.0f}; {many.peak_mb:.0f}",
-            ratio=f"{many.num_rows / many.seconds:,.0f} rows/s at {_MANY_PARTS * PART_PROBLEMS:,} problems",
+            ratio=f"{many.num_rows / many.seconds:,.0f} rows/s at {_MANY_PARTS * PART_PROBLEMS:,} "
+            "problems",
             goal=f"flat within {_FLAT_MB} MB",
             met=many.peak_mb - few.peak_mb <= _FLAT_MB,
         ),

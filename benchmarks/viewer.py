@@ -164,7 +164,7 @@ def _frames(browser: Browser, folder: Path) -> tuple[int, dict[str, list[float]]
         page.goto(f"{address}/runs/{out.name}/problems/{row['problem_id']}")
         page.get_by_role("button", name="Open all").click()
         found = {"moving, boxes with text": _moving(page)}
-        page.get_by_role("button", name="Show the whole tree").click()
+        page.get_by_role("button", name="Fit", exact=True).click()
         found["moving, the whole tree in view"] = _moving(page)
         found["zooming in and out"] = _moving(page, zooms=True)
         page.close()

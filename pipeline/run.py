@@ -4,7 +4,7 @@
     2. open the problem set first, so that a mistake there fails early
     3. start the cluster
     4. lease every shard that is not committed yet to a worker, which writes it; commit what is written
-    5. merge small parts, mark the run complete and write the card
+    5. merge small parts, mark the run complete, write the card and the report
 
 No token passes through this process: problems go out, counts come back. It holds a bounded number of
 problems in memory, regardless of the size of the problem set.
@@ -39,6 +39,7 @@ from pipeline.datasets.staging import staged_shards
 from pipeline.datasets.versions import version
 from pipeline.derive.compact import compact
 from pipeline.errors import PartlyDone, UserMistake, first_in
+from pipeline.inspection.report.page import report_or_warn
 from pipeline.inspection.shortfall import name_reasons
 from pipeline.inspection.time_left import TimeLeft
 from pipeline.logs import about_problem, also_to
@@ -187,6 +188,7 @@ class _Run:
         folder.finish(self._final_facts(intake))
         _log.info("complete: %d problems", folder.counts.problems)
         self._write_card()
+        report_or_warn(folder, self._progress.message)
 
     def _warn_of_gold(self, doubt: str) -> None:
         self._progress.message(f"warning: {doubt} (`berry check` looks at all problems)")

@@ -69,9 +69,9 @@ def make_trace(text: str, gold: str, responses: Sequence[tuple[str, bool]]) -> T
     )
 
 
-def write_run(path: Path, traces: Sequence[Trace], per_part: int = 4) -> Path:
-    """A complete run folder with these traces."""
-    config = {**RUN_JSON["config"], "dataset": {"views": list(VIEWS[1:])}}
+def write_run(path: Path, traces: Sequence[Trace], per_part: int = 4, **more: Any) -> Path:
+    """A complete run folder with these traces; `more` are sections of its config."""
+    config = {**RUN_JSON["config"], "dataset": {"views": list(VIEWS[1:])}, **more}
     folder = RunFolder.claim(path, {**RUN_JSON, "config": config, "seed": 3})
     for index in range(0, len(traces), per_part):
         part = traces[index : index + per_part]

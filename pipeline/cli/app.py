@@ -17,7 +17,7 @@ import click
 
 from pipeline.cli.evaluate import evaluate
 from pipeline.cli.export import clean, compact, export, push
-from pipeline.cli.inspect import doctor, show, status
+from pipeline.cli.inspect import doctor, report, show, status
 from pipeline.cli.keys import keys
 from pipeline.cli.options import add_log_level
 from pipeline.cli.run import check, run
@@ -79,6 +79,7 @@ for _command in (
     check,
     status,
     show,
+    report,
     ui,
     weights,
     export,

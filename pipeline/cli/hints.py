@@ -10,7 +10,17 @@ from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.reader import RunReader
 from pipeline.evaluation.design import design_of
 from pipeline.evaluation.errors import EvaluationError
+from pipeline.files.publishing import explained
+from pipeline.files.storage import exists
+from pipeline.inspection.report.page import NAME as REPORT
 from pipeline.inspection.terminal_report import first_survivor
+
+
+def report_line(folder: RunFolder) -> str:
+    """Where a finished run's report is; empty if it could not be written."""
+    path = folder.path / REPORT
+    with explained(path):
+        return f"report     {path} (opens in a browser)\n" if exists(path) else ""
 
 
 def next_commands(folder: RunFolder) -> str:

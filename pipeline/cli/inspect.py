@@ -1,4 +1,4 @@
-"""`berry status`, `berry show` and `berry doctor`."""
+"""`berry status`, `berry show`, `berry report` and `berry doctor`."""
 
 import time
 from dataclasses import asdict
@@ -130,6 +130,39 @@ def show(
     click.echo(f"{summary(reader.folder)}\n" if reader.parts else summary(reader.folder))
     for found, rollouts, kept, prompt in problem_ids(reader, limit):
         click.echo(f"{found}  {kept:3d} of {rollouts:3d} kept  {prompt}")
+
+
+@click.command()
+@click.argument("out", type=run_path)
+@click.option(
+    "--output",
+    type=run_path,
+    metavar="FILE",
+    help="Write the report here.  [default: OUT/report.html]",
+)
+@json_option
+def report(out: Path, output: Path | None, as_json: bool) -> None:
+    """Write a report of the run in folder OUT: one HTML file that opens without a network.
+
+    It says first what speaks against training on the data. A run writes it at its end; this command
+    writes it again, also for a run that is under way. Exit status 1 means that files of the run are
+    missing or damaged; the report leaves them out.
+    """
+    from pipeline.cli.terminal import counter
+    from pipeline.datasets.folder import RunFolder
+    from pipeline.inspection.report.page import write_report
+    from pipeline.inspection.report.wording import size
+
+    folder = RunFolder.read(out)
+    with counter("parts read") as advance:
+        written = write_report(folder, output, advance)
+    if as_json:
+        facts = {"output": str(written.path), "num_bytes": written.num_bytes}
+        print_json({**facts, **written.figures.to_json()})
+    else:
+        click.echo(f"{written.path} ({size(written.num_bytes)})")
+    if written.figures.damage:
+        raise PartlyDone(f"{len(written.figures.damage)} missing or damaged files in {out}")
 
 
 @click.command()

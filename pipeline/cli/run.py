@@ -30,7 +30,7 @@ def run(
     """
     if as_json and not dry_run:
         raise UserMistake("--json: needs --dry-run; `berry status OUT --json` describes a run")
-    from pipeline.cli.hints import next_commands
+    from pipeline.cli.hints import next_commands, report_line
     from pipeline.cli.terminal import TerminalProgress
     from pipeline.config import load_config
     from pipeline.inspection.shortfall import shortfall
@@ -47,7 +47,7 @@ def run(
         folder = execute(loaded, progress, _started_by(config, given))
     finally:
         progress.close()
-    click.echo(f"\n{summary(folder)}\n\n{next_commands(folder)}")
+    click.echo(f"\n{summary(folder)}\n{report_line(folder)}\n{next_commands(folder)}")
     if why := shortfall(folder.counts):
         raise PartlyDone(why)
 

@@ -5,7 +5,7 @@ committed parts are read, so a run can be read while it is running. A damaged fi
 which names the file and how to restore it. `ExportedView` reads the output of `berry export`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -136,13 +136,13 @@ class RunReader:
             # Files of earlier versions have no source_id.
             for name in ids.schema.names:
                 if (place := pc.index(ids[name], wanted).as_py()) >= 0:
-                    return self._row_at(part, place)
+                    return next(self.trees_at(part, {place}))
             if begins is None:
                 is_begin = pc.starts_with(ids["problem_id"], wanted)
                 if (place := pc.index(is_begin, True).as_py()) >= 0:
                     begins = part, place
         if begins is not None:
-            return self._row_at(*begins)
+            return next(self.trees_at(begins[0], {begins[1]}))
         so_far = (
             "" if self.folder.complete else f" (so far {self.folder.counts.problems} are committed)"
         )
@@ -163,16 +163,17 @@ class RunReader:
             there = {leaf.removesuffix(".list.element") for leaf in leaves}
             return file.read(columns=[path for path in paths if path in there])
 
-    def _row_at(self, part: int, place: int) -> dict[str, Any]:
-        """A row of `trees`; reads no more than its row group."""
+    def trees_at(self, part: int, places: Collection[int]) -> Iterator[dict[str, Any]]:
+        """The rows of `trees` at these places of a part, in order; reads no more than their row groups,
+        and makes Python values of no other row. Raises FolderError."""
         with open_part(self.folder, "trees", part) as file, self._damage_named("trees", part):
+            first = 0
             for group in range(file.metadata.num_row_groups):
-                num_rows = file.metadata.row_group(group).num_rows
-                if place < num_rows:
-                    row: dict[str, Any] = file.read_row_group(group).slice(place, 1).to_pylist()[0]
-                    return row
-                place -= num_rows
-        raise IndexError(place)
+                rows = range(first, first := first + file.metadata.row_group(group).num_rows)
+                if wanted := [place for place in rows if place in places]:
+                    table = file.read_row_group(group)
+                    for place in wanted:
+                        yield from table.slice(place - rows.start, 1).to_pylist()
 
     @contextmanager
     def _damage_named(self, view: str, part: int) -> Iterator[None]:

@@ -2,7 +2,8 @@
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -32,8 +33,17 @@ class Point:
 
 def sizes(found: Sequence[Samples]) -> list[int]:
     """Powers of two, up to the number of samples that at least 90% of the problems have."""
-    numbers = sorted((len(one.known) for one in found), reverse=True)
-    reached = numbers[math.ceil(_LEAST_SHARE * len(numbers)) - 1] if numbers else 0
+    return sizes_of(Counter(len(one.known) for one in found))
+
+
+def sizes_of(problems: Mapping[int, int]) -> list[int]:
+    """The same, from the number of problems for each number of samples."""
+    least, reached, so_far = math.ceil(_LEAST_SHARE * sum(problems.values())), 0, 0
+    for number in sorted(problems, reverse=True):
+        so_far += problems[number]
+        if so_far >= least > 0:
+            reached = number
+            break
     return [2**power for power in range(reached.bit_length())] if reached else []
 
 

@@ -60,13 +60,13 @@ def right(responses: pa.Table) -> pa.Array:
 
     Files of earlier versions do not say whether an abstention means that there is no answer: unknown.
     """
-    status, outcome = _column(responses, "status"), _column(responses, "outcome")
+    status, outcome = plain_column(responses, "status"), plain_column(responses, "outcome")
     is_right = pc.equal(outcome, Outcome.PASS.value)
     is_wrong = pc.or_(
         pc.equal(outcome, Outcome.FAIL.value),
         pc.and_(
             pc.equal(outcome, Outcome.ABSTAIN.value),
-            pc.fill_null(_column(responses, "no_answer"), False),
+            pc.fill_null(plain_column(responses, "no_answer"), False),
         ),
     )
     decided = pc.or_(pc.fill_null(is_right, False), pc.fill_null(is_wrong, False))
@@ -78,23 +78,23 @@ def has_gold(problems: pa.Table, responses: pa.Table) -> np.ndarray:
     """Whether each problem has a gold answer, as `labels.outcomes.has_gold`: a vote does not count."""
     num = problems.num_rows
     rows = responses["row"].to_numpy()
-    value = pc.fill_null(_column(problems, "target_value"), "")
-    tests = pc.fill_null(_column(problems, "target_tests"), _NO_TESTS)
+    value = pc.fill_null(plain_column(problems, "target_value"), "")
+    tests = pc.fill_null(plain_column(problems, "target_tests"), _NO_TESTS)
     is_known = pc.or_(
         pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(value)), 0),
         pc.not_equal(tests, _NO_TESTS),
     )
     known = np.asarray(is_known.to_numpy(zero_copy_only=False), dtype=bool)
     judged = pc.is_in(
-        _column(responses, "outcome"), pa.array([Outcome.PASS.value, Outcome.FAIL.value])
+        plain_column(responses, "outcome"), pa.array([Outcome.PASS.value, Outcome.FAIL.value])
     ).to_numpy(zero_copy_only=False)
-    voted = pc.fill_null(pc.equal(_column(responses, "verifier"), VOTE), False)
+    voted = pc.fill_null(pc.equal(plain_column(responses, "verifier"), VOTE), False)
     is_vote = voted.to_numpy(zero_copy_only=False)
     known |= np.bincount(rows[judged], minlength=num) > 0
     return np.asarray(known & (np.bincount(rows[is_vote], minlength=num) == 0))
 
 
-def _column(table: pa.Table, name: str) -> pa.Array:
+def plain_column(table: pa.Table, name: str) -> pa.Array:
     """A column in one piece, of plain values instead of codes."""
     column = table[name].combine_chunks()
     if isinstance(column, pa.ChunkedArray):

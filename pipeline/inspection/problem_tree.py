@@ -92,11 +92,12 @@ def _source_id(row: dict[str, Any]) -> str:
 def _counts(node: dict[str, Any]) -> str:
     value = node.get("score")  # missing in files of earlier versions
     score = "" if value is None else f" [magenta]{value:.2f}[/magenta]"
-    seen = " [yellow](continued as a check)[/yellow]" if _is_explored(node) else ""
+    seen = " [yellow](continued as a check)[/yellow]" if is_explored(node) else ""
     return f"[cyan]{node['passes']}/{node['trials']}[/cyan]{score}{seen}"
 
 
-def _is_explored(node: dict[str, Any]) -> bool:
+def is_explored(node: dict[str, Any]) -> bool:
+    """Whether the rollout went on here although its score would have ended it."""
     return node.get("cut_score") is not None and node["finish"] != Finish.PRUNED
 
 
@@ -111,7 +112,7 @@ def _ending(trajectory: dict[str, Any], labels: TrajectoryLabels) -> str:
     vote = " by majority vote" if is_voted else ""
     reason = f": {escape(trajectory['reason'])}" if trajectory["reason"] else ""
     ending = f"[{colour}]{outcome}[/{colour}]{answer}{vote}{reason}"
-    return f"{ending} [dim]({fate}{_mistake(labels)}; leaf {trajectory['leaf']})[/dim]"
+    return f"{ending} [dim]({fate}{mistake(labels)}; leaf {trajectory['leaf']})[/dim]"
 
 
 def _kept(trajectory: dict[str, Any]) -> str:
@@ -120,8 +121,8 @@ def _kept(trajectory: dict[str, Any]) -> str:
     return "kept" if probability is None else f"kept; all steps right: {probability:.0%}"
 
 
-def _mistake(labels: TrajectoryLabels) -> str:
-    """The trajectory's first wrong step, counted from 1; "" if unknown."""
+def mistake(labels: TrajectoryLabels) -> str:
+    """The trajectory's first wrong step, counted from 1, as the end of a sentence; "" if unknown."""
     if labels.first_error is None:
         return ""
     before = labels.steps[labels.first_error - 1].p_correct if labels.first_error else 1.0

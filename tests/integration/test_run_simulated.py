@@ -52,6 +52,8 @@ def test_a_run_from_problems_to_a_dataset(
     assert set(traces["outcome"]) == {"pass"}
 
     assert "state" in (out / "README.md").read_text()
+    assert f"report     {finished.out.name}/report.html (opens in a browser)" in finished.stdout
+    assert "responses to train on" in (out / "report.html").read_text()
     last = json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])
     assert last["problems"] == 24
     sampled = sequences(pq.read_table(out / "data" / "trees").to_pylist())
@@ -169,7 +171,7 @@ def test_a_failure_in_a_part_of_ones_own_names_the_exception(
     status = here("status", "out")
     assert status.returncode == 0, status.stderr
     assert "out (complete)" in status.stdout
-    assert "failed     2: 2 x search: KeyError: 'x' (mine.py, line 12)" in status.stdout
+    assert "failed 2: 2 x search: KeyError: 'x' (mine.py, line 12)" in status.stdout
 
 
 def test_the_dataset_cache_never_serves_an_earlier_run(

@@ -129,6 +129,8 @@ def test_the_wheel_holds_what_is_read_when_berry_runs(light: Installed) -> None:
     assert named
     assert {f"pipeline/{config}" for config in named} <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
+    templates = (ROOT / "pipeline" / "inspection" / "report" / "templates").iterdir()
+    assert {str(path.relative_to(ROOT)) for path in templates} <= names
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "configs/"))]
 
 
@@ -224,6 +226,7 @@ def test_a_run_of_another_machine_is_read(light: Installed, finished: Finished, 
     for command in (
         ["status", out],
         ["show", out],
+        ["report", out],
         ["export", out, "--as", "traces", "--output", "traces"],
         ["export", out, "--as", "steps", "--output", "steps.jsonl"],
     ):
