@@ -16,7 +16,7 @@ export function responseList(context) {
   if (!problem.responses.length) return { element: h("p", { class: "empty" }, "No response ended."), select() {} };
   let selected = null;
   const sorted = problem.responses.toSorted((a, b) => Number(b.kept) - Number(a.kept)
-    || (RANK[a.outcome] ?? 4) - (RANK[b.outcome] ?? 4) || a.leaf - b.leaf);
+    || (RANK[a.outcome] ?? 4) - (RANK[b.outcome] ?? 4) || (b.p_correct ?? -1) - (a.p_correct ?? -1) || a.leaf - b.leaf);
   const compare = (leaf) => () => context.compare(selected, leaf);
   const rows = sorted.map((one) => h("tr", { "data-leaf": one.leaf },
     h("td", null, h("button", { class: "link", onclick: () => context.choose(one.leaf) }, `node ${one.leaf}`)),
