@@ -1,7 +1,7 @@
 // Two runs side by side, then the problems of both.
 import { errorBox, h, put } from "./dom.js";
 import { get, path } from "./api.js";
-import { goQuery, setPath } from "./app.js";
+import { goQuery, setPath } from "./navigation.js";
 import { brief, compact, count, known, percent, plural, points } from "./format.js";
 import { pager, rateBar } from "./pieces.js";
 

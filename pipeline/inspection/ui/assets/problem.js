@@ -1,7 +1,7 @@
 // One problem: its text, the tree of its responses, and what is known of the node that is selected.
 import { errorBox, h, put } from "./dom.js";
 import { get, path } from "./api.js";
-import { goQuery, setPath } from "./app.js";
+import { goQuery, setPath } from "./navigation.js";
 import { legend, modes } from "./colours.js";
 import { count, interval, percent, plural } from "./format.js";
 import { mathsButton, textBlock } from "./maths.js";

@@ -1,7 +1,7 @@
 // The problems of a run that the filters leave, a page at a time.
 import { copy, errorBox, h, notify, put } from "./dom.js";
 import { get, path } from "./api.js";
-import { goQuery } from "./app.js";
+import { goQuery } from "./navigation.js";
 import { brief, compact, count, interval, known, percent, plural } from "./format.js";
 import { OUTCOMES, pager, rateBar } from "./pieces.js";
 import { chosen } from "./filters.js";
