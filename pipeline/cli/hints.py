@@ -48,6 +48,7 @@ def next_commands(folder: RunFolder) -> str:
     lines = [
         "next:",
         f"  {berry} show {out} {problem}",
+        f"  {berry} ui {out}",
         f"  {_python()} -c {_quoted(f'from datasets import load_dataset; print({load})')}",
     ]
     return "\n".join([*lines, *([f"  {berry} eval {out}"] if _can_be_evaluated(folder) else [])])

@@ -1,6 +1,6 @@
 // Search and filters of the problems of a run. The query string is their only state.
 import { h, put } from "./dom.js";
-import { goQuery } from "./app.js";
+import { goQuery } from "./navigation.js";
 import { rateText } from "./facets.js";
 import { OUTCOMES } from "./pieces.js";
 

@@ -1,7 +1,7 @@
 // A run: what a reader must know before training on it, then its problems.
 import { errorBox, h, put } from "./dom.js";
 import { get, path } from "./api.js";
-import { setPath } from "./app.js";
+import { setPath } from "./navigation.js";
 import { compact, count, interval, percent, plural, time } from "./format.js";
 import { state, tile } from "./pieces.js";
 import { facetList } from "./facets.js";

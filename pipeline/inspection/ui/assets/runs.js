@@ -1,7 +1,7 @@
 // The list of runs.
 import { h, put } from "./dom.js";
 import { get, path } from "./api.js";
-import { go, setPath } from "./app.js";
+import { go, setPath } from "./navigation.js";
 import { compact, count, percent, time } from "./format.js";
 import { state } from "./pieces.js";
 

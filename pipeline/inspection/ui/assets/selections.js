@@ -1,7 +1,7 @@
 // Named selections of problems: the filters in use under a name, and how to export what they choose.
 import { copy, h, notify, put } from "./dom.js";
 import { path, post } from "./api.js";
-import { count, plural, time } from "./format.js";
+import { plural, time } from "./format.js";
 import { chosen, inWords } from "./filters.js";
 
 /**
@@ -43,7 +43,7 @@ function card(run, one) {
   const words = inWords(query).map(([text]) => text).join("; ");
   return h("li", { class: "card" },
     h("h3", null, h("a", { href: `/runs/${encodeURIComponent(run)}?${query}` }, one.name)),
-    h("p", null, h("b", null, count(one.problems)), ` problems; ${words || "all"}`, h("br"),
+    h("p", null, h("b", null, plural(one.problems, "problem")), `; ${words || "all"}`, h("br"),
       h("span", { class: "quiet" }, `saved ${time(one.saved)}${one.by ? ` by ${one.by}` : ""}`)),
     one.command && h("div", { class: "command" }, h("code", null, one.command),
       h("button", { class: "small", onclick: () => copy(one.command, "the command") }, "Copy")));
