@@ -35,7 +35,8 @@ def problem_tree(reader: RunReader, problem_id: str, *, whole: bool = False) -> 
 def _draw(row: dict[str, Any], config: LabelConfig, *, is_folded: bool) -> RichTree:
     drawn = RichTree(
         f"[bold]{escape(problem_text(row))}[/bold]\n"
-        f"gold: {escape(str(row['target_value']))}   id: {row['problem_id']}{_source_id(row)}"
+        f"gold: {escape(str(row['target_value']))}   id: {row['problem_id']}{_source_id(row)}\n"
+        f"{_results(row['trajectories'])}; 1/3 = of 3 judged rollouts through a step, 1 passed"
     )
     for error in row["errors"]:
         drawn.add(f"[red]error: {escape(error)}[/red]")
@@ -82,6 +83,14 @@ def _others(nodes: Sequence[dict[str, Any]]) -> str:
     """The branches that are not shown, with what came of them."""
     passes, trials = (sum(node[key] for node in nodes) for key in ("passes", "trials"))
     return f"{len(nodes)} {'other' if len(nodes) == 1 else 'others'}: {passes} of {trials} passed"
+
+
+def _results(trajectories: Sequence[dict[str, Any]]) -> str:
+    """How many responses there are, and what became of them."""
+    passed = sum(one["outcome"] == "pass" for one in trajectories)
+    kept = sum(one["kept"] for one in trajectories)
+    num = len(trajectories)
+    return f"{num} response{'' if num == 1 else 's'}: {passed} passed, {kept} kept"
 
 
 def _source_id(row: dict[str, Any]) -> str:

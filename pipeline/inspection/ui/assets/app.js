@@ -16,7 +16,7 @@ const THEMES = ["light dark", "light", "dark"];
 const THEME_NAMES = { "light dark": "system", light: "light", dark: "dark" };
 const KEYS = [
   ["?", "these keys"], ["/", "go to the search field"], ["g", "go to the list of runs"],
-  ["↑ ↓ Enter", "in a list: choose a row, open it"], ["[ ]", "previous, next problem or page"],
+  ["↑ ↓ Enter", "in a list, or from the search field: choose a row, open it"], ["[ ]", "previous, next problem or page"],
   ["← → ↑ ↓", "in a tree: parent, first child, neighbours"],
     ["Enter", "in a tree: open or fold the branches of a step"],
   ["Home", "in a tree: the prompt"], ["+ − 0", "in a tree: zoom in, zoom out, fit"],
@@ -44,7 +44,8 @@ async function show(scroll) {
   await page.ready?.catch((error) => error.name !== "AbortError"
     && put(root, h("h1", null, parts.at(-1) ?? "Compare"), errorBox(error)));
   if (opened === page && scroll !== null) {
-    main.focus({ preventScroll: true });
+    // Whoever types already, while the page still reads, goes on typing.
+    if (!root.contains(document.activeElement)) main.focus({ preventScroll: true });
     window.scrollTo(0, scroll);
   }
 }

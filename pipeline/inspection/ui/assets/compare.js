@@ -30,7 +30,7 @@ export function open(root, _parts, query) {
 function totals({ a, b, both, only_a, only_b, mean_difference, low, high, complete }) {
   const row = (label, cell) => h("tr", null, h("th", { scope: "row" }, label),
     [a, b].map((one) => h("td", { class: "number" }, cell(one))));
-  const range = known(low) ? ` (${points(low)} to ${points(high)} at 95%)` : "";
+  const range = known(low) ? ` (95% interval ${points(low)} to ${points(high)})` : "";
   const difference = known(mean_difference)
     ? [h("b", null, `${points(mean_difference)} points`),
       ` is the mean difference in pass rate, ${b.name} minus ${a.name}${range}. `]

@@ -105,7 +105,7 @@ const jump = (id, text, context) => h("button", { class: "link", onclick: () => 
 
 function measured(node) {
   const rate = (passes, trials, low, high) => (trials
-    ? `${count(passes)} of ${count(trials)} passed (${[percent(passes / trials), interval(low, high)].filter(Boolean).join("; ")} at 95%)`
+    ? `${count(passes)} of ${count(trials)} passed (${[percent(passes / trials), low !== null && `95% interval ${interval(low, high)}`].filter(Boolean).join("; ")})`
     : "none judged");
   const mean = known(node.logprob) && node.num_tokens > 0 && decimal(node.logprob / node.num_tokens);
   return h("dl", { class: "pairs" },

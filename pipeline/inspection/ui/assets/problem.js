@@ -93,7 +93,7 @@ function head(run, problem, judged) {
       tile("Gold answer", problem.gold ? textBlock(String(problem.gold), { class: "short" }) : "none",
         [problem.kind, ...Object.keys(problem.tests ?? {})].filter(Boolean).join(", ")),
       tile("Rollouts that are right", rate, problem.known
-        ? `${count(problem.right)} of ${count(problem.known)}; ${interval(problem.low, problem.high)} at 95%`
+        ? `${count(problem.right)} of ${count(problem.known)}; 95% interval ${interval(problem.low, problem.high)}`
           : "unknown"),
       tile("Survivors", count(kept),
         `of ${plural(responses.length, "response")}: ${ends.join(", ") || "none judged"}`),

@@ -81,11 +81,11 @@ function heading(run) {
         "survivors with a wrong step, judging from rollouts"),
       decided
         ? tile("People agree with the verifier", percent(people.agree / decided),
-          `${interval(people.low, people.high)} at 95%; ${count(people.agree)} of ${count(decided)}${people.unsure ? `, ${count(people.unsure)} unsure` : ""}`)
+          `95% interval ${interval(people.low, people.high)}; ${count(people.agree)} of ${count(decided)}${people.unsure ? `, ${count(people.unsure)} unsure` : ""}`)
         : tile("People agree with the verifier", "–",
           people.unsure ? `${count(people.unsure)} judged, all unsure` : "nobody has judged a response yet"),
       tile("Rollouts that are right", percent(run.known ? run.right / run.known : null, 1),
-        `${count(run.right)} of ${count(run.known)} known; ${compact(run.tokens)} tokens`),
+        `${count(run.right)} of ${count(run.known)} with a known outcome; ${compact(run.tokens)} tokens`),
       tile("Problems", count(run.problems), progress(run))),
     run.damage?.map((one) => h("p", { class: "warning" }, one)),
     reading && h("p", { class: "quiet", role: "status" },
@@ -94,7 +94,10 @@ function heading(run) {
 }
 
 function progress(run) {
-  if (run.state === "complete") return "all of the set";
+  if (run.state === "complete") {
+    return run.total > run.problems ? `of ${count(run.total)} in the set; duplicates and bad rows are left out`
+      : "all of the set";
+  }
   return run.total ? `of ${count(run.total)} in the set (${percent(run.problems / run.total)})`
     : "size of the set unknown";
 }

@@ -23,6 +23,7 @@ export function selections(run, onSaved) {
       const saved = await post(path("runs", run, "selections"), { name: input.value.trim(), query: chosen(query) });
       notify(`Saved ${saved.name ?? input.value}${saved.problems === undefined ? "" : ` with ${plural(saved.problems, "problem")}`}.`);
       input.value = "";
+      show(query);
       onSaved();
     } catch (error) {
       put(about, h("span", { class: "bad", role: "alert" }, error.message));

@@ -103,7 +103,7 @@ function drawRow(run, row) {
     cell("gold", h("bdi", null, !row.gold ? "none" : brief(String(row.gold), 40))),
     cell("passed", rateBar(row.rate, row.low, row.high),
       h("span", null, percent(row.rate), " ",
-        h("small", { title: `right rollouts of those known; ${interval(row.low, row.high)} at 95%` },
+        h("small", { title: `right rollouts of those with a known outcome; 95% interval ${interval(row.low, row.high)}` },
         row.known ? `${count(row.right)}/${count(row.known)}` : "unknown"))),
     cell("verdicts", verdicts.length ? verdicts : count(row.responses)),
     cell("kept", row.kept ? h("b", null, count(row.kept)) : "0", unit("kept")),
