@@ -131,7 +131,7 @@ class RunReader:
         is none, and FolderError.
         """
         begins: tuple[int, int] | None = None
-        for part in self.parts:
+        for part in self.parts if is_valid_text(wanted) else ():
             ids = self.tree_columns(part, ["problem_id", "source_id"])
             # Files of earlier versions have no source_id.
             for name in ids.schema.names:
@@ -224,6 +224,16 @@ class ExportedView:
         except (OSError, pa.ArrowException) as e:
             refuse_unreadable(path, e)
             raise FolderError(_damaged_export(path)) from e
+
+
+def is_valid_text(text: str) -> bool:
+    """Whether a text can be stored: one from a command line or from JSON may hold halves of surrogate
+    pairs, which no file has."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class _Damaged(Exception):

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.config import read_rules
+from pipeline.config import read_labels
 from pipeline.datasets.counts import Counts
 from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.reader import RunReader
@@ -88,7 +88,7 @@ def tree_facts(reader: RunReader, problem_id: str) -> dict[str, Any]:
     Values that files of earlier versions lack are None.
     """
     row = reader.find(problem_id)
-    config = read_rules(reader.folder.run["config"]).labels
+    config = read_labels(reader.folder.run["config"])
     first_errors = {one.leaf: one.first_error for one in label_tree(read_trace(row).tree, config)}
     return {
         "problem_id": row["problem_id"],

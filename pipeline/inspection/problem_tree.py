@@ -10,7 +10,7 @@ from typing import Any
 from rich.markup import escape
 from rich.tree import Tree as RichTree
 
-from pipeline.config import read_rules
+from pipeline.config import read_labels
 from pipeline.datasets.reader import RunReader
 from pipeline.datasets.views.trees import problem_text, read_trace
 from pipeline.inspection.terminal_report import preview
@@ -28,7 +28,7 @@ def problem_tree(reader: RunReader, problem_id: str, *, whole: bool = False) -> 
     Raises FolderError for an id that is not in the run.
     """
     row = reader.find(problem_id)
-    config = read_rules(reader.folder.run["config"]).labels
+    config = read_labels(reader.folder.run["config"])
     return _draw(row, config, is_folded=not whole and len(row["nodes"]) > _MOST_NODES)
 
 

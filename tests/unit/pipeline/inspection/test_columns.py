@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.datasets.counts import Counts
@@ -113,3 +114,13 @@ def test_damaged_file_is_named(reader: RunReader) -> None:
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(FolderError, match="part-0000000"):
         response_columns(reader, reader.parts[0])
+
+
+def test_files_of_earlier_versions_have_the_problem_in_another_column(tmp_path: Path) -> None:
+    run = write_run(tmp_path, [make_trace("What is 1 + 1?", "2", [("2", True)])])
+    file = next((run / "data" / "trees").glob("part-*"))
+    table = pq.read_table(file)
+    pq.write_table(
+        table.drop_columns(["problem", "prompt"]).append_column("prompt", table["problem"]), file
+    )
+    assert problem_columns(RunReader.open(run), 0)["problem"].to_pylist() == ["What is 1 + 1?"]
