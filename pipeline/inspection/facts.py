@@ -1,5 +1,6 @@
 """The facts of `berry status` and `berry show` as JSON; docs/json.md has their keys."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -13,8 +14,9 @@ from pipeline.files.locks import has_writer
 from pipeline.inspection.breakdown import breakdown_facts
 from pipeline.inspection.cluster_state import ClusterState
 from pipeline.inspection.funnel import funnel
+from pipeline.inspection.problem_tree import MASS
 from pipeline.inspection.terminal_report import problem_ids
-from pipeline.labels.step_labels import label_tree
+from pipeline.labels.step_labels import credible_interval, label_tree
 
 _OF_NODES = ("id", "parent", "text", "passes", "trials", "score", "cut_score", "finish")
 _OF_TRAJECTORIES = (
@@ -97,9 +99,18 @@ def tree_facts(reader: RunReader, problem_id: str) -> dict[str, Any]:
         "gold": row["target_value"],
         "errors": list(row["errors"]),
         "warnings": list(row.get("warnings") or ()),
-        "nodes": [{key: node.get(key) for key in _OF_NODES} for node in row["nodes"]],
+        "nodes": [
+            {key: node.get(key) for key in _OF_NODES} | _value_interval(node) for node in row["nodes"]
+        ],
         "trajectories": [
             {key: one.get(key) for key in _OF_TRAJECTORIES} | {"first_error": first_errors[one["leaf"]]}
             for one in row["trajectories"]
         ],
     }
+
+
+def _value_interval(node: Mapping[str, Any]) -> dict[str, float | None]:
+    if not node["trials"]:
+        return {"low": None, "high": None}
+    found = credible_interval(node["passes"], node["trials"], MASS)
+    return {"low": found.low, "high": found.high}

@@ -184,8 +184,8 @@ class OpenRun:
                 {
                     **one.model_dump(exclude={"problem_ids"}),
                     "problems": len(one.problem_ids),
-                    "command": f"berry export {shlex.quote(str(self.path))} --as traces --selection {one.name} "
-                    f"--output {one.name}",
+                    "command": f"berry export {shlex.quote(str(self.path))} --as traces "
+                    f"--selection {one.name} --output {one.name}",
                 }
                 for one in selections
             ],

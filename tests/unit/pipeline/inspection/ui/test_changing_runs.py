@@ -94,7 +94,7 @@ async def test_a_folder_that_is_gone_is_said_so_and_not_made_again(
 
 
 async def test_a_repaired_part_of_a_complete_run_is_read(opened: tuple[OpenRun, Client]) -> None:
-    run, client = opened
+    run, _ = opened
     file = run.reader.folder.part_path("trees", 2)
     good = file.read_bytes()
     file.write_bytes(good[:100])
