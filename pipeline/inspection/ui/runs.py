@@ -20,6 +20,7 @@ from pipeline.datasets.trust.people import Agreement, Judgements, agreement_fact
 from pipeline.errors import BerryError, UserMistake, named
 from pipeline.files.locks import has_writer
 from pipeline.files.publishing import FolderError
+from pipeline.files.storage import is_local
 from pipeline.inspection.selections import read_selections
 from pipeline.inspection.ui.index import ProblemIndex, ProblemTable
 from pipeline.inspection.ui.query import SORTS
@@ -204,11 +205,14 @@ class Runs:
     def open(cls, paths: Sequence[Path]) -> "Runs":
         """Opens all of them. Raises FolderError and StorageError for the first that cannot be read."""
         found: dict[str, OpenRun] = {}
+        seen: set[Path] = set()
         for path in paths:
-            if any(one.path == path for one in found.values()):
-                continue
-            name = _free_name(path.name or "run", found.__contains__)
-            found[name] = OpenRun(name, path)
+            # `.` and `..` are no names, and one folder can have several paths.
+            whole = path.resolve() if is_local(path) else path
+            if whole not in seen:
+                seen.add(whole)
+                name = _free_name(whole.name or "run", found.__contains__)
+                found[name] = OpenRun(name, path)
         return cls(by_name=found)
 
     def get(self, name: str) -> OpenRun:

@@ -45,7 +45,9 @@ from pipeline.inspection.ui.runs import OpenRun, Runs, UnknownName
 
 _log = logging.getLogger(__name__)
 _ASSETS = Path(__file__).parent / "assets"
-_PAGES = ("/runs/{run}", "/runs/{run}/problems/{problem}", "/compare")
+# Without the pattern, a name with a brace would not match.
+_RUN, _PROBLEM = "{run:[^/]+}", "{problem:[^/]+}"
+_PAGES = (f"/runs/{_RUN}", f"/runs/{_RUN}/problems/{_PROBLEM}", "/compare")
 _MOST_BYTES = 1_000_000
 """Bytes of a request's body."""
 _Body = TypeVar("_Body", bound=BaseModel)
@@ -103,10 +105,10 @@ class Viewer:
         app.router.add_static("/assets", _ASSETS)
         app.router.add_get("/api/runs", self._runs)
         app.router.add_get("/api/compare", self._compare)
-        run = "/api/runs/{run}"
+        run = f"/api/runs/{_RUN}"
         app.router.add_get(run, self._run)
         app.router.add_get(f"{run}/problems", self._problems)
-        problem = f"{run}/problems/{{problem}}"
+        problem = f"{run}/problems/{_PROBLEM}"
         app.router.add_get(problem, self._problem)
         app.router.add_get(f"{problem}/row", self._row)
         app.router.add_get(f"{problem}/nodes/{{node}}/tokens", self._tokens)

@@ -74,7 +74,7 @@ def test_branches_show_where_they_begin(tmp_path: Path) -> None:
         "│   └── 0/1 0-85% Step 0 of rollout 1, in words.",
         "│           fail: test (dropped: failed; wrong from step 2 of 2 (95%); leaf 4)",
         "└── 1/1 15-100% Step 0 of rollout 2, in words.",
-        "        pass: test (kept; leaf 5)",
+        "        pass: test (kept; all steps right: 98%; leaf 5)",
     ]
 
 

@@ -7,11 +7,13 @@ import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow.parquet as pq
 import pytest
 import pytest_asyncio
 from aiohttp.test_utils import TestClient, TestServer
+from yarl import URL
 
 from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.part import PART_BYTES
@@ -160,6 +162,29 @@ async def test_files_of_earlier_versions_show_the_problem(opened: tuple[OpenRun,
     shown.refresh()
     await shown.read()
     assert shown.table.texts["problem"][3].as_py() == "Compute $3 + 1$."
+
+
+async def test_every_folder_has_a_name_in_addresses(
+    opened: tuple[OpenRun, Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = opened[0].path
+    odd = path.with_name("{a}%2fb#?")
+    shutil.copytree(path, odd)
+    monkeypatch.chdir(path / "data")
+    runs = Runs.open([Path(".."), path, path / "data" / "..", odd])
+    assert list(runs.by_name) == [path.name, odd.name]
+    client: Client = TestClient(TestServer(Viewer(runs, Guard(host="127.0.0.1")).app()))
+    await client.start_server()
+    for name in runs.by_name:
+        quoted = quote(name, safe="")
+        for address in (
+            f"/runs/{quoted}",
+            f"/api/runs/{quoted}",
+            f"/api/runs/{quoted}/problems/set%2F1",
+        ):
+            async with client.get(URL(address, encoded=True)) as response:
+                assert response.status == 200, address
+    await client.close()
 
 
 async def test_commands_to_copy_are_quoted(opened: tuple[OpenRun, Client]) -> None:
