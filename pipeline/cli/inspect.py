@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pipeline.cli.terminal import TerminalProgress
 
 _WATCH_SECONDS = 2.0
+_PLAIN_COLUMNS = 120
+"""Least width of a tree that goes to a file or a pipe."""
 
 
 @click.command()
@@ -43,6 +45,7 @@ def status(out: Path, watch: bool, every: float, as_json: bool) -> None:
     from pipeline.datasets.damage import find_damage
     from pipeline.datasets.folder import RunFolder
     from pipeline.inspection.facts import run_facts
+    from pipeline.inspection.plain_text import visible
     from pipeline.inspection.terminal_report import summary
 
     folder = RunFolder.read(out)
@@ -50,7 +53,8 @@ def status(out: Path, watch: bool, every: float, as_json: bool) -> None:
     if as_json:
         print_json({**run_facts(folder), "damage": damage})
     else:
-        show_lines("\n".join([summary(folder), *(f"damage     {one}" for one in damage)]))
+        lines = [summary(folder), *(f"damage     {one}" for one in damage)]
+        show_lines(visible("\n".join(lines)))
     if damage:
         raise PartlyDone(f"{len(damage)} missing or damaged files in {out}")
 
@@ -119,6 +123,7 @@ def show(
     from pipeline.cli.terminal import show_cut, show_lines
     from pipeline.datasets.reader import RunReader
     from pipeline.inspection.facts import list_facts, run_facts, tree_facts
+    from pipeline.inspection.plain_text import visible
     from pipeline.inspection.problem_tree import problem_tree
     from pipeline.inspection.terminal_report import problem_ids, summary
     from pipeline.inspection.trajectory import find_response, path_text, response_facts, why_lines
@@ -132,7 +137,8 @@ def show(
         if as_json:
             print_json(response_facts(response))
         else:
-            click.echo(path_text(response) if path is not None else "\n".join(why_lines(response)))
+            text = path_text(response) if path is not None else "\n".join(why_lines(response))
+            click.echo(visible(text))
         return
     if as_json:
         if problem_id is not None:
@@ -141,11 +147,16 @@ def show(
             print_json({**run_facts(reader.folder), "problems": list_facts(reader, limit)})
         return
     if problem_id is not None:
-        Console().print(problem_tree(reader, problem_id, whole=whole))
+        console = Console()
+        if not console.is_terminal:
+            # Else lines would be cut at 80 columns, for nobody's screen.
+            console.width = max(console.width, _PLAIN_COLUMNS)
+        console.print(problem_tree(reader, problem_id, whole=whole))
         return
-    show_lines(f"{summary(reader.folder)}\n" if reader.parts else summary(reader.folder))
+    text = summary(reader.folder)
+    show_lines(visible(f"{text}\n" if reader.parts else text))
     for found, rollouts, kept, prompt in problem_ids(reader, limit):
-        show_cut(f"{found}  {kept:3d} of {rollouts:3d} kept  {prompt}")
+        show_cut(visible(f"{found}  {kept:3d} of {rollouts:3d} kept  {prompt}"))
 
 
 @click.command()

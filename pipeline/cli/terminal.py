@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.text import Text
 
 from pipeline.inspection.live_table import one_line, table
+from pipeline.inspection.plain_text import visible
 from pipeline.inspection.time_left import duration
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class TerminalProgress:
     def message(self, text: str) -> None:
         """Prints a line."""
         with self._unless_gone():
-            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+            self._console.print(visible(text), highlight=False, markup=False, soft_wrap=True)
 
     def update(self, snapshot: "Snapshot") -> None:
         """Redraws the live table, or prints a plain line every ten seconds."""

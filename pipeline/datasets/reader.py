@@ -133,7 +133,7 @@ class RunReader:
         none, or the ids of several problems begin like this, and FolderError.
         """
         begins: dict[str, tuple[int, int]] = {}
-        for part in self.parts:
+        for part in self.parts if is_valid_text(wanted) else ():
             ids = self.tree_columns(part, ["problem_id", "source_id"])
             # Files of earlier versions have no source_id.
             for name in ids.schema.names:
@@ -161,8 +161,8 @@ class RunReader:
         )
 
     def tree_columns(self, part: int, paths: Sequence[str], coded: Sequence[str] = ()) -> pa.Table:
-        """Columns of a part's `trees` in one piece, without those that a file of an earlier version
-        lacks; those named `coded` as codes of a dictionary.
+        """Columns of a part's `trees`, without those that a file of an earlier version lacks; those
+        named `coded` as codes of a dictionary, one for each row group.
 
         A path leads to a value in a list of structures: `nodes.list.element.id`. Raises FolderError.
         """
@@ -170,7 +170,14 @@ class RunReader:
             schema = file.schema
             leaves = (schema.column(number).path for number in range(len(schema.names)))
             there = {leaf.removesuffix(".list.element") for leaf in leaves}
-            return file.read(columns=[path for path in paths if path in there])
+            wanted = [path for path in paths if path in there]
+            # Arrow cannot read nested columns of several row groups at once if they are coded, or have
+            # more than 2 GiB of text.
+            groups = [
+                file.read_row_group(group, columns=wanted)
+                for group in range(file.metadata.num_row_groups)
+            ]
+            return pa.concat_tables(groups) if groups else file.read(columns=wanted)
 
     def trees_at(self, part: int, places: Collection[int]) -> Iterator[dict[str, Any]]:
         """The rows of `trees` at these places of a part, in order; reads no more than their row groups,
@@ -233,6 +240,16 @@ class ExportedView:
         except (OSError, pa.ArrowException) as e:
             refuse_unreadable(path, e)
             raise FolderError(_damaged_export(path)) from e
+
+
+def is_valid_text(text: str) -> bool:
+    """Whether a text can be stored: one from a command line or from JSON may hold halves of surrogate
+    pairs, which no file has."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class _Damaged(Exception):

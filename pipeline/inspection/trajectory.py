@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.config import read_rules
+from pipeline.config import read_labels
 from pipeline.datasets.folder import FolderError
 from pipeline.datasets.reader import RunReader
 from pipeline.datasets.views.trees import problem_text, read_trace
@@ -49,7 +49,7 @@ def find_response(reader: RunReader, problem_id: str, leaf: int) -> Response:
             f"{reader.folder.path}: expected the leaf of a response to problem {row['problem_id']}, "
             f"one of {some}, got {leaf}"
         )
-    labelled = label_tree(trace.tree, read_rules(reader.folder.run["config"]).labels)
+    labelled = label_tree(trace.tree, read_labels(reader.folder.run["config"]))
     return Response(row, trace, leaf, next(one for one in labelled if one.leaf == leaf))
 
 

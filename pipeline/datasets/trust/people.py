@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline.files.publishing import REPEAT, explained, json_bytes, publish
+from pipeline.files.publishing import REPEAT, explained, json_bytes, publish, require_run
 from pipeline.files.storage import files_in, make_folder, read_bytes
 from pipeline.labels.step_labels import Interval, credible_interval
 
@@ -128,11 +128,15 @@ class Judgements:
         return [one for name in names if (one := self._read[name]) is not None]
 
     def add(self, judgement: Judgement) -> Judgement:
-        """Stores a verdict with the present time; returns it. Raises FolderError and StorageError."""
+        """Stores a verdict with the present time; returns it.
+
+        Raises FolderError, also if the run's folder is gone, and StorageError.
+        """
         now = datetime.now(UTC)
         stored = judgement.model_copy(update={"time": now.isoformat(timespec="seconds")})
         file = self._run / JUDGEMENTS / f"{now:%Y%m%dT%H%M%S.%f}-{secrets.token_hex(4)}.json"
         with explained(self._run, cure=REPEAT):
+            require_run(self._run)
             make_folder(file.parent)
             publish(file, json_bytes(stored.model_dump()))
         return stored

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline.config import read_rules
+from pipeline.config import read_labels
 from pipeline.datasets.counts import PASS_RATES
 from pipeline.datasets.damage import find_damage
 from pipeline.datasets.folder import RunFolder
@@ -115,7 +115,7 @@ def report_figures(folder: RunFolder, advance: Callable[[], None] = lambda: None
     Raises FolderError, StorageError, and ConfigError if the run's rules cannot be read.
     """
     reader, counts = RunReader(folder), folder.counts
-    labels = read_rules(folder.run["config"]).labels
+    labels = read_labels(folder.run["config"])
     design, no_design = _design(folder)
     tally = TreeTally(design=design, truncated_fails=labels.truncated_fails)
     choice, damage = Choice(), find_damage(folder)

@@ -11,11 +11,12 @@ their folders. docs/viewer.md describes the pages.
 """
 
 import asyncio
+import errno
 import json
 import logging
 import secrets
 import signal
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -44,19 +45,21 @@ from pipeline.inspection.ui.runs import OpenRun, Runs, UnknownName
 
 _log = logging.getLogger(__name__)
 _ASSETS = Path(__file__).parent / "assets"
-_PAGES = ("/runs/{run}", "/runs/{run}/problems/{problem}", "/compare")
+# Without the pattern, a name with a brace would not match.
+_RUN, _PROBLEM = "{run:[^/]+}", "{problem:[^/]+}"
+_PAGES = (f"/runs/{_RUN}", f"/runs/{_RUN}/problems/{_PROBLEM}", "/compare")
 _MOST_BYTES = 1_000_000
 """Bytes of a request's body."""
 _Body = TypeVar("_Body", bound=BaseModel)
 
 
 async def serve(
-    paths: Sequence[Path], host: str, port: int, token: str | None, on_ready: Callable[[str], None]
+    runs: Runs, host: str, port: int, token: str | None, on_ready: Callable[[str], None]
 ) -> None:
     """Serves until SIGTERM or SIGINT; `on_ready` gets the address to open.
 
-    Without a `token`, one is made if others can reach the address. Raises FolderError for a folder that
-    is no run, UserMistake if it cannot listen on the address.
+    Without a `token`, one is made if others can reach the address. Raises UserMistake if it cannot
+    listen on the address.
     """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -64,7 +67,6 @@ async def serve(
         loop.add_signal_handler(number, stopped.set)
     if token is None and not is_loopback(host):
         token = secrets.token_urlsafe(24)
-    runs = await asyncio.to_thread(Runs.open, paths)
     viewer = Viewer(runs, Guard(host=host, token=token))
     # It would log a traceback for every client that does not speak HTTP. Our own faults are logged.
     silent = logging.getLogger(f"{__name__}.http")
@@ -103,10 +105,10 @@ class Viewer:
         app.router.add_static("/assets", _ASSETS)
         app.router.add_get("/api/runs", self._runs)
         app.router.add_get("/api/compare", self._compare)
-        run = "/api/runs/{run}"
+        run = f"/api/runs/{_RUN}"
         app.router.add_get(run, self._run)
         app.router.add_get(f"{run}/problems", self._problems)
-        problem = f"{run}/problems/{{problem}}"
+        problem = f"{run}/problems/{_PROBLEM}"
         app.router.add_get(problem, self._problem)
         app.router.add_get(f"{problem}/row", self._row)
         app.router.add_get(f"{problem}/nodes/{{node}}/tokens", self._tokens)
@@ -175,7 +177,7 @@ class Viewer:
     async def _judge(self, request: web.Request) -> web.Response:
         run = self._asked(request)
         given = await _body(request, NewJudgement)
-        row = await asyncio.to_thread(run.reader.find, given.problem_id)
+        row = await asyncio.to_thread(run.find, given.problem_id)
         return _json(await asyncio.to_thread(judge, run, row, given), status=201)
 
     async def _save(self, request: web.Request) -> web.Response:
@@ -194,7 +196,7 @@ class Viewer:
         return run
 
     async def _found(self, run: OpenRun, request: web.Request) -> dict[str, Any]:
-        return await asyncio.to_thread(run.reader.find, request.match_info["problem"])
+        return await asyncio.to_thread(run.find, request.match_info["problem"])
 
 
 def _run_page(run: OpenRun) -> str:
@@ -204,7 +206,7 @@ def _run_page(run: OpenRun) -> str:
 async def _body(request: web.Request, kind: type[_Body]) -> _Body:
     try:
         content = json.loads(await request.read())
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise UserMistake("expected a JSON object as the body") from e
     return checked(kind, content)
 
@@ -231,6 +233,10 @@ async def _explained(
         return _json({"error": str(e)}, status=status)
     except (ConnectionError, asyncio.CancelledError):
         raise
+    except OSError as e:
+        if e.errno != errno.ENAMETOOLONG:
+            raise
+        return _json({"error": "there is no page of such a long name"}, status=404)
     except Exception as e:  # noqa: BLE001 - a fault of berry; the page shows it
         _log.exception("%s %s", request.method, request.rel_url)
         return _json({"error": f"internal error: {type(e).__name__}: {e}"}, status=500)
