@@ -1,5 +1,6 @@
 """What speaks against training on a run's data as it is, most serious first."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -56,7 +57,7 @@ def _state(folder: RunFolder, damage: list[str]) -> Iterator[Finding]:
         yield Finding(
             level=Level.STOP,
             text=f"{len(damage)} missing or damaged files: {damage[0]}",
-            advice=f"berry check {path} --repair",
+            advice=f"berry check {shlex.quote(str(path))} --repair",
         )
     if not folder.parts:
         yield Finding(
@@ -134,8 +135,8 @@ def _trust(trust: Trust) -> Iterator[Finding]:
     if trust.people.false_passes:
         yield Finding(
             level=Level.WARNING,
-            text=f"People call {trust.people.false_passes} of {trust.people.judged} responses wrong "
-            "that the verifier passed.",
+            text=f"People call {trust.people.false_passes} of "
+            f"{trust.people.agree + trust.people.differ} responses wrong that the verifier passed.",
             advice="berry ui OUT shows them.",
         )
     yield from _hygiene(trust.hygiene)
