@@ -81,6 +81,9 @@ def _watch(out: Path, every: float, *, as_json: bool) -> None:
             if folder.complete is not None:
                 return
             time.sleep(every)
+    except BrokenPipeError:
+        # Nobody reads any more, as where a terminal is closed; nothing has failed.
+        return
     finally:
         screen.close()
 

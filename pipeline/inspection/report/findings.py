@@ -150,8 +150,8 @@ def _trust(trust: Trust, out: str) -> Iterator[Finding]:
     if trust.people.false_passes:
         yield Finding(
             level=Level.WARNING,
-            text=f"People call {trust.people.false_passes} of {trust.people.judged} responses wrong "
-            "that the verifier passed.",
+            text=f"People call {trust.people.false_passes} of "
+            f"{trust.people.agree + trust.people.differ} responses wrong that the verifier passed.",
             command=f"berry ui {out}",
             advice="shows them.",
         )

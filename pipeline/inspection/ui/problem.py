@@ -31,7 +31,8 @@ def problem_facts(
     """The problem of a row of `trees`. Raises ConfigError for rules that it cannot read."""
     trace = read_trace(row)
     labelled = list(label_tree(trace.tree, read_labels(reader.folder.run["config"])))
-    known = [sample_outcome(trace.tree, one.leaf) for one in trace.trajectories if has_gold(trace)]
+    answers = trace.trajectories if has_gold(trace) else ()
+    known = [sample_outcome(trace.tree, one.leaf) for one in answers]
     right, total = known.count(True), len(known) - known.count(None)
     return {
         **{key: row.get(key) for key in ("problem_id", "source_id", "domain", "source")},

@@ -297,3 +297,16 @@ def test_a_closed_pipe_ends_the_display_and_nothing_else() -> None:
     assert screen.is_gone
     screen.update(state())
     screen.close()
+
+
+def test_a_reader_of_json_that_leaves_ends_the_watch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    RunFolder.claim(tmp_path, RUN).close()
+
+    def leave(_: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("pipeline.cli.inspect.print_json", leave)
+    done = CliRunner().invoke(berry, ["status", str(tmp_path), "--watch", "--json"])
+    assert (done.exit_code, done.exception) == (0, None)

@@ -134,6 +134,9 @@ def test_measurements_of_an_earlier_state_are_named(folder: RunFolder) -> None:
 def test_people_who_contradict_the_verifier_are_named(folder: RunFolder) -> None:
     said = Judgement(problem_id="p", leaf=1, outcome="wrong", verifier_outcome="pass", by="me")
     Judgements(folder.path).add(said)
+    # Neither is a response of which both say something.
+    for change in ({"node": 1}, {"outcome": "unsure", "leaf": 2}):
+        Judgements(folder.path).add(said.model_copy(update=change))
     (one,) = found(folder)
     assert one.text == "People call 1 of 1 responses wrong that the verifier passed."
 
