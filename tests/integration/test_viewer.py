@@ -17,6 +17,7 @@ from pipeline.datasets.reader import RunReader
 from pipeline.datasets.trust.people import Judgements
 from pipeline.files.locks import lock_folder
 from pipeline.files.storage import publish
+from pipeline.inspection.report.page import write_report
 from pipeline.inspection.selections import read_selection
 from tests.browser import chromium, watched
 from tests.conftest import ROOT, run_berry
@@ -132,9 +133,23 @@ def test_find_open_fold_read_compare_and_judge(page: Page, runs: list[Path]) -> 
     expect(page.get_by_text("14 problems").first).to_be_visible()
 
 
+def test_what_speaks_against_training_comes_first(page: Page, runs: list[Path]) -> None:
+    write_report(RunFolder.read(runs[0]))
+    page.goto("/runs/one")
+    page.get_by_text("warnings before you train on this").click()
+    expect(page.get_by_text("berry clean", exact=False).first).to_be_visible()
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="Open the report").click()
+    report = opened.value
+    expect(report.get_by_role("heading", name="Funnel", exact=True)).to_be_visible()
+    # Its own style applies, under a policy that runs no script.
+    assert report.evaluate("getComputedStyle(document.querySelector('.scroll')).overflowX") == "auto"
+
+
 def test_save_a_selection(page: Page, runs: list[Path]) -> None:
     page.goto("/runs/one?domain=geometry")
     expect(page.get_by_text("6 of 14 problems")).to_be_visible()
+    page.get_by_text("Save these problems as a selection").click()
     page.get_by_label("Name of the selection").fill("geo")
     page.get_by_role("button", name="Save selection").click()
     expect(page.get_by_text("--selection geo")).to_be_visible()
@@ -164,6 +179,7 @@ def test_the_error_of_a_selection_goes_when_it_is_mended(browser: Browser, addre
     with watched(browser, base_url=address) as found:
         page = found.page
         page.goto("/runs/two")
+        page.get_by_text("Save these problems as a selection").click()
         name, save = page.get_by_label("Name of the selection"), page.get_by_text("Save selection")
         name.fill(".")
         save.click()

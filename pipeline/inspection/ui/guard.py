@@ -63,8 +63,8 @@ class Guard:
         except web.HTTPException as e:
             e.headers.update(_HEADERS)
             raise
-        response.headers.update(_HEADERS)
-        response.headers.setdefault("Cache-Control", "no-cache")
+        for name, value in {**_HEADERS, hdrs.CACHE_CONTROL: "no-cache"}.items():
+            response.headers.setdefault(name, value)
         return response
 
     def _check_host(self, request: web.Request) -> None:

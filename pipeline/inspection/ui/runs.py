@@ -7,7 +7,7 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,17 @@ import numpy as np
 import pyarrow.compute as pc
 
 from pipeline.datasets.counts import PASS_RATES
+from pipeline.datasets.damage import find_damage
 from pipeline.datasets.reader import RunReader, UnknownProblem
 from pipeline.datasets.trust.people import Agreement, Judgements, agreement_facts
 from pipeline.errors import BerryError, UserMistake, named
 from pipeline.files.locks import has_writer
-from pipeline.files.publishing import FolderError
-from pipeline.files.storage import is_local
+from pipeline.files.publishing import FolderError, explained
+from pipeline.files.storage import exists, is_local
+from pipeline.inspection.report.findings import find_concerns, verdict
+from pipeline.inspection.report.page import NAME as REPORT
+from pipeline.inspection.report.reasons import MEANINGS
+from pipeline.inspection.report.trust import read_measurements
 from pipeline.inspection.selections import read_selections
 from pipeline.inspection.ui.index import ProblemIndex, ProblemTable
 from pipeline.inspection.ui.query import SORTS
@@ -30,6 +35,7 @@ _FRESH_SECONDS, _COMPLETE_SECONDS = 2.0, 20.0
 """A run is read again after this time, when somebody asks: one that is under way, and a complete one,
 whose parts may be merged or repaired, and which may be resumed with a higher limit."""
 _MOST_REASONS = 30
+_MEANINGS = {stage.value: meaning for stage, (meaning, _) in MEANINGS.items()}
 
 
 class UnknownName(UserMistake):
@@ -49,6 +55,8 @@ class OpenRun:
         """Why the folder, or a part of it, cannot be read."""
         self._is_gone = False
         """Whether the folder as a whole could not be read at last."""
+        self._damage: tuple[RunReader, list[str]] | None = None
+        """The damaged files of a state of the folder, which are looked for once."""
         self._closed = threading.Event()
         self._read_at = time.monotonic()
         self._task: asyncio.Task[None] | None = None
@@ -167,6 +175,8 @@ class OpenRun:
             **self.brief(),
             "read": {"parts": self.index.num_read, "of": self.index.num_parts},
             "is_read": self.index.is_complete,
+            "concerns": self._concerns(),
+            "has_report": self.report_path() is not None,
             "flawed_fraction": counts.flawed_fraction,
             "pass_rates": [
                 {"range": name, "problems": counts.pass_rates.get(name, 0)} for name in PASS_RATES
@@ -177,7 +187,8 @@ class OpenRun:
                 {"text": text, "count": n} for text, n in table.common("reason", _MOST_REASONS)
             ],
             "dropped": [
-                {"stage": name, "count": n} for name, n in table.common("decided_by", _MOST_REASONS)
+                {"stage": name, "count": n, "meaning": _MEANINGS.get(name)}
+                for name, n in table.common("decided_by", _MOST_REASONS)
             ],
             "versions": table.versions(),
             "people": agreement_facts(Agreement.of(self.judgements.all())),
@@ -193,6 +204,22 @@ class OpenRun:
             "damage": damage,
             "sorts": [{"key": key, "label": label} for key, (label, _) in SORTS.items()],
         }
+
+    def report_path(self) -> Path | None:
+        """The run's report; None if there is none, or a link in its place that may lead elsewhere."""
+        path = self.path / REPORT
+        with explained(path):
+            is_there = exists(path) and not (is_local(path) and path.is_symlink())
+        return path if is_there else None
+
+    def _concerns(self) -> dict[str, Any]:
+        """Whether to train on the data, and what speaks against it, as the report has it."""
+        reader = self.reader
+        if self._damage is None or self._damage[0] is not reader:
+            self._damage = reader, find_damage(reader.folder)
+        findings = find_concerns(reader.folder, read_measurements(reader.folder), self._damage[1])
+        level, text = verdict(findings)
+        return {"level": level, "text": text, "findings": list(map(asdict, findings))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """`berry ui`: serves pages about runs on this machine.
 
     GET  /  /runs/NAME  /runs/NAME/problems/ID  /compare     the page, which reads its address
+    GET  /runs/NAME/report                                   the report in the run's folder
     GET  /assets/...                                         its scripts, styles and fonts
     GET  /api/runs  /api/runs/NAME  .../problems  .../problems/ID  .../nodes/NODE/tokens  .../row
     GET  /api/compare
@@ -27,6 +28,7 @@ from pydantic import BaseModel
 from pipeline.datasets.reader import UnknownProblem
 from pipeline.errors import BerryError, UserMistake
 from pipeline.files.json_rows import finite
+from pipeline.files.storage import read_bytes
 from pipeline.inspection.ui.answers import (
     NewJudgement,
     NewSelection,
@@ -48,6 +50,8 @@ _ASSETS = Path(__file__).parent / "assets"
 # Without the pattern, a name with a brace would not match.
 _RUN, _PROBLEM = "{run:[^/]+}", "{problem:[^/]+}"
 _PAGES = (f"/runs/{_RUN}", f"/runs/{_RUN}/problems/{_PROBLEM}", "/compare")
+_REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+"""A report has its style inside, and no script."""
 _MOST_BYTES = 1_000_000
 """Bytes of a request's body."""
 _Body = TypeVar("_Body", bound=BaseModel)
@@ -107,6 +111,7 @@ class Viewer:
         app.router.add_get("/api/compare", self._compare)
         run = f"/api/runs/{_RUN}"
         app.router.add_get(run, self._run)
+        app.router.add_get(f"/runs/{_RUN}/report", self._report)
         app.router.add_get(f"{run}/problems", self._problems)
         problem = f"{run}/problems/{_PROBLEM}"
         app.router.add_get(problem, self._problem)
@@ -143,6 +148,15 @@ class Viewer:
 
     async def _run(self, request: web.Request) -> web.Response:
         return _json(await asyncio.to_thread(self._asked(request).facts))
+
+    async def _report(self, request: web.Request) -> web.Response:
+        run = self._asked(request)
+        path = await asyncio.to_thread(run.report_path)
+        if path is None:
+            raise UnknownName(f"{run.path}: has no report yet: berry report {run.path}")
+        content = await asyncio.to_thread(read_bytes, path)
+        headers = {"Content-Security-Policy": _REPORT_POLICY}
+        return web.Response(body=content, content_type="text/html", charset="utf-8", headers=headers)
 
     async def _problems(self, request: web.Request) -> web.Response:
         run = self._asked(request)

@@ -61,7 +61,7 @@ function draw(root, run, problem, signal) {
     }
     split.hidden = other !== null;
     if (last === null || id !== last) {
-      if (model.root) view.select(id, { still: asked === null });
+      if (model.root) view.select(id, { isFirst: last === null });
       panel(side, model.nodes.get(id) ?? null, context);
       side.scrollTop = 0;
     }

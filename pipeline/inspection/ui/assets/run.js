@@ -22,7 +22,7 @@ export function open(root, [name], query) {
   let timer = null;
   setPath(name, [[name, `/runs/${encodeURIComponent(name)}`]]);
   put(root, trouble, head, h("div", { class: "browse" }, side.element,
-    h("section", { "aria-label": "Problems" }, bar.element, table.element, keep.form, saved)));
+    h("section", { "aria-label": "Problems" }, bar.element, keep.element, table.element, saved)));
 
   let asked = query, shown = null;
   const refresh = async () => {
@@ -75,6 +75,7 @@ function heading(run) {
     h("div", { class: "title" }, h("h1", null, run.name), state(run.state),
       h("bdi", { class: "quiet" }, run.model ?? "model unknown"),
       h("span", { class: "quiet" }, time(run.created)), h("code", { class: "quiet" }, run.path)),
+    concerns(run),
     h("dl", { class: "tiles" },
       tile("Survivors", count(run.kept), `from ${count(run.solved)} of ${plural(run.problems ?? null, "problem")}`),
       tile("Expected to be flawed", percent(run.flawed_fraction, 1),
@@ -91,6 +92,18 @@ function heading(run) {
     reading && h("p", { class: "quiet", role: "status" },
       `Reading the run: ${count(run.read.parts)} of ${plural(run.read.of, "part")}. Counts below grow until it is done.`),
   ];
+}
+
+/** Whether to train on the data, and what speaks against it: the first thing to know. */
+function concerns(run) {
+  const { level, text, findings } = run.concerns;
+  const report = run.has_report && h("a", { href: `/runs/${encodeURIComponent(run.name)}/report`, target: "_blank",
+    rel: "noopener" }, "Open the report");
+  return h("details", { class: `concerns ${level}`, open: level === "stop" },
+    h("summary", null, h("b", null, text), h("small", null, ` ${plural(findings.length, "finding")}`)),
+    h("ul", { class: "plain" }, findings.map((one) => h("li", null, h("b", { class: one.level }, one.level), " ", one.text,
+      (one.command || one.advice) && [" ", one.command && h("code", null, one.command), one.command && " ", one.advice]))),
+    h("p", null, report || h("span", { class: "quiet" }, "No report yet: ", h("code", null, `berry report ${run.path}`))));
 }
 
 function progress(run) {

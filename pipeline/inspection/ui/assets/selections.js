@@ -16,6 +16,7 @@ export function selections(run, onSaved) {
     "aria-label": "Name of the selection" });
   const form = h("form", { class: "bar save", onsubmit: save }, h("label", null, "Save these problems as ", input),
     h("button", null, "Save selection"), about);
+  const element = h("details", { class: "keep" }, h("summary", null, "Save these problems as a selection"), form);
 
   async function save(event) {
     event.preventDefault();
@@ -36,7 +37,7 @@ export function selections(run, onSaved) {
   };
   const list = (element, all) => put(element, all.length > 0 && [h("h2", null, "Saved selections"),
     h("ul", { class: "cards" }, all.map((one) => card(run, one)))]);
-  return { form, show, list };
+  return { element, show, list };
 }
 
 function card(run, one) {

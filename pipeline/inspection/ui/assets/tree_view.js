@@ -6,7 +6,7 @@ import { idOf, moved, MOVES, treeItems } from "./tree_keys.js";
 import { COLUMN, ROW, TreeScene } from "./tree_scene.js";
 
 const MARGIN = 16;
-const ZOOMS = { least: 0.02, most: 2 };
+const ZOOMS = { least: 0.02, readable: 0.62, most: 2 };
 
 export class TreeView {
   /**
@@ -50,16 +50,22 @@ export class TreeView {
     this.#frame();
   }
 
-  /** Selects a node, opens what hides it, and moves it into view unless `still`. */
-  select(id, { still = false } = {}) {
+  /** Selects a node, opens what hides it, and moves it into view. */
+  select(id, { isFirst = false } = {}) {
     if (!this.model.nodes.has(id)) return;
     this.selected = id;
     this.current = `n${id}`;
     if (this.model.reveal(id) || !this.items) this.relayout();
     this.scene.forget();
-    if (still) this.#frame();
-    else this.#bringIntoView(this.byKey.get(this.current));
+    if (isFirst) this.#shrink();
+    this.#bringIntoView(this.byKey.get(this.current));
     this.#speak();
+  }
+
+  /** Makes the picture smaller until the best path fits in it, or its text would be hard to read. */
+  #shrink() {
+    const { width } = this.svg.getBoundingClientRect();
+    if (width) this.zoom = Math.min(1, Math.max(ZOOMS.readable, (width - 2 * MARGIN) / this.size.width));
   }
 
   /** Opens or folds the branches after a node. */
