@@ -12,6 +12,7 @@ from pipeline.errors import PartlyDone, UserMistake
 
 if TYPE_CHECKING:
     from pipeline.cli.doctor import Job
+    from pipeline.cli.terminal import TerminalProgress
 
 _WATCH_SECONDS = 2.0
 _PLAIN_COLUMNS = 120
@@ -34,11 +35,13 @@ def status(out: Path, watch: bool, every: float, as_json: bool) -> None:
     """Report the progress of the run in folder OUT, even while it runs.
 
     Exit status 1 means that files of the run are missing or damaged. With --watch, files are not
-    examined; the command ends when the run is complete, or with Ctrl-C.
+    examined; the command waits until there is a run in OUT, and ends when it is complete, or with
+    Ctrl-C.
     """
     if watch:
         _watch(out, every, as_json=as_json)
         return
+    from pipeline.cli.terminal import show_lines
     from pipeline.datasets.damage import find_damage
     from pipeline.datasets.folder import RunFolder
     from pipeline.inspection.facts import run_facts
@@ -51,7 +54,7 @@ def status(out: Path, watch: bool, every: float, as_json: bool) -> None:
         print_json({**run_facts(folder), "damage": damage})
     else:
         lines = [summary(folder), *(f"damage     {one}" for one in damage)]
-        click.echo(visible("\n".join(lines)))
+        show_lines(visible("\n".join(lines)))
     if damage:
         raise PartlyDone(f"{len(damage)} missing or damaged files in {out}")
 
@@ -60,11 +63,14 @@ def _watch(out: Path, every: float, *, as_json: bool) -> None:
     """Looks at the run at intervals, until it is complete or nobody reads any more."""
     from pipeline.cli.terminal import PatientConsole, TerminalProgress
     from pipeline.datasets.folder import RunFolder
+    from pipeline.files.storage import exists
     from pipeline.inspection.facts import run_facts
     from pipeline.inspection.watching import look
 
     screen = TerminalProgress(PatientConsole(), plain_seconds=0.0)
     try:
+        if not exists(out):
+            _wait_for_run(out, every, screen)
         while not screen.is_gone:
             folder = RunFolder.read(out)
             if as_json:
@@ -80,6 +86,15 @@ def _watch(out: Path, every: float, *, as_json: bool) -> None:
         return
     finally:
         screen.close()
+
+
+def _wait_for_run(out: Path, every: float, screen: "TerminalProgress") -> None:
+    """Waits for a run that is about to begin in this folder: `berry run` takes seconds to get there."""
+    from pipeline.files.storage import exists
+
+    while not screen.is_gone and not exists(out / "run.json"):
+        screen.show(f"{out}  waiting for a run: there is no such folder yet", None)
+        time.sleep(every)
 
 
 @click.command()
@@ -108,6 +123,7 @@ def show(
     """
     from rich.console import Console
 
+    from pipeline.cli.terminal import show_cut, show_lines
     from pipeline.datasets.reader import RunReader
     from pipeline.inspection.facts import list_facts, run_facts, tree_facts
     from pipeline.inspection.plain_text import visible
@@ -141,9 +157,9 @@ def show(
         console.print(problem_tree(reader, problem_id, whole=whole))
         return
     text = summary(reader.folder)
-    click.echo(visible(f"{text}\n" if reader.parts else text))
+    show_lines(visible(f"{text}\n" if reader.parts else text))
     for found, rollouts, kept, prompt in problem_ids(reader, limit):
-        click.echo(visible(f"{found}  {kept:3d} of {rollouts:3d} kept  {prompt}"))
+        show_cut(visible(f"{found}  {kept:3d} of {rollouts:3d} kept  {prompt}"))
 
 
 @click.command()
@@ -162,8 +178,10 @@ def report(out: Path, output: Path | None, as_json: bool) -> None:
     writes it again, also for a run that is under way. Exit status 1 means that files of the run are
     missing or damaged; the report leaves them out.
     """
+    from pipeline.cli.hints import in_sentence
     from pipeline.cli.terminal import counter
     from pipeline.datasets.folder import RunFolder
+    from pipeline.inspection.report.findings import verdict
     from pipeline.inspection.report.page import write_report
     from pipeline.inspection.report.wording import size
 
@@ -174,7 +192,8 @@ def report(out: Path, output: Path | None, as_json: bool) -> None:
         facts = {"output": str(written.path), "num_bytes": written.num_bytes}
         print_json({**facts, **written.figures.to_json()})
     else:
-        click.echo(f"{written.path} ({size(written.num_bytes)})")
+        said = in_sentence(verdict(written.figures.findings)[1])
+        click.echo(f"{written.path} ({size(written.num_bytes)}): {said}")
     if written.figures.damage:
         raise PartlyDone(f"{len(written.figures.damage)} missing or damaged files in {out}")
 

@@ -1,10 +1,12 @@
 """Shows progress: a live table or line in a terminal, plain lines elsewhere."""
 
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import click
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.progress import (
@@ -26,6 +28,42 @@ if TYPE_CHECKING:
     from reward_models.training.records import Advance
 
 _PLAIN_SECONDS = 10.0
+
+
+_LABEL = " " * 11
+"""What the lines of a summary that go on with the one before begin with."""
+_COMMANDS = ("resume ",)
+"""Labels of lines that hold a command."""
+
+
+def show_lines(text: str) -> None:
+    """Prints a summary; in a terminal, long lines go on under what follows their label."""
+    console = Console()
+    click.echo(hang(text, console.width) if console.is_terminal else text)
+
+
+def hang(text: str, width: int) -> str:
+    """The lines of a summary, none wider than this unless a word is. A command stays in one line, to be
+    copied."""
+    wrapper = textwrap.TextWrapper(
+        width=max(width, 40),
+        subsequent_indent=_LABEL,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(
+        line if line.startswith(_COMMANDS) or len(line) <= width else wrapper.fill(line)
+        for line in text.split("\n")
+    )
+
+
+def show_cut(line: str) -> None:
+    """Prints a line; a terminal gets as much of it as fits."""
+    console = Console()
+    if console.is_terminal:
+        console.print(Text(line), no_wrap=True, overflow="ellipsis")
+    else:
+        click.echo(line)
 
 
 class PatientConsole(Console):

@@ -27,13 +27,15 @@ from pipeline.files.storage import files_in
 from pipeline.records import Trace
 
 _CUT = "cannot be read to its end"
+_MOST_NAMED = 5
+"""Problems that an error names."""
 _BATCH_ROWS = 64
 _BATCH_TREES = 8
 """Rows of `trees` in memory at a time; a tree takes much more memory as Python values than on disk."""
 
 
 class UnknownProblem(FolderError):
-    """The run has no committed problem of this id."""
+    """The run has no committed problem of this id, or several whose ids begin like this."""
 
 
 class RunReader:
@@ -127,22 +129,29 @@ class RunReader:
     def find(self, wanted: str) -> dict[str, Any]:
         """The row of `trees` with this `problem_id`, `source_id` or beginning of a `problem_id`.
 
-        Returns the first of several; exact matches win over beginnings. Raises UnknownProblem if there
-        is none, and FolderError.
+        Exact matches win over beginnings, the first one over others. Raises UnknownProblem if there is
+        none, or the ids of several problems begin like this, and FolderError.
         """
-        begins: tuple[int, int] | None = None
+        begins: dict[str, tuple[int, int]] = {}
         for part in self.parts if is_valid_text(wanted) else ():
             ids = self.tree_columns(part, ["problem_id", "source_id"])
             # Files of earlier versions have no source_id.
             for name in ids.schema.names:
                 if (place := pc.index(ids[name], wanted).as_py()) >= 0:
                     return next(self.trees_at(part, {place}))
-            if begins is None:
-                is_begin = pc.starts_with(ids["problem_id"], wanted)
-                if (place := pc.index(is_begin, True).as_py()) >= 0:
-                    begins = part, place
-        if begins is not None:
-            return next(self.trees_at(begins[0], {begins[1]}))
+            is_begin = pc.starts_with(ids["problem_id"], wanted)
+            for place in pc.indices_nonzero(is_begin).to_pylist():
+                begins.setdefault(ids["problem_id"][place].as_py(), (part, place))
+        if len(begins) == 1:
+            [(part, place)] = begins.values()
+            return next(self.trees_at(part, {place}))
+        if begins:
+            some = ", ".join(list(begins)[:_MOST_NAMED])
+            more = "" if len(begins) <= _MOST_NAMED else f" and {len(begins) - _MOST_NAMED} more"
+            raise UnknownProblem(
+                f"{self.folder.path}: expected the beginning of one problem's id, got {wanted}, with "
+                f"which {len(begins)} begin: {some}{more}"
+            )
         so_far = (
             "" if self.folder.complete else f" (so far {self.folder.counts.problems} are committed)"
         )

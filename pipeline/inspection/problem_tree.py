@@ -31,6 +31,7 @@ _DEEPEST = 10
 """Levels of branches; deeper ones are drawn at this one."""
 _PREVIEW, _LONGEST_STEP = 40, 400
 """Most characters of a step that is named, and of one that is shown."""
+_LEGEND = "1/3 4-82% = of 3 judged rollouts through a step, 1 passed; 95% interval"
 MASS = 0.95
 """Probability mass of the intervals of values."""
 
@@ -66,7 +67,8 @@ class _Drawing:
         """The tree under its problem."""
         row = self._row
         about = f"gold: {row['target_value']}   id: {row['problem_id']}{_source_id(row)}"
-        drawn = RichTree(_text((problem_text(row), "bold"), f"\n{about}"))
+        results = f"{_results(row['trajectories'])}; {_LEGEND}"
+        drawn = RichTree(_text((problem_text(row), "bold"), f"\n{about}\n{results}"))
         for error in row["errors"]:
             drawn.add(_text((f"error: {error}", "red")))
         for warning in row.get("warnings") or ():
@@ -134,6 +136,14 @@ def _others(nodes: Sequence[dict[str, Any]]) -> str:
     """The branches that are not shown, with what came of them."""
     passes, trials = (sum(node[key] for node in nodes) for key in ("passes", "trials"))
     return f"{len(nodes)} {'other' if len(nodes) == 1 else 'others'}: {passes} of {trials} passed"
+
+
+def _results(trajectories: Sequence[dict[str, Any]]) -> str:
+    """How many responses there are, and what became of them."""
+    passed = sum(one["outcome"] == "pass" for one in trajectories)
+    kept = sum(one["kept"] for one in trajectories)
+    num = len(trajectories)
+    return f"{num} response{'' if num == 1 else 's'}: {passed} passed, {kept} kept"
 
 
 def _source_id(row: dict[str, Any]) -> str:

@@ -34,12 +34,12 @@ def summary(folder: RunFolder) -> str:
         if counts == Counts():
             return "\n".join(lines)
     lines += _stages(counts)
-    lines += _pass_rates(counts)
-    lines += domain_lines(counts)
-    lines += verifier_lines(counts)
     lines += _flawed(counts)
     lines += _people(folder)
     lines += _messages(counts)
+    lines += _pass_rates(counts)
+    lines += domain_lines(counts)
+    lines += verifier_lines(counts)
     lines += _scores(counts)
     # Missing in folders of earlier versions.
     lines += [f"scored by  {model}" for model in folder.run.get("reward_models", ())]

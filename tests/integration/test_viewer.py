@@ -141,6 +141,39 @@ def test_save_a_selection(page: Page, runs: list[Path]) -> None:
     assert len(read_selection(runs[0], "geo").problem_ids) == 6
 
 
+def test_enter_in_a_field_presses_no_button(page: Page, runs: list[Path]) -> None:
+    page.goto("/runs/one")
+    page.keyboard.press("/")
+    page.keyboard.type("7 + 1")
+    expect(page.get_by_text("1 of 14 problems")).to_be_visible()
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/problems/*")
+    before = len(Judgements(runs[0]).all())
+    name = page.get_by_label("Your name")
+    name.fill("ann")
+    name.press("Enter")
+    page.get_by_role("button", name="Unsure").click()
+    expect(page.get_by_text("unsure", exact=True)).to_be_visible()
+    assert [one.outcome for one in Judgements(runs[0]).all()[before:]] == ["unsure"]
+
+
+def test_the_error_of_a_selection_goes_when_it_is_mended(browser: Browser, address: str) -> None:
+    # Not the fixture: the browser logs the answer 400.
+    with watched(browser, base_url=address) as found:
+        page = found.page
+        page.goto("/runs/two")
+        name, save = page.get_by_label("Name of the selection"), page.get_by_text("Save selection")
+        name.fill(".")
+        save.click()
+        expect(page.get_by_role("alert")).to_contain_text("expected 1 to 64 letters")
+        name.fill("all")
+        save.click()
+        expect(page.get_by_text("--selection all")).to_be_visible()
+        expect(page.get_by_text("expected 1 to 64 letters")).to_have_count(0)
+
+
 @pytest.mark.parametrize(
     ("path", "text"),
     [

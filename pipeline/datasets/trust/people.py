@@ -157,7 +157,7 @@ def describe_agreement(found: Agreement) -> str:
         return f"{found.judged} verdicts, none on a response that the verifier decided; {rest}"
     decided = found.agree + found.differ
     return (
-        f"{found.agree} of {decided} responses are what the verifier says "
+        f"agree with the verifier on {found.agree} of {decided} responses "
         f"({found.agree / decided:.1%}, 95% interval {found.interval.low:.1%} to "
         f"{found.interval.high:.1%}): {found.false_passes} that passed are wrong, "
         f"{found.false_fails} that failed are right; {rest}"

@@ -15,9 +15,11 @@ from pipeline.evaluation.errors import EvaluationError
 from pipeline.files.publishing import FolderError, explained
 from pipeline.inspection.cluster_state import ClusterState
 from pipeline.inspection.facts import count_facts
+from pipeline.inspection.funnel import funnel
 from pipeline.inspection.report.choice import Choice
 from pipeline.inspection.report.findings import Finding, find_concerns
 from pipeline.inspection.report.intervals import Rate
+from pipeline.inspection.report.reasons import Reason, explain_reasons
 from pipeline.inspection.report.samples import Sample, read_samples
 from pipeline.inspection.report.timeline import Timeline, read_timeline
 from pipeline.inspection.report.trees.coverage import Coverage, coverage
@@ -83,6 +85,8 @@ class Figures:
     """Files of the run that are missing or damaged, and left out of these figures."""
     counts: dict[str, Any]
     """As `committed` of `berry status --json`."""
+    reasons: list[Reason]
+    """What the reasons of the funnel mean."""
     false_prunes: Rate
     """Rollouts that went on as a check and were right, of those that would have been pruned."""
     trust: Trust
@@ -137,6 +141,7 @@ def report_figures(folder: RunFolder, advance: Callable[[], None] = lambda: None
         findings=find_concerns(folder, trust, damage),
         damage=damage,
         counts=count_facts(counts),
+        reasons=explain_reasons(funnel(counts)),
         false_prunes=Rate.of(counts.explored_passes, counts.explored_trials),
         trust=trust,
         calibration=read_calibration(counts.calibration),

@@ -1,6 +1,7 @@
 // Colours of the tree, the same in both themes and told apart by colour-blind readers. Never the only sign.
 import { h } from "./dom.js";
-import { OUTCOMES, percent } from "./format.js";
+import { known, percent } from "./format.js";
+import { OUTCOMES } from "./pieces.js";
 
 const LOW = [202, 88, 18], MIDDLE = [140, 140, 140], HIGH = [18, 118, 190];
 const STEPS = 10;
@@ -12,7 +13,7 @@ const mix = (from, to, share) => from.map((one, i) => Math.round(one + (to[i] - 
 
 /** Orange for 0 over grey to blue for 1, in ten steps; null has no colour. */
 export function scale(value) {
-  if (value === null || value === undefined) return NONE;
+  if (!known(value)) return NONE;
   const step = Math.round(Math.min(1, Math.max(0, value)) * STEPS) / STEPS;
   const [r, g, b] = step < 0.5 ? mix(LOW, MIDDLE, step * 2) : mix(MIDDLE, HIGH, step * 2 - 1);
   return `rgb(${r},${g},${b})`;
@@ -30,14 +31,22 @@ export function modes(model) {
 export function colourOf(mode, node, model) {
   if (mode === "verdict") return VERDICTS[node.response?.outcome] ?? NONE;
   if (mode === "score") return scale(node.score);
-  if (mode === "version") return node.version ? VERSIONS[model.versions.indexOf(node.version) % VERSIONS.length] : NONE;
+  if (mode === "version") return VERSIONS[model.versions.indexOf(node.version) % VERSIONS.length] ?? NONE;
   return scale(node.value);
 }
 
 /** The key to the colours, as a list. */
 export function legend(mode, model) {
-  const item = (colour, text) => h("li", null, h("span", { class: `swatch ${colour === NONE ? NONE : ""}`, vars: { "--swatch": colour } }), text);
-  if (mode === "verdict") return h("ul", { class: "legend" }, Object.entries(VERDICTS).map(([name, colour]) => item(colour, `${OUTCOMES[name].mark} ${OUTCOMES[name].text}`)), item(NONE, "ends no judged response"));
-  if (mode === "version") return h("ul", { class: "legend" }, model.versions.map((one, i) => item(VERSIONS[i % VERSIONS.length], one)), item(NONE, "unknown"));
-  return h("ul", { class: "legend" }, [0, 0.25, 0.5, 0.75, 1].map((one) => item(scale(one), mode === "value" ? percent(one) : String(one))), item(NONE, mode === "value" ? "no trials" : "no score"));
+  const item = ([colour, text]) => h("li", null,
+    h("span", { class: `swatch ${colour === NONE ? NONE : ""}`, vars: { "--swatch": colour } }), text);
+  const quarters = (text) => [0, 0.25, 0.5, 0.75, 1].map((one) => [scale(one), text(one)]);
+  const verdicts = Object.entries(VERDICTS).map(([name, colour]) =>
+    [colour, `${OUTCOMES[name].mark} ${OUTCOMES[name].text}`]);
+  const items = {
+    value: () => [...quarters((one) => percent(one)), [NONE, "no trials"]],
+    score: () => [...quarters(String), [NONE, "no score"]],
+    verdict: () => [...verdicts, [NONE, "ends no judged response"]],
+    version: () => [...model.versions.map((one, i) => [VERSIONS[i % VERSIONS.length], one]), [NONE, "unknown"]],
+  };
+  return h("ul", { class: "legend" }, items[mode]().map(item));
 }

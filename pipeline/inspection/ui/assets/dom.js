@@ -50,7 +50,8 @@ export function notify(text, isError = false) {
 
 /** A box with the error's text, where the user looks. */
 export function errorBox(error) {
-  return h("div", { class: "error", role: "alert" }, h("strong", null, "Not possible: "), error.message ?? String(error));
+  return h("div", { class: "error", role: "alert" }, h("strong", null, "Not possible: "),
+    error.message ?? String(error));
 }
 
 /** Copies a text, or offers it for copying by hand where the browser does not allow it. */

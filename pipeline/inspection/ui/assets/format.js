@@ -1,11 +1,12 @@
-// Numbers and small marks as a reader wants them. Unknown is a dash, never 0.
-import { h } from "./dom.js";
+// Numbers and times as a reader wants them. Unknown is a dash, never 0.
 
 export const UNKNOWN = "–";
 
 const plain = new Intl.NumberFormat("en");
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
-const known = (value) => value !== null && value !== undefined;
+
+/** Whether a value of the server is there: 0 and "" are. */
+export const known = (value) => value !== null && value !== undefined;
 
 /** 12,345, or a dash. */
 export const count = (value) => (known(value) ? plain.format(value) : UNKNOWN);
@@ -45,30 +46,6 @@ export function brief(text, length) {
 export function time(value) {
   if (!known(value)) return UNKNOWN;
   const date = new Date(typeof value === "number" ? value * 1000 : value);
-  return Number.isNaN(date.getTime()) ? String(value) : date.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+  return Number.isNaN(date.getTime()) ? String(value)
+    : date.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
 }
-
-/** A fraction as a bar with the interval as a line over it. The text beside it carries the number. */
-export function rateBar(rate, low, high) {
-  if (!known(rate)) return h("span", { class: "rate none", "aria-hidden": "true" });
-  const vars = { "--rate": rate, "--low": low ?? rate, "--high": high ?? rate };
-  return h("span", { class: "rate", vars, "aria-hidden": "true" });
-}
-
-export const OUTCOMES = {
-  pass: { mark: "✓", text: "passed" },
-  fail: { mark: "✗", text: "failed" },
-  abstain: { mark: "?", text: "abstained" },
-  error: { mark: "!", text: "verifier failed" },
-};
-
-/** The outcome of a verdict as a mark with words; null is a response that was not judged. */
-export function outcome(value) {
-  const { mark, text } = OUTCOMES[value] ?? { mark: "·", text: "not judged" };
-  return h("span", { class: `outcome ${value ?? "none"}` }, h("span", { "aria-hidden": "true" }, mark), ` ${text}`);
-}
-
-const STATES = { complete: "complete", running: "running", not_running: "stopped before its end", unknown: "state unknown", unreadable: "not readable" };
-
-/** A run's state. */
-export const state = (value) => h("span", { class: `state ${value}` }, STATES[value] ?? value);

@@ -41,7 +41,8 @@ export function gestures(element, view) {
     if (event.ctrlKey || event.metaKey) {
       event.preventDefault();
       view.zoomBy(Math.exp(-event.deltaY * unit * 0.004), at(event));
-    } else if (view.moveBy(-(event.shiftKey ? event.deltaY : event.deltaX) * unit, event.shiftKey ? 0 : -event.deltaY * unit)) {
+    } else if (view.moveBy(-(event.shiftKey ? event.deltaY : event.deltaX) * unit,
+      event.shiftKey ? 0 : -event.deltaY * unit)) {
       event.preventDefault(); // at its end the picture lets the page scroll
     }
   }, { passive: false });

@@ -41,7 +41,8 @@ function formula({ text, tex, display }) {
   const element = h("span", { class: "maths" });
   try {
     window.katex.render(tex, element, {
-      displayMode: display, throwOnError: true, trust: false, strict: "ignore", maxSize: 20, maxExpand: 200, errorColor: "inherit",
+      displayMode: display, throwOnError: true, trust: false, strict: "ignore", maxSize: 20, maxExpand: 200,
+        errorColor: "inherit",
       // The MathML of these two needs inline style, which the page's security policy refuses.
       output: /\\(fcolorbox|pmb)/.test(tex) ? "html" : "htmlAndMathml",
     });
@@ -99,13 +100,16 @@ const arrivals = new IntersectionObserver((entries) => {
  * @param {{isLazy?: boolean}} [options] whether its maths waits until the block is near the screen
  */
 export function textBlock(text, props = {}, { isLazy = false } = {}) {
-  const block = h("div", { ...props, class: `prose ${CODE.test(text.slice(0, LONGEST_TEXT)) ? "code" : ""} ${props.class ?? ""}`, dir: "auto" });
+  const block = h("div",
+    { ...props, class: `prose ${CODE.test(text.slice(0, LONGEST_TEXT)) ? "code" : ""} ${props.class ?? ""}`,
+    dir: "auto" });
   let all = text.length <= LONGEST_TEXT, isNear = !isLazy;
   const draw = () => {
     const shown = all ? text : text.slice(0, LONGEST_TEXT);
     const rest = all ? null : h("button", { class: "small", onclick: () => { all = true; draw(); } },
       `Show all ${count(text.length)} characters`);
-    put(block, maths.on && isNear && shown.length <= LONGEST_TEXT ? rendered(shown) : shown, rest && h("div", null, "… ", rest));
+    put(block, maths.on && isNear && shown.length <= LONGEST_TEXT ? rendered(shown) : shown,
+      rest && h("div", null, "… ", rest));
     if (!text) put(block, h("em", { class: "quiet" }, "(no text)"));
   };
   draw();

@@ -1,9 +1,10 @@
 // A run: what a reader must know before training on it, then its problems.
 import { errorBox, h, put } from "./dom.js";
 import { get, path } from "./api.js";
-import { setPath } from "./app.js";
-import { compact, count, interval, percent, plural, state, time } from "./format.js";
-import { facets } from "./facets.js";
+import { setPath } from "./navigation.js";
+import { compact, count, interval, percent, plural, time } from "./format.js";
+import { state, tile } from "./pieces.js";
+import { facetList } from "./facets.js";
 import { filterBar } from "./filters.js";
 import { problemTable } from "./table.js";
 import { selections } from "./selections.js";
@@ -13,17 +14,17 @@ const REFRESH = 3000;
 /** Opens the page `/runs/NAME`. */
 export function open(root, [name], query) {
   const stop = new AbortController();
-  const head = h("div"), side = h("aside", { class: "facets", "aria-label": "Distributions; each line filters the problems" });
-  const saved = h("div"), trouble = h("div");
+  const head = h("div"), saved = h("div"), trouble = h("div");
+  const side = facetList();
   const bar = filterBar();
   const table = problemTable(name, stop.signal);
   const keep = selections(name, () => refresh());
   let timer = null;
   setPath(name, [[name, `/runs/${encodeURIComponent(name)}`]]);
-  put(root, trouble, head, h("div", { class: "browse" }, side,
+  put(root, trouble, head, h("div", { class: "browse" }, side.element,
     h("section", { "aria-label": "Problems" }, bar.element, table.element, keep.form, saved)));
 
-  let query_ = query;
+  let asked = query, shown = null;
   const refresh = async () => {
     clearTimeout(timer);
     try {
@@ -39,24 +40,21 @@ export function open(root, [name], query) {
       if (!error.status) timer = setTimeout(live, REFRESH);
     }
   };
-  const live = () => Promise.all([refresh(), table.load(query_, { quiet: true })]);
-  let last = "";
+  const live = () => Promise.all([refresh(), table.load(asked, { quiet: true })]);
   function drawWith(run) {
-    if (JSON.stringify(run) === last) return;
-    last = JSON.stringify(run);
-    const focused = document.activeElement?.dataset?.key;
+    if (JSON.stringify(run) === JSON.stringify(shown)) return;
+    shown = run;
     bar.setRun(run);
     put(head, heading(run));
-    facets(side, run, query_);
+    side.draw(run, asked);
     keep.list(saved, run.selections ?? []);
     table.setSorts(run.sorts ?? []);
-    if (focused) root.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   }
   const update = (newQuery) => {
-    query_ = newQuery;
+    asked = newQuery;
     bar.show(newQuery);
     keep.show(newQuery);
-    side.querySelectorAll("[data-filter]").forEach((one) => one.toggleAttribute("data-on", newQuery.get(one.dataset.filter) === one.dataset.value));
+    if (shown) side.draw(shown, newQuery);
     return table.load(newQuery);
   };
   return {
@@ -74,24 +72,32 @@ function heading(run) {
   const decided = (people.agree ?? 0) + (people.differ ?? 0);
   const reading = run.read && run.read.parts < run.read.of;
   return [
-    h("div", { class: "title" }, h("h1", null, run.name), state(run.state), h("bdi", { class: "quiet" }, run.model ?? "model unknown"),
+    h("div", { class: "title" }, h("h1", null, run.name), state(run.state),
+      h("bdi", { class: "quiet" }, run.model ?? "model unknown"),
       h("span", { class: "quiet" }, time(run.created)), h("code", { class: "quiet" }, run.path)),
     h("dl", { class: "tiles" },
       tile("Survivors", count(run.kept), `from ${count(run.solved)} of ${plural(run.problems ?? null, "problem")}`),
-      tile("Expected to be flawed", percent(run.flawed_fraction, 1), "survivors with a wrong step, judging from rollouts"),
+      tile("Expected to be flawed", percent(run.flawed_fraction, 1),
+        "survivors with a wrong step, judging from rollouts"),
       decided
-        ? tile("People agree with the verifier", percent(people.agree / decided), `${interval(people.low, people.high)} at 95%; ${count(people.agree)} of ${count(decided)}${people.unsure ? `, ${count(people.unsure)} unsure` : ""}`)
-        : tile("People agree with the verifier", "–", people.unsure ? `${count(people.unsure)} judged, all unsure` : "nobody has judged a response yet"),
-      tile("Rollouts that are right", percent(run.known ? run.right / run.known : null, 1), `${count(run.right)} of ${count(run.known)} known; ${compact(run.tokens)} tokens`),
+        ? tile("People agree with the verifier", percent(people.agree / decided),
+          `95% interval ${interval(people.low, people.high)}; ${count(people.agree)} of ${count(decided)}${people.unsure ? `, ${count(people.unsure)} unsure` : ""}`)
+        : tile("People agree with the verifier", "–",
+          people.unsure ? `${count(people.unsure)} judged, all unsure` : "nobody has judged a response yet"),
+      tile("Rollouts that are right", percent(run.known ? run.right / run.known : null, 1),
+        `${count(run.right)} of ${count(run.known)} with a known outcome; ${compact(run.tokens)} tokens`),
       tile("Problems", count(run.problems), progress(run))),
     run.damage?.map((one) => h("p", { class: "warning" }, one)),
-    reading && h("p", { class: "quiet", role: "status" }, `Reading the run: ${count(run.read.parts)} of ${plural(run.read.of, "part")}. Counts below grow until it is done.`),
+    reading && h("p", { class: "quiet", role: "status" },
+      `Reading the run: ${count(run.read.parts)} of ${plural(run.read.of, "part")}. Counts below grow until it is done.`),
   ];
 }
 
 function progress(run) {
-  if (run.state === "complete") return "all of the set";
-  return run.total ? `of ${count(run.total)} in the set (${percent(run.problems / run.total)})` : "size of the set unknown";
+  if (run.state === "complete") {
+    return run.total > run.problems ? `of ${count(run.total)} in the set; duplicates and bad rows are left out`
+      : "all of the set";
+  }
+  return run.total ? `of ${count(run.total)} in the set (${percent(run.problems / run.total)})`
+    : "size of the set unknown";
 }
-
-const tile = (label, value, more) => h("div", null, h("dt", null, label), h("dd", null, h("b", null, value), h("small", null, more)));

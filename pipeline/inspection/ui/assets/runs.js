@@ -1,8 +1,9 @@
 // The list of runs.
 import { h, put } from "./dom.js";
 import { get, path } from "./api.js";
-import { go, setPath } from "./app.js";
-import { compact, count, percent, state, time } from "./format.js";
+import { go, setPath } from "./navigation.js";
+import { compact, count, percent, time } from "./format.js";
+import { state } from "./pieces.js";
 
 /** Opens the page `/`. */
 export function open(root) {
@@ -10,7 +11,8 @@ export function open(root) {
   setPath("runs", []);
   const draw = async () => {
     const { runs } = await get(path("runs"), null, stop.signal);
-    put(root, h("h1", null, "Runs"), runs.length > 1 && comparison(runs), runs.length ? h("ul", { class: "cards" }, runs.map(card)) : h("p", null, "No run."));
+    put(root, h("h1", null, "Runs"), runs.length > 1 && comparison(runs),
+      runs.length ? h("ul", { class: "cards" }, runs.map(card)) : h("p", null, "No run."));
   };
   return { ready: draw(), update() {}, close: () => stop.abort() };
 }
@@ -18,19 +20,23 @@ export function open(root) {
 function card(run) {
   const url = `/runs/${encodeURIComponent(run.name)}`;
   if (run.state === "unreadable") {
-    return h("li", { class: "card" }, h("h2", null, run.name), state(run.state), h("p", { class: "bad" }, run.error), h("code", null, run.path));
+    return h("li", { class: "card" }, h("h2", null, run.name), state(run.state), h("p", { class: "bad" }, run.error),
+      h("code", null, run.path));
   }
   const share = run.problems ? run.solved / run.problems : null;
   return h("li", { class: "card" },
     h("h2", null, h("a", { href: url, class: "cover" }, run.name)), state(run.state),
     h("dl", { class: "facts" },
       fact("Survivors", count(run.kept), `from ${count(run.solved)} problems`),
-      fact("Problems solved", percent(share), `of ${count(run.problems)}${run.total && run.total !== run.problems ? `; ${count(run.total)} in the set` : ""}`),
+      fact("Problems solved", percent(share),
+        `of ${count(run.problems)}${run.state !== "complete" && run.total && run.total !== run.problems ? `; ${count(run.total)} in the set` : ""}`),
       fact("Rollouts", compact(run.rollouts), `${compact(run.tokens)} tokens`)),
-    h("p", { class: "quiet" }, h("bdi", null, run.model ?? "model unknown"), " · ", time(run.created)), h("code", null, run.path));
+    h("p", { class: "quiet" }, h("bdi", null, run.model ?? "model unknown"), " · ", time(run.created)),
+      h("code", null, run.path));
 }
 
-const fact = (label, value, more) => h("div", null, h("dt", null, label), h("dd", null, h("b", null, value), " ", h("small", null, more)));
+const fact = (label, value, more) => h("div", null, h("dt", null, label),
+  h("dd", null, h("b", null, value), " ", h("small", null, more)));
 
 function comparison(runs) {
   const names = runs.filter((one) => one.state !== "unreadable").map((one) => one.name);

@@ -1,8 +1,9 @@
 // The problems of a run that the filters leave, a page at a time.
 import { copy, errorBox, h, notify, put } from "./dom.js";
 import { get, path } from "./api.js";
-import { goQuery } from "./app.js";
-import { brief, compact, count, interval, OUTCOMES, percent, plural, rateBar } from "./format.js";
+import { goQuery } from "./navigation.js";
+import { brief, compact, count, interval, known, percent, plural } from "./format.js";
+import { OUTCOMES, pager, rateBar } from "./pieces.js";
 import { chosen } from "./filters.js";
 
 const PAGE = 50;
@@ -26,7 +27,8 @@ export function problemTable(name, signal) {
     sort.value = query.get("sort") ?? sorts[0]?.key ?? "";
   }
   const isDescending = () => query.get("descending") === "1";
-  const turn = h("button", { class: "small", onclick: () => goQuery({ descending: isDescending() ? null : "1", offset: null }) });
+  const turn = h("button", { class: "small", onclick: () => goQuery({ descending: isDescending() ? null : "1",
+    offset: null }) });
 
   async function load(newQuery, { quiet = false } = {}) {
     query = newQuery;
@@ -55,46 +57,59 @@ export function problemTable(name, signal) {
     const focused = document.activeElement?.dataset?.key;
     const { matched, of, rows, responses, complete } = answer;
     const offset = Number(query.get("offset") ?? 0);
+    const pages = (options) => pager({ offset, size: PAGE, matched }, (to) => goQuery({ offset: to }), options);
     sort.value = query.get("sort") ?? sort.options[0]?.value ?? "";
     put(turn, isDescending() ? "↓ descending" : "↑ ascending");
     const found = matched === of ? plural(of, "problem") : `${count(matched)} of ${plural(of, "problem")}`;
-    put(tools, h("p", { role: "status" }, h("b", null, found), responses === null || responses === undefined ? null : `, ${plural(responses, "response")}`, complete ? null : " so far"),
-      h("span", { class: "push" }), h("label", null, "Sort by ", sort), turn, pager(offset, matched));
-    put(body, rows.length ? drawTable(rows) : h("p", { class: "empty" }, of ? "No problem matches these filters." : "No problem is finished yet."),
-      rows.length > 20 && h("div", { class: "bar tools" }, h("span", { class: "push" }), pager(offset, matched, false)));
+    put(tools, h("p", { role: "status" }, h("b", null, found),
+      known(responses) && `, ${plural(responses, "response")}`, !complete && " so far"),
+      h("span", { class: "push" }), h("label", null, "Sort by ", sort), turn, pages());
+    const nothing = of ? "No problem matches these filters." : "No problem is finished yet.";
+    put(body, rows.length ? drawTable(rows) : h("p", { class: "empty" }, nothing),
+      rows.length > 20 && h("div", { class: "bar tools" }, h("span", { class: "push" }), pages({ isMain: false })));
     if (focused) body.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   }
 
   function drawTable(rows) {
     const current = query.get("sort");
-    const header = ([key, text, by]) => h("th", { role: "columnheader", scope: "col", class: key, "aria-sort": by && by === current ? (isDescending() ? "descending" : "ascending") : null },
-      by ? h("button", { "data-key": `sort ${by}`, onclick: () => goQuery({ sort: by, descending: by === current && !isDescending() ? "1" : null, offset: null }) }, text) : text || h("span", { class: "hidden" }, "Copy"));
-    return h("table", { role: "table", class: "list" }, h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, COLUMNS.map(header))), h("tbody", { role: "rowgroup" }, rows.map((row) => drawRow(name, row))));
+    const way = isDescending() ? "descending" : "ascending";
+    const sortBy = (by) => () => goQuery({ sort: by, descending: by === current && !isDescending() ? "1" : null,
+      offset: null });
+    const header = ([key, text, by]) => h("th",
+      { role: "columnheader", scope: "col", class: key, "aria-sort": by && by === current ? way : null },
+      by ? h("button", { "data-key": `sort ${by}`, onclick: sortBy(by) }, text) : text
+        || h("span", { class: "hidden" }, "Copy"));
+    return h("table", { role: "table", class: "list" },
+      h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, COLUMNS.map(header))),
+      h("tbody", { role: "rowgroup" }, rows.map((row) => drawRow(name, row))));
   }
   return { element, load, setSorts };
-}
-
-function pager(offset, matched, isMain = true) {
-  const to = (value) => () => goQuery({ offset: value || null });
-  const last = Math.min(offset + PAGE, matched);
-  if (matched <= PAGE && !offset) return null;
-  return h("span", { class: "pager" },
-    h("button", { class: "small", rel: isMain ? "prev" : null, disabled: offset <= 0, "aria-label": "Previous page", onclick: to(Math.max(0, offset - PAGE)) }, "‹"),
-    ` ${count(matched ? offset + 1 : 0)}–${count(last)} of ${count(matched)} `,
-    h("button", { class: "small", rel: isMain ? "next" : null, disabled: last >= matched, "aria-label": "Next page", onclick: to(offset + PAGE) }, "›"));
 }
 
 function drawRow(run, row) {
   const url = `/runs/${encodeURIComponent(run)}/problems/${encodeURIComponent(row.problem_id)}`;
   const cell = (name, ...children) => h("td", { role: "cell", class: name }, children);
   const of = [["pass", row.passed], ["fail", row.failed], ["abstain", row.abstained], ["error", row.errors]];
-  const verdicts = of.filter(([, number]) => number).map(([key, number]) => h("span", { class: `outcome ${key}`, title: OUTCOMES[key].text }, h("span", { "aria-hidden": "true" }, OUTCOMES[key].mark), h("span", { class: "hidden" }, `${OUTCOMES[key].text} `), count(number)));
+  const verdict = ([key, number]) => h("span", { class: `outcome ${key}`, title: OUTCOMES[key].text },
+    h("span", { "aria-hidden": "true" }, OUTCOMES[key].mark), h("span", { class: "hidden" }, `${OUTCOMES[key].text} `),
+      count(number));
+  const verdicts = of.filter(([, number]) => number).map(verdict);
+  const unit = (text) => h("span", { class: "unit" }, ` ${text}`);
   return h("tr", { role: "row" },
-    cell("problem", h("a", { href: url, class: "cover", "data-key": row.problem_id }, h("bdi", null, brief(row.problem ?? "", 220) || "(no text)")), h("small", null, h("bdi", null, row.domain ?? "no domain"), " · ", h("bdi", null, row.source_id ?? row.problem_id), row.judged ? h("b", null, " · judged") : null)),
+    cell("problem", h("a", { href: url, class: "cover", "data-key": row.problem_id },
+      h("bdi", null, brief(row.problem ?? "", 220) || "(no text)")),
+      h("small", null, h("bdi", null, row.domain ?? "no domain"), " · ", h("bdi", null, row.source_id ?? row.problem_id),
+        row.judged && h("b", null, " · judged"))),
     cell("gold", h("bdi", null, !row.gold ? "none" : brief(String(row.gold), 40))),
-    cell("passed", rateBar(row.rate, row.low, row.high), h("span", null, percent(row.rate), " ", h("small", { title: `right rollouts of those known; ${interval(row.low, row.high)} at 95%` }, row.known ? `${count(row.right)}/${count(row.known)}` : "unknown"))),
-    cell("verdicts", verdicts.length ? verdicts : count(row.responses)), cell("kept", row.kept ? h("b", null, count(row.kept)) : "0", h("span", { class: "unit" }, " kept")), cell("tokens", compact(row.tokens), h("span", { class: "unit" }, " tokens")),
-    cell("copy", h("button", { class: "small", "aria-label": `Copy problem ${row.problem_id} as JSON`, onclick: () => copyRow(run, row.problem_id) }, "JSON")));
+    cell("passed", rateBar(row.rate, row.low, row.high),
+      h("span", null, percent(row.rate), " ",
+        h("small", { title: `right rollouts of those with a known outcome; 95% interval ${interval(row.low, row.high)}` },
+        row.known ? `${count(row.right)}/${count(row.known)}` : "unknown"))),
+    cell("verdicts", verdicts.length ? verdicts : count(row.responses)),
+    cell("kept", row.kept ? h("b", null, count(row.kept)) : "0", unit("kept")),
+    cell("tokens", compact(row.tokens), unit("tokens")),
+    cell("copy", h("button", { class: "small", "aria-label": `Copy problem ${row.problem_id} as JSON`,
+      onclick: () => copyRow(run, row.problem_id) }, "JSON")));
 }
 
 /** Copies the stored row of a problem. */

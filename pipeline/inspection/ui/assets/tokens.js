@@ -20,15 +20,18 @@ export function tokenBlock(load) {
 function drawn(tokens) {
   const shown = tokens.slice(0, MOST);
   const line = h("p", { class: "quiet figures", "aria-live": "polite" }, "Point at a token, or use the arrow keys.");
-  const spans = shown.map((one) => h("span", { class: "token", vars: { "--doubt": one.logprob === null ? 0 : Math.min(1, one.logprob / UNLIKELY) } }, one.text === null ? `${one.id} ` : visible(one.text)));
+  const spans = shown.map((one) => h("span", { class: "token", vars: { "--doubt": one.logprob === null ? 0
+    : Math.min(1, one.logprob / UNLIKELY) } }, one.text === null ? `${one.id} ` : visible(one.text)));
   let current = -1;
   const choose = (i) => {
     spans[current]?.classList.remove("now");
     current = Math.min(spans.length - 1, Math.max(0, i));
     spans[current]?.classList.add("now");
     const { id, text, logprob } = shown[current];
-    const likely = logprob === null ? "log-probability unknown" : `log-probability ${decimal(logprob, 3)} (${percent(Math.exp(logprob), 1)})`;
-    put(line, `Token ${current + 1} of ${tokens.length}: `, text !== null && [h("code", null, JSON.stringify(text)), ", "], `id ${id}, ${likely}`);
+    const likely = logprob === null ? "log-probability unknown"
+      : `log-probability ${decimal(logprob, 3)} (${percent(Math.exp(logprob), 1)})`;
+    put(line, `Token ${current + 1} of ${tokens.length}: `,
+      text !== null && [h("code", null, JSON.stringify(text)), ", "], `id ${id}, ${likely}`);
   };
   const onkeydown = (event) => {
     const step = { ArrowRight: 1, ArrowDown: 10, ArrowLeft: -1, ArrowUp: -10 }[event.key];
@@ -38,7 +41,9 @@ function drawn(tokens) {
     spans[current].scrollIntoView({ block: "nearest" });
   };
   const onpointerover = (event) => spans.includes(event.target) && choose(spans.indexOf(event.target));
-  return [h("div", { class: "prose tokens", tabindex: 0, role: "group", "aria-label": `${plural(tokens.length, "token")}, shaded where the model was unsure`, onkeydown, onpointerover }, spans), line,
+  return [h("div", { class: "prose tokens", tabindex: 0, role: "group",
+    "aria-label": `${plural(tokens.length, "token")}, shaded where the model was unsure`, onkeydown, onpointerover },
+    spans), line,
     tokens.length > MOST && h("p", { class: "quiet" }, `Only the first ${MOST} are shown.`)];
 }
 

@@ -1,6 +1,7 @@
 // One box of the tree, as a picture and in words.
 import { s } from "./dom.js";
-import { brief, OUTCOMES, percent } from "./format.js";
+import { brief, known, percent } from "./format.js";
+import { OUTCOMES } from "./pieces.js";
 import { hidden } from "./tree_model.js";
 
 export const WIDTH = 176;
@@ -8,20 +9,22 @@ export const HEIGHT = 42;
 const LETTERS = 22;
 
 /** A node: a strip in its colour, its text, what is known of it, and its pass rate as a bar. */
-export function box(node, colour, { isOpen, isMarked }) {
+export function box(node, colour, { isOpen }) {
   const { response } = node;
   const has = node.children.length > 1;
   const facts = node.trials ? `${node.passes}/${node.trials} passed` : node.up ? "no trials" : "";
-  const score = node.score === null || node.score === undefined ? "" : ` · ${node.score.toFixed(2)}`;
+  const score = !known(node.score) ? "" : ` · ${node.score.toFixed(2)}`;
   const end = response && (OUTCOMES[response.outcome]?.mark ?? "·");
-  return s("g", { class: `box ${response?.kept ? "kept" : ""} ${isMarked ? "marked" : ""}` },
+  return s("g", { class: `box ${response?.kept ? "kept" : ""}` },
     s("title", null, describe(node)),
     s("rect", { class: "back", width: WIDTH, height: HEIGHT, rx: 4 }),
     s("rect", { class: `strip ${colour === "none" ? "none" : ""}`, width: 6, height: HEIGHT, rx: 2, fill: colour }),
     s("text", { x: 13, y: 15, class: "words" }, node.up ? fitting(node.text) : "Prompt"),
     s("text", { x: 13, y: 30, class: "figures" }, facts + score),
-    end && s("text", { x: WIDTH - (has ? 20 : 8), y: 30, class: `end ${response.outcome ?? "none"}` }, (response.kept ? "kept " : "") + end),
-    node.value !== null && [s("rect", { class: "track", x: 13, y: 35, width: WIDTH - 27, height: 3 }), s("rect", { class: "value", x: 13, y: 35, width: (WIDTH - 27) * node.value, height: 3 })],
+    end && s("text", { x: WIDTH - (has ? 20 : 8), y: 30, class: `end ${response.outcome ?? "none"}` },
+      (response.kept ? "kept " : "") + end),
+    node.value !== null && [s("rect", { class: "track", x: 13, y: 35, width: WIDTH - 27, height: 3 }),
+      s("rect", { class: "value", x: 13, y: 35, width: (WIDTH - 27) * node.value, height: 3 })],
     has && s("text", { x: WIDTH - 6, y: 26, class: "fold" }, isOpen ? "−" : "+"));
 }
 

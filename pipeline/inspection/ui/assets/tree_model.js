@@ -1,5 +1,7 @@
 // The tree of one problem: what hangs below each node, which branches are open, and where each box goes.
 
+import { known } from "./format.js";
+
 /**
  * A node of the tree with what follows from its place. `value` is the fraction of passes, null without trials.
  * @typedef {object} TreeNode
@@ -17,13 +19,13 @@ export class TreeModel {
   constructor(problem) {
     const ends = new Map(problem.responses.map((one) => [one.leaf, one]));
     this.nodes = new Map(problem.nodes.map((one) => [one.id, {
-      ...one, up: null, children: [], depth: 0, judged: 0, passed: 0, kept: 0, responses: 0,
+      ...one, facts: one, up: null, children: [], depth: 0, judged: 0, passed: 0, kept: 0, responses: 0,
       value: one.trials ? one.passes / one.trials : null, response: ends.get(one.id) ?? null }]));
     this.spine = new Set(problem.spine);
     this.open = new Set();
     this.order = this.#connect();
     this.root = this.order[0] ?? null;
-    this.hasScores = problem.nodes.some((one) => one.score !== null && one.score !== undefined);
+    this.hasScores = problem.nodes.some((one) => known(one.score));
     this.versions = [...new Set(problem.nodes.map((one) => one.version).filter(Boolean))].sort();
   }
 
@@ -85,7 +87,8 @@ export class TreeModel {
     const items = [];
     const left = []; // row -> the leftmost column in use; a line between two columns counts as half a column
     const free = (row) => left[row] ?? Infinity;
-    const put = (node, isStub, col, row) => items.push({ key: (isStub ? "s" : "n") + node.id, node, isStub, col, row, parent: isStub ? `n${node.id}` : node.up && `n${node.up.id}` });
+    const put = (node, isStub, col, row) => items.push({ key: (isStub ? "s" : "n") + node.id, node, isStub, col, row,
+      parent: isStub ? `n${node.id}` : node.up && `n${node.up.id}` });
     // Places a line at the first free row from `from`, and returns its row.
     const settle = (first, last, from, top) => {
       let row = from;
@@ -129,5 +132,6 @@ function compareRanks(a, b) {
 export function hidden(node) {
   const others = node.children.slice(1);
   const sum = (key) => others.reduce((total, one) => total + one[key], 0);
-  return { branches: others.length, responses: sum("responses"), judged: sum("judged"), passed: sum("passed"), kept: sum("kept") };
+  return { branches: others.length, responses: sum("responses"), judged: sum("judged"), passed: sum("passed"),
+    kept: sum("kept") };
 }

@@ -1,13 +1,12 @@
-// The tree as a picture that moves and zooms. It draws what is in view, and far out boxes without text.
+// The tree as a picture that moves, zooms and opens, with the node that is chosen.
 import { h, put, s } from "./dom.js";
-import { colourOf } from "./colours.js";
-import { hidden } from "./tree_model.js";
-import { box, describe, HEIGHT, stub, WIDTH } from "./tree_boxes.js";
 import { gestures } from "./gestures.js";
+import { HEIGHT, WIDTH } from "./tree_boxes.js";
+import { idOf, moved, MOVES, treeItems } from "./tree_keys.js";
+import { COLUMN, ROW, TreeScene } from "./tree_scene.js";
 
-const COLUMN = WIDTH + 28, ROW = HEIGHT + 12, MARGIN = 16;
-const ZOOMS = { least: 0.02, most: 2, text: 0.5 };
-const MOST_WITH_TEXT = 450;
+const MARGIN = 16;
+const ZOOMS = { least: 0.02, most: 2 };
 
 export class TreeView {
   /**
@@ -15,15 +14,11 @@ export class TreeView {
    * @param {{onSelect: function(number): void}} options called when the reader chooses a node
    */
   constructor(model, { onSelect }) {
-    Object.assign(this, { model, onSelect, mode: "value", current: null, selected: null, marked: [], x: MARGIN, y: MARGIN, zoom: 1, drawn: null });
-    this.edges = s("path", { class: "edge" });
-    this.keptEdges = s("path", { class: "edge kept" });
-    this.chosenEdges = s("path", { class: "edge chosen" });
-    this.boxes = s("g");
-    this.ring = s("rect", { class: "ring", width: WIDTH + 6, height: HEIGHT + 6, rx: 6 });
-    this.scene = s("g", null, this.edges, this.keptEdges, this.chosenEdges, this.boxes, this.ring);
-    this.svg = s("svg", { "aria-hidden": "true" }, this.scene);
-    this.list = h("div", { role: "tree", tabindex: 0, class: "spoken", "aria-label": "Tree of the responses", onkeydown: (event) => this.#onKey(event) });
+    Object.assign(this, { model, onSelect, mode: "value", current: null, selected: null, x: MARGIN, y: MARGIN, zoom: 1 });
+    this.scene = new TreeScene();
+    this.svg = s("svg", { "aria-hidden": "true" }, this.scene.element);
+    this.list = h("div", { role: "tree", tabindex: 0, class: "spoken", "aria-label": "Tree of the responses",
+      onkeydown: (event) => this.#onKey(event) });
     this.element = h("div", { class: "canvas" }, this.list, this.svg);
     gestures(this.svg, this);
     new ResizeObserver(() => this.#frame()).observe(this.element);
@@ -35,13 +30,14 @@ export class TreeView {
     this.items = this.model.layout();
     this.byKey = new Map(this.items.map((one) => [one.key, one]));
     this.places = new Map(this.items.map((one) => [`${one.col},${one.row}`, one]));
-    this.size = { width: (Math.max(...this.items.map((one) => one.col)) + 1) * COLUMN, height: (Math.max(...this.items.map((one) => one.row)) + 1) * ROW };
-    const tall = Math.min(this.size.height + 2 * MARGIN, window.innerHeight * 0.68);
+    const most = (key) => this.items.reduce((found, one) => Math.max(found, one[key]), 0);
+    this.size = { width: (most("col") + 1) * COLUMN, height: (most("row") + 1) * ROW };
+    const tall = Math.min(this.size.height + 2 * MARGIN, window.innerHeight * 0.6);
     this.element.style.height = `${Math.max(tall, this.element.clientHeight)}px`;
     if (!this.byKey.has(this.current)) this.current = held ? `n${held.node.id}` : null;
     const now = this.byKey.get(this.current);
     if (held && now) this.y += (held.row - now.row) * ROW * this.zoom; // what the reader looks at stays where it is
-    this.drawn = null;
+    this.scene.forget();
     this.#clamp();
     this.#frame();
     this.#speak();
@@ -50,7 +46,7 @@ export class TreeView {
   /** Colours by another property: see `colours.modes`. */
   colourBy(mode) {
     this.mode = mode;
-    this.drawn = null;
+    this.scene.forget();
     this.#frame();
   }
 
@@ -60,7 +56,7 @@ export class TreeView {
     this.selected = id;
     this.current = `n${id}`;
     if (this.model.reveal(id) || !this.items) this.relayout();
-    this.drawn = null;
+    this.scene.forget();
     if (still) this.#frame();
     else this.#bringIntoView(this.byKey.get(this.current));
     this.#speak();
@@ -90,7 +86,8 @@ export class TreeView {
   /** Shows all that is open. */
   fit() {
     const { width, height } = this.svg.getBoundingClientRect();
-    this.zoom = Math.max(ZOOMS.least, Math.min(1, (width - 2 * MARGIN) / this.size.width, (height - 2 * MARGIN) / this.size.height));
+    this.zoom = Math.max(ZOOMS.least, Math.min(1, (width - 2 * MARGIN) / this.size.width,
+      (height - 2 * MARGIN) / this.size.height));
     Object.assign(this, { x: MARGIN, y: MARGIN });
     this.#frame();
   }
@@ -132,7 +129,7 @@ export class TreeView {
   #choose(item) {
     this.current = item.key;
     if (item.isStub) {
-      this.drawn = null;
+      this.scene.forget();
       this.#bringIntoView(item);
       this.#speak();
     } else {
@@ -153,9 +150,9 @@ export class TreeView {
     const { width, height } = this.svg.getBoundingClientRect();
     if (item && width) {
       const left = this.x + item.col * COLUMN * this.zoom, top = this.y + item.row * ROW * this.zoom;
-      const shift = (at, size, room) => (at < MARGIN ? MARGIN - at : at + size > room - MARGIN ? room - MARGIN - size - at : 0);
       this.x += shift(left, COLUMN * this.zoom, width);
       this.y += shift(top, ROW * this.zoom, height);
+      this.#clamp();
     }
     this.#frame();
   }
@@ -164,107 +161,34 @@ export class TreeView {
   #frame() {
     this.frame ??= requestAnimationFrame(() => {
       this.frame = null;
-      if (this.items && this.element.isConnected) this.#draw();
+      if (this.items && this.element.isConnected) this.scene.draw(this, this.svg.getBoundingClientRect());
     });
-  }
-
-  #draw() {
-    const { width, height } = this.svg.getBoundingClientRect();
-    this.scene.setAttribute("transform", `translate(${this.x} ${this.y}) scale(${this.zoom})`);
-    const seen = { left: -this.x / this.zoom, top: -this.y / this.zoom, right: (width - this.x) / this.zoom, bottom: (height - this.y) / this.zoom };
-    const was = this.drawn;
-    if (was && was.zoom === this.zoom && was.left <= seen.left && was.top <= seen.top && was.right >= seen.right && was.bottom >= seen.bottom) return;
-    const spare = { x: (seen.right - seen.left) * 0.4, y: (seen.bottom - seen.top) * 0.4 };
-    const area = { zoom: this.zoom, left: seen.left - spare.x, top: seen.top - spare.y, right: seen.right + spare.x, bottom: seen.bottom + spare.y };
-    this.drawn = area;
-    const inside = this.items.filter((one) => overlaps(one, area));
-    const hasText = this.zoom >= ZOOMS.text && inside.filter((one) => overlaps(one, seen)).length <= MOST_WITH_TEXT;
-    put(this.boxes, hasText ? inside.map((one) => this.#box(one)) : this.#blocks(inside));
-    this.#drawEdges(area);
-    const ring = this.byKey.get(this.current);
-    this.ring.style.display = ring ? "" : "none";
-    if (ring) this.ring.setAttribute("transform", `translate(${ring.col * COLUMN - 3} ${ring.row * ROW - 3})`);
-  }
-
-  #box(item) {
-    const drawn = item.isStub ? stub(item.node) : box(item.node, colourOf(this.mode, item.node, this.model), { isOpen: this.model.open.has(item.node.id), isMarked: this.marked.includes(item.node.id) });
-    drawn.setAttribute("transform", `translate(${item.col * COLUMN} ${item.row * ROW})`);
-    return drawn;
-  }
-
-  /** Boxes without text: one path for each colour, so that thousands cost little. */
-  #blocks(items) {
-    const paths = new Map();
-    for (const item of items) {
-      const colour = item.isStub ? "stub" : colourOf(this.mode, item.node, this.model);
-      paths.set(colour, `${paths.get(colour) ?? ""}M${item.col * COLUMN} ${item.row * ROW}h${WIDTH}v${HEIGHT}h${-WIDTH}z`);
-    }
-    return [...paths].map(([colour, d]) => s("path", colour === "stub" || colour === "none" ? { d, class: colour === "stub" ? "block stub" : "block none" } : { d, fill: colour }));
-  }
-
-  #drawEdges(area) {
-    const chosen = new Set(this.model.path(this.selected).map((one) => `n${one.id}`));
-    const lines = { plain: [], kept: [], chosen: [] };
-    for (const item of this.items) {
-      const parent = this.byKey.get(item.parent);
-      if (!parent) continue;
-      const x = parent.col * COLUMN + WIDTH, y = parent.row * ROW + HEIGHT / 2, end = item.row * ROW + HEIGHT / 2;
-      if (x > area.right || x + COLUMN - WIDTH < area.left || end < area.top || y > area.bottom) continue;
-      const line = end === y ? `M${x} ${y}H${item.col * COLUMN}` : `M${x} ${y}h6q8 0 8 8V${end - 8}q0 8 8 8H${item.col * COLUMN}`;
-      lines[chosen.has(item.key) ? "chosen" : item.node.kept && !item.isStub ? "kept" : "plain"].push(line);
-    }
-    this.edges.setAttribute("d", lines.plain.join(""));
-    this.keptEdges.setAttribute("d", lines.kept.join(""));
-    this.chosenEdges.setAttribute("d", lines.chosen.join(""));
   }
 
   #onKey(event) {
     const item = this.byKey.get(this.current) ?? this.items[0];
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const act = {
-      ArrowLeft: () => this.byKey.get(item.parent), ArrowRight: () => this.#firstChild(item), ArrowUp: () => this.#beside(item, -1), ArrowDown: () => this.#beside(item, 1),
-      Home: () => this.items[0], Enter: () => void this.toggle(item.node), " ": () => void this.toggle(item.node),
-      "+": () => void this.zoomBy(1.25), "=": () => void this.zoomBy(1.25), "-": () => void this.zoomBy(0.8), 0: () => void this.fit(),
-    }[event.key];
-    if (!act) return;
+    const act = { Enter: () => this.toggle(item.node), " ": () => this.toggle(item.node),
+      "+": () => this.zoomBy(1.25), "=": () => this.zoomBy(1.25), "-": () => this.zoomBy(0.8),
+      0: () => this.fit() }[event.key];
+    if (!act && !MOVES.has(event.key)) return;
     event.preventDefault();
     event.stopPropagation();
-    const next = act();
+    const next = act ? act() : moved(event.key, item, this);
     if (next) this.#choose(next);
   }
 
-  #firstChild(item) {
-    return item.isStub ? null : this.byKey.get(`n${item.node.children[0]?.id}`);
-  }
-
-  /** The next box above (-1) or below (1) in the same column, else the nearest in the next row. */
-  #beside(item, way) {
-    const ahead = this.items.filter((one) => (one.row - item.row) * way > 0);
-    const distance = (one) => Math.abs(one.row - item.row) + (one.col === item.col ? 0 : 1e6 + Math.abs(one.col - item.col) / 1e3);
-    return ahead.reduce((best, one) => (!best || distance(one) < distance(best) ? one : best), null);
-  }
-
-  /** Writes the current box, its ancestors, siblings and children as tree items for screen readers. */
+  /** Writes the current box and what is near it as tree items for screen readers. */
   #speak() {
     const item = this.byKey?.get(this.current) ?? this.items?.[0];
     if (!item) return;
-    const near = this.items.filter((one) => one === item || one.parent === item.parent || one.parent === item.key || (!item.isStub && this.#isAbove(one, item)));
-    put(this.list, near.map((one) => h("div", { role: "treeitem", id: `item-${one.key}`, "aria-level": one.node.depth + (one.isStub ? 2 : 1), "aria-selected": one === item ? "true" : "false",
-      "aria-expanded": one.node.children.length > 1 ? String(!one.isStub && this.model.open.has(one.node.id)) : null }, one.isStub ? spoken(one.node) : describe(one.node))));
-    this.list.setAttribute("aria-activedescendant", `item-${item.key}`);
-  }
-
-  #isAbove(one, item) {
-    return !one.isStub && one.row <= item.row && one.col < item.col && this.model.path(item.node.id).includes(one.node);
+    put(this.list, treeItems(item, this));
+    this.list.setAttribute("aria-activedescendant", idOf(item));
   }
 }
 
-function overlaps(item, area) {
-  const x = item.col * COLUMN, y = item.row * ROW;
-  return x < area.right && x + WIDTH > area.left && y < area.bottom && y + HEIGHT > area.top;
-}
-
-function spoken(node) {
-  const { branches, passed, judged } = hidden(node);
-  return `${branches} other branches, folded; ${passed} of ${judged} responses passed`;
+/** How far to move what is at `at` into a room: as little as needed for a step, to the middle for a leap. */
+function shift(at, size, room) {
+  const least = at < MARGIN ? MARGIN - at : Math.min(0, room - MARGIN - size - at);
+  return Math.abs(least) > 2 * size ? (room - size) / 2 - at : least;
 }

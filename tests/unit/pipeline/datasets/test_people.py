@@ -104,5 +104,5 @@ def test_trust_report_says_what_people_say(tmp_path: Path) -> None:
     Judgements(run).add(judgement(1, "wrong", "pass"))
     Judgements(run).add(judgement(2, "wrong", "fail"))
     section = "\n".join(trust_section(RunFolder.read(run)))
-    assert "1 of 2 responses are what the verifier says (50.0%" in section
+    assert "agree with the verifier on 1 of 2 responses (50.0%" in section
     assert "1 that passed are wrong, 0 that failed are right" in section
