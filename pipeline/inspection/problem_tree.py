@@ -31,7 +31,7 @@ _DEEPEST = 10
 """Levels of branches; deeper ones are drawn at this one."""
 _PREVIEW, _LONGEST_STEP = 40, 400
 """Most characters of a step that is named, and of one that is shown."""
-_LEGEND = "1/3 4-82% = of 3 judged rollouts through a step, 1 passed; 95% interval"
+_LEGEND = "1/3 4-82%: 1 of 3 judged rollouts through the step passed; 95% interval"
 MASS = 0.95
 """Probability mass of the intervals of values."""
 
@@ -67,7 +67,7 @@ class _Drawing:
         """The tree under its problem."""
         row = self._row
         about = f"gold: {row['target_value']}   id: {row['problem_id']}{_source_id(row)}"
-        results = f"{_results(row['trajectories'])}; {_LEGEND}"
+        results = f"{_results(row['trajectories'])}\n{_LEGEND}"
         drawn = RichTree(_text((problem_text(row), "bold"), f"\n{about}\n{results}"))
         for error in row["errors"]:
             drawn.add(_text((f"error: {error}", "red")))

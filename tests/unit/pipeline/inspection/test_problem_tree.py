@@ -64,10 +64,11 @@ def test_a_long_response_stays_on_the_screen(tmp_path: Path, steps: int) -> None
 
 def test_branches_show_where_they_begin(tmp_path: Path) -> None:
     lines = drawn(tmp_path, grown([([], 3), ([0], 1), ([], 1)]))
-    assert lines[0].rstrip() == "a deep one"
-    assert lines[1].rstrip() == f"gold: 1   id: {grown([]).problem.id}   source_id: x"
-    first = next(place for place, line in enumerate(lines) if line.startswith("├"))
-    assert [line.rstrip() for line in lines[first:]] == [
+    assert [line.rstrip() for line in lines] == [
+        "a deep one",
+        f"gold: 1   id: {grown([]).problem.id}   source_id: x",
+        "3 responses: 2 passed, 2 kept",
+        "1/3 4-82%: 1 of 3 judged rollouts through the step passed; 95% interval",
         "├── 1/2 6-94% Step 0 of rollout 0, in words.",
         "│   ├── 1/1 15-100% Step 1 of rollout 0, in words.",
         "│   │   1/1 15-100% Step 2 of rollout 0, in words.",

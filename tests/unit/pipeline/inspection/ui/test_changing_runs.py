@@ -224,7 +224,7 @@ async def test_commands_to_copy_are_quoted(opened: tuple[OpenRun, Client]) -> No
         ('{"a":' * 50_000, 400, "expected a JSON object"),
         (b"\xff\xfe", 400, "expected a JSON object"),
         ('{"problem_id": "\\ud800", "leaf": 1, "outcome": "right"}', 404, "expected the source_id"),
-        ('{"problem_id": "", "leaf": 3, "outcome": "right"}', 404, "expected"),
+        ('{"problem_id": "", "leaf": 3, "outcome": "right"}', 404, "the beginning of one"),
     ],
 )
 async def test_bad_bodies_are_one_line(
