@@ -193,6 +193,8 @@ class ProblemIndex:
         self.table = ProblemTable([])
         self.num_parts = 0
         """Committed parts, read or not."""
+        self.num_read = 0
+        """Those that are read as they are now."""
         self.error: str | None = None
         """Why a part cannot be read."""
         self._warned: set[str] = set()
@@ -201,12 +203,7 @@ class ProblemIndex:
     @property
     def is_complete(self) -> bool:
         """Whether every committed part is read."""
-        return len(self._parts) == self.num_parts
-
-    @property
-    def num_read(self) -> int:
-        """Parts that are read."""
-        return len(self._parts)
+        return self.num_read == self.num_parts
 
     def refresh(self, reader: RunReader, is_closed: Callable[[], bool] = lambda: False) -> None:
         """Reads what is new or changed; returns at once if another thread is reading, and after a part
@@ -224,14 +221,17 @@ class ProblemIndex:
     def _read(self, reader: RunReader, is_closed: Callable[[], bool]) -> None:
         parts = reader.folder.parts
         self.num_parts = len(parts)
-        kept = {n: one for n, one in self._parts.items() if parts.get(n) == one.part}
+        # What was merged or made again is shown until the new part is read.
+        covered = {shard for part in parts.values() for shard in part.covered}
+        kept = {number: one for number, one in self._parts.items() if number in covered}
+        self.num_read = sum(one.part == parts.get(number) for number, one in kept.items())
         if len(kept) != len(self._parts):
             self._show(kept)
         error = None
         for number in parts:
             if is_closed():
                 return
-            if number in self._parts:
+            if number in self._parts and self._parts[number].part == parts[number]:
                 continue
             try:
                 read = PartIndex.read(reader, number)
@@ -242,7 +242,9 @@ class ProblemIndex:
                     self._warned.add(error)
                     _log.warning("%s", e)
                 continue
-            self._show({**self._parts, number: read})
+            rest = {n: one for n, one in self._parts.items() if n not in read.part.covered}
+            self._show({**rest, number: read})
+            self.num_read += 1
         self.error = error
 
     def _show(self, parts: dict[int, PartIndex]) -> None:

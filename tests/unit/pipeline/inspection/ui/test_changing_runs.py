@@ -76,6 +76,26 @@ async def test_problems_are_found_after_parts_were_merged(opened: tuple[OpenRun,
     assert list(run.reader.folder.parts) == [0]
 
 
+async def test_problems_stay_on_the_page_while_a_merged_part_is_read(
+    opened: tuple[OpenRun, Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, client = opened
+    read, seen = PartIndex.read, list[tuple[int, bool]]()
+
+    def look(reader: Any, number: int) -> PartIndex:
+        seen.append((run.table.num_problems, run.index.is_complete))
+        return read(reader, number)
+
+    monkeypatch.setattr(PartIndex, "read", look)
+    folder = RunFolder.reopen(run.path)
+    await compact(folder, PART_BYTES)
+    folder.close()
+    await got(client)
+    await run.read()
+    assert seen == [(12, False)]
+    assert (run.table.num_problems, run.index.is_complete, run.index.num_read) == (12, True, 1)
+
+
 async def test_a_folder_that_is_gone_is_said_so_and_not_made_again(
     opened: tuple[OpenRun, Client],
 ) -> None:
