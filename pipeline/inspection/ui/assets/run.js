@@ -88,6 +88,7 @@ function heading(run) {
       tile("Rollouts that are right", percent(run.known ? run.right / run.known : null, 1),
         `${count(run.right)} of ${count(run.known)} with a known outcome; ${compact(run.tokens)} tokens`),
       tile("Problems", count(run.problems), progress(run))),
+    run.error && h("p", { class: "error", role: "alert" }, h("strong", null, "Not readable: "), run.error),
     run.damage?.map((one) => h("p", { class: "warning" }, one)),
     reading && h("p", { class: "quiet", role: "status" },
       `Reading the run: ${count(run.read.parts)} of ${plural(run.read.of, "part")}. Counts below grow until it is done.`),
