@@ -28,6 +28,7 @@ from pipeline.cli.weights import weights
 from pipeline.cluster.signals import treat_as_interrupt
 from pipeline.errors import BerryError, RunFailure, UserMistake, is_users, named
 from pipeline.extras import explain_missing
+from pipeline.inspection.plain_text import visible
 from pipeline.logs import configure
 
 
@@ -135,7 +136,7 @@ def main() -> None:
 
 def complain(text: str, status: int) -> int:
     """Writes one line to standard error and returns the status."""
-    line = " ".join(text.split())
+    line = visible(" ".join(text.split()))
     # The terminal may be closed.
     with contextlib.suppress(OSError):
         click.echo(f"berry: {line}", err=True)

@@ -6,21 +6,33 @@ import sys
 from pathlib import Path
 
 from pipeline.datasets.card import load_arguments
+from pipeline.datasets.damage import find_damage
 from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.reader import RunReader
 from pipeline.evaluation.design import design_of
 from pipeline.evaluation.errors import EvaluationError
 from pipeline.files.publishing import explained
 from pipeline.files.storage import exists
+from pipeline.inspection.report.findings import find_concerns, verdict
 from pipeline.inspection.report.page import NAME as REPORT
+from pipeline.inspection.report.trust import read_measurements
 from pipeline.inspection.terminal_report import first_survivor
 
 
 def report_line(folder: RunFolder) -> str:
-    """Where a finished run's report is; empty if it could not be written."""
+    """Where a finished run's report is, and whether it says to train on the data; empty if it could not
+    be written."""
     path = folder.path / REPORT
     with explained(path):
-        return f"report     {path} (opens in a browser)\n" if exists(path) else ""
+        if not exists(path):
+            return ""
+    found = find_concerns(folder, read_measurements(folder), find_damage(folder))
+    return f"report     {path} (opens in a browser): {in_sentence(verdict(found)[1])}\n"
+
+
+def in_sentence(text: str) -> str:
+    """The text as the end of a sentence."""
+    return f"{text[:1].lower()}{text[1:]}"
 
 
 def next_commands(folder: RunFolder) -> str:
@@ -36,6 +48,7 @@ def next_commands(folder: RunFolder) -> str:
     lines = [
         "next:",
         f"  {berry} show {out} {problem}",
+        f"  {berry} ui {out}",
         f"  {_python()} -c {_quoted(f'from datasets import load_dataset; print({load})')}",
     ]
     return "\n".join([*lines, *([f"  {berry} eval {out}"] if _can_be_evaluated(folder) else [])])

@@ -12,8 +12,11 @@ from pipeline.errors import PartlyDone, UserMistake
 
 if TYPE_CHECKING:
     from pipeline.cli.doctor import Job
+    from pipeline.cli.terminal import TerminalProgress
 
 _WATCH_SECONDS = 2.0
+_PLAIN_COLUMNS = 120
+"""Least width of a tree that goes to a file or a pipe."""
 
 
 @click.command()
@@ -32,14 +35,17 @@ def status(out: Path, watch: bool, every: float, as_json: bool) -> None:
     """Report the progress of the run in folder OUT, even while it runs.
 
     Exit status 1 means that files of the run are missing or damaged. With --watch, files are not
-    examined; the command ends when the run is complete, or with Ctrl-C.
+    examined; the command waits until there is a run in OUT, and ends when it is complete, or with
+    Ctrl-C.
     """
     if watch:
         _watch(out, every, as_json=as_json)
         return
+    from pipeline.cli.terminal import show_lines
     from pipeline.datasets.damage import find_damage
     from pipeline.datasets.folder import RunFolder
     from pipeline.inspection.facts import run_facts
+    from pipeline.inspection.plain_text import visible
     from pipeline.inspection.terminal_report import summary
 
     folder = RunFolder.read(out)
@@ -47,7 +53,8 @@ def status(out: Path, watch: bool, every: float, as_json: bool) -> None:
     if as_json:
         print_json({**run_facts(folder), "damage": damage})
     else:
-        click.echo("\n".join([summary(folder), *(f"damage     {one}" for one in damage)]))
+        lines = [summary(folder), *(f"damage     {one}" for one in damage)]
+        show_lines(visible("\n".join(lines)))
     if damage:
         raise PartlyDone(f"{len(damage)} missing or damaged files in {out}")
 
@@ -56,11 +63,14 @@ def _watch(out: Path, every: float, *, as_json: bool) -> None:
     """Looks at the run at intervals, until it is complete or nobody reads any more."""
     from pipeline.cli.terminal import PatientConsole, TerminalProgress
     from pipeline.datasets.folder import RunFolder
+    from pipeline.files.storage import exists
     from pipeline.inspection.facts import run_facts
     from pipeline.inspection.watching import look
 
     screen = TerminalProgress(PatientConsole(), plain_seconds=0.0)
     try:
+        if not exists(out):
+            _wait_for_run(out, every, screen)
         while not screen.is_gone:
             folder = RunFolder.read(out)
             if as_json:
@@ -71,8 +81,20 @@ def _watch(out: Path, every: float, *, as_json: bool) -> None:
             if folder.complete is not None:
                 return
             time.sleep(every)
+    except BrokenPipeError:
+        # Nobody reads any more, as where a terminal is closed; nothing has failed.
+        return
     finally:
         screen.close()
+
+
+def _wait_for_run(out: Path, every: float, screen: "TerminalProgress") -> None:
+    """Waits for a run that is about to begin in this folder: `berry run` takes seconds to get there."""
+    from pipeline.files.storage import exists
+
+    while not screen.is_gone and not exists(out / "run.json"):
+        screen.show(f"{out}  waiting for a run: there is no such folder yet", None)
+        time.sleep(every)
 
 
 @click.command()
@@ -101,8 +123,10 @@ def show(
     """
     from rich.console import Console
 
+    from pipeline.cli.terminal import show_cut, show_lines
     from pipeline.datasets.reader import RunReader
     from pipeline.inspection.facts import list_facts, run_facts, tree_facts
+    from pipeline.inspection.plain_text import visible
     from pipeline.inspection.problem_tree import problem_tree
     from pipeline.inspection.terminal_report import problem_ids, summary
     from pipeline.inspection.trajectory import find_response, path_text, response_facts, why_lines
@@ -116,7 +140,8 @@ def show(
         if as_json:
             print_json(response_facts(response))
         else:
-            click.echo(path_text(response) if path is not None else "\n".join(why_lines(response)))
+            text = path_text(response) if path is not None else "\n".join(why_lines(response))
+            click.echo(visible(text))
         return
     if as_json:
         if problem_id is not None:
@@ -125,11 +150,16 @@ def show(
             print_json({**run_facts(reader.folder), "problems": list_facts(reader, limit)})
         return
     if problem_id is not None:
-        Console().print(problem_tree(reader, problem_id, whole=whole))
+        console = Console()
+        if not console.is_terminal:
+            # Else lines would be cut at 80 columns, for nobody's screen.
+            console.width = max(console.width, _PLAIN_COLUMNS)
+        console.print(problem_tree(reader, problem_id, whole=whole))
         return
-    click.echo(f"{summary(reader.folder)}\n" if reader.parts else summary(reader.folder))
+    text = summary(reader.folder)
+    show_lines(visible(f"{text}\n" if reader.parts else text))
     for found, rollouts, kept, prompt in problem_ids(reader, limit):
-        click.echo(f"{found}  {kept:3d} of {rollouts:3d} kept  {prompt}")
+        show_cut(visible(f"{found}  {kept:3d} of {rollouts:3d} kept  {prompt}"))
 
 
 @click.command()
@@ -148,8 +178,10 @@ def report(out: Path, output: Path | None, as_json: bool) -> None:
     writes it again, also for a run that is under way. Exit status 1 means that files of the run are
     missing or damaged; the report leaves them out.
     """
+    from pipeline.cli.hints import in_sentence
     from pipeline.cli.terminal import counter
     from pipeline.datasets.folder import RunFolder
+    from pipeline.inspection.report.findings import verdict
     from pipeline.inspection.report.page import write_report
     from pipeline.inspection.report.wording import size
 
@@ -160,7 +192,8 @@ def report(out: Path, output: Path | None, as_json: bool) -> None:
         facts = {"output": str(written.path), "num_bytes": written.num_bytes}
         print_json({**facts, **written.figures.to_json()})
     else:
-        click.echo(f"{written.path} ({size(written.num_bytes)})")
+        said = in_sentence(verdict(written.figures.findings)[1])
+        click.echo(f"{written.path} ({size(written.num_bytes)}): {said}")
     if written.figures.damage:
         raise PartlyDone(f"{len(written.figures.damage)} missing or damaged files in {out}")
 

@@ -31,7 +31,7 @@ def run(
     if as_json and not dry_run:
         raise UserMistake("--json: needs --dry-run; `berry status OUT --json` describes a run")
     from pipeline.cli.hints import next_commands, report_line
-    from pipeline.cli.terminal import TerminalProgress
+    from pipeline.cli.terminal import TerminalProgress, show_lines
     from pipeline.config import load_config
     from pipeline.inspection.shortfall import shortfall
     from pipeline.inspection.terminal_report import summary
@@ -47,7 +47,8 @@ def run(
         folder = execute(loaded, progress, _started_by(config, given))
     finally:
         progress.close()
-    click.echo(f"\n{summary(folder)}\n{report_line(folder)}\n{next_commands(folder)}")
+    show_lines(f"\n{summary(folder)}\n{report_line(folder)}")
+    click.echo(next_commands(folder))
     if why := shortfall(folder.counts):
         raise PartlyDone(why)
 

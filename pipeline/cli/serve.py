@@ -71,11 +71,15 @@ def ui(out: tuple[Path, ...], host: str, port: int, opens: bool) -> None:
     page needs the token in the address that is printed; the environment's BERRY_TOKEN sets it.
     docs/viewer.md describes the pages.
     """
+    from pipeline.inspection.ui.runs import Runs
     from pipeline.inspection.ui.server import serve
+
+    # Before the server takes over signals: a store may take long to answer.
+    runs = Runs.open(out)
 
     def on_ready(address: str) -> None:
         click.echo(f"showing {', '.join(map(str, out))} on {address} (Ctrl-C ends it)")
         if opens:
             click.launch(address)
 
-    asyncio.run(serve(out, host, port, os.environ.get("BERRY_TOKEN") or None, on_ready))
+    asyncio.run(serve(runs, host, port, os.environ.get("BERRY_TOKEN") or None, on_ready))

@@ -1,10 +1,12 @@
 """Shows progress: a live table or line in a terminal, plain lines elsewhere."""
 
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import click
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.progress import (
@@ -18,6 +20,7 @@ from rich.progress import (
 from rich.text import Text
 
 from pipeline.inspection.live_table import one_line, table
+from pipeline.inspection.plain_text import visible
 from pipeline.inspection.time_left import duration
 
 if TYPE_CHECKING:
@@ -25,6 +28,42 @@ if TYPE_CHECKING:
     from reward_models.training.records import Advance
 
 _PLAIN_SECONDS = 10.0
+
+
+_LABEL = " " * 11
+"""What the lines of a summary that go on with the one before begin with."""
+_COMMANDS = ("resume ",)
+"""Labels of lines that hold a command."""
+
+
+def show_lines(text: str) -> None:
+    """Prints a summary; in a terminal, long lines go on under what follows their label."""
+    console = Console()
+    click.echo(hang(text, console.width) if console.is_terminal else text)
+
+
+def hang(text: str, width: int) -> str:
+    """The lines of a summary, none wider than this unless a word is. A command stays in one line, to be
+    copied."""
+    wrapper = textwrap.TextWrapper(
+        width=max(width, 40),
+        subsequent_indent=_LABEL,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(
+        line if line.startswith(_COMMANDS) or len(line) <= width else wrapper.fill(line)
+        for line in text.split("\n")
+    )
+
+
+def show_cut(line: str) -> None:
+    """Prints a line; a terminal gets as much of it as fits."""
+    console = Console()
+    if console.is_terminal:
+        console.print(Text(line), no_wrap=True, overflow="ellipsis")
+    else:
+        click.echo(line)
 
 
 class PatientConsole(Console):
@@ -50,7 +89,7 @@ class TerminalProgress:
     def message(self, text: str) -> None:
         """Prints a line."""
         with self._unless_gone():
-            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+            self._console.print(visible(text), highlight=False, markup=False, soft_wrap=True)
 
     def update(self, snapshot: "Snapshot") -> None:
         """Redraws the live table, or prints a plain line every ten seconds."""

@@ -27,6 +27,7 @@ from pipeline.config.run_config import RunConfig
 from pipeline.datasets.views.rules import ViewRules
 from pipeline.errors import RunFailure, is_users
 from pipeline.files.parsing import NotYaml, YamlText, read_yaml
+from pipeline.labels.step_labels import LabelConfig
 from pipeline.prune import PruneConfig
 from verifiers.mistakes import shown
 from verifiers.plugins import Kind, Part, PartOf
@@ -155,6 +156,28 @@ def read_rules_as(
         return wanted.model_validate(sections)
     except ValidationError as e:
         raise ConfigError(explain(e, wanted, sections, replace(origin, given=given))) from e
+
+
+def read_labels(resolved: Mapping[str, Any]) -> LabelConfig:
+    """The rules of step labels in a run's resolved config, to look at its trees.
+
+    Keys that this version does not know are passed over: whoever looks at a run of another version
+    changes nothing in it. Raises ConfigError for a value that it cannot read.
+    """
+    sections: dict[str, Any] = {"labels": copy.deepcopy(resolved.get("labels") or {})}
+    rename_keys(sections, quiet)
+    while True:
+        try:
+            return LabelConfig.model_validate(sections["labels"])
+        except ValidationError as e:
+            unknown = [one["loc"] for one in e.errors() if one["type"] == "extra_forbidden"]
+            if not unknown:
+                raise ConfigError(explain(e, LabelConfig, sections["labels"])) from e
+            for *above, key in unknown:
+                section = sections["labels"]
+                for name in above:
+                    section = section[name]
+                del section[key]
 
 
 def _merge(sections: dict[str, Any], name: str, section: Any) -> None:

@@ -13,6 +13,7 @@ _KEYS = {
     "branch_pruning.under": "branch_pruning.min_score",
     "labels.majority.minimum_responses": "labels.majority.min_responses",
     "labels.majority.minimum_share": "labels.majority.min_fraction",
+    "labels.majority.workers": "labels.majority.check_processes",
     "problems_per_part": "dataset.problems_per_part",
     "prune.near_duplicates": "prune.max_similarity",
     "sandbox.workers": "sandbox.processes",

@@ -50,6 +50,7 @@ from pipeline.files.publishing import (
     json_bytes,
     publish,
     replace_file,
+    require_run,
     visible_files,
 )
 from pipeline.files.storage import (
@@ -104,8 +105,7 @@ class RunFolder:
         is not a run folder, or one of a later version of berry, or without `damage` a damaged one.
         """
         with explained(path):
-            if not exists(path / "run.json"):
-                raise FolderError(f"{path}: expected a run folder with run.json, found none")
+            require_run(path)
             folder = cls(path, read_run(path / "run.json"))
             folder.parts = folder.journal.read(damage)
             folder.counts = folder.parts.counts()

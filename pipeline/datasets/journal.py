@@ -21,7 +21,6 @@ from pipeline.files.publishing import FolderError, json_bytes
 from pipeline.files.storage import (
     NewFile,
     delete,
-    exists,
     files_in,
     folders_in,
     is_local,
@@ -72,10 +71,18 @@ class Journal:
                 if attempt == _ATTEMPTS:
                     raise
             else:
+                if attempt < _ATTEMPTS and self._was_folded():
+                    continue
                 if damage is not None:
                     damage.extend(damaged)
                 return parts
         raise AssertionError
+
+    def _was_folded(self) -> bool:
+        """Whether entries were folded while they were listed: a listing can then lack both the old
+        files and the new one."""
+        names = [name for name in files_in(self.path) if name.startswith("folded-")]
+        return any(name.endswith(".jsonl") and name not in self._folded for name in names)
 
     def _entries(self) -> Iterator[dict[str, Any] | FolderError]:
         """The entries, or what is wrong with them, in the order of the log."""
@@ -84,6 +91,7 @@ class Journal:
         self._folded = {}
         for name in names:
             if name.startswith("folded-") and name.endswith(".jsonl"):
+                self._folded[name] = 0
                 for number, line in enumerate(self._lines([name]), 1):
                     self._folded[name] = number
                     yield _line_entry(self._run, self.path / name, line, number)
@@ -237,10 +245,12 @@ def read_complete(
     """
     path = run / "journal" / "complete.json"
     cure = f"to write it again, run `rm {shlex.quote(str(path))}` and repeat `berry run`"
-    if not exists(path):
+    try:
+        content = read_bytes(path)
+    except FileNotFoundError:
         return None
     try:
-        facts = _parse(path, read_bytes(path), cure)
+        facts = _parse(path, content, cure)
         if not _is_number(expected := facts.get("problems", 0)):
             raise FolderError(f"{path}: is damaged, expected problems to be a number; {cure}")
         _check_seal(path, facts, cure, required=False)

@@ -27,13 +27,15 @@ from pipeline.files.storage import files_in
 from pipeline.records import Trace
 
 _CUT = "cannot be read to its end"
+_MOST_NAMED = 5
+"""Problems that an error names."""
 _BATCH_ROWS = 64
 _BATCH_TREES = 8
 """Rows of `trees` in memory at a time; a tree takes much more memory as Python values than on disk."""
 
 
 class UnknownProblem(FolderError):
-    """The run has no committed problem of this id."""
+    """The run has no committed problem of this id, or several whose ids begin like this."""
 
 
 class RunReader:
@@ -127,22 +129,29 @@ class RunReader:
     def find(self, wanted: str) -> dict[str, Any]:
         """The row of `trees` with this `problem_id`, `source_id` or beginning of a `problem_id`.
 
-        Returns the first of several; exact matches win over beginnings. Raises UnknownProblem if there
-        is none, and FolderError.
+        Exact matches win over beginnings, the first one over others. Raises UnknownProblem if there is
+        none, or the ids of several problems begin like this, and FolderError.
         """
-        begins: tuple[int, int] | None = None
-        for part in self.parts:
+        begins: dict[str, tuple[int, int]] = {}
+        for part in self.parts if is_valid_text(wanted) else ():
             ids = self.tree_columns(part, ["problem_id", "source_id"])
             # Files of earlier versions have no source_id.
             for name in ids.schema.names:
                 if (place := pc.index(ids[name], wanted).as_py()) >= 0:
                     return next(self.trees_at(part, {place}))
-            if begins is None:
-                is_begin = pc.starts_with(ids["problem_id"], wanted)
-                if (place := pc.index(is_begin, True).as_py()) >= 0:
-                    begins = part, place
-        if begins is not None:
-            return next(self.trees_at(begins[0], {begins[1]}))
+            is_begin = pc.starts_with(ids["problem_id"], wanted)
+            for place in pc.indices_nonzero(is_begin).to_pylist():
+                begins.setdefault(ids["problem_id"][place].as_py(), (part, place))
+        if len(begins) == 1:
+            [(part, place)] = begins.values()
+            return next(self.trees_at(part, {place}))
+        if begins:
+            some = ", ".join(list(begins)[:_MOST_NAMED])
+            more = "" if len(begins) <= _MOST_NAMED else f" and {len(begins) - _MOST_NAMED} more"
+            raise UnknownProblem(
+                f"{self.folder.path}: expected the beginning of one problem's id, got {wanted}, with "
+                f"which {len(begins)} begin: {some}{more}"
+            )
         so_far = (
             "" if self.folder.complete else f" (so far {self.folder.counts.problems} are committed)"
         )
@@ -152,8 +161,8 @@ class RunReader:
         )
 
     def tree_columns(self, part: int, paths: Sequence[str], coded: Sequence[str] = ()) -> pa.Table:
-        """Columns of a part's `trees` in one piece, without those that a file of an earlier version
-        lacks; those named `coded` as codes of a dictionary.
+        """Columns of a part's `trees`, without those that a file of an earlier version lacks; those
+        named `coded` as codes of a dictionary, one for each row group.
 
         A path leads to a value in a list of structures: `nodes.list.element.id`. Raises FolderError.
         """
@@ -161,7 +170,14 @@ class RunReader:
             schema = file.schema
             leaves = (schema.column(number).path for number in range(len(schema.names)))
             there = {leaf.removesuffix(".list.element") for leaf in leaves}
-            return file.read(columns=[path for path in paths if path in there])
+            wanted = [path for path in paths if path in there]
+            # Arrow cannot read nested columns of several row groups at once if they are coded, or have
+            # more than 2 GiB of text.
+            groups = [
+                file.read_row_group(group, columns=wanted)
+                for group in range(file.metadata.num_row_groups)
+            ]
+            return pa.concat_tables(groups) if groups else file.read(columns=wanted)
 
     def trees_at(self, part: int, places: Collection[int]) -> Iterator[dict[str, Any]]:
         """The rows of `trees` at these places of a part, in order; reads no more than their row groups,
@@ -224,6 +240,16 @@ class ExportedView:
         except (OSError, pa.ArrowException) as e:
             refuse_unreadable(path, e)
             raise FolderError(_damaged_export(path)) from e
+
+
+def is_valid_text(text: str) -> bool:
+    """Whether a text can be stored: one from a command line or from JSON may hold halves of surrogate
+    pairs, which no file has."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class _Damaged(Exception):

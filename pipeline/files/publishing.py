@@ -39,6 +39,7 @@ __all__ = [
     "publish",
     "publish_table",
     "replace_file",
+    "require_run",
     "visible_files",
     "write_card",
     "write_parquet",
@@ -179,6 +180,13 @@ def _groups(table: pa.Table) -> Iterator[tuple[int, int]]:
 def json_bytes(value: Mapping[str, Any]) -> bytes:
     """Indented JSON as the content of a file."""
     return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
+
+
+def require_run(path: Path) -> None:
+    """Raises FolderError if there is no run in the folder, so that nothing is written elsewhere, for
+    example where it was before it was moved. Raises OSError."""
+    if not exists(path / "run.json"):
+        raise FolderError(f"{path}: expected a run folder with run.json, found none")
 
 
 def visible_files(path: Path) -> list[str]:

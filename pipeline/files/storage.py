@@ -182,10 +182,19 @@ def files_in(folder: Path) -> dict[str, int]:
     if is_local(folder):
         try:
             with os.scandir(folder) as entries:
-                return {one.name: one.stat().st_size for one in entries if not one.is_dir()}
+                sizes = {one.name: _size(one) for one in entries if not one.is_dir()}
         except FileNotFoundError:
             return {}
+        return {name: size for name, size in sizes.items() if size is not None}
     return {_name(one): int(one["size"] or 0) for one in _listing(folder) if one["type"] != "directory"}
+
+
+def _size(entry: os.DirEntry[str]) -> int | None:
+    """Its bytes; None if it was deleted or renamed since it was listed: the others are still there."""
+    try:
+        return entry.stat().st_size
+    except FileNotFoundError:
+        return None
 
 
 def folders_in(folder: Path) -> list[str]:

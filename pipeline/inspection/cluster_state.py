@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -66,10 +67,12 @@ class ClusterState:
 
     @classmethod
     def of(cls, events: Iterable[Mapping[str, Any]]) -> "ClusterState":
-        """The state after these events."""
+        """The state after these events; those of another form, as an edited file has them, are passed
+        over."""
         state = cls()
         for event in events:
-            state.take(event)
+            with suppress(KeyError, TypeError, ValueError, OverflowError):
+                state.take(event)
         for lease in state.leases.values():
             if (worker := state.workers.get(lease.worker)) is not None:
                 worker.shards += 1
@@ -96,7 +99,7 @@ class ClusterState:
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Changes with one more event."""
-        time, kind = event.get("time"), event.get("event")
+        time, kind = _text(event.get("time")), event.get("event")
         self.num_events += 1
         if kind == "run_started":
             # What the processes before this one had leased or started is gone.
@@ -112,13 +115,13 @@ class ClusterState:
         elif kind == "pool_actor_restarted":
             self.pool_restarts += 1
         elif kind == "weights" and event.get("changed"):
-            self.weights = event["version"]
+            self.weights = str(event["version"])
         elif kind in ("worker_ready", "worker_lost", "worker_given_up"):
             self._take_worker(int(event["worker"]), kind, event)
 
     def _take_worker(self, number: int, kind: str, event: Mapping[str, Any]) -> None:
         worker = self.workers.setdefault(number, WorkerState(number=number))
-        worker.since, worker.reason = event.get("time"), event.get("reason")
+        worker.since, worker.reason = _text(event.get("time")), _text(event.get("reason"))
         if kind == "worker_ready":
             worker.state = "ready"
             return
@@ -127,6 +130,11 @@ class ClusterState:
             worker.restarts += 1
             self.restarts += 1
             self.leases = {key: one for key, one in self.leases.items() if one.worker != number}
+
+
+def _text(value: object) -> str | None:
+    """The value if it is text."""
+    return value if isinstance(value, str) else None
 
 
 def cluster_lines(state: ClusterState, *, is_running: bool | None) -> list[str]:

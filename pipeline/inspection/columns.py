@@ -37,8 +37,11 @@ _TEXTS = {
 
 def problem_columns(reader: RunReader, part: int) -> pa.Table:
     """The problems of a part, in order: the columns of PROBLEM, without those that a file of an earlier
-    version lacks. Raises FolderError."""
-    return reader.tree_columns(part, PROBLEM)
+    version lacks; it has the text of `problem` in `prompt`. Raises FolderError."""
+    found = reader.tree_columns(part, PROBLEM)
+    if "problem" in found.schema.names:
+        return found
+    return found.append_column("problem", reader.tree_columns(part, ["prompt"])["prompt"])
 
 
 def response_columns(reader: RunReader, part: int, columns: Sequence[str] = RESPONSE) -> pa.Table:

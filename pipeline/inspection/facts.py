@@ -1,9 +1,10 @@
 """The facts of `berry status` and `berry show` as JSON; docs/json.md has their keys."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.config import read_rules
+from pipeline.config import read_labels
 from pipeline.datasets.counts import Counts
 from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.reader import RunReader
@@ -13,8 +14,9 @@ from pipeline.files.locks import has_writer
 from pipeline.inspection.breakdown import breakdown_facts
 from pipeline.inspection.cluster_state import ClusterState
 from pipeline.inspection.funnel import funnel
+from pipeline.inspection.problem_tree import MASS
 from pipeline.inspection.terminal_report import problem_ids
-from pipeline.labels.step_labels import label_tree
+from pipeline.labels.step_labels import credible_interval, label_tree
 
 _OF_NODES = ("id", "parent", "text", "passes", "trials", "score", "cut_score", "finish")
 _OF_TRAJECTORIES = (
@@ -88,7 +90,7 @@ def tree_facts(reader: RunReader, problem_id: str) -> dict[str, Any]:
     Values that files of earlier versions lack are None.
     """
     row = reader.find(problem_id)
-    config = read_rules(reader.folder.run["config"]).labels
+    config = read_labels(reader.folder.run["config"])
     first_errors = {one.leaf: one.first_error for one in label_tree(read_trace(row).tree, config)}
     return {
         "problem_id": row["problem_id"],
@@ -97,9 +99,18 @@ def tree_facts(reader: RunReader, problem_id: str) -> dict[str, Any]:
         "gold": row["target_value"],
         "errors": list(row["errors"]),
         "warnings": list(row.get("warnings") or ()),
-        "nodes": [{key: node.get(key) for key in _OF_NODES} for node in row["nodes"]],
+        "nodes": [
+            {key: node.get(key) for key in _OF_NODES} | _value_interval(node) for node in row["nodes"]
+        ],
         "trajectories": [
             {key: one.get(key) for key in _OF_TRAJECTORIES} | {"first_error": first_errors[one["leaf"]]}
             for one in row["trajectories"]
         ],
     }
+
+
+def _value_interval(node: Mapping[str, Any]) -> dict[str, float | None]:
+    if not node["trials"]:
+        return {"low": None, "high": None}
+    found = credible_interval(node["passes"], node["trials"], MASS)
+    return {"low": found.low, "high": found.high}

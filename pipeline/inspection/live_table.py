@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.datasets.metrics import Queues
 from pipeline.inspection.time_left import duration
 from pipeline.progress import Snapshot
 
@@ -80,20 +81,25 @@ def _rows(snapshot: Snapshot) -> Iterator[Sequence[str]]:
         f"{_pass_rate(snapshot)} right, {counts.verdicts['error']} errors",
     )
     yield (
-        "shards",
+        "parts",
         "",
         _known(queues.shards_open),
         _known(snapshot.num_parts),
-        f"{_known(queues.shards_writing)} being written, "
+        ""
+        if queues == Queues()
+        else f"{_known(queues.shards_writing)} being written, "
         f"{_known(queues.shards_committing)} being committed",
     )
 
 
 def _foot(snapshot: Snapshot) -> str:
     counts = snapshot.counts
+    # No process has reported for how long it has run.
+    time = "" if not snapshot.seconds else f"; {duration(snapshot.seconds)} so far"
+    if snapshot.eta_seconds is not None or snapshot.queues != Queues():
+        time += f", {_left(snapshot)} left"
     return (
-        f"kept {counts.kept} traces; {snapshot.num_tokens:,} tokens; {counts.restarts} restarts; "
-        f"{duration(snapshot.seconds)} so far, {_left(snapshot)} left"
+        f"kept {counts.kept} traces; {snapshot.num_tokens:,} tokens; {counts.restarts} restarts{time}"
     )
 
 

@@ -14,20 +14,26 @@ from pipeline.inspection.cluster_state import ClusterState, cluster_lines
 def run_state(folder: RunFolder) -> list[str]:
     """Whether a process is running, what is committed, and the last reported state."""
     now = folder.last_metrics()
-    running = has_writer(folder.path)
+    running, command = has_writer(folder.path), resume_command(folder.run)
     state = {
         True: "running" if now is not None or folder.parts else "starting: the engine is not ready yet",
-        False: "not running; repeat the `berry run` command to resume",
+        False: f"not running{'' if command else '; repeat the `berry run` command to resume'}",
         None: "unknown; this machine cannot tell whether a process is running",
     }[running]
     num_parts = len(folder.parts)
     parts = f"{num_parts} part{'' if num_parts == 1 else 's'}" if num_parts else "no part"
     lines = [f"state      {state}; {parts} committed{'' if num_parts else ' yet'}"]
-    if running is False and (command := resume_command(folder.run)) is not None:
+    if running is False and command is not None:
         lines.append(f"resume     {command}")
-    if now is not None:
+    if now is not None and (running is not False or knows_more(now, folder)):
         lines += [_position(now, "now" if running else "last"), *prefixes(now)]
     return lines + cluster_lines(ClusterState.read(folder.path), is_running=running)
+
+
+def knows_more(last: Metrics, folder: RunFolder) -> bool:
+    """Whether the last report counts problems that are not committed. An interrupted run commits after
+    its last report, which then is only out of date."""
+    return last.counts.problems > folder.counts.problems
 
 
 def resume_command(run: Mapping[str, Any]) -> str | None:

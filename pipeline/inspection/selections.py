@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline.files.publishing import REPEAT, FolderError, explained, json_bytes, publish
+from pipeline.files.publishing import REPEAT, FolderError, explained, json_bytes, publish, require_run
 from pipeline.files.storage import exists, files_in, make_folder, read_bytes
 
 SELECTIONS = "selections"
@@ -35,12 +35,14 @@ class Selection(BaseModel):
 def save_selection(run: Path, name: str, query: dict[str, Any], problem_ids: list[str]) -> Selection:
     """Stores a selection, in the place of an earlier one of this name; returns it.
 
-    Raises FolderError for a name that is no plain file name, and StorageError.
+    Raises FolderError for a name that is no plain file name or if the run's folder is gone, and
+    StorageError.
     """
     saved = datetime.now(UTC).isoformat(timespec="seconds")
     selection = Selection(name=name, query=query, saved=saved, problem_ids=problem_ids)
     file = _file(run, name)
     with explained(file, cure=REPEAT):
+        require_run(run)
         make_folder(file.parent)
         publish(file, json_bytes(selection.model_dump()))
     return selection

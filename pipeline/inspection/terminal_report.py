@@ -34,12 +34,12 @@ def summary(folder: RunFolder) -> str:
         if counts == Counts():
             return "\n".join(lines)
     lines += _stages(counts)
-    lines += _pass_rates(counts)
-    lines += domain_lines(counts)
-    lines += verifier_lines(counts)
     lines += _flawed(counts)
     lines += _people(folder)
     lines += _messages(counts)
+    lines += _pass_rates(counts)
+    lines += domain_lines(counts)
+    lines += verifier_lines(counts)
     lines += _scores(counts)
     # Missing in folders of earlier versions.
     lines += [f"scored by  {model}" for model in folder.run.get("reward_models", ())]
@@ -238,10 +238,12 @@ def first_survivor(reader: RunReader) -> str | None:
     return None
 
 
-def preview(text: str) -> str:
-    """The text as one short line."""
-    line = " ".join(text.split())
-    return line if len(line) <= _PREVIEW else f"{line[: _PREVIEW - 3]}..."
+def preview(text: str, most: int = _PREVIEW) -> str:
+    """The text as one line of up to `most` characters."""
+    # A step may have a million; no more than these can be in the line, but for long gaps.
+    line = " ".join(text[: 10 * most].split())
+    is_whole = len(text) <= 10 * most and len(line) <= most
+    return line if is_whole else f"{line[: most - 3]}..."
 
 
 def _known(number: float | None) -> str:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.config import read_rules
+from pipeline.config import read_labels
 from pipeline.datasets.folder import FolderError
 from pipeline.datasets.reader import RunReader
 from pipeline.datasets.views.trees import problem_text, read_trace
@@ -49,7 +49,7 @@ def find_response(reader: RunReader, problem_id: str, leaf: int) -> Response:
             f"{reader.folder.path}: expected the leaf of a response to problem {row['problem_id']}, "
             f"one of {some}, got {leaf}"
         )
-    labelled = label_tree(trace.tree, read_rules(reader.folder.run["config"]).labels)
+    labelled = label_tree(trace.tree, read_labels(reader.folder.run["config"]))
     return Response(row, trace, leaf, next(one for one in labelled if one.leaf == leaf))
 
 
@@ -73,11 +73,11 @@ def _step(response: Response, node: Node, label: StepLabel) -> str:
     facts.append(f"{label.passes} of {label.trials} rollouts through it passed")
     if label.interval is not None:
         facts.append(
-            f"{label.started_passes} of {label.started_trials} from its end "
-            f"({label.interval.low:.2f} to {label.interval.high:.2f})"
+            f"{label.started_passes} of {label.started_trials} that start at its end "
+            f"(interval {label.interval.low:.0%} to {label.interval.high:.0%})"
         )
     if label.p_correct is not None:
-        facts.append(f"right up to here with probability {label.p_correct:.2f}")
+        facts.append(f"all right up to here: {label.p_correct:.0%}")
     if (score := response.trace.tree.scores.get(node.id)) is not None:
         facts.append(f"score {score:.2f}")
     return ", ".join(facts)
@@ -119,7 +119,7 @@ def _verdict(trajectory: Trajectory) -> Iterator[str]:
 def _labels(labels: TrajectoryLabels) -> Iterator[str]:
     last = labels.steps[-1].p_correct
     if last is not None:
-        yield f"{'labelled':<10} all steps are right with probability {last:.3f}"
+        yield f"{'labelled':<10} all steps are right with a probability of {last:.1%}"
     if labels.first_error is not None:
         yield f"{'mistake':<10} step {labels.first_error + 1} is probably the first wrong one"
 

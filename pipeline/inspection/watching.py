@@ -9,7 +9,7 @@ from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.metrics import Metrics, Queues
 from pipeline.files.locks import has_writer
 from pipeline.inspection.ages import age, seconds_since
-from pipeline.inspection.run_state import resume_command
+from pipeline.inspection.run_state import knows_more, resume_command
 from pipeline.progress import Snapshot
 
 _LEAST_REPORT_SECONDS = 5.0
@@ -35,7 +35,7 @@ def look(folder: RunFolder) -> Look:
     last, running = folder.last_metrics(), has_writer(folder.path)
     seconds = None if last is None else seconds_since(last.time)
     is_old = seconds is not None and seconds > _LATE * _report_seconds(folder)
-    snapshot = _reported(folder, last)
+    snapshot = _reported(folder, last, running=running)
     if snapshot is not None and (is_old or running is False):
         # What waited or went on then does so no more.
         snapshot.queues, snapshot.recent_tokens_per_second = Queues(), None
@@ -45,7 +45,7 @@ def look(folder: RunFolder) -> Look:
     elif running is None:
         state = "unknown whether a process is running"
     elif last is None:
-        state = "starting: the engine is not ready yet"
+        state = "running; no report yet" if folder.parts else "starting: the engine is not ready yet"
     else:
         state = (
             "running, but it has not reported for long: it starts again, or hangs"
@@ -70,12 +70,16 @@ def _interrupted(folder: RunFolder) -> str:
     return f"not running; {folder.counts.problems} problems committed; {how}"
 
 
-def _reported(folder: RunFolder, last: Metrics | None) -> Snapshot | None:
-    if last is not None:
+def _reported(folder: RunFolder, last: Metrics | None, *, running: bool | None) -> Snapshot | None:
+    """What was last reported, or what is committed if the process ended after that and nothing more is
+    known."""
+    is_outdated = running is False and last is not None and not knows_more(last, folder)
+    if last is not None and not is_outdated:
         return Snapshot.of(last)
     if folder.counts == Counts():
         return None
-    return Snapshot(counts=folder.counts, num_parts=len(folder.parts))
+    total = None if last is None else last.total
+    return Snapshot(counts=folder.counts, num_parts=len(folder.parts), total=total)
 
 
 def _report_seconds(folder: RunFolder) -> float:

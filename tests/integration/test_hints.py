@@ -26,11 +26,16 @@ def test_every_hint_is_a_command_that_works(tmp_path: Path) -> None:
     commands = hints(done.stdout)
     assert [command.split()[:2] for command in commands] == [
         ["berry", "show"],
+        ["berry", "ui"],
         ["python", "-c"],
         ["berry", "eval"],
     ]
     for command in commands:
+        if command.startswith("berry ui"):
+            # It serves until it is ended.
+            command = f"exec 3< <({command} --port 0); read -ru 3 said; kill $!; echo $said"
         tried = run(command, tmp_path)
+        assert "berry ui" not in command or "http://127.0.0.1:" in tried.stdout
         assert tried.returncode == 0, f"{command}\n{tried.stderr}"
 
 

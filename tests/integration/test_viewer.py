@@ -17,6 +17,7 @@ from pipeline.datasets.reader import RunReader
 from pipeline.datasets.trust.people import Judgements
 from pipeline.files.locks import lock_folder
 from pipeline.files.storage import publish
+from pipeline.inspection.report.page import write_report
 from pipeline.inspection.selections import read_selection
 from tests.browser import chromium, watched
 from tests.conftest import ROOT, run_berry
@@ -132,13 +133,61 @@ def test_find_open_fold_read_compare_and_judge(page: Page, runs: list[Path]) -> 
     expect(page.get_by_text("14 problems").first).to_be_visible()
 
 
+def test_what_speaks_against_training_comes_first(page: Page, runs: list[Path]) -> None:
+    write_report(RunFolder.read(runs[0]))
+    page.goto("/runs/one")
+    page.get_by_text("warnings before you train on this").click()
+    expect(page.get_by_text("berry clean", exact=False).first).to_be_visible()
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="Open the report").click()
+    report = opened.value
+    expect(report.get_by_role("heading", name="Funnel", exact=True)).to_be_visible()
+    # Its own style applies, under a policy that runs no script.
+    assert report.evaluate("getComputedStyle(document.querySelector('.scroll')).overflowX") == "auto"
+
+
 def test_save_a_selection(page: Page, runs: list[Path]) -> None:
     page.goto("/runs/one?domain=geometry")
     expect(page.get_by_text("6 of 14 problems")).to_be_visible()
+    page.get_by_text("Save these problems as a selection").click()
     page.get_by_label("Name of the selection").fill("geo")
     page.get_by_role("button", name="Save selection").click()
     expect(page.get_by_text("--selection geo")).to_be_visible()
     assert len(read_selection(runs[0], "geo").problem_ids) == 6
+
+
+def test_enter_in_a_field_presses_no_button(page: Page, runs: list[Path]) -> None:
+    page.goto("/runs/one")
+    page.keyboard.press("/")
+    page.keyboard.type("7 + 1")
+    expect(page.get_by_text("1 of 14 problems")).to_be_visible()
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/problems/*")
+    before = len(Judgements(runs[0]).all())
+    name = page.get_by_label("Your name")
+    name.fill("ann")
+    name.press("Enter")
+    page.get_by_role("button", name="Unsure").click()
+    expect(page.get_by_text("unsure", exact=True)).to_be_visible()
+    assert [one.outcome for one in Judgements(runs[0]).all()[before:]] == ["unsure"]
+
+
+def test_the_error_of_a_selection_goes_when_it_is_mended(browser: Browser, address: str) -> None:
+    # Not the fixture: the browser logs the answer 400.
+    with watched(browser, base_url=address) as found:
+        page = found.page
+        page.goto("/runs/two")
+        page.get_by_text("Save these problems as a selection").click()
+        name, save = page.get_by_label("Name of the selection"), page.get_by_text("Save selection")
+        name.fill(".")
+        save.click()
+        expect(page.get_by_role("alert")).to_contain_text("expected 1 to 64 letters")
+        name.fill("all")
+        save.click()
+        expect(page.get_by_text("--selection all")).to_be_visible()
+        expect(page.get_by_text("expected 1 to 64 letters")).to_have_count(0)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline.files.publishing import REPEAT, explained, json_bytes, publish
+from pipeline.files.publishing import REPEAT, explained, json_bytes, publish, require_run
 from pipeline.files.storage import files_in, make_folder, read_bytes
 from pipeline.labels.step_labels import Interval, credible_interval
 
@@ -128,11 +128,15 @@ class Judgements:
         return [one for name in names if (one := self._read[name]) is not None]
 
     def add(self, judgement: Judgement) -> Judgement:
-        """Stores a verdict with the present time; returns it. Raises FolderError and StorageError."""
+        """Stores a verdict with the present time; returns it.
+
+        Raises FolderError, also if the run's folder is gone, and StorageError.
+        """
         now = datetime.now(UTC)
         stored = judgement.model_copy(update={"time": now.isoformat(timespec="seconds")})
         file = self._run / JUDGEMENTS / f"{now:%Y%m%dT%H%M%S.%f}-{secrets.token_hex(4)}.json"
         with explained(self._run, cure=REPEAT):
+            require_run(self._run)
             make_folder(file.parent)
             publish(file, json_bytes(stored.model_dump()))
         return stored
@@ -153,7 +157,7 @@ def describe_agreement(found: Agreement) -> str:
         return f"{found.judged} verdicts, none on a response that the verifier decided; {rest}"
     decided = found.agree + found.differ
     return (
-        f"{found.agree} of {decided} responses are what the verifier says "
+        f"agree with the verifier on {found.agree} of {decided} responses "
         f"({found.agree / decided:.1%}, 95% interval {found.interval.low:.1%} to "
         f"{found.interval.high:.1%}): {found.false_passes} that passed are wrong, "
         f"{found.false_fails} that failed are right; {rest}"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline.config import read_rules
+from pipeline.config import read_labels
 from pipeline.datasets.counts import PASS_RATES
 from pipeline.datasets.damage import find_damage
 from pipeline.datasets.folder import RunFolder
@@ -15,9 +15,11 @@ from pipeline.evaluation.errors import EvaluationError
 from pipeline.files.publishing import FolderError, explained
 from pipeline.inspection.cluster_state import ClusterState
 from pipeline.inspection.facts import count_facts
+from pipeline.inspection.funnel import funnel
 from pipeline.inspection.report.choice import Choice
 from pipeline.inspection.report.findings import Finding, find_concerns
 from pipeline.inspection.report.intervals import Rate
+from pipeline.inspection.report.reasons import Reason, explain_reasons
 from pipeline.inspection.report.samples import Sample, read_samples
 from pipeline.inspection.report.timeline import Timeline, read_timeline
 from pipeline.inspection.report.trees.coverage import Coverage, coverage
@@ -83,6 +85,8 @@ class Figures:
     """Files of the run that are missing or damaged, and left out of these figures."""
     counts: dict[str, Any]
     """As `committed` of `berry status --json`."""
+    reasons: list[Reason]
+    """What the reasons of the funnel mean."""
     false_prunes: Rate
     """Rollouts that went on as a check and were right, of those that would have been pruned."""
     trust: Trust
@@ -111,7 +115,7 @@ def report_figures(folder: RunFolder, advance: Callable[[], None] = lambda: None
     Raises FolderError, StorageError, and ConfigError if the run's rules cannot be read.
     """
     reader, counts = RunReader(folder), folder.counts
-    labels = read_rules(folder.run["config"]).labels
+    labels = read_labels(folder.run["config"])
     design, no_design = _design(folder)
     tally = TreeTally(design=design, truncated_fails=labels.truncated_fails)
     choice, damage = Choice(), find_damage(folder)
@@ -137,6 +141,7 @@ def report_figures(folder: RunFolder, advance: Callable[[], None] = lambda: None
         findings=find_concerns(folder, trust, damage),
         damage=damage,
         counts=count_facts(counts),
+        reasons=explain_reasons(funnel(counts)),
         false_prunes=Rate.of(counts.explored_passes, counts.explored_trials),
         trust=trust,
         calibration=read_calibration(counts.calibration),

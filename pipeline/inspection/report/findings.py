@@ -1,6 +1,7 @@
 """What speaks against training on a run's data as it is, most serious first."""
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -9,6 +10,7 @@ from pipeline.datasets.counts import Counts
 from pipeline.datasets.folder import RunFolder
 from pipeline.inspection.report.intervals import Rate
 from pipeline.inspection.report.trust import Hygiene, MistakeRate, Trust
+from pipeline.inspection.report.wording import plural
 from pipeline.inspection.shortfall import name_reasons
 from pipeline.records import Status
 
@@ -33,21 +35,34 @@ class Finding:
 
     level: Level
     text: str
+    command: str = ""
+    """The command that mends or measures it, with words in capitals to be replaced; empty if none."""
     advice: str = ""
-    """What to do about it; empty if nothing."""
+    """What the command does, or what else to do; empty if nothing."""
 
 
 def find_concerns(folder: RunFolder, trust: Trust, damage: list[str]) -> list[Finding]:
     """All findings, the most serious first."""
+    out = shlex.quote(str(folder.path))
     found = [
         *_state(folder, damage),
-        *_quality(folder.counts),
-        *_trust(trust),
+        *_quality(folder.counts, out),
+        *_trust(trust, out),
         *_losses(folder.counts),
         *_intake(folder),
     ]
     order = list(Level)
     return sorted(found, key=lambda one: order.index(one.level))
+
+
+def verdict(findings: Sequence[Finding]) -> tuple[Level, str]:
+    """The worst finding's level, and whether to train on the data in a line."""
+    levels = [one.level for one in findings]
+    if Level.STOP in levels:
+        return Level.STOP, "Do not train on this yet"
+    if number := levels.count(Level.WARNING):
+        return Level.WARNING, f"Look at {plural(number, 'warning')} before you train on this"
+    return Level.NOTE, "Nothing was found that speaks against training on this"
 
 
 def _state(folder: RunFolder, damage: list[str]) -> Iterator[Finding]:
@@ -56,7 +71,7 @@ def _state(folder: RunFolder, damage: list[str]) -> Iterator[Finding]:
         yield Finding(
             level=Level.STOP,
             text=f"{len(damage)} missing or damaged files: {damage[0]}",
-            advice=f"berry check {path} --repair",
+            command=f"berry check {shlex.quote(str(path))} --repair",
         )
     if not folder.parts:
         yield Finding(
@@ -78,14 +93,14 @@ def _state(folder: RunFolder, damage: list[str]) -> Iterator[Finding]:
         )
 
 
-def _quality(counts: Counts) -> Iterator[Finding]:
+def _quality(counts: Counts, out: str) -> Iterator[Finding]:
     flawed = counts.flawed_fraction
     if flawed is not None and flawed > _FLAWED:
         yield Finding(
             level=Level.WARNING,
             text=f"{flawed:.1%} of the survivors are expected to have a wrong step.",
-            advice="berry export OUT --as traces --output FOLDER prune.min_p_correct=0.9 leaves out "
-            "the doubtful ones.",
+            command=f"berry export {out} --as traces --output FOLDER prune.min_p_correct=0.9",
+            advice="leaves out the doubtful ones.",
         )
     if flawed is None and counts.kept:
         yield Finding(
@@ -121,12 +136,13 @@ def _quality(counts: Counts) -> Iterator[Finding]:
             )
 
 
-def _trust(trust: Trust) -> Iterator[Finding]:
+def _trust(trust: Trust, out: str) -> Iterator[Finding]:
     if trust.audit is None:
         yield Finding(
             level=Level.NOTE,
             text="How often the verifier is wrong was not measured.",
-            advice="berry audit-verifier OUT",
+            command=f"berry audit-verifier {out}",
+            advice="measures it.",
         )
     else:
         yield from _mistakes(trust.audit.false_passes, "wrong answers passed")
@@ -134,11 +150,12 @@ def _trust(trust: Trust) -> Iterator[Finding]:
     if trust.people.false_passes:
         yield Finding(
             level=Level.WARNING,
-            text=f"People call {trust.people.false_passes} of {trust.people.judged} responses wrong "
-            "that the verifier passed.",
-            advice="berry ui OUT shows them.",
+            text=f"People call {trust.people.false_passes} of "
+            f"{trust.people.agree + trust.people.differ} responses wrong that the verifier passed.",
+            command=f"berry ui {out}",
+            advice="shows them.",
         )
-    yield from _hygiene(trust.hygiene)
+    yield from _hygiene(trust.hygiene, out)
     for names, what in (
         (trust.outdated, "of an earlier state of the data"),
         (trust.damaged, "damaged"),
@@ -151,38 +168,47 @@ def _trust(trust: Trust) -> Iterator[Finding]:
             )
 
 
-def _hygiene(found: Hygiene | None) -> Iterator[Finding]:
-    looked_up = "berry clean OUT --output FOLDER --against FILE --record"
+def _hygiene(found: Hygiene | None, out: str) -> Iterator[Finding]:
+    clean = f"berry clean {out} --output FOLDER"
+    look = f"{clean} --against FILE --record"
+    looks = "looks for both; FILE has the questions of a test set."
     if found is None:
         yield Finding(
             level=Level.WARNING,
-            text="Neither contamination by questions of test sets nor duplicates between problems were "
-            "checked.",
-            advice=looked_up,
+            text="Not checked: whether questions of test sets are among the problems, and whether "
+            "problems or responses nearly repeat each other.",
+            command=look,
+            advice=looks,
         )
         return
     if found.contaminated is None:
         yield Finding(
             level=Level.WARNING,
-            text="Contamination was not checked: questions of test sets may be among the problems.",
-            advice=looked_up,
+            text="Not checked: whether questions of test sets are among the problems.",
+            command=look,
+            advice=looks,
         )
     elif found.contaminated and not found.dropped:
         yield Finding(
             level=Level.WARNING,
             text=f"{found.contaminated} problems are questions of {', '.join(found.test_sets)}.",
-            advice="berry clean OUT --output FOLDER --against FILE writes a run without them.",
+            command=f"{clean} --against FILE",
+            advice="writes a run without them.",
         )
     if found.duplicate_problems is None:
         yield Finding(
-            level=Level.WARNING, text="Duplicates between problems were not checked.", advice=looked_up
+            level=Level.WARNING,
+            text="Not checked: whether problems or responses nearly repeat each other.",
+            command=look,
+            advice=looks,
         )
     elif found.duplicate_problems + (found.repeated_responses or 0) and not found.dropped:
         yield Finding(
             level=Level.WARNING,
             text=f"{found.duplicate_problems} problems and {found.repeated_responses} responses repeat "
             "an earlier one.",
-            advice="berry clean OUT --output FOLDER writes a run without them.",
+            command=clean,
+            advice="writes a run without them.",
         )
 
 

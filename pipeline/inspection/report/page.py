@@ -6,6 +6,7 @@ MOST_BYTES.
 """
 
 import logging
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -24,7 +25,7 @@ from pipeline.inspection.report import charts, wording
 from pipeline.inspection.report.choice import NUM_SAMPLES
 from pipeline.inspection.report.drawing import describe_lost, draw
 from pipeline.inspection.report.figures import Figures, report_figures
-from pipeline.inspection.report.findings import Level
+from pipeline.inspection.report.findings import verdict
 from pipeline.inspection.report.samples import Sample
 
 _log = logging.getLogger(__name__)
@@ -101,6 +102,7 @@ def _template() -> Any:
         "pct": wording.percent,
         "rate": wording.rate,
         "secs": wording.seconds,
+        "moment": wording.moment,
     }
     environment.globals |= {
         "interval": wording.interval,
@@ -116,11 +118,13 @@ def _context(figures: Figures, samples: list[Sample]) -> dict[str, Any]:
     engines = sorted(figures.timeline.engines, key=lambda one: one.tokens_per_second or 0.0)
     return {
         "figures": figures,
+        "out": shlex.quote(figures.path),
+        "reasons_named": figures.reasons,
         "counts": figures.counts,
         "trees": figures.trees,
         "trust": figures.trust,
         "charts": draw(figures),
-        "verdict": _verdict(figures),
+        "verdict": verdict(figures.findings),
         "samples": samples,
         "engines": engines[:_MOST_ENGINES],
         "num_engines": len(engines),
@@ -131,16 +135,6 @@ def _context(figures: Figures, samples: list[Sample]) -> dict[str, Any]:
         "cleaned": [line for step in figures.cleaned for line in dropped_lines(step["dropped"])],
         "version": version("berry-pipeline"),
     }
-
-
-def _verdict(figures: Figures) -> tuple[Level, str]:
-    """The worst finding's level, and a line for the top of the page."""
-    levels = [one.level for one in figures.findings]
-    if Level.STOP in levels:
-        return Level.STOP, "Do not train on this yet"
-    if number := levels.count(Level.WARNING):
-        return Level.WARNING, f"Look at {wording.plural(number, 'warning')} before you train on this"
-    return Level.NOTE, "Nothing was found that speaks against training on this"
 
 
 def _config_text(figures: Figures) -> str:

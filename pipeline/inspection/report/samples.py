@@ -207,7 +207,7 @@ class _Drawing:
         # Missing in files of earlier versions.
         probability = one.get("p_correct")
         if not one["kept"]:
-            fate = f"dropped: {one['decision']}"
+            fate = f"dropped: {one['decision'] or 'no decision'}"
         else:
             fate = "kept" if probability is None else f"kept; all steps right: {probability:.0%}"
         answer = one["extracted"]

@@ -1,5 +1,7 @@
 """Numbers as people read them: rounded, and a dash for what is unknown."""
 
+from datetime import UTC, datetime
+
 from pipeline.inspection.report.intervals import Rate
 from pipeline.inspection.time_left import duration
 
@@ -55,6 +57,17 @@ def seconds(value: float | None) -> str:
     if value >= 60:
         return duration(value)
     return f"{value:.2g} s" if value >= 1 else f"{1000 * value:.3g} ms"
+
+
+def moment(time: str) -> str:
+    """A time of the run folder to the minute; as it is if it cannot be read."""
+    try:
+        found = datetime.fromisoformat(time)
+    except ValueError:
+        return time
+    if found.tzinfo is None:
+        return f"{found:%Y-%m-%d %H:%M}"
+    return f"{found.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def size(num_bytes: int) -> str:

@@ -171,6 +171,9 @@ def compare(a: OpenRun, b: OpenRun, page: Page, only: str | None) -> dict[str, A
 
 def judge(run: OpenRun, row: Mapping[str, Any], given: NewJudgement) -> dict[str, Any]:
     """Stores a person's verdict beside the verifier's. Raises UserMistake and StorageError."""
+    if given.problem_id not in (row["problem_id"], row.get("source_id")):
+        # Where problems are looked up, the beginning of an id will do; a verdict needs a whole one.
+        raise UserMistake(f"problem_id: expected a whole id, got {given.problem_id!r:.80}")
     response = next((one for one in row["trajectories"] if one["leaf"] == given.leaf), None)
     if response is None:
         raise UserMistake(f"leaf: expected a node that ends a response, got {given.leaf}")

@@ -63,8 +63,8 @@ class Guard:
         except web.HTTPException as e:
             e.headers.update(_HEADERS)
             raise
-        response.headers.update(_HEADERS)
-        response.headers.setdefault("Cache-Control", "no-cache")
+        for name, value in {**_HEADERS, hdrs.CACHE_CONTROL: "no-cache"}.items():
+            response.headers.setdefault(name, value)
         return response
 
     def _check_host(self, request: web.Request) -> None:
@@ -81,7 +81,7 @@ class Guard:
         given = request.query.get("token")
         if given is None or self.token is None or request.method != hdrs.METH_GET:
             return None
-        if not hmac.compare_digest(given.encode(), self.token.encode()):
+        if not _is_same(given, self.token):
             raise refusal(web.HTTPForbidden, "the token in the address is wrong")
         plain = str(request.rel_url.without_query_params("token"))
         # With several slashes in front, also backward ones, it would be the address of another server.
@@ -101,11 +101,16 @@ class Guard:
             return
         scheme, _, bearer = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         given = bearer if scheme == "Bearer" else request.cookies.get(self.cookie, "")
-        if not hmac.compare_digest(given.encode(), self.token.encode()):
+        if not _is_same(given, self.token):
             raise refusal(
                 web.HTTPForbidden,
                 "open the address that `berry ui` printed: it has the token that this page needs",
             )
+
+
+def _is_same(given: str, token: str) -> bool:
+    # A header's bytes that are no UTF-8 are halves of surrogate pairs in its text.
+    return hmac.compare_digest(given.encode(errors="surrogatepass"), token.encode())
 
 
 def refusal(kind: type[web.HTTPException], text: str) -> web.HTTPException:

@@ -6,7 +6,7 @@ where parts are new or changed. `table` is a snapshot that never changes.
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.datasets.part import Part
-from pipeline.datasets.reader import RunReader
+from pipeline.datasets.reader import RunReader, is_valid_text
 from pipeline.errors import UserMistake
 from pipeline.inspection.columns import (
     has_gold,
@@ -141,8 +141,21 @@ class ProblemTable:
 
     def find(self, problem_id: str) -> int | None:
         """The row of the problem with this id; None if there is none."""
+        if not is_valid_text(problem_id):
+            return None
         found = pc.index(self.texts["problem_id"], problem_id).as_py()
         return None if found < 0 else found
+
+    def place(self, problem_id: str) -> tuple[Part, int] | None:
+        """The part of the problem with this id, and its place there; None if there is none."""
+        row = self.find(problem_id)
+        if row is None:
+            return None
+        for one in self._parts:
+            if row < len(one.texts):
+                return one.part, row
+            row -= len(one.texts)
+        return None
 
     def _any(self, table: str, column: str, text: str, *, exact: bool) -> np.ndarray:
         found = np.zeros(self.num_problems, bool)
@@ -180,49 +193,59 @@ class ProblemIndex:
         self.table = ProblemTable([])
         self.num_parts = 0
         """Committed parts, read or not."""
+        self.num_read = 0
+        """Those that are read as they are now."""
         self.error: str | None = None
         """Why a part cannot be read."""
+        self._warned: set[str] = set()
         self._reading = threading.Lock()
 
     @property
     def is_complete(self) -> bool:
         """Whether every committed part is read."""
-        return len(self._parts) == self.num_parts
+        return self.num_read == self.num_parts
 
-    @property
-    def num_read(self) -> int:
-        """Parts that are read."""
-        return len(self._parts)
-
-    def refresh(self, reader: RunReader) -> None:
-        """Reads what is new or changed; returns at once if another thread is reading.
+    def refresh(self, reader: RunReader, is_closed: Callable[[], bool] = lambda: False) -> None:
+        """Reads what is new or changed; returns at once if another thread is reading, and after a part
+        if `is_closed` then.
 
         A part that cannot be read leaves its reason in `error`, and the others are read.
         """
         if not self._reading.acquire(blocking=False):
             return
         try:
-            self._read(reader)
+            self._read(reader, is_closed)
         finally:
             self._reading.release()
 
-    def _read(self, reader: RunReader) -> None:
+    def _read(self, reader: RunReader, is_closed: Callable[[], bool]) -> None:
         parts = reader.folder.parts
         self.num_parts = len(parts)
-        kept = {n: one for n, one in self._parts.items() if parts.get(n) == one.part}
+        # What was merged or made again is shown until the new part is read.
+        covered = {shard for part in parts.values() for shard in part.covered}
+        kept = {number: one for number, one in self._parts.items() if number in covered}
+        self.num_read = sum(one.part == parts.get(number) for number, one in kept.items())
         if len(kept) != len(self._parts):
             self._show(kept)
-        self.error = None
+        error = None
         for number in parts:
-            if number in self._parts:
+            if is_closed():
+                return
+            if number in self._parts and self._parts[number].part == parts[number]:
                 continue
             try:
                 read = PartIndex.read(reader, number)
             except UserMistake as e:
-                self.error = str(e)
-                _log.warning("%s", e)
+                error = str(e)
+                if error not in self._warned:
+                    # It is tried again and again, since the part may be repaired.
+                    self._warned.add(error)
+                    _log.warning("%s", e)
                 continue
-            self._show({**self._parts, number: read})
+            rest = {n: one for n, one in self._parts.items() if n not in read.part.covered}
+            self._show({**rest, number: read})
+            self.num_read += 1
+        self.error = error
 
     def _show(self, parts: dict[int, PartIndex]) -> None:
         self._parts = dict(sorted(parts.items()))

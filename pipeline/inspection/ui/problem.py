@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pipeline.config import read_rules
+from pipeline.config import read_labels
 from pipeline.datasets.reader import RunReader
 from pipeline.datasets.trust.people import Judgement
 from pipeline.datasets.views.trees import problem_text, read_trace
@@ -28,10 +28,11 @@ _RESPONSE = (
 def problem_facts(
     reader: RunReader, row: Mapping[str, Any], judgements: Iterable[Judgement]
 ) -> dict[str, Any]:
-    """The problem of a row of `trees`. Raises FolderError for rules of another version of berry."""
+    """The problem of a row of `trees`. Raises ConfigError for rules that it cannot read."""
     trace = read_trace(row)
-    labelled = list(label_tree(trace.tree, read_rules(reader.folder.run["config"]).labels))
-    known = [sample_outcome(trace.tree, one.leaf) for one in trace.trajectories if has_gold(trace)]
+    labelled = list(label_tree(trace.tree, read_labels(reader.folder.run["config"])))
+    answers = trace.trajectories if has_gold(trace) else ()
+    known = [sample_outcome(trace.tree, one.leaf) for one in answers]
     right, total = known.count(True), len(known) - known.count(None)
     return {
         **{key: row.get(key) for key in ("problem_id", "source_id", "domain", "source")},

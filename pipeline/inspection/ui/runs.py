@@ -2,9 +2,12 @@
 
 import asyncio
 import logging
+import math
+import shlex
+import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +15,27 @@ import numpy as np
 import pyarrow.compute as pc
 
 from pipeline.datasets.counts import PASS_RATES
-from pipeline.datasets.reader import RunReader
+from pipeline.datasets.damage import find_damage
+from pipeline.datasets.reader import RunReader, UnknownProblem
 from pipeline.datasets.trust.people import Agreement, Judgements, agreement_facts
-from pipeline.errors import BerryError, UserMistake
+from pipeline.errors import BerryError, UserMistake, named
 from pipeline.files.locks import has_writer
+from pipeline.files.publishing import FolderError, explained
+from pipeline.files.storage import exists, is_local
+from pipeline.inspection.report.findings import find_concerns, verdict
+from pipeline.inspection.report.page import NAME as REPORT
+from pipeline.inspection.report.reasons import MEANINGS
+from pipeline.inspection.report.trust import read_measurements
 from pipeline.inspection.selections import read_selections
 from pipeline.inspection.ui.index import ProblemIndex, ProblemTable
 from pipeline.inspection.ui.query import SORTS
 
 _log = logging.getLogger(__name__)
-_FRESH_SECONDS = 2.0
-"""A run that is not complete is read again after this time, when somebody asks."""
+_FRESH_SECONDS, _COMPLETE_SECONDS = 2.0, 20.0
+"""A run is read again after this time, when somebody asks: one that is under way, and a complete one,
+whose parts may be merged or repaired, and which may be resumed with a higher limit."""
 _MOST_REASONS = 30
+_MEANINGS = {stage.value: meaning for stage, (meaning, _) in MEANINGS.items()}
 
 
 class UnknownName(UserMistake):
@@ -40,7 +52,12 @@ class OpenRun:
         self.index = ProblemIndex(path)
         self.judgements = Judgements(path)
         self.error: str | None = None
-        """Why the folder can no longer be read."""
+        """Why the folder, or a part of it, cannot be read."""
+        self._is_gone = False
+        """Whether the folder as a whole could not be read at last."""
+        self._damage: tuple[RunReader, list[str]] | None = None
+        """The damaged files of a state of the folder, which are looked for once."""
+        self._closed = threading.Event()
         self._read_at = time.monotonic()
         self._task: asyncio.Task[None] | None = None
 
@@ -50,16 +67,42 @@ class OpenRun:
         return self.index.table
 
     def refresh(self) -> None:
-        """Begins to read what is new, in a thread, unless that is under way or was done just now.
-
-        A complete run is read once.
-        """
+        """Begins to read what is new, in a thread, unless that is under way or was done just now."""
         if self._task is not None and not self._task.done():
             return
-        is_old = time.monotonic() - self._read_at > _FRESH_SECONDS
+        is_settled = self.reader.folder.complete is not None and self.error is None
+        fresh_seconds = _COMPLETE_SECONDS if is_settled else _FRESH_SECONDS
         is_first = self._task is None
-        if is_first or (is_old and self.reader.folder.complete is None):
+        if is_first or time.monotonic() - self._read_at > fresh_seconds:
             self._task = asyncio.create_task(asyncio.to_thread(self._read, again=not is_first))
+
+    def find(self, wanted: str) -> dict[str, Any]:
+        """The row of `trees` with this `problem_id`, or what else `RunReader.find` takes.
+
+        Parts that were merged or repaired since the folder was read are read from their new place.
+        Raises UnknownProblem and FolderError.
+        """
+        try:
+            return self._find(wanted)
+        except UnknownProblem:
+            raise
+        except FolderError:
+            # The index is as old as the folder: the next call begins to read both again.
+            self._read_at = -math.inf
+            try:
+                self.reader = RunReader.open(self.path)
+            except FolderError as e:
+                self._fail(str(e))
+                raise
+            return self._find(wanted)
+
+    def _find(self, wanted: str) -> dict[str, Any]:
+        reader = self.reader
+        # Finding an id without the index takes a look into every part.
+        found = self.table.place(wanted)
+        if found is not None and reader.folder.parts.get(found[0].index) == found[0]:
+            return next(reader.trees_at(found[0].index, {found[1]}))
+        return reader.find(wanted)
 
     async def read(self) -> None:
         """Waits until all that was there is read."""
@@ -67,7 +110,8 @@ class OpenRun:
             await self._task
 
     async def close(self) -> None:
-        """Stops waiting for the thread."""
+        """Has the thread end after the part that it reads."""
+        self._closed.set()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -76,17 +120,24 @@ class OpenRun:
         try:
             if again:
                 self.reader = RunReader.open(self.path)
-            self.index.refresh(self.reader)
-            self.error = self.index.error
+            self.index.refresh(self.reader, self._closed.is_set)
+            self.error, self._is_gone = self.index.error, False
         except BerryError as e:
             # The folder was moved, or the store does not answer: the page says so.
-            self.error = str(e)
-            _log.warning("%s", e)
+            self._fail(str(e))
+        except Exception as e:  # noqa: BLE001 - a fault of berry; the page shows it
+            self._fail(f"internal error: {named(e)}")
+            _log.exception("%s", self.path)
         self._read_at = time.monotonic()
+
+    def _fail(self, why: str) -> None:
+        if self.error != why:
+            _log.warning("%s", why)
+        self.error, self._is_gone = why, True
 
     def state(self) -> str:
         """`complete`, `running`, `not_running`, or `unknown` if this machine cannot tell."""
-        if self.error is not None and not self.index.num_read:
+        if self._is_gone or (self.error is not None and not self.index.num_read):
             return "unreadable"
         if self.reader.folder.complete is not None:
             return "complete"
@@ -124,6 +175,8 @@ class OpenRun:
             **self.brief(),
             "read": {"parts": self.index.num_read, "of": self.index.num_parts},
             "is_read": self.index.is_complete,
+            "concerns": self._concerns(),
+            "has_report": self.report_path() is not None,
             "flawed_fraction": counts.flawed_fraction,
             "pass_rates": [
                 {"range": name, "problems": counts.pass_rates.get(name, 0)} for name in PASS_RATES
@@ -134,7 +187,8 @@ class OpenRun:
                 {"text": text, "count": n} for text, n in table.common("reason", _MOST_REASONS)
             ],
             "dropped": [
-                {"stage": name, "count": n} for name, n in table.common("decided_by", _MOST_REASONS)
+                {"stage": name, "count": n, "meaning": _MEANINGS.get(name)}
+                for name, n in table.common("decided_by", _MOST_REASONS)
             ],
             "versions": table.versions(),
             "people": agreement_facts(Agreement.of(self.judgements.all())),
@@ -142,14 +196,30 @@ class OpenRun:
                 {
                     **one.model_dump(exclude={"problem_ids"}),
                     "problems": len(one.problem_ids),
-                    "command": f"berry export {self.path} --as traces --selection {one.name} "
-                    f"--output {one.name}",
+                    "command": f"berry export {shlex.quote(str(self.path))} --as traces "
+                    f"--selection {one.name} --output {one.name}",
                 }
                 for one in selections
             ],
             "damage": damage,
             "sorts": [{"key": key, "label": label} for key, (label, _) in SORTS.items()],
         }
+
+    def report_path(self) -> Path | None:
+        """The run's report; None if there is none, or a link in its place that may lead elsewhere."""
+        path = self.path / REPORT
+        with explained(path):
+            is_there = exists(path) and not (is_local(path) and path.is_symlink())
+        return path if is_there else None
+
+    def _concerns(self) -> dict[str, Any]:
+        """Whether to train on the data, and what speaks against it, as the report has it."""
+        reader = self.reader
+        if self._damage is None or self._damage[0] is not reader:
+            self._damage = reader, find_damage(reader.folder)
+        findings = find_concerns(reader.folder, read_measurements(reader.folder), self._damage[1])
+        level, text = verdict(findings)
+        return {"level": level, "text": text, "findings": list(map(asdict, findings))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,11 +232,14 @@ class Runs:
     def open(cls, paths: Sequence[Path]) -> "Runs":
         """Opens all of them. Raises FolderError and StorageError for the first that cannot be read."""
         found: dict[str, OpenRun] = {}
+        seen: set[Path] = set()
         for path in paths:
-            if any(one.path == path for one in found.values()):
-                continue
-            name = _free_name(path.name or "run", found.__contains__)
-            found[name] = OpenRun(name, path)
+            # `.` and `..` are no names, and one folder can have several paths.
+            whole = path.resolve() if is_local(path) else path
+            if whole not in seen:
+                seen.add(whole)
+                name = _free_name(whole.name or "run", found.__contains__)
+                found[name] = OpenRun(name, path)
         return cls(by_name=found)
 
     def get(self, name: str) -> OpenRun:

@@ -1,6 +1,7 @@
 """`berry ui`: serves pages about runs on this machine.
 
     GET  /  /runs/NAME  /runs/NAME/problems/ID  /compare     the page, which reads its address
+    GET  /runs/NAME/report                                   the report in the run's folder
     GET  /assets/...                                         its scripts, styles and fonts
     GET  /api/runs  /api/runs/NAME  .../problems  .../problems/ID  .../nodes/NODE/tokens  .../row
     GET  /api/compare
@@ -11,11 +12,12 @@ their folders. docs/viewer.md describes the pages.
 """
 
 import asyncio
+import errno
 import json
 import logging
 import secrets
 import signal
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -26,6 +28,7 @@ from pydantic import BaseModel
 from pipeline.datasets.reader import UnknownProblem
 from pipeline.errors import BerryError, UserMistake
 from pipeline.files.json_rows import finite
+from pipeline.files.storage import read_bytes
 from pipeline.inspection.ui.answers import (
     NewJudgement,
     NewSelection,
@@ -44,19 +47,23 @@ from pipeline.inspection.ui.runs import OpenRun, Runs, UnknownName
 
 _log = logging.getLogger(__name__)
 _ASSETS = Path(__file__).parent / "assets"
-_PAGES = ("/runs/{run}", "/runs/{run}/problems/{problem}", "/compare")
+# Without the pattern, a name with a brace would not match.
+_RUN, _PROBLEM = "{run:[^/]+}", "{problem:[^/]+}"
+_PAGES = (f"/runs/{_RUN}", f"/runs/{_RUN}/problems/{_PROBLEM}", "/compare")
+_REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+"""A report has its style inside, and no script."""
 _MOST_BYTES = 1_000_000
 """Bytes of a request's body."""
 _Body = TypeVar("_Body", bound=BaseModel)
 
 
 async def serve(
-    paths: Sequence[Path], host: str, port: int, token: str | None, on_ready: Callable[[str], None]
+    runs: Runs, host: str, port: int, token: str | None, on_ready: Callable[[str], None]
 ) -> None:
     """Serves until SIGTERM or SIGINT; `on_ready` gets the address to open.
 
-    Without a `token`, one is made if others can reach the address. Raises FolderError for a folder that
-    is no run, UserMistake if it cannot listen on the address.
+    Without a `token`, one is made if others can reach the address. Raises UserMistake if it cannot
+    listen on the address.
     """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -64,7 +71,6 @@ async def serve(
         loop.add_signal_handler(number, stopped.set)
     if token is None and not is_loopback(host):
         token = secrets.token_urlsafe(24)
-    runs = await asyncio.to_thread(Runs.open, paths)
     viewer = Viewer(runs, Guard(host=host, token=token))
     # It would log a traceback for every client that does not speak HTTP. Our own faults are logged.
     silent = logging.getLogger(f"{__name__}.http")
@@ -103,10 +109,11 @@ class Viewer:
         app.router.add_static("/assets", _ASSETS)
         app.router.add_get("/api/runs", self._runs)
         app.router.add_get("/api/compare", self._compare)
-        run = "/api/runs/{run}"
+        run = f"/api/runs/{_RUN}"
         app.router.add_get(run, self._run)
+        app.router.add_get(f"/runs/{_RUN}/report", self._report)
         app.router.add_get(f"{run}/problems", self._problems)
-        problem = f"{run}/problems/{{problem}}"
+        problem = f"{run}/problems/{_PROBLEM}"
         app.router.add_get(problem, self._problem)
         app.router.add_get(f"{problem}/row", self._row)
         app.router.add_get(f"{problem}/nodes/{{node}}/tokens", self._tokens)
@@ -142,6 +149,15 @@ class Viewer:
     async def _run(self, request: web.Request) -> web.Response:
         return _json(await asyncio.to_thread(self._asked(request).facts))
 
+    async def _report(self, request: web.Request) -> web.Response:
+        run = self._asked(request)
+        path = await asyncio.to_thread(run.report_path)
+        if path is None:
+            raise UnknownName(f"{run.path}: has no report yet: berry report {run.path}")
+        content = await asyncio.to_thread(read_bytes, path)
+        headers = {"Content-Security-Policy": _REPORT_POLICY}
+        return web.Response(body=content, content_type="text/html", charset="utf-8", headers=headers)
+
     async def _problems(self, request: web.Request) -> web.Response:
         run = self._asked(request)
         values = dict(request.query)
@@ -175,7 +191,7 @@ class Viewer:
     async def _judge(self, request: web.Request) -> web.Response:
         run = self._asked(request)
         given = await _body(request, NewJudgement)
-        row = await asyncio.to_thread(run.reader.find, given.problem_id)
+        row = await asyncio.to_thread(run.find, given.problem_id)
         return _json(await asyncio.to_thread(judge, run, row, given), status=201)
 
     async def _save(self, request: web.Request) -> web.Response:
@@ -194,7 +210,7 @@ class Viewer:
         return run
 
     async def _found(self, run: OpenRun, request: web.Request) -> dict[str, Any]:
-        return await asyncio.to_thread(run.reader.find, request.match_info["problem"])
+        return await asyncio.to_thread(run.find, request.match_info["problem"])
 
 
 def _run_page(run: OpenRun) -> str:
@@ -204,7 +220,7 @@ def _run_page(run: OpenRun) -> str:
 async def _body(request: web.Request, kind: type[_Body]) -> _Body:
     try:
         content = json.loads(await request.read())
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise UserMistake("expected a JSON object as the body") from e
     return checked(kind, content)
 
@@ -231,6 +247,10 @@ async def _explained(
         return _json({"error": str(e)}, status=status)
     except (ConnectionError, asyncio.CancelledError):
         raise
+    except OSError as e:
+        if e.errno != errno.ENAMETOOLONG:
+            raise
+        return _json({"error": "there is no page of such a long name"}, status=404)
     except Exception as e:  # noqa: BLE001 - a fault of berry; the page shows it
         _log.exception("%s %s", request.method, request.rel_url)
         return _json({"error": f"internal error: {type(e).__name__}: {e}"}, status=500)

@@ -13,6 +13,10 @@ from pipeline.engines.models import BUNDLED, ModelError, cache_folder, locate
 from pipeline.errors import BerryError
 
 Decode = Callable[[Sequence[int]], str]
+_WINDOW, _OVERLAP = 64, 16
+"""Most tokens that are decoded for each token, and how many of them are decoded again after that: the
+text of a token may depend on those just before it. With all of them, a step of 10,000 tokens would take
+minutes."""
 
 
 class NoTokenizer(BerryError):
@@ -26,9 +30,13 @@ def token_texts(config: Mapping[str, Any], token_ids: Sequence[int]) -> list[str
     """
     engine = config.get("engine") or {}
     decode = _decoder(str(engine.get("use", "vllm")), str(engine.get("model", "")))
-    found, before = [], ""
+    found, before, begin = [], "", 0
     for end in range(1, len(token_ids) + 1):
-        now = decode(token_ids[:end]).removesuffix("\ufffd")
+        if end - begin > _WINDOW and before == decode(token_ids[begin : end - 1]):
+            # No character is unfinished: the tokens before the last few change nothing any more.
+            begin = end - 1 - _OVERLAP
+            before = decode(token_ids[begin : end - 1])
+        now = decode(token_ids[begin:end]).removesuffix("\ufffd")
         if not now.startswith(before):
             # An unfinished character changed what came before it.
             now = before

@@ -1,5 +1,6 @@
 // The shell of every page: which page a URL shows, links inside the pages, the theme, and the keys.
 import { h, put, errorBox, openDialog } from "./dom.js";
+import { go, onNavigate } from "./navigation.js";
 import * as runs from "./runs.js";
 import * as run from "./run.js";
 import * as problem from "./problem.js";
@@ -15,7 +16,7 @@ const THEMES = ["light dark", "light", "dark"];
 const THEME_NAMES = { "light dark": "system", light: "light", dark: "dark" };
 const KEYS = [
   ["?", "these keys"], ["/", "go to the search field"], ["g", "go to the list of runs"],
-  ["↑ ↓ Enter", "in a list: choose a row, open it"], ["[ ]", "previous, next problem or page"],
+  ["↑ ↓ Enter", "in a list, or from the search field: choose a row, open it"], ["[ ]", "previous, next problem or page"],
   ["← → ↑ ↓", "in a tree: parent, first child, neighbours"],
     ["Enter", "in a tree: open or fold the branches of a step"],
   ["Home", "in a tree: the prompt"], ["+ − 0", "in a tree: zoom in, zoom out, fit"],
@@ -24,35 +25,6 @@ const KEYS = [
 
 let page = null;
 let shown = null;
-
-/**
- * Goes to a URL of this site.
- * @param {string} url
- * @param {{replace?: boolean}} [options] `replace` leaves no entry for the Back button.
- */
-export async function go(url, { replace = false } = {}) {
-  if (!replace) history.replaceState({ ...history.state, scroll: window.scrollY }, "");
-  history[replace ? "replaceState" : "pushState"](replace ? history.state : {}, "", url);
-  await show(replace ? null : 0);
-}
-
-/** Replaces keys of the query string of the page that is shown; null removes a key. */
-export function goQuery(changes, options) {
-  const url = new URL(location.href);
-  for (const [key, value] of Object.entries(changes)) {
-    if (value === null || value === "") url.searchParams.delete(key);
-    else url.searchParams.set(key, value);
-  }
-  if (url.href !== location.href) go(url, options);
-}
-
-/** Sets the title and the way back, from the list of runs down to this page: [[text, URL], ...]. */
-export function setPath(title, crumbs) {
-  document.title = `${title} · berry`;
-  put(document.querySelector("#crumbs"), [["runs", "/"], ...crumbs].map(([text, url], i) => [
-    i ? h("span", { class: "quiet", "aria-hidden": "true" }, "/") : null,
-    h("a", { href: url, "aria-current": url === location.pathname ? "page" : null }, text)]));
-}
 
 async function show(scroll) {
   const main = document.getElementById("main");
@@ -72,7 +44,8 @@ async function show(scroll) {
   await page.ready?.catch((error) => error.name !== "AbortError"
     && put(root, h("h1", null, parts.at(-1) ?? "Compare"), errorBox(error)));
   if (opened === page && scroll !== null) {
-    main.focus({ preventScroll: true });
+    // Whoever types already, while the page still reads, goes on typing.
+    if (!root.contains(document.activeElement)) main.focus({ preventScroll: true });
     window.scrollTo(0, scroll);
   }
 }
@@ -122,6 +95,7 @@ put(document.getElementById("top"),
 setTheme(THEMES.includes(localStorage.getItem("berry-theme")) ? localStorage.getItem("berry-theme") : THEMES[0]);
 document.addEventListener("keydown", onKey);
 document.addEventListener("click", onClick);
+onNavigate(show);
 history.scrollRestoration = "manual";
 window.addEventListener("popstate", (event) => show(event.state?.scroll ?? 0));
 window.addEventListener("pagehide", () => history.replaceState({ ...history.state, scroll: window.scrollY }, ""));

@@ -40,7 +40,8 @@ export function legend(mode, model) {
   const item = ([colour, text]) => h("li", null,
     h("span", { class: `swatch ${colour === NONE ? NONE : ""}`, vars: { "--swatch": colour } }), text);
   const quarters = (text) => [0, 0.25, 0.5, 0.75, 1].map((one) => [scale(one), text(one)]);
-  const verdicts = Object.entries(VERDICTS).map(([name, colour]) => [colour, `${OUTCOMES[name].mark} ${OUTCOMES[name].text}`]);
+  const verdicts = Object.entries(VERDICTS).map(([name, colour]) =>
+    [colour, `${OUTCOMES[name].mark} ${OUTCOMES[name].text}`]);
   const items = {
     value: () => [...quarters((one) => percent(one)), [NONE, "no trials"]],
     score: () => [...quarters(String), [NONE, "no score"]],

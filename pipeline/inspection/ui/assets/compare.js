@@ -1,7 +1,7 @@
 // Two runs side by side, then the problems of both.
 import { errorBox, h, put } from "./dom.js";
 import { get, path } from "./api.js";
-import { goQuery, setPath } from "./app.js";
+import { goQuery, setPath } from "./navigation.js";
 import { brief, compact, count, known, percent, plural, points } from "./format.js";
 import { pager, rateBar } from "./pieces.js";
 
@@ -19,7 +19,8 @@ export function open(root, _parts, query) {
     const wanted = KEYS.filter((key) => newQuery.get(key)).map((key) => [key, newQuery.get(key)]);
     const answer = await get(path("compare"), [...wanted, ["limit", PAGE]], stop.signal);
     const focused = document.activeElement?.dataset?.key;
-    put(root, h("h1", null, `${answer.a.name} and ${answer.b.name}`), totals(answer), tools(answer, newQuery), table(answer));
+    put(root, h("h1", null, `${answer.a.name} and ${answer.b.name}`), totals(answer), tools(answer, newQuery),
+      table(answer));
     if (focused) root.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   };
   const update = (newQuery) => load(newQuery).catch((error) => error.name === "AbortError" || put(root, errorBox(error)));
@@ -29,11 +30,13 @@ export function open(root, _parts, query) {
 function totals({ a, b, both, only_a, only_b, mean_difference, low, high, complete }) {
   const row = (label, cell) => h("tr", null, h("th", { scope: "row" }, label),
     [a, b].map((one) => h("td", { class: "number" }, cell(one))));
-  const range = known(low) ? ` (${points(low)} to ${points(high)} at 95%)` : "";
+  const range = known(low) ? ` (95% interval ${points(low)} to ${points(high)})` : "";
   const difference = known(mean_difference)
-    ? [h("b", null, `${points(mean_difference)} points`), ` is the mean difference in pass rate, ${b.name} minus ${a.name}${range}. `]
+    ? [h("b", null, `${points(mean_difference)} points`),
+      ` is the mean difference in pass rate, ${b.name} minus ${a.name}${range}. `]
     : "No problem in both has a known pass rate. ";
-  const title = (one) => h("th", { scope: "col", class: "number" }, h("a", { href: `/runs/${encodeURIComponent(one.name)}` }, one.name));
+  const title = (one) => h("th", { scope: "col", class: "number" }, h("a",
+    { href: `/runs/${encodeURIComponent(one.name)}` }, one.name));
   return h("div", { class: "totals" },
     h("p", { class: "lead" }, difference,
       `${plural(both, "problem")} in both, ${count(only_a)} only in ${a.name}, ${count(only_b)} only in ${b.name}.`,
@@ -69,7 +72,8 @@ function table({ a, b, rows }) {
   const url = (run, id) => `/runs/${encodeURIComponent(run.name)}/problems/${encodeURIComponent(id)}`;
   const cell = (name, ...children) => h("td", { role: "cell", class: name }, children);
   const side = (run, id, one) => {
-    if (!one) return cell("side", h("span", { class: "quiet" }, h("span", { class: "unit" }, `${run.name} `), "not in it"));
+    if (!one) return cell("side", h("span", { class: "quiet" }, h("span", { class: "unit" }, `${run.name} `),
+      "not in it"));
     const label = `${percent(one.rate)}: tree of this problem in ${run.name}`;
     return cell("side", h("span", { class: "unit" }, `${run.name} `), rateBar(one.rate),
       h("a", { href: url(run, id), "aria-label": label }, percent(one.rate)),
@@ -81,7 +85,8 @@ function table({ a, b, rows }) {
     side(a, row.problem_id, row.a), side(b, row.problem_id, row.b),
     cell(`difference number ${row.difference > 0 ? "up" : row.difference < 0 ? "down" : ""}`,
       points(row.difference), h("span", { class: "unit" }, " points")));
-  const titles = [["problem", "Problem"], ["domain", "Domain"], ["side", a.name], ["side", b.name], ["difference number", "Difference, points"]];
+  const titles = [["problem", "Problem"], ["domain", "Domain"], ["side", a.name], ["side", b.name],
+    ["difference number", "Difference, points"]];
   return h("table", { role: "table", class: "list" },
     h("thead", { role: "rowgroup" }, h("tr", { role: "row" },
       titles.map(([name, text]) => h("th", { role: "columnheader", scope: "col", class: name }, text)))),

@@ -23,7 +23,8 @@ export function facetList() {
       expanded.add(name);
       list.replaceChildren(...lines);
     };
-    const more = isLong && h("li", null, h("button", { class: "small", onclick: expand }, `${lines.length - LONG_LIST} more`));
+    const more = isLong && h("li", null, h("button", { class: "small", onclick: expand },
+      `${lines.length - LONG_LIST} more`));
     const list = h("ul", null, isLong ? lines.slice(0, LONG_LIST) : lines, more);
     return h("details", { "data-name": name, open: folded ? !folded.has(name) : window.innerWidth > WIDE },
       h("summary", null, title), note && h("p", { class: "quiet" }, note), list);
@@ -57,17 +58,18 @@ export function facetList() {
       counted("outcomes", "Verdicts", outcomes, "count", (one) => (
         { label: OUTCOMES[one.name]?.text ?? one.name, filter: { outcome: one.name } })),
       counted("dropped", "Why responses were dropped", run.dropped ?? [], "count", (one) => (
-        { label: one.stage.replaceAll("_", " "), filter: { dropped: one.stage } })),
-      counted("reasons", "Reasons of verdicts", run.reasons ?? [], "count", (one) => (
+        { label: one.stage.replaceAll("_", " "), title: one.meaning, filter: { dropped: one.stage } })),
+      counted("reasons", "The verifier's reasons", run.reasons ?? [], "count", (one) => (
         { label: one.text, filter: { reason: one.text } })),
-      group("versions", "Model versions", versions.map((one) => line({ label: one, share: null, filter: { version: one } }))));
+      group("versions", "Model versions", versions.map((one) => line({ label: one, share: null,
+        filter: { version: one } }))));
     if (focused) element.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   }
   return { element, draw };
 }
 
 /** A line with its bar: a link that sets its filter, or takes it away where it is set. */
-function facetLine({ label, number, share, more, filter }, query) {
+function facetLine({ label, number, share, more, title, filter }, query) {
   const url = new URL(location.href);
   const isOn = Object.entries(filter).every(([key, wanted]) => (query.get(key) ?? "") === (wanted ?? ""));
   url.searchParams.delete("offset");
@@ -76,8 +78,9 @@ function facetLine({ label, number, share, more, filter }, query) {
     else url.searchParams.set(key, wanted);
   }
   return h("li", null, h("a", {
-    href: url.pathname + url.search, class: "facet", vars: { "--share": share ?? 0 }, "aria-current": isOn ? "true" : null,
-    "data-key": `facet ${Object.keys(filter)[0]} ${label}`, title: label.length > 30 ? label : null },
+    href: url.pathname + url.search, class: "facet", vars: { "--share": share ?? 0 },
+      "aria-current": isOn ? "true" : null,
+    "data-key": `facet ${Object.keys(filter)[0]} ${label}`, title: title ?? (label.length > 30 ? label : null) },
   h("span", { class: "name" }, h("bdi", null, label)),
   number !== undefined && h("span", { class: "number" }, count(number)), more && h("small", null, more)));
 }

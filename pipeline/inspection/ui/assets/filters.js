@@ -1,6 +1,6 @@
 // Search and filters of the problems of a run. The query string is their only state.
 import { h, put } from "./dom.js";
-import { goQuery } from "./app.js";
+import { goQuery } from "./navigation.js";
 import { rateText } from "./facets.js";
 import { OUTCOMES } from "./pieces.js";
 
@@ -54,6 +54,12 @@ export function filterBar() {
     clearTimeout(timer);
     timer = setTimeout(find, PAUSE);
   });
+  search.addEventListener("keydown", (event) => {
+    const first = event.key === "ArrowDown" && document.querySelector("tbody a.cover");
+    if (!first) return;
+    event.preventDefault();
+    first.focus();
+  });
   for (const [key, field] of Object.entries(fields)) {
     const value = () => (key.endsWith("_rate") ? fraction(field.value) : field.value);
     field.addEventListener("change", () => goQuery({ [key]: value(), offset: null }));
@@ -69,9 +75,9 @@ export function filterBar() {
     }
     const words = inWords(query);
     const chip = ([text, keys]) => h("li", null,
-      h("button", { class: "chip", "aria-label": `Remove the filter ${text}`, onclick: () => clear(keys) },
+      h("button", { type: "button", class: "chip", "aria-label": `Remove the filter ${text}`, onclick: () => clear(keys) },
         h("bdi", null, text.length > 60 ? `${text.slice(0, 60)}…` : text), h("span", { "aria-hidden": "true" }, " ×")));
-    const all = h("li", null, h("button", { class: "small", onclick: () => clear(FILTERS) }, "Clear all"));
+    const all = h("li", null, h("button", { type: "button", class: "small", onclick: () => clear(FILTERS) }, "Clear all"));
     put(chips, words.map(chip), words.length > 1 && all);
     chips.hidden = !words.length;
   }

@@ -19,15 +19,14 @@ export function judging(node, context) {
   const note = h("textarea", { rows: 2, "aria-label": "Note", placeholder: "Note: why (optional)" });
   const by = h("input", { type: "text", "aria-label": "Your name", placeholder: "Your name",
     value: localStorage.getItem(NAME) ?? "", autocomplete: "name" });
-  const buttons = CHOICES.map(([value, text]) => h("button", { type: "submit", class: "small", value }, text));
-  const save = async (event) => {
-    event.preventDefault();
+  const buttons = CHOICES.map(([value, text]) => h("button", { type: "button", class: "small", onclick: () => save(value) }, text));
+  const save = async (outcome) => {
     localStorage.setItem(NAME, by.value.trim());
     buttons.forEach((one) => { one.disabled = true; });
     try {
       context.onJudged(await post(path("runs", context.run, "judgements"), {
         problem_id: problem.problem_id, leaf, node: about.value === "step" ? node.id : null,
-          outcome: event.submitter.value, note: note.value, by: by.value.trim() }));
+          outcome, note: note.value, by: by.value.trim() }));
       note.value = "";
       put(trouble);
       draw();
@@ -39,7 +38,8 @@ export function judging(node, context) {
   const draw = () => put(earlier, given(node, leaf, isEnd, problem));
   draw();
   return h("section", { class: "judge", "aria-label": "Judge" }, h("h3", null, "Your judgement"),
-    h("form", { onsubmit: save }, h("div", { class: "bar" }, about, buttons), note, h("div", { class: "bar" }, by),
+    // No button submits: Enter in the name would press the first one, and say "right".
+    h("form", { onsubmit: (event) => event.preventDefault() }, h("div", { class: "bar" }, about, buttons), note, h("div", { class: "bar" }, by),
       trouble), earlier);
 }
 

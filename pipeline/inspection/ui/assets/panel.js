@@ -39,9 +39,11 @@ function verdict(node, context) {
     h("p", null, decision(response), response.decision && [": ", h("bdi", null, response.decision)],
       known(response.decision_score) && ` (score ${decimal(response.decision_score, 3)})`),
     h("dl", { class: "pairs" },
-      pair("Answer", known(response.extracted) ? textBlock(String(response.extracted), { class: "short" }) : "none found"),
+      pair("Answer", known(response.extracted) ? textBlock(String(response.extracted), { class: "short" })
+        : "none found"),
       pair("Gold answer", gold ? textBlock(String(gold), { class: "short" }) : "none"),
-      wrong && pair("First wrong step", jump(wrong.id, `step ${response.first_error}`, context), ", judging from rollouts"),
+      wrong && pair("First wrong step", jump(wrong.id, `step ${response.first_error}`, context),
+        ", judging from rollouts"),
       known(response.p_correct) && pair("All steps right", `with probability ${decimal(response.p_correct)}`)),
     h("p", null, compareWith(node, context)));
 }
@@ -75,7 +77,7 @@ function texts(node, context) {
   const body = h("div");
   const steps = context.model.path(node.id).slice(1);
   const url = path("runs", context.run, "problems", context.problem.problem_id, "nodes", node.id, "tokens");
-  const all = node.response ? "Whole response" : "All up to here";
+  const all = node.response ? "Response" : "Up to here";
   const views = [["Step", () => textBlock(node.text)]];
   if (node.up) views.push(["Tokens", () => tokenBlock(() => get(url, null, context.signal))]);
   if (steps.length > 1) views.push([all, () => steps.map((one) => stepLine(one, context))]);
@@ -103,12 +105,13 @@ const jump = (id, text, context) => h("button", { class: "link", onclick: () => 
 
 function measured(node) {
   const rate = (passes, trials, low, high) => (trials
-    ? `${count(passes)} of ${count(trials)} passed (${[percent(passes / trials), interval(low, high)].filter(Boolean).join("; ")} at 95%)`
+    ? `${count(passes)} of ${count(trials)} passed (${[percent(passes / trials), low !== null && `95% interval ${interval(low, high)}`].filter(Boolean).join("; ")})`
     : "none judged");
   const mean = known(node.logprob) && node.num_tokens > 0 && decimal(node.logprob / node.num_tokens);
   return h("dl", { class: "pairs" },
     pair("Rollouts through it", rate(node.passes, node.trials, node.low, node.high)),
-    node.up && pair("Rollouts from its end", rate(node.started_passes, node.started_trials, node.started_low, node.started_high)),
+    node.up && pair("Rollouts from its end", rate(node.started_passes, node.started_trials, node.started_low,
+      node.started_high)),
     known(node.p_correct) && pair("Right up to here", `with probability ${decimal(node.p_correct)}`),
     known(node.score) && pair("Step's score", decimal(node.score, 3)),
     known(node.cut_score) && pair("Score that ended it", decimal(node.cut_score, 3)),
@@ -124,7 +127,8 @@ function through(node, context) {
   return h("details", null, h("summary", null, `${plural(ends.length, "response")} through this step`),
     h("ul", { class: "plain" }, shown.map((one) => h("li", null, jump(one.leaf, `node ${one.leaf}`, context), " ",
       outcome(one.outcome), one.kept && ", kept"))),
-    ends.length > shown.length && h("p", { class: "quiet" }, `and ${count(ends.length - shown.length)} more, in the list`));
+    ends.length > shown.length
+      && h("p", { class: "quiet" }, `and ${count(ends.length - shown.length)} more, in the list`));
 }
 
 const pair = (label, value, more) => h("div", null, h("dt", null, label), h("dd", null, value ?? UNKNOWN, more));

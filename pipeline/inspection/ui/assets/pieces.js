@@ -51,5 +51,5 @@ export function pager({ offset, size, matched }, to, { isMain = true } = {}) {
 /** What became of a response: kept, or dropped and by which rule. */
 export function decision({ kept, decided_by: rule }) {
   if (kept) return h("b", null, "Kept");
-  return h("span", null, h("b", null, "Dropped"), rule && ` by ${rule.replaceAll("_", " ")}`);
+  return h("span", null, h("b", null, "Dropped"), rule && `: ${rule.replaceAll("_", " ")}`);
 }

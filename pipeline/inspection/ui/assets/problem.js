@@ -1,7 +1,7 @@
 // One problem: its text, the tree of its responses, and what is known of the node that is selected.
 import { errorBox, h, put } from "./dom.js";
 import { get, path } from "./api.js";
-import { goQuery, setPath } from "./app.js";
+import { goQuery, setPath } from "./navigation.js";
 import { legend, modes } from "./colours.js";
 import { count, interval, percent, plural } from "./format.js";
 import { mathsButton, textBlock } from "./maths.js";
@@ -45,7 +45,8 @@ function draw(root, run, problem, signal) {
     },
   };
   const responses = responseList(context);
-  const tree = h("section", { class: "tree", "aria-label": "Tree" }, toolbar(view, model), view.element, responses.element);
+  const tree = h("section", { class: "tree", "aria-label": "Tree" }, toolbar(view, model), view.element,
+    responses.element);
   const split = h("div", { class: "split" }, tree, side);
   put(root, head(run, problem, judged), beside, split);
   const best = problem.spine.at(-1) ?? model.root?.id;
@@ -60,7 +61,7 @@ function draw(root, run, problem, signal) {
     }
     split.hidden = other !== null;
     if (last === null || id !== last) {
-      if (model.root) view.select(id, { still: asked === null });
+      if (model.root) view.select(id, { isFirst: last === null });
       panel(side, model.nodes.get(id) ?? null, context);
       side.scrollTop = 0;
     }
@@ -77,7 +78,8 @@ function head(run, problem, judged) {
   const number = (outcome) => responses.filter((one) => one.outcome === outcome).length;
   const kept = responses.filter((one) => one.kept).length;
   const rate = problem.known ? percent(problem.right / problem.known) : "–";
-  const ends = [["pass", "passed"], ["fail", "failed"], ["abstain", "abstained"], ["error", "not judged: the verifier failed"]]
+  const ends = [["pass", "passed"], ["fail", "failed"], ["abstain", "abstained"],
+    ["error", "not judged: the verifier failed"]]
     .filter(([key]) => number(key)).map(([key, text]) => `${count(number(key))} ${text}`);
   return [
     h("div", { class: "title" }, h("h1", null, `Problem ${problem.source_id ?? problem.problem_id}`),
@@ -91,7 +93,8 @@ function head(run, problem, judged) {
       tile("Gold answer", problem.gold ? textBlock(String(problem.gold), { class: "short" }) : "none",
         [problem.kind, ...Object.keys(problem.tests ?? {})].filter(Boolean).join(", ")),
       tile("Rollouts that are right", rate, problem.known
-        ? `${count(problem.right)} of ${count(problem.known)}; ${interval(problem.low, problem.high)} at 95%` : "unknown"),
+        ? `${count(problem.right)} of ${count(problem.known)}; 95% interval ${interval(problem.low, problem.high)}`
+          : "unknown"),
       tile("Survivors", count(kept),
         `of ${plural(responses.length, "response")}: ${ends.join(", ") || "none judged"}`),
       tile("Judged by people", judged)),
@@ -117,7 +120,8 @@ function toolbar(view, model) {
     view.colourBy(value);
     put(key, legend(value, model));
   };
-  const button = (text, action, label = null) => h("button", { class: "small", "aria-label": label, title: label, onclick: action }, text);
+  const button = (text, action, label = null) => h("button", { class: "small", "aria-label": label, title: label,
+    onclick: action }, text);
   recolour(mode.value);
   return h("div", { class: "bar tools" }, h("b", null, plural(model.nodes.size, "node")),
     button("Open all", () => view.openAll()), button("Fold to best path", () => view.foldAll()),

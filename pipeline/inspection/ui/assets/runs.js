@@ -1,7 +1,7 @@
 // The list of runs.
 import { h, put } from "./dom.js";
 import { get, path } from "./api.js";
-import { go, setPath } from "./app.js";
+import { go, setPath } from "./navigation.js";
 import { compact, count, percent, time } from "./format.js";
 import { state } from "./pieces.js";
 
@@ -29,7 +29,7 @@ function card(run) {
     h("dl", { class: "facts" },
       fact("Survivors", count(run.kept), `from ${count(run.solved)} problems`),
       fact("Problems solved", percent(share),
-        `of ${count(run.problems)}${run.total && run.total !== run.problems ? `; ${count(run.total)} in the set` : ""}`),
+        `of ${count(run.problems)}${run.state !== "complete" && run.total && run.total !== run.problems ? `; ${count(run.total)} in the set` : ""}`),
       fact("Rollouts", compact(run.rollouts), `${compact(run.tokens)} tokens`)),
     h("p", { class: "quiet" }, h("bdi", null, run.model ?? "model unknown"), " · ", time(run.created)),
       h("code", null, run.path));

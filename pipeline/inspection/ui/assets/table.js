@@ -1,7 +1,7 @@
 // The problems of a run that the filters leave, a page at a time.
 import { copy, errorBox, h, notify, put } from "./dom.js";
 import { get, path } from "./api.js";
-import { goQuery } from "./app.js";
+import { goQuery } from "./navigation.js";
 import { brief, compact, count, interval, known, percent, plural } from "./format.js";
 import { OUTCOMES, pager, rateBar } from "./pieces.js";
 import { chosen } from "./filters.js";
@@ -73,10 +73,12 @@ export function problemTable(name, signal) {
   function drawTable(rows) {
     const current = query.get("sort");
     const way = isDescending() ? "descending" : "ascending";
-    const sortBy = (by) => () => goQuery({ sort: by, descending: by === current && !isDescending() ? "1" : null, offset: null });
+    const sortBy = (by) => () => goQuery({ sort: by, descending: by === current && !isDescending() ? "1" : null,
+      offset: null });
     const header = ([key, text, by]) => h("th",
       { role: "columnheader", scope: "col", class: key, "aria-sort": by && by === current ? way : null },
-      by ? h("button", { "data-key": `sort ${by}`, onclick: sortBy(by) }, text) : text || h("span", { class: "hidden" }, "Copy"));
+      by ? h("button", { "data-key": `sort ${by}`, onclick: sortBy(by) }, text) : text
+        || h("span", { class: "hidden" }, "Copy"));
     return h("table", { role: "table", class: "list" },
       h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, COLUMNS.map(header))),
       h("tbody", { role: "rowgroup" }, rows.map((row) => drawRow(name, row))));
@@ -89,7 +91,8 @@ function drawRow(run, row) {
   const cell = (name, ...children) => h("td", { role: "cell", class: name }, children);
   const of = [["pass", row.passed], ["fail", row.failed], ["abstain", row.abstained], ["error", row.errors]];
   const verdict = ([key, number]) => h("span", { class: `outcome ${key}`, title: OUTCOMES[key].text },
-    h("span", { "aria-hidden": "true" }, OUTCOMES[key].mark), h("span", { class: "hidden" }, `${OUTCOMES[key].text} `), count(number));
+    h("span", { "aria-hidden": "true" }, OUTCOMES[key].mark), h("span", { class: "hidden" }, `${OUTCOMES[key].text} `),
+      count(number));
   const verdicts = of.filter(([, number]) => number).map(verdict);
   const unit = (text) => h("span", { class: "unit" }, ` ${text}`);
   return h("tr", { role: "row" },
@@ -99,7 +102,8 @@ function drawRow(run, row) {
         row.judged && h("b", null, " · judged"))),
     cell("gold", h("bdi", null, !row.gold ? "none" : brief(String(row.gold), 40))),
     cell("passed", rateBar(row.rate, row.low, row.high),
-      h("span", null, percent(row.rate), " ", h("small", { title: `right rollouts of those known; ${interval(row.low, row.high)} at 95%` },
+      h("span", null, percent(row.rate), " ",
+        h("small", { title: `right rollouts of those with a known outcome; 95% interval ${interval(row.low, row.high)}` },
         row.known ? `${count(row.right)}/${count(row.known)}` : "unknown"))),
     cell("verdicts", verdicts.length ? verdicts : count(row.responses)),
     cell("kept", row.kept ? h("b", null, count(row.kept)) : "0", unit("kept")),

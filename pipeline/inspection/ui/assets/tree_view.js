@@ -1,13 +1,12 @@
-// The tree as a picture that moves and zooms. It draws what is in view, and far out boxes without text.
+// The tree as a picture that moves, zooms and opens, with the node that is chosen.
 import { h, put, s } from "./dom.js";
-import { colourOf } from "./colours.js";
-import { box, HEIGHT, stub, WIDTH } from "./tree_boxes.js";
 import { gestures } from "./gestures.js";
+import { HEIGHT, WIDTH } from "./tree_boxes.js";
 import { idOf, moved, MOVES, treeItems } from "./tree_keys.js";
+import { COLUMN, ROW, TreeScene } from "./tree_scene.js";
 
-const COLUMN = WIDTH + 28, ROW = HEIGHT + 12, MARGIN = 16;
-const ZOOMS = { least: 0.02, most: 2, text: 0.5 };
-const MOST_WITH_TEXT = 450;
+const MARGIN = 16;
+const ZOOMS = { least: 0.02, readable: 0.62, most: 2 };
 
 export class TreeView {
   /**
@@ -15,15 +14,9 @@ export class TreeView {
    * @param {{onSelect: function(number): void}} options called when the reader chooses a node
    */
   constructor(model, { onSelect }) {
-    Object.assign(this, { model, onSelect, mode: "value", current: null, selected: null, x: MARGIN, y: MARGIN,
-      zoom: 1, drawn: null });
-    this.edges = s("path", { class: "edge" });
-    this.keptEdges = s("path", { class: "edge kept" });
-    this.chosenEdges = s("path", { class: "edge chosen" });
-    this.boxes = s("g");
-    this.ring = s("rect", { class: "ring", width: WIDTH + 6, height: HEIGHT + 6, rx: 6 });
-    this.scene = s("g", null, this.edges, this.keptEdges, this.chosenEdges, this.boxes, this.ring);
-    this.svg = s("svg", { "aria-hidden": "true" }, this.scene);
+    Object.assign(this, { model, onSelect, mode: "value", current: null, selected: null, x: MARGIN, y: MARGIN, zoom: 1 });
+    this.scene = new TreeScene();
+    this.svg = s("svg", { "aria-hidden": "true" }, this.scene.element);
     this.list = h("div", { role: "tree", tabindex: 0, class: "spoken", "aria-label": "Tree of the responses",
       onkeydown: (event) => this.#onKey(event) });
     this.element = h("div", { class: "canvas" }, this.list, this.svg);
@@ -39,12 +32,12 @@ export class TreeView {
     this.places = new Map(this.items.map((one) => [`${one.col},${one.row}`, one]));
     const most = (key) => this.items.reduce((found, one) => Math.max(found, one[key]), 0);
     this.size = { width: (most("col") + 1) * COLUMN, height: (most("row") + 1) * ROW };
-    const tall = Math.min(this.size.height + 2 * MARGIN, window.innerHeight * 0.68);
+    const tall = Math.min(this.size.height + 2 * MARGIN, window.innerHeight * 0.6);
     this.element.style.height = `${Math.max(tall, this.element.clientHeight)}px`;
     if (!this.byKey.has(this.current)) this.current = held ? `n${held.node.id}` : null;
     const now = this.byKey.get(this.current);
     if (held && now) this.y += (held.row - now.row) * ROW * this.zoom; // what the reader looks at stays where it is
-    this.drawn = null;
+    this.scene.forget();
     this.#clamp();
     this.#frame();
     this.#speak();
@@ -53,20 +46,26 @@ export class TreeView {
   /** Colours by another property: see `colours.modes`. */
   colourBy(mode) {
     this.mode = mode;
-    this.drawn = null;
+    this.scene.forget();
     this.#frame();
   }
 
-  /** Selects a node, opens what hides it, and moves it into view unless `still`. */
-  select(id, { still = false } = {}) {
+  /** Selects a node, opens what hides it, and moves it into view. */
+  select(id, { isFirst = false } = {}) {
     if (!this.model.nodes.has(id)) return;
     this.selected = id;
     this.current = `n${id}`;
     if (this.model.reveal(id) || !this.items) this.relayout();
-    this.drawn = null;
-    if (still) this.#frame();
-    else this.#bringIntoView(this.byKey.get(this.current));
+    this.scene.forget();
+    if (isFirst) this.#shrink();
+    this.#bringIntoView(this.byKey.get(this.current));
     this.#speak();
+  }
+
+  /** Makes the picture smaller until the best path fits in it, or its text would be hard to read. */
+  #shrink() {
+    const { width } = this.svg.getBoundingClientRect();
+    if (width) this.zoom = Math.min(1, Math.max(ZOOMS.readable, (width - 2 * MARGIN) / this.size.width));
   }
 
   /** Opens or folds the branches after a node. */
@@ -136,7 +135,7 @@ export class TreeView {
   #choose(item) {
     this.current = item.key;
     if (item.isStub) {
-      this.drawn = null;
+      this.scene.forget();
       this.#bringIntoView(item);
       this.#speak();
     } else {
@@ -157,10 +156,9 @@ export class TreeView {
     const { width, height } = this.svg.getBoundingClientRect();
     if (item && width) {
       const left = this.x + item.col * COLUMN * this.zoom, top = this.y + item.row * ROW * this.zoom;
-      const shift = (at, size, room) => (at < MARGIN ? MARGIN - at : at + size > room - MARGIN
-        ? room - MARGIN - size - at : 0);
       this.x += shift(left, COLUMN * this.zoom, width);
       this.y += shift(top, ROW * this.zoom, height);
+      this.#clamp();
     }
     this.#frame();
   }
@@ -169,65 +167,8 @@ export class TreeView {
   #frame() {
     this.frame ??= requestAnimationFrame(() => {
       this.frame = null;
-      if (this.items && this.element.isConnected) this.#draw();
+      if (this.items && this.element.isConnected) this.scene.draw(this, this.svg.getBoundingClientRect());
     });
-  }
-
-  #draw() {
-    const { width, height } = this.svg.getBoundingClientRect();
-    this.scene.setAttribute("transform", `translate(${this.x} ${this.y}) scale(${this.zoom})`);
-    const seen = { left: -this.x / this.zoom, top: -this.y / this.zoom, right: (width - this.x) / this.zoom,
-      bottom: (height - this.y) / this.zoom };
-    const was = this.drawn;
-    if (was && was.zoom === this.zoom && was.left <= seen.left && was.top <= seen.top && was.right >= seen.right
-      && was.bottom >= seen.bottom) return;
-    const spare = { x: (seen.right - seen.left) * 0.4, y: (seen.bottom - seen.top) * 0.4 };
-    const area = { zoom: this.zoom, left: seen.left - spare.x, top: seen.top - spare.y, right: seen.right + spare.x,
-      bottom: seen.bottom + spare.y };
-    this.drawn = area;
-    const inside = this.items.filter((one) => overlaps(one, area));
-    const hasText = this.zoom >= ZOOMS.text && inside.filter((one) => overlaps(one, seen)).length <= MOST_WITH_TEXT;
-    put(this.boxes, hasText ? inside.map((one) => this.#box(one)) : this.#blocks(inside));
-    this.#drawEdges(area);
-    const ring = this.byKey.get(this.current);
-    this.ring.style.display = ring ? "" : "none";
-    if (ring) this.ring.setAttribute("transform", `translate(${ring.col * COLUMN - 3} ${ring.row * ROW - 3})`);
-  }
-
-  #box(item) {
-    const drawn = item.isStub ? stub(item.node) : box(item.node, colourOf(this.mode, item.node, this.model),
-      { isOpen: this.model.open.has(item.node.id) });
-    drawn.setAttribute("transform", `translate(${item.col * COLUMN} ${item.row * ROW})`);
-    return drawn;
-  }
-
-  /** Boxes without text: one path for each colour, so that thousands cost little. */
-  #blocks(items) {
-    const paths = new Map();
-    for (const item of items) {
-      const colour = item.isStub ? "stub" : colourOf(this.mode, item.node, this.model);
-      paths.set(colour,
-        `${paths.get(colour) ?? ""}M${item.col * COLUMN} ${item.row * ROW}h${WIDTH}v${HEIGHT}h${-WIDTH}z`);
-    }
-    const hasColour = (colour) => colour !== "stub" && colour !== "none";
-    return [...paths].map(([colour, d]) => s("path", hasColour(colour) ? { d, fill: colour } : { d, class: `block ${colour}` }));
-  }
-
-  #drawEdges(area) {
-    const chosen = new Set(this.model.path(this.selected).map((one) => `n${one.id}`));
-    const lines = { plain: [], kept: [], chosen: [] };
-    for (const item of this.items) {
-      const parent = this.byKey.get(item.parent);
-      if (!parent) continue;
-      const x = parent.col * COLUMN + WIDTH, y = parent.row * ROW + HEIGHT / 2, end = item.row * ROW + HEIGHT / 2;
-      if (x > area.right || x + COLUMN - WIDTH < area.left || end < area.top || y > area.bottom) continue;
-      const line = end === y ? `M${x} ${y}H${item.col * COLUMN}`
-        : `M${x} ${y}h6q8 0 8 8V${end - 8}q0 8 8 8H${item.col * COLUMN}`;
-      lines[chosen.has(item.key) ? "chosen" : item.node.kept && !item.isStub ? "kept" : "plain"].push(line);
-    }
-    this.edges.setAttribute("d", lines.plain.join(""));
-    this.keptEdges.setAttribute("d", lines.kept.join(""));
-    this.chosenEdges.setAttribute("d", lines.chosen.join(""));
   }
 
   #onKey(event) {
@@ -252,7 +193,8 @@ export class TreeView {
   }
 }
 
-function overlaps(item, area) {
-  const x = item.col * COLUMN, y = item.row * ROW;
-  return x < area.right && x + WIDTH > area.left && y < area.bottom && y + HEIGHT > area.top;
+/** How far to move what is at `at` into a room: as little as needed for a step, to the middle for a leap. */
+function shift(at, size, room) {
+  const least = at < MARGIN ? MARGIN - at : Math.min(0, room - MARGIN - size - at);
+  return Math.abs(least) > 2 * size ? (room - size) / 2 - at : least;
 }

@@ -16,7 +16,7 @@ export function responseList(context) {
   if (!problem.responses.length) return { element: h("p", { class: "empty" }, "No response ended."), select() {} };
   let selected = null;
   const sorted = problem.responses.toSorted((a, b) => Number(b.kept) - Number(a.kept)
-    || (RANK[a.outcome] ?? 4) - (RANK[b.outcome] ?? 4) || a.leaf - b.leaf);
+    || (RANK[a.outcome] ?? 4) - (RANK[b.outcome] ?? 4) || (b.p_correct ?? -1) - (a.p_correct ?? -1) || a.leaf - b.leaf);
   const compare = (leaf) => () => context.compare(selected, leaf);
   const rows = sorted.map((one) => h("tr", { "data-leaf": one.leaf },
     h("td", null, h("button", { class: "link", onclick: () => context.choose(one.leaf) }, `node ${one.leaf}`)),
@@ -26,7 +26,8 @@ export function responseList(context) {
     h("td", { class: "wide" }, h("bdi", null, (one.reason ?? "").slice(0, 120))),
     h("td", { class: "wide number" }, decimal(one.p_correct)),
     h("td", { class: "wide number" }, count(one.num_tokens)),
-    h("td", null, h("button", { class: "small", "aria-label": `Compare with node ${one.leaf}`, onclick: compare(one.leaf) },
+    h("td", null, h("button", { class: "small", "aria-label": `Compare with node ${one.leaf}`,
+      onclick: compare(one.leaf) },
       "Compare"))));
   const select = (id) => {
     selected = id;
@@ -46,7 +47,8 @@ export function responseList(context) {
   const more = h("button", { class: "small", onclick: showAll }, `Show all ${count(rows.length)}`);
   const title = (text, name = null) => h("th", { scope: "col", class: name }, text);
   const element = h("details", { class: "responses", open: true }, h("summary", null, plural(rows.length, "response")),
-    h("table", null, h("thead", null, h("tr", null, title("Ends at"), title("Verdict"), title("Decision"), title("Answer"),
+    h("table", null, h("thead", null, h("tr", null, title("Ends at"), title("Verdict"), title("Decision"),
+      title("Answer"),
       title("Reason", "wide"), title("All steps right", "wide number"), title("Tokens", "wide number"),
       title(h("span", { class: "hidden" }, "Compare")))), body),
     rows.length > SHOWN && more);

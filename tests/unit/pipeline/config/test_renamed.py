@@ -10,9 +10,17 @@ import yaml
 from click.testing import CliRunner
 
 from pipeline.cli.app import berry
-from pipeline.config import ConfigError, check_section, load_config, read_rules, read_settings
+from pipeline.config import (
+    ConfigError,
+    check_section,
+    load_config,
+    read_labels,
+    read_rules,
+    read_settings,
+)
 from pipeline.config.renamed import _KEYS, _SETTINGS, rename_keys, renamed
 from pipeline.files.publishing import FolderError
+from pipeline.labels.step_labels import LabelConfig
 from reward_models.manifest import TrainedModel
 from reward_models.training.settings import TrainSettings
 from verifiers.catalog import VERIFIER
@@ -32,6 +40,7 @@ VALUES: dict[str, Any] = {
     "branch_pruning.under": 0.25,
     "labels.majority.minimum_responses": 3,
     "labels.majority.minimum_share": 0.75,
+    "labels.majority.workers": 2,
     "problems_per_part": 5,
     "prune.near_duplicates": 0.75,
     "sandbox.workers": 3,
@@ -281,3 +290,17 @@ def test_a_model_that_an_earlier_version_trained_is_read(tmp_path: Path) -> None
     model = TrainedModel.read(tmp_path)
     assert model is not None
     assert (model.labels, model.up_to_first_error) == ("p_correct", True)
+
+
+def test_labels_of_a_run_of_another_version_are_read_without_its_unknown_keys() -> None:
+    stored = {"interval": 0.9, "gone": 1, "majority": {"use": "plain", "workers": 2, "gone": {"a": 1}}}
+    found = read_labels({"labels": stored, "prune": {"gone": 1}})
+    assert (found.interval, found.majority.use, found.majority.check_processes) == (0.9, "plain", 2)
+    assert "gone" in stored
+    assert read_labels({}) == LabelConfig()
+
+
+@pytest.mark.parametrize("stored", [{"interval": 2}, [1], {"gone": 1, "interval": "x"}])
+def test_labels_that_cannot_be_read_are_one_line(stored: object) -> None:
+    with pytest.raises(ConfigError, match=r"expected"):
+        read_labels({"labels": stored})

@@ -15,7 +15,7 @@ from pipeline.datasets.counts import Counts
 from pipeline.datasets.folder import FolderError, RunFolder
 from pipeline.datasets.journal import SCHEMA, Journal, sealed
 from pipeline.datasets.part import PartTable
-from pipeline.files.storage import read_many
+from pipeline.files.storage import files_in, read_bytes, read_many
 from tests.unit.pipeline.datasets.test_folder import RUN, commit
 
 
@@ -116,6 +116,21 @@ def test_a_reader_during_a_fold_reads_again(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.usefixtures("small")
+def test_a_reader_whose_listing_fell_into_a_fold_reads_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, parts = written(tmp_path, 3)
+    journal.fold(parts)
+
+    def after_the_old_before_the_new(_: Path) -> dict[str, int]:
+        monkeypatch.setattr(journal_module, "files_in", files_in)
+        return {}
+
+    monkeypatch.setattr(journal_module, "files_in", after_the_old_before_the_new)
+    assert list(read(tmp_path)) == [0, 1, 2]
+
+
+@pytest.mark.usefixtures("small")
 def test_a_part_is_withdrawn_wherever_it_is_recorded(tmp_path: Path) -> None:
     journal, parts = written(tmp_path, 10)
     journal.put(entry(4, shards=3), parts)
@@ -206,3 +221,19 @@ def test_a_committed_part_takes_little_memory() -> None:
         parts.drop(index)
     assert parts.counts() == Counts()
     assert parts.state == 0
+
+
+def test_a_run_that_is_resumed_while_it_is_read_is_not_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder.claim(tmp_path, RUN)
+    folder.finish({"problems": 0})
+
+    def resumed_before(path: Path) -> bytes:
+        if path.name == "complete.json" and path.exists():
+            folder.resume()
+        return read_bytes(path)
+
+    monkeypatch.setattr(journal_module, "read_bytes", resumed_before)
+    assert RunFolder.read(tmp_path).complete is None
+    folder.close()

@@ -26,15 +26,20 @@ def judgement(
     )
 
 
-def test_stored_and_read_back_in_order(tmp_path: Path) -> None:
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return write_run(tmp_path / "run", [make_trace("two", "2", [("2", True), ("3", False)])])
+
+
+def test_stored_and_read_back_in_order(run: Path) -> None:
     given = [judgement(leaf, "right", "pass") for leaf in range(1, 8)]
-    stored = [Judgements(tmp_path).add(one) for one in given]
-    assert Judgements(tmp_path).all() == stored
+    stored = [Judgements(run).add(one) for one in given]
+    assert Judgements(run).all() == stored
     assert all(one.time for one in stored)
 
 
-def test_two_writers_lose_nothing(tmp_path: Path) -> None:
-    one, other = Judgements(tmp_path), Judgements(tmp_path)
+def test_two_writers_lose_nothing(run: Path) -> None:
+    one, other = Judgements(run), Judgements(run)
     one.add(judgement(1, "right", "pass"))
     other.add(judgement(2, "wrong", "pass"))
     one.add(judgement(3, "unsure", "pass"))
@@ -42,10 +47,10 @@ def test_two_writers_lose_nothing(tmp_path: Path) -> None:
     assert other.all() == one.all()
 
 
-def test_damaged_file_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    Judgements(tmp_path).add(judgement(1, "right", "pass"))
-    (tmp_path / JUDGEMENTS / "20000101-x.json").write_text('{"problem_id": 3')
-    assert [one.leaf for one in Judgements(tmp_path).all()] == [1]
+def test_damaged_file_is_passed_over(run: Path, caplog: pytest.LogCaptureFixture) -> None:
+    Judgements(run).add(judgement(1, "right", "pass"))
+    (run / JUDGEMENTS / "20000101-x.json").write_text('{"problem_id": 3')
+    assert [one.leaf for one in Judgements(run).all()] == [1]
     assert "20000101-x.json is damaged" in caplog.text
 
 
@@ -97,12 +102,11 @@ def test_a_verdict_is_one_of_three() -> None:
         judgement(1, "maybe", "pass")
 
 
-def test_trust_report_says_what_people_say(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", [make_trace("two", "2", [("2", True), ("3", False)])])
+def test_trust_report_says_what_people_say(run: Path) -> None:
     section = "\n".join(trust_section(RunFolder.read(run)))
     assert "| Verdicts of people | none; `berry ui OUT` takes them |" in section
     Judgements(run).add(judgement(1, "wrong", "pass"))
     Judgements(run).add(judgement(2, "wrong", "fail"))
     section = "\n".join(trust_section(RunFolder.read(run)))
-    assert "1 of 2 responses are what the verifier says (50.0%" in section
+    assert "agree with the verifier on 1 of 2 responses (50.0%" in section
     assert "1 that passed are wrong, 0 that failed are right" in section

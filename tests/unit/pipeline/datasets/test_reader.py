@@ -10,7 +10,7 @@ from pipeline.datasets.card import render_card
 from pipeline.datasets.counts import Counts
 from pipeline.datasets.encoded import EncodedTrace, decode
 from pipeline.datasets.folder import FolderError, RunFolder
-from pipeline.datasets.reader import ExportedView, RunReader
+from pipeline.datasets.reader import ExportedView, RunReader, UnknownProblem
 from pipeline.datasets.views.table import VIEWS
 from pipeline.records import Problem, Trace, trajectories
 from pipeline.tree import ROOT, Tree
@@ -102,6 +102,16 @@ def test_a_problem_is_found_by_its_id_a_beginning_of_it_or_the_sources_id(
         assert reader.find(name)["problem_id"] == wanted.id
     with pytest.raises(FolderError, match="of a committed problem, got nowhere"):
         reader.find("nowhere")
+
+
+def test_the_beginning_of_several_ids_names_some_of_them(run: Path, traces: list[Trace]) -> None:
+    ids = [one.problem.id for one in traces]
+    wanted = next(one[0] for one in ids if sum(other[0] == one[0] for other in ids) > 1)
+    several = [one for one in ids if one.startswith(wanted)]
+    with pytest.raises(UnknownProblem, match=f"with which {len(several)} begin: {several[0]}, "):
+        RunReader.open(run).find(wanted)
+    with pytest.raises(UnknownProblem, match=r"with which 30 begin: .* and 25 more"):
+        RunReader.open(run).find("")
 
 
 def test_an_exact_id_goes_before_an_earlier_beginning(run: Path, traces: list[Trace]) -> None:

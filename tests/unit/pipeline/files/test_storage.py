@@ -214,3 +214,10 @@ def test_the_lock_of_a_process_that_was_killed_here_does_not_count(store: Store)
 def test_patience_is_bounded() -> None:
     assert storage.persistently is persistently
     assert retries.PATIENCE_SECONDS < 600
+
+
+def test_a_file_that_goes_while_its_folder_is_listed_hides_no_other(tmp_path: Path) -> None:
+    (tmp_path / "stays").write_bytes(b"123")
+    # Listed, and gone when it is looked at, as the temporary file of a writer.
+    (tmp_path / "goes").symlink_to(tmp_path / "nowhere")
+    assert files_in(tmp_path) == {"stays": 3}

@@ -111,3 +111,21 @@ def test_status_reads_a_run_that_is_writing(where: str, here: Berry, tmp_path: P
     assert [one["state"] for one in facts["cluster"]["workers"]] == ["ready", "lost", "given_up"]
     assert "\nworker" not in stopped.stdout
     assert "commit     the last one" in stopped.stdout
+
+
+def test_entries_of_another_form_say_nothing() -> None:
+    odd: list[dict[str, object]] = [
+        {"event": "lease"},
+        {"event": "lease", "shard": "x", "worker": []},
+        {"event": "commit", "shard": None},
+        {"event": "weights", "changed": True},
+        {"event": "worker_lost"},
+        {"event": {}, "time": 5},
+        {"event": "worker_ready", "worker": 1e400},
+    ]
+    expected = ClusterState.of([*STARTED, *LOST])
+    found = ClusterState.of([*odd, *STARTED, *odd, *LOST, *odd])
+    assert found.to_json() == expected.to_json()
+    lost: dict[str, object] = {"event": "worker_lost", "worker": 1, "time": [5], "reason": {"a": 1}}
+    text = cluster_lines(ClusterState.of([*STARTED, lost]), is_running=True)
+    assert any(line.startswith("worker 1   lost for an unknown time") for line in text)

@@ -2,18 +2,24 @@
 
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.datasets.counts import Counts
 from pipeline.datasets.folder import FolderError
 from pipeline.datasets.reader import RunReader
+from pipeline.files import publishing
 from pipeline.inspection.columns import (
     has_gold,
     node_columns,
+    plain_column,
     problem_columns,
     response_columns,
     right,
 )
+from pipeline.inspection.report.figures import report_figures
+from pipeline.inspection.ui.index import ProblemIndex
 from pipeline.labels.outcomes import has_gold as trace_has_gold
 from pipeline.labels.outcomes import sample_outcome
 from pipeline.prune import PruneConfig, Pruner
@@ -113,3 +119,35 @@ def test_damaged_file_is_named(reader: RunReader) -> None:
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(FolderError, match="part-0000000"):
         response_columns(reader, reader.parts[0])
+
+
+def test_files_of_earlier_versions_have_the_problem_in_another_column(tmp_path: Path) -> None:
+    run = write_run(tmp_path, [make_trace("What is 1 + 1?", "2", [("2", True)])])
+    file = next((run / "data" / "trees").glob("part-*"))
+    table = pq.read_table(file)
+    pq.write_table(
+        table.drop_columns(["problem", "prompt"]).append_column("prompt", table["problem"]), file
+    )
+    assert problem_columns(RunReader.open(run), 0)["problem"].to_pylist() == ["What is 1 + 1?"]
+
+
+def test_files_of_several_row_groups_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As in every part that `berry run` merges at the end of a large run.
+    traces = [varied_trace(number) for number in range(8)]
+    one = RunReader.open(write_run(tmp_path / "one", traces, per_part=8))
+    monkeypatch.setattr(publishing, "_GROUP_BYTES", 4000)
+    several = RunReader.open(write_run(tmp_path / "several", traces, per_part=8))
+    with pq.ParquetFile(several.folder.part_path("trees", 0)) as file:
+        assert file.num_row_groups > 2
+    for read in (problem_columns, response_columns, node_columns):
+        tables = [read(reader, 0) for reader in (several, one)]
+        found, expected = (
+            [plain_column(t, name).to_pylist() for name in t.schema.names] for t in tables
+        )
+        assert found == expected
+    index = ProblemIndex(several.folder.path)
+    index.refresh(several)
+    assert (index.error, index.table.num_problems) == (None, 8)
+    assert index.table.num_responses("reason", "undecided", np.arange(8)) == 8
+    figures = report_figures(several.folder)
+    assert (figures.damage, len(figures.samples)) == ([], 8)

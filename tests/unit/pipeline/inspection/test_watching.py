@@ -19,6 +19,7 @@ from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.metrics import Metrics, Queues, WorkerFigures
 from pipeline.engines.metered import Usage
 from pipeline.inspection.live_table import figures, one_line, table
+from pipeline.inspection.run_state import run_state
 from pipeline.inspection.watching import look
 from pipeline.progress import RecentRate, Snapshot
 from tests.unit.pipeline.datasets.test_folder import RUN, commit
@@ -79,7 +80,7 @@ def test_the_table_shows_every_stage_within_80_columns() -> None:
         "problems       12        8  34/64  0 failed",
         "rollouts        4       31    362  812 tokens/s, 88% from cache",
         "verdicts        5              90  33.3% right, 2 errors",
-        "shards                   3      4  1 being written, 0 being committed",
+        "parts                    3      4  1 being written, 0 being committed",
         "kept 21 traces; 15,843 tokens; 0 restarts; 20s so far, 12s left",
     ]
 
@@ -168,6 +169,14 @@ def test_a_look_before_the_first_report(folder: RunFolder) -> None:
     assert (seen.snapshot, seen.is_complete) == (None, False)
 
 
+def test_a_look_before_the_first_report_but_after_the_first_part(folder: RunFolder) -> None:
+    commit(folder, 0, "a", "b")
+    seen = look(folder)
+    assert seen.header.endswith("out  running; no report yet")
+    assert seen.snapshot is not None
+    assert drawn(seen.snapshot)[-1].endswith("0 restarts")
+
+
 def test_a_look_while_it_runs(folder: RunFolder) -> None:
     report(folder)
     seen = look(folder)
@@ -201,6 +210,35 @@ def test_a_run_whose_process_died_has_the_command_to_resume(
     if seen.snapshot is not None:
         assert seen.snapshot.queues == Queues()
     assert f"resume     {resume}" in call("status", folder.path).output
+
+
+def test_an_interrupted_run_shows_what_is_committed_not_an_older_report(folder: RunFolder) -> None:
+    report(folder)
+    commit(folder, 0, *map(str, range(40)))
+    folder.close()
+    again = RunFolder.read(folder.path)
+    seen = look(again)
+    assert "not running; 40 problems committed" in seen.header
+    assert seen.snapshot is not None
+    assert drawn(seen.snapshot)[2].split()[3] == "40/64"
+    assert not any(line.startswith("last ") for line in run_state(again))
+
+
+@pytest.mark.timeout(30)
+def test_watching_waits_for_a_run_that_has_not_begun(tmp_path: Path) -> None:
+    def begin() -> None:
+        folder = RunFolder.claim(tmp_path / "out", RUN)
+        folder.finish({"problems": 0, "total": 0})
+        folder.close()
+
+    timer = threading.Timer(0.3, begin)
+    timer.start()
+    done = call("status", tmp_path / "out", "--watch", "--every", "0.05")
+    timer.join()
+    assert done.exit_code == 0, done.exception
+    lines = done.output.splitlines()
+    assert lines[0].endswith("out  waiting for a run: there is no such folder yet")
+    assert "out  complete" in lines[-1]
 
 
 def test_a_run_of_an_earlier_version_says_how_to_resume(tmp_path: Path) -> None:
@@ -259,3 +297,16 @@ def test_a_closed_pipe_ends_the_display_and_nothing_else() -> None:
     assert screen.is_gone
     screen.update(state())
     screen.close()
+
+
+def test_a_reader_of_json_that_leaves_ends_the_watch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    RunFolder.claim(tmp_path, RUN).close()
+
+    def leave(_: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("pipeline.cli.inspect.print_json", leave)
+    done = CliRunner().invoke(berry, ["status", str(tmp_path), "--watch", "--json"])
+    assert (done.exit_code, done.exception) == (0, None)

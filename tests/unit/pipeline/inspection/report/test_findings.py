@@ -102,12 +102,15 @@ def test_small_fractions_are_no_finding(folder: RunFolder, counts: dict[str, Any
         ({"audit": {**CLEAN["audit"], "right": {**RATE, "rate": 0.5}}}, "right answers failed"),
         ({"audit": {"verifier": "x"}}, "damaged: audit"),
         ({"audit": []}, "How often the verifier is wrong was not measured"),
-        ({"hygiene": {"duplicates": CLEAN["hygiene"]["duplicates"]}}, "Contamination was not checked"),
+        (
+            {"hygiene": {"duplicates": CLEAN["hygiene"]["duplicates"]}},
+            "Not checked: whether questions of test sets are among the problems.",
+        ),
         ({"hygiene": {**CLEAN["hygiene"], "dropped": False}}, "1 problems are questions of exam"),
         ({"hygiene": {**CLEAN["hygiene"], "dropped": False}}, "2 problems and 3 responses repeat"),
         (
             {"hygiene": {"dropped": True, "contamination": CLEAN["hygiene"]["contamination"]}},
-            "Duplicates between problems were not checked",
+            "Not checked: whether problems or responses nearly repeat",
         ),
     ],
 )
@@ -117,7 +120,9 @@ def test_measurements(folder: RunFolder, changed: dict[str, Any], text: str) -> 
 
 def test_what_was_never_measured_is_named_with_its_command(folder: RunFolder) -> None:
     said = found(folder, Trust())
-    assert {one.advice.split(" OUT")[0] for one in said} == {"berry audit-verifier", "berry clean"}
+    asked = {one.command.partition(f" {folder.path}")[0] for one in said}
+    assert asked == {"berry audit-verifier", "berry clean"}
+    assert all(str(folder.path) in one.command for one in said)
 
 
 def test_measurements_of_an_earlier_state_are_named(folder: RunFolder) -> None:
@@ -129,6 +134,9 @@ def test_measurements_of_an_earlier_state_are_named(folder: RunFolder) -> None:
 def test_people_who_contradict_the_verifier_are_named(folder: RunFolder) -> None:
     said = Judgement(problem_id="p", leaf=1, outcome="wrong", verifier_outcome="pass", by="me")
     Judgements(folder.path).add(said)
+    # Neither is a response of which both say something.
+    for change in ({"node": 1}, {"outcome": "unsure", "leaf": 2}):
+        Judgements(folder.path).add(said.model_copy(update=change))
     (one,) = found(folder)
     assert one.text == "People call 1 of 1 responses wrong that the verifier passed."
 

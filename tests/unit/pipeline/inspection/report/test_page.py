@@ -218,7 +218,7 @@ def test_the_page_says_first_what_decides(tmp_path: Path) -> None:
     kept = sum(len(trace.kept) for trace in traces)
     solved = sum(bool(trace.kept) for trace in traces)
     assert f"{kept} responses to train on, from {solved} of 30 problems" in text
-    assert "Neither contamination by questions of test sets nor duplicates" in text
+    assert "Not checked: whether questions of test sets are among the problems" in text
     assert [value for name, value in found.attributes if name == "id"] == [
         "findings", "funnel", "difficulty", "trust", "depth", "lengths", "verifiers", "reward-models",
         "speed", "config", "samples",
@@ -361,3 +361,23 @@ def test_a_report_that_fails_is_a_line_and_no_error(
         "complete without it"
     ]
     assert "Traceback" in caplog.text
+
+
+def test_commands_of_the_page_name_the_run(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "my run", [make_trace("one", "3", [("3", True), ("4", False)])])
+    text = "".join(seen(render(report_figures(RunFolder.read(run)))).text)
+    assert f"berry audit-verifier '{run}'" in text
+    assert " OUT" not in text
+
+
+def test_the_page_says_what_the_reasons_mean_and_what_was_left_out(tmp_path: Path) -> None:
+    answers = [("3", True), ("3", True), ("4", False)]
+    run = write_run(tmp_path / "run", [make_trace("one", "3", answers)])
+    folder = RunFolder.read(run)
+    before = "".join(seen(render(report_figures(folder))).text)
+    assert "Left out of the problem set" not in before
+    assert "an earlier response to the problem has the same text" in before
+    assert "it reached the token limit" not in before
+    folder.complete = {"duplicates": 4, "bad_rows": 1}
+    text = "".join(seen(render(report_figures(folder))).text)
+    assert "4 problems with the text of an earlier one, 1 row that could not be read" in text

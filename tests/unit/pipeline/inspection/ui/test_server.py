@@ -233,6 +233,29 @@ async def test_no_other_file_can_be_read(client: TestClient[Any, Any], path: str
     assert (await raw(client, path)).split()[1] in (b"403", b"404")
 
 
+async def test_report_of_the_run_and_no_other_file(
+    client: TestClient[Any, Any], paths: list[Path], tmp_path: Path
+) -> None:
+    report = paths[1] / "report.html"
+    assert "berry report" in (await got(client, "/runs/second/report", 404))["error"]
+    facts = await got(client, "/api/runs/second")
+    assert not facts["has_report"]
+    assert facts["concerns"]["level"] == "warning"
+    assert any("berry clean" in one["command"] for one in facts["concerns"]["findings"])
+    report.write_text("<p>the report")
+    async with client.get("/runs/second/report") as response:
+        assert await response.text() == "<p>the report"
+        policy = response.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "sandbox" in policy
+        assert "script" not in policy
+    report.unlink()
+    (tmp_path / "secret").write_text("secret")
+    report.symlink_to(tmp_path / "secret")
+    await got(client, "/runs/second/report", 404)
+    report.unlink()
+
+
 async def test_only_this_machine_is_answered(client: TestClient[Any, Any]) -> None:
     # A page of another site, whose name was made to point here.
     async with client.get("/api/runs", headers={"Host": "evil.example:80"}) as response:
