@@ -6,7 +6,6 @@ training, and an interrupted one resumes.
 """
 
 import json
-import logging
 import shutil
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from pipeline.errors import RunFailure
 from pipeline.evaluation.curves import accuracy_curves, sizes
 from pipeline.evaluation.design import design_of
 from pipeline.evaluation.samples import Samples
+from pipeline.files.storage import is_local
 from pipeline.labels.outcomes import sample_outcome
 from pipeline.problems import Intake
 from pipeline.problems.border import open_source
@@ -40,7 +40,6 @@ from pipeline.training.policy.settings import PolicySettings
 from pipeline.training.rows import is_run
 from reward_models.evaluation.choosing import Sample
 
-_log = logging.getLogger(__name__)
 _TAKEN = ("prompt", "sampling", "steps", "verifier")
 """Sections of the data's run that measurements share."""
 Run = Callable[[Path, Sequence[str], Path], None]
@@ -123,7 +122,7 @@ def prepare(
         ids.write_text(json.dumps([one.id for one in problems]), encoding="utf-8")
         section: dict[str, Any] = {
             "use": "pipeline.training.policy.held_out:HeldOutProblems",
-            "runs": [str(one.absolute()) for one in folders if is_run(one)],
+            "runs": [str(one.absolute() if is_local(one) else one) for one in folders if is_run(one)],
             "ids": str(ids.absolute()),
         }
     else:

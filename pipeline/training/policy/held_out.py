@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.datasets.reader import RunReader
 from pipeline.datasets.views.trees import read_problem
+from pipeline.files.storage import place
 from pipeline.problems import BadRow, ProblemError, SourceConfig
 from pipeline.records import Problem
 from pipeline.training.rows import is_run
@@ -31,7 +32,8 @@ class HeldOutProblems:
     class Config(SourceConfig):
         """Where the problems are."""
 
-        runs: tuple[Path, ...]
+        runs: tuple[str, ...]
+        """Paths or URLs of run folders."""
         ids: Path
         """A JSON file with the list of the ids, in order."""
 
@@ -45,7 +47,9 @@ class HeldOutProblems:
     def rows(self) -> Iterator[Problem | BadRow]:
         """The problems in the order of the ids. Raises ProblemError if one is missing."""
         ids = self._ids()
-        there = {problem.id: problem for problem in problems_of(self.config.runs, set(ids))}
+        there = {
+            problem.id: problem for problem in problems_of([*map(place, self.config.runs)], set(ids))
+        }
         for id_ in ids:
             if id_ not in there:
                 raise ProblemError(f"problems.ids: {self.config.ids}: no run has the problem {id_}")
