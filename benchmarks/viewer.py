@@ -19,8 +19,8 @@ from benchmarks.exporting import PART_PROBLEMS, repeated_run, simulated_part
 from benchmarks.measure import CONFIGS, Measured, spread
 from pipeline.datasets.reader import RunReader
 
-_PARTS, _ROUNDS, _FRAMES = 100, 5, 120
-_LEAST_NODES = 2000
+_PARTS, _ROUNDS, _FRAMES = 101, 5, 120
+_LEAST_NODES, _FEWEST_PLACES, _MOST_ZOOMS = 2000, 10, 30
 _BERRY = str(Path(sys.executable).parent / "berry")
 _LARGE_TREE = [
     "problems.size=1",
@@ -38,7 +38,7 @@ _CALLS = {
     "the run's figures": "",
 }
 _MOVE = """async ([frames, zooms]) => {
-  const svg = document.querySelector(".canvas svg"), times = [];
+  const svg = document.querySelector(".canvas svg"), times = [], places = new Set();
   let last = await new Promise(requestAnimationFrame);
   for (let frame = 0; frame < frames; frame += 1) {
     const way = frame % 40 < 20 ? 1 : -1;
@@ -48,8 +48,9 @@ _MOVE = """async ([frames, zooms]) => {
     const now = await new Promise(requestAnimationFrame);
     times.push(now - last);
     last = now;
+    places.add(svg.firstElementChild.getAttribute("transform"));
   }
-  return times;
+  return [times, places.size];
 }"""
 _TEXT = """## Viewer
 `berry ui` on a run of {problems:,} problems with {responses:,} responses ({part:,} by the simulated
@@ -163,17 +164,21 @@ def _frames(browser: Browser, folder: Path) -> tuple[int, dict[str, list[float]]
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
         page.goto(f"{address}/runs/{out.name}/problems/{row['problem_id']}")
         page.get_by_role("button", name="Open all").click()
-        found = {"moving, boxes with text": _moving(page)}
-        page.get_by_role("button", name="Fit", exact=True).click()
-        found["moving, the whole tree in view"] = _moving(page)
-        found["zooming in and out"] = _moving(page, zooms=True)
+        found = {"zooming in and out, from the whole tree": _moving(page, zooms=True)}
+        for _ in range(_MOST_ZOOMS):
+            if page.locator(".canvas svg text").count():
+                break
+            page.get_by_role("button", name="Zoom in").click()
+        found["moving, boxes with text"] = _moving(page)
         page.close()
     return len(row["nodes"]), found
 
 
 def _moving(page: Page, *, zooms: bool = False) -> list[float]:
-    times: list[float] = page.evaluate(_MOVE, [_FRAMES, zooms])
-    return times
+    times, num_places = page.evaluate(_MOVE, [_FRAMES, zooms])
+    if num_places < _FEWEST_PLACES:
+        raise RuntimeError(f"expected a picture that moves, got {num_places} places of it")
+    return list(times)
 
 
 def _get(address: str) -> dict[str, object]:
