@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -187,11 +186,11 @@ class ProblemTable:
 class ProblemIndex:
     """Keeps the problems of a run folder indexed, also while the run goes on."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, num_parts: int) -> None:
+        """`num_parts` are committed and not read yet."""
         self._parts: dict[int, PartIndex] = {}
         self.table = ProblemTable([])
-        self.num_parts = 0
+        self.num_parts = num_parts
         """Committed parts, read or not."""
         self.num_read = 0
         """Those that are read as they are now."""

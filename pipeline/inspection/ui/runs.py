@@ -49,7 +49,7 @@ class OpenRun:
         """Reads its run.json and journal. Raises FolderError and StorageError."""
         self.name, self.path = name, path
         self.reader = RunReader.open(path)
-        self.index = ProblemIndex(path)
+        self.index = ProblemIndex(len(self.reader.parts))
         self.judgements = Judgements(path)
         self.error: str | None = None
         """Why the folder, or a part of it, cannot be read."""

@@ -9,7 +9,7 @@ import { filterBar } from "./filters.js";
 import { problemTable } from "./table.js";
 import { selections } from "./selections.js";
 
-const REFRESH = 3000;
+const REFRESH = 3000, WHILE_READING = 250; // milliseconds
 
 /** Opens the page `/runs/NAME`. */
 export function open(root, [name], query) {
@@ -32,7 +32,8 @@ export function open(root, [name], query) {
       put(trouble);
       drawWith(run);
       const isReading = run.read && run.read.parts < run.read.of;
-      if (run.state !== "complete" || isReading) timer = setTimeout(live, REFRESH);
+      if (isReading) timer = setTimeout(live, WHILE_READING);
+      else if (run.state !== "complete") timer = setTimeout(live, REFRESH);
     } catch (error) {
       if (error.name === "AbortError") return;
       if (error.status === 404) put(root, h("h1", null, name), errorBox(error));
