@@ -145,7 +145,7 @@ def test_files_of_several_row_groups_are_read(tmp_path: Path, monkeypatch: pytes
             [plain_column(t, name).to_pylist() for name in t.schema.names] for t in tables
         )
         assert found == expected
-    index = ProblemIndex(several.folder.path)
+    index = ProblemIndex(len(several.parts))
     index.refresh(several)
     assert (index.error, index.table.num_problems) == (None, 8)
     assert index.table.num_responses("reason", "undecided", np.arange(8)) == 8
