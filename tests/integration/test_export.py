@@ -38,7 +38,7 @@ def run(cluster: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--address", cluster,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "votes " in done.stdout
+    assert "by a majority vote" in done.stdout
     return folder / "out"
 
 

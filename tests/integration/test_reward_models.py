@@ -239,7 +239,7 @@ def test_train_evaluate_and_prune_by_the_trained_model(
     assert re.search(
         r"^warning    trained on under 100 problems.*do not prune with this model", trained.stdout, re.M
     )
-    assert "training 1/12, left" in trained.stderr
+    assert "training 1/12" in trained.stderr
     again = here("train", "prm", "--data", labelled, "--base", base, "--output", "prm", *short)
     assert again.returncode == 0
     assert "already holds a trained prm" in again.stdout

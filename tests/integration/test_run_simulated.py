@@ -358,7 +358,7 @@ def test_a_run_on_a_terminal(tmp_path: Path) -> None:
     assert process.returncode == 0, shown.decode()
     text = shown.decode()
     assert "\x1b[" in text
-    assert text.index("pass rate") < text.index("(complete)") < text.index("next:")
+    assert text.index(" right, ") < text.index("(complete)") < text.index("next:")
     assert "Traceback" not in text
 
 

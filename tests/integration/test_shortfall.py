@@ -60,7 +60,7 @@ def test_verdicts_that_are_all_errors(
         f"cluster.verifier_actors={verifier_actors}",
     )
     assert done.returncode == 1
-    assert re.search(r"^errors     160: 160 x .*KeyError: 'gone'", done.stdout, re.M)
+    assert re.search(r"^ +errors 160: 160 x .*KeyError: 'gone'", done.stdout, re.M)
     last = done.stderr.splitlines()[-1]
     assert last.startswith("berry: all 160 verdicts are errors:")
     assert "KeyError: 'gone'" in last
@@ -74,7 +74,7 @@ def test_verdicts_that_are_all_errors(
 def test_verdicts_that_are_errors_in_part_are_a_success_that_says_so(joined: Berry) -> None:
     done = joined(SIMULATED, "output=out", "problems.size=8", "verifier={use: mine:Boom, every: 4}")
     assert done.returncode == 0
-    assert re.search(r"^errors     40: 40 x .*KeyError: 'gone'", done.stdout, re.M)
+    assert re.search(r"^ +errors 40: 40 x .*KeyError: 'gone'", done.stdout, re.M)
 
 
 @pytest.mark.ray

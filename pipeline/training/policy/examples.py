@@ -4,13 +4,13 @@ Ids are those in the tree: nothing is tokenised. The loss counts the sampled tok
 end token that the model sampled.
 """
 
-import hashlib
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.hashing import LinesDigest
 from pipeline.training.policy.settings import Method, PolicySettings
 from pipeline.training.rows import view_rows
 from reward_models.training.examples import is_held_out
@@ -75,12 +75,11 @@ class Split:
 
     def digest(self) -> str:
         """A hash of all ids and labels, on both sides and in order."""
-        found = hashlib.blake2b(digest_size=8)
+        found = LinesDigest()
         for example in (*self.train, *self.held_out):
-            found.update(f"{example.problem_id} {example.label} {len(example.prompt)}".encode())
-            for ids in (example.prompt, *example.answers):
-                found.update(f" {len(ids)} ".encode() + ids.tobytes())
-        return found.hexdigest()
+            ids = (one.tobytes().hex() for one in (example.prompt, *example.answers))
+            found.add([f"{example.problem_id} {example.label}", *ids])
+        return found.digest
 
 
 def read_split(folders: Sequence[Path], settings: PolicySettings, max_length: int) -> Split:

@@ -78,7 +78,10 @@ def explore(
 
 
 def totals(traces: Sequence[Trace]) -> Counts:
-    return sum((Counts.of(trace) for trace in traces), Counts())
+    """All counts but the times of verdicts, which no two searches share."""
+    found = sum((Counts.of(trace) for trace in traces), Counts())
+    found.by_verifier.clear()
+    return found
 
 
 def leaves(traces: Sequence[Trace], finish: Finish) -> list[tuple[Tree, int]]:
