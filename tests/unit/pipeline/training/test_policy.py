@@ -25,27 +25,11 @@ from pipeline.training.policy.settings import PolicySettings
 from pipeline.training.policy.train import PolicyResult, train_policy
 from reward_models.training.examples import is_held_out
 from tests.conftest import ROOT, Berry
-from tests.policy_runs import MadeRuns, policy_problem, policy_run
-from tests.tiny_models import base_model, byte_level
+from tests.policy_runs import MadeRuns, policy_problem
 
 Whole = Callable[[str], PolicyResult]
 OPTIONS = ("max_steps=4", "batch_size=8", "learning_rate=0.01", "checkpoint_steps=1", "held_out=0.3")
 QUICK = (*OPTIONS, "eval_rollouts=0")
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Any:
-    return byte_level()
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory, tokenizer: Any) -> Path:
-    return base_model(tmp_path_factory.mktemp("base") / "model", tokenizer)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory, tokenizer: Any) -> Path:
-    return policy_run(tmp_path_factory.mktemp("data") / "run", tokenizer)
 
 
 def ignore(_: object) -> None:

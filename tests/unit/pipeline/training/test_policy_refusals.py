@@ -19,25 +19,10 @@ from pipeline.training.policy.evaluate import berry_run
 from pipeline.training.policy.manifest import Manifest
 from pipeline.training.policy.trainers import Diverged
 from tests.policy_runs import ENGINE, MadeRuns, policy_problem, policy_run
-from tests.tiny_models import base_model, byte_level, sentence_piece
+from tests.tiny_models import base_model, sentence_piece
 
 QUICK = ("max_steps=2", "learning_rate=0.01", "checkpoint_steps=1", "eval_rollouts=0")
 MEASURED = ("max_steps=2", "eval_rollouts=2", "held_out=0.3")
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Any:
-    return byte_level()
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory, tokenizer: Any) -> Path:
-    return base_model(tmp_path_factory.mktemp("base") / "model", tokenizer)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory, tokenizer: Any) -> Path:
-    return policy_run(tmp_path_factory.mktemp("data") / "run", tokenizer)
 
 
 def ignore(_: object) -> None:
