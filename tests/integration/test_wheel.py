@@ -20,6 +20,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.conftest import ROOT, Finished
+from tests.viewer_runs import viewer_run
 
 SOURCES = ("pipeline", "verifiers", "reward_models", "sandbox", "configs")
 HEAVY = ("ray", "torch", "vllm", "transformers", "datasets", "reasoning_gym", "sklearn", "matplotlib")
@@ -129,9 +130,21 @@ def test_the_wheel_holds_what_is_read_when_berry_runs(light: Installed) -> None:
     assert named
     assert {f"pipeline/{config}" for config in named} <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
-    templates = (ROOT / "pipeline" / "inspection" / "report" / "templates").iterdir()
-    assert {str(path.relative_to(ROOT)) for path in templates} <= names
+    inspection = ROOT / "pipeline" / "inspection"
+    pages = [
+        *(inspection / "report" / "templates").iterdir(),
+        *(inspection / "ui" / "assets").rglob("*"),
+    ]
+    assert {str(path.relative_to(ROOT)) for path in pages if path.is_file()} <= names
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "configs/"))]
+
+
+def test_the_light_part_has_the_viewer_and_the_report(light: Installed, tmp_path: Path) -> None:
+    run = viewer_run(tmp_path / "run")
+    written = light.run(tmp_path, "berry", "report", run)
+    assert written.returncode == 0, written.stderr
+    loaded = light.run(tmp_path, "python", "-c", "import pipeline.inspection.ui.server")
+    assert loaded.returncode == 0, loaded.stderr
 
 
 @pytest.mark.parametrize("package", HEAVY)
