@@ -123,6 +123,7 @@ def test_find_open_fold_read_compare_and_judge(page: Page, runs: list[Path]) -> 
     page.wait_for_url("**with=*")
     compared = page.get_by_role("region", name="Two responses")
     expect(compared).to_contain_text("another number")
+    expect(page.get_by_role("button", name="Back to the tree")).to_be_focused()
     # 6. the same page from its address
     link = page.url
     page.goto("/runs/one")

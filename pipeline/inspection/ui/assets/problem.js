@@ -50,7 +50,7 @@ function draw(root, run, problem, signal) {
   const split = h("div", { class: "split" }, tree, side);
   put(root, head(run, problem, judged), beside, split);
   const best = problem.spine.at(-1) ?? model.root?.id;
-  let last = null;
+  let last = null, compared = null;
   return (query) => {
     const asked = query.get("node"), other = query.get("with");
     const id = Number(asked ?? best);
@@ -67,6 +67,10 @@ function draw(root, run, problem, signal) {
     }
     last = id;
     put(beside, other !== null && versus(id, Number(other), context));
+    // What had the focus is hidden now: whoever uses the keyboard goes on where the reading goes on.
+    if (other !== null && other !== compared) beside.querySelector("[data-closes]").focus({ preventScroll: true });
+    if (other === null && compared !== null) view.list.focus({ preventScroll: true });
+    compared = other;
     responses.select(id);
   };
 }
