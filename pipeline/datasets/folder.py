@@ -9,8 +9,8 @@
 
 Part k holds the problems k*n to (k+1)*n - 1 of the problem set, regardless of when they finished. It
 is written under temporary names, published, then recorded in the journal. A part without a journal
-entry does not count and is written again under the same name. So a run ends with the same files no
-matter how often it was killed and resumed.
+entry does not count and is written again under the same name. So a run ends with the same data files
+no matter how often it was killed and resumed.
 """
 
 import json
