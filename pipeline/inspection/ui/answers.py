@@ -190,8 +190,14 @@ def judge(run: OpenRun, row: Mapping[str, Any], given: NewJudgement) -> dict[str
 
 
 def save(run: OpenRun, given: NewSelection) -> dict[str, Any]:
-    """Stores the problems that match now. Raises UserMistake and StorageError."""
+    """Stores the problems that match now. Raises UserMistake, also if not every part could be read: the
+    selection would lack problems that match, and nobody would see it; and StorageError."""
     table, query = run.table, Query.read(given.query)
+    if not run.index.is_complete:
+        raise UserMistake(
+            f"expected every part of {run.path} to be read, got {run.index.num_read} of "
+            f"{run.index.num_parts}{f' ({run.error})' if run.error else '; save again'}"
+        )
     rows = select(table, query, run.judgements.all())
     ids = table.texts["problem_id"].take(rows).to_pylist()
     saved = save_selection(run.path, given.name, query.values(), ids)

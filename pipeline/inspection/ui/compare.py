@@ -1,7 +1,7 @@
 """Two runs, problem by problem: joined by the problem's id, which is a hash of its content."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +10,6 @@ from pipeline.inspection.ui.index import ProblemTable
 
 _Z = 1.959964
 """Quantile of the normal distribution for a 95% interval."""
-Only = Literal["a", "b", "both"]
 SORTS = ("difference", "rate_a", "rate_b", "text", "order")
 
 

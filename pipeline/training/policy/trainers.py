@@ -35,7 +35,10 @@ class Diverged(TrainError):
 
 
 class _Watched:
-    """Stops a training whose loss is not a number, and fixes the order of its data."""
+    """Stops a training whose loss is not a number, and fixes the order of its data.
+
+    It is mixed into trainers of TRL, which has no types: hence `type: ignore` where it uses theirs.
+    """
 
     lengths: Sequence[int]
     """Tokens of each training example."""

@@ -11,6 +11,7 @@ import pytest_asyncio
 from aiohttp import CookieJar
 from aiohttp.test_utils import TestClient, TestServer
 
+from pipeline.datasets.reader import RunReader
 from pipeline.datasets.trust.people import Judgements
 from pipeline.inspection.selections import read_selection
 from pipeline.inspection.ui.guard import Guard
@@ -216,6 +217,23 @@ async def test_a_selection_is_saved(client: TestClient[Any, Any], paths: list[Pa
         async with client.post("/api/runs/first/selections", json=bad, headers=OWN) as response:
             assert response.status == 400
     assert not (paths[0] / "x.json").exists()
+
+
+async def test_no_selection_of_a_part_of_the_run(tmp_path: Path) -> None:
+    run = viewer_run(tmp_path / "run", [*map(small_trace, range(8))])
+    path = RunReader.open(run).folder.part_path("trees", 1)
+    path.write_bytes(path.read_bytes()[:-30])
+    client = await client_of([run], Guard(host="127.0.0.1"))
+    try:
+        given = {"name": "half", "query": {}}
+        async with client.post("/api/runs/run/selections", json=given, headers=OWN) as response:
+            assert response.status == 400
+            error = (await response.json())["error"]
+        assert "every part" in error
+        assert "part-0000001" in error
+        assert not (run / "selections").exists()
+    finally:
+        await client.close()
 
 
 @pytest.mark.parametrize(
