@@ -20,7 +20,7 @@ from pipeline.cli.export import clean, compact, export, push
 from pipeline.cli.inspect import doctor, report, show, status
 from pipeline.cli.keys import keys
 from pipeline.cli.options import add_log_level
-from pipeline.cli.run import check, run
+from pipeline.cli.run import check, loop, run
 from pipeline.cli.serve import serve, ui
 from pipeline.cli.train import train
 from pipeline.cli.verify import audit_verifier, verify
@@ -77,6 +77,7 @@ def berry() -> None:
 
 for _command in (
     run,
+    loop,
     check,
     status,
     show,
@@ -161,7 +162,7 @@ def _explain(error: Exception, command: str | None) -> int:
 
 def _how_to_go_on(arguments: list[str]) -> str:
     """The line for an interrupted command, with the command that resumes it."""
-    if arguments[:1] not in (["run"], ["train"]):
+    if arguments[:1] not in (["run"], ["loop"], ["train"]):
         return "interrupted"
     again = shlex.join(["berry", *arguments])
     return f"interrupted; finished work is saved; resume with the same command: {again}"

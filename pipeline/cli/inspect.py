@@ -41,6 +41,8 @@ def status(out: Path, watch: bool, every: float, as_json: bool) -> None:
     if watch:
         _watch(out, every, as_json=as_json)
         return
+    if _showed_loop(out, as_json=as_json):
+        return
     from pipeline.cli.terminal import show_lines
     from pipeline.datasets.damage import find_damage
     from pipeline.datasets.folder import RunFolder
@@ -57,6 +59,24 @@ def status(out: Path, watch: bool, every: float, as_json: bool) -> None:
         show_lines(visible("\n".join(lines)))
     if damage:
         raise PartlyDone(f"{len(damage)} missing or damaged files in {out}")
+
+
+def _showed_loop(out: Path, *, as_json: bool) -> bool:
+    """Shows the rounds of a loop; returns whether OUT is the folder of one."""
+    from pipeline.loop.folder import LoopFolder, is_loop
+
+    if not is_loop(out):
+        return False
+    from pipeline.cli.terminal import show_lines
+    from pipeline.inspection.plain_text import visible
+    from pipeline.loop.report import describe, facts
+
+    folder = LoopFolder.read(out)
+    if as_json:
+        print_json(facts(folder))
+    else:
+        show_lines(visible(describe(folder)))
+    return True
 
 
 def _watch(out: Path, every: float, *, as_json: bool) -> None:
@@ -121,6 +141,8 @@ def show(
     PROBLEM_ID is the problem set's own id (`source_id`) or the beginning of a `problem_id`. LEAF is the
     node at which a response ends, as the views have it (`leaf`).
     """
+    if problem_id is None and _showed_loop(out, as_json=as_json):
+        return
     from rich.console import Console
 
     from pipeline.cli.terminal import show_cut, show_lines

@@ -1,4 +1,4 @@
-"""`berry run` and `berry check`."""
+"""`berry run`, `berry loop` and `berry check`."""
 
 import asyncio
 import shlex
@@ -44,7 +44,7 @@ def run(
         return
     progress = TerminalProgress()
     try:
-        folder = execute(loaded, progress, _started_by(config, given))
+        folder = execute(loaded, progress, _started_by("run", config, given))
     finally:
         progress.close()
     show_lines(f"\n{summary(folder)}\n{report_line(folder)}")
@@ -53,13 +53,37 @@ def run(
         raise PartlyDone(why)
 
 
-def _started_by(config: Path, given: tuple[str, ...]) -> dict[str, str] | None:
-    """The command that resumes the run, and where; None in a folder that was deleted."""
+def _started_by(what: str, config: Path, given: tuple[str, ...]) -> dict[str, str] | None:
+    """The command that goes on with a run or a loop, and where; None in a folder that was deleted."""
     try:
         here = str(Path.cwd())
     except OSError:
         return None
-    return {"command": shlex.join(["berry", "run", str(config), *given]), "folder": here}
+    return {"command": shlex.join(["berry", what, str(config), *given]), "folder": here}
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@json_option
+def loop(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Run the loop of CONFIG, or go on with it: search, train, evaluate, and again.
+
+    KEY=VALUE sets a key of the loop's config, for example rounds=5 or run.strategy.use=branching.
+    Repeat the command to go on after an interruption.
+    """
+    from pipeline.cli.terminal import LastLine, show_lines
+    from pipeline.loop.config import load_loop
+    from pipeline.loop.loop import run_loop
+    from pipeline.loop.report import describe, facts
+
+    loaded, run_config = load_loop(config, overrides)
+    with LastLine() as display:
+        folder = run_loop(loaded, run_config, display, _started_by("loop", config, overrides) or {})
+    if as_json:
+        print_json(facts(folder))
+    else:
+        show_lines(f"\n{describe(folder)}")
 
 
 def _plan(config: "RunConfig", *, as_json: bool) -> None:

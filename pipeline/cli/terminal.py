@@ -17,6 +17,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.status import Status
 from rich.text import Text
 
 from pipeline.inspection.live_table import one_line, table
@@ -188,6 +189,35 @@ class Bar:
         if not self._console.is_terminal and now >= self._next_line:
             self._next_line = now + _PLAIN_SECONDS
             self.message(", ".join(filter(None, (f"{self._what} {done}/{total}", shown, left))))
+
+
+class LastLine:
+    """Lines that stay, and below them what a command under way printed last; outside a terminal, the
+    lines that stay alone."""
+
+    def __init__(self) -> None:
+        self._console = PatientConsole(stderr=True)
+        self._status: Status | None = None
+
+    def __enter__(self) -> "LastLine":
+        if self._console.is_terminal:
+            self._status = self._console.status("")
+            self._status.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def message(self, text: str) -> None:
+        """Prints a line that stays."""
+        self._console.print(visible(text), highlight=False, markup=False, soft_wrap=True)
+
+    def live(self, text: str) -> None:
+        """Shows a line in place of the one before, as much of it as fits."""
+        if self._status is not None and text:
+            shown = Text(visible(text), overflow="ellipsis", no_wrap=True)
+            self._status.update(shown)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ the model with the simulator, or one strategy with another, the run would make u
 If the command line changes a section's `use`, options that the new part does not have are dropped.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.config.messages import ConfigError
@@ -58,6 +59,25 @@ def apply(raw: dict[str, Any], keys: list[str], value: Any, *, use_given: bool =
             raise ConfigError(f"{'.'.join(keys)}: {key} is a single value and has no keys below it")
     target[keys[-1]] = value
     return note
+
+
+def change(raw: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    """Sets keys of a config in place, given as a mapping like the config; keys that are not named stay.
+
+    Raises ConfigError as `apply` does.
+    """
+    for keys, value in _leaves(changes):
+        section = changes[keys[0]]
+        apply(raw, keys, value, use_given=isinstance(section, Mapping) and "use" in section)
+
+
+def _leaves(changes: Mapping[str, Any], above: Sequence[str] = ()) -> Iterator[tuple[list[str], Any]]:
+    """The keys of each value, and the value; `use` comes first in its section."""
+    for key, value in sorted(changes.items(), key=lambda one: one[0] != "use"):
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, [*above, key])
+        else:
+            yield [*above, key], value
 
 
 def _keep_known(section: dict[str, Any], kind: Kind, use: object) -> None:

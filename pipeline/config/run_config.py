@@ -285,17 +285,20 @@ class RunConfig(BaseModel):
         assert isinstance(options, SourceConfig)
         return options.limit
 
-    def open_source(self) -> CheckedSource:
-        """The problem set, ready to read. Raises ProblemError.
-
-        If the config does not name the kind of target, rows get the kind that the verifier takes.
-        """
+    @property
+    def problems_part(self) -> Part:
+        """The section `problems`; if it does not name the kind of target, with the kind that the
+        verifier takes."""
         part, options = self.problems, self.problems.options
         if isinstance(options, RowConfig) and "target_kind" not in options.model_fields_set:
             kinds = target_kinds(self.verifier.cls) or (options.target_kind,)
             if options.target_kind not in kinds:
-                part = replace(part, options=options.model_copy(update={"target_kind": kinds[0]}))
-        return open_source(part, self.seed, self.prompt.parsed)
+                return replace(part, options=options.model_copy(update={"target_kind": kinds[0]}))
+        return part
+
+    def open_source(self) -> CheckedSource:
+        """The problem set, ready to read. Raises ProblemError."""
+        return open_source(self.problems_part, self.seed, self.prompt.parsed)
 
     def build_strategy(self) -> Budgeted:
         """The strategy with its budget."""

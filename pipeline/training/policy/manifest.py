@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.training.errors import TrainError
+from reward_models.evaluation.bootstrap import Interval, bootstrap, mean_of
 
 FILE = "training.json"
 
@@ -84,6 +85,20 @@ class Measurement(BaseModel):
     def at(self, k: int) -> Accuracy | None:
         """The accuracy of one k."""
         return next((one for one in self.accuracies if one.k == k), None)
+
+
+def change_of_pass_at_1(
+    before: Measurement, after: Measurement
+) -> tuple[float, Interval | None] | None:
+    """The mean change of pass@1 on the problems that both have, and its 95% interval over problems.
+
+    None if they have none in common; no interval for a single problem.
+    """
+    shared = sorted(before.per_problem.keys() & after.per_problem.keys())
+    if not shared:
+        return None
+    changes = [after.per_problem[one] - before.per_problem[one] for one in shared]
+    return sum(changes) / len(changes), bootstrap(mean_of(changes), shared)
 
 
 class Manifest(BaseModel):

@@ -4,9 +4,8 @@ import shlex
 from typing import Any
 
 from pipeline.inspection.time_left import duration
-from pipeline.training.policy.manifest import Accuracy, Measurement
+from pipeline.training.policy.manifest import Accuracy, Measurement, change_of_pass_at_1
 from pipeline.training.policy.train import PolicyResult
-from reward_models.evaluation.bootstrap import bootstrap, mean_of
 
 
 def describe(result: PolicyResult, seconds: float) -> str:
@@ -83,12 +82,9 @@ def _measured(measurements: tuple[Measurement, ...]) -> list[str]:
 
 def _difference(before: Measurement, after: Measurement) -> str:
     """The change of pass@1 on the problems that both have, with its 95% interval."""
-    shared = sorted(before.per_problem.keys() & after.per_problem.keys())
-    if before.step == after.step or not shared:
+    if before.step == after.step or (change := change_of_pass_at_1(before, after)) is None:
         return ""
-    changes = [after.per_problem[one] - before.per_problem[one] for one in shared]
-    interval = bootstrap(mean_of(changes), shared)
-    mean = sum(changes) / len(changes)
+    mean, interval = change
     bounds = "" if interval is None else f" (95% {interval[0]:+.3f} to {interval[1]:+.3f})"
     return f"; pass@1 changed by {mean:+.3f}{bounds}"
 

@@ -1,0 +1,171 @@
+"""Runs berry's own commands, one after the other, each in a process of its own.
+
+So no stage's memory or GPU is in the way of the next one, and an interrupted stage goes on as its
+command does. A command ends with the loop: an interrupt is passed on to it once, and if the loop is
+killed, so is the command (on Linux).
+"""
+
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.errors import BerryError, PartlyDone, RunFailure, UserMistake
+from pipeline.files.locks import has_writer
+
+_ERRORS: Mapping[int, type[BerryError]] = {1: PartlyDone, 2: UserMistake, 3: RunFailure}
+_PREFIX = "berry: "
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_DEATH_SIGNAL = 1
+"""PR_SET_PDEATHSIG of prctl(2)."""
+_POLL_SECONDS = 0.2
+_TAIL_BYTES = 65_536
+_MOST_WAIT_SECONDS = 300.0
+
+
+class Background:
+    """Commands that go on while others run, by their logs."""
+
+    def __init__(self) -> None:
+        self._running: dict[Path, subprocess.Popen[bytes]] = {}
+
+    def begin(self, log: Path, process: "subprocess.Popen[bytes]") -> None:
+        """Adds a command."""
+        self._running[log] = process
+
+    def take(self, log: Path) -> "subprocess.Popen[bytes] | None":
+        """The command with this log, which is the caller's from now on; None if there is none."""
+        return self._running.pop(log, None)
+
+    def has(self, log: Path) -> bool:
+        """Whether there is a command with this log."""
+        return log in self._running
+
+    def is_running(self, log: Path) -> bool:
+        """Whether the command with this log has not ended."""
+        return self.has(log) and self._running[log].poll() is None
+
+    def close(self) -> None:
+        """Interrupts all commands and waits for them; calling it twice is fine."""
+        for process in self._running.values():
+            process.send_signal(signal.SIGINT)
+        for process in self._running.values():
+            process.wait()
+        self._running.clear()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commands:
+    """Runs commands with an environment."""
+
+    show: Callable[[str], None] = lambda line: None
+    """Gets each line that a command prints, for a live display."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that commands get besides those of this process."""
+    background: Background = field(default_factory=Background)
+
+    def berry(
+        self,
+        arguments: Sequence[str],
+        log: Path,
+        launcher: Sequence[str] = (),
+        fine: Sequence[int] = (0,),
+    ) -> None:
+        """Runs `berry ARGUMENTS`, or waits for the one in the background with this log.
+
+        What it prints is appended to the log. `launcher` starts it instead of Python, as `accelerate
+        launch` does. Raises the error of its exit status with its line, unless the status is `fine`.
+        """
+        process = self.background.take(log)
+        start = log.stat().st_size if process is None and log.exists() else 0
+        if process is None:
+            process = self._start(
+                [*(launcher or [sys.executable]), "-m", "pipeline.cli", *arguments], log
+            )
+        status = self._follow(process, log, start)
+        if status in fine:
+            return
+        why = _last_line(log)
+        if status < 0:
+            why = f"killed by {signal.Signals(-status).name}; repeat the command to go on"
+        raise _ERRORS.get(status, RunFailure)(f"{why} (log: {log})")
+
+    def begin(self, arguments: Sequence[str], log: Path) -> None:
+        """Starts `berry ARGUMENTS` in the background, if it is not there yet."""
+        if not self.background.has(log):
+            command = [sys.executable, "-m", "pipeline.cli", *arguments]
+            self.background.begin(log, self._start(command, log))
+
+    def _start(self, command: Sequence[str], log: Path) -> "subprocess.Popen[bytes]":
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as file:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                env={**os.environ, **self.environment},
+                # Else Ctrl-C would reach it twice, which means to stop at once.
+                start_new_session=True,
+                preexec_fn=_end_with_parent,
+            )
+
+    def _follow(self, process: "subprocess.Popen[bytes]", log: Path, start: int) -> int:
+        """Shows what a command prints until it ends; passes an interrupt on, and raises it then."""
+        interrupted = False
+        with log.open("rb") as file:
+            file.seek(start)
+            while True:
+                try:
+                    status = process.poll()
+                    for line in file:
+                        self.show(_plain(line))
+                    if status is not None:
+                        break
+                    time.sleep(_POLL_SECONDS)
+                except KeyboardInterrupt:
+                    interrupted = True
+                    process.send_signal(signal.SIGINT)
+        if interrupted:
+            raise KeyboardInterrupt
+        return status
+
+
+def _last_line(log: Path) -> str:
+    """The line of the error that a command ended with, else the last that it printed."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        lines = [text for line in file if (text := _plain(line))]
+    error = next((one for one in reversed(lines) if one.startswith(_PREFIX)), None)
+    return error.removeprefix(_PREFIX) if error else lines[-1] if lines else "it printed nothing"
+
+
+def _plain(line: bytes) -> str:
+    return _COLOURS.sub("", line.decode(errors="replace")).strip()
+
+
+def wait_for_writer(folder: Path, tell: Callable[[str], None]) -> None:
+    """Waits until no process writes to a run folder: one that a killed loop has left stores its work.
+
+    Raises RunFailure if it takes too long.
+    """
+    began, told = time.monotonic(), False
+    while has_writer(folder):
+        if time.monotonic() - began > _MOST_WAIT_SECONDS:
+            raise RunFailure(f"{folder}: another process has been writing to this run for minutes")
+        if not told:
+            tell(f"waiting for the process that writes to {folder}")
+            told = True
+        time.sleep(_POLL_SECONDS)
+
+
+def _end_with_parent() -> None:
+    """Asks the kernel to end this process when its parent ends; only Linux can."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_DEATH_SIGNAL, signal.SIGTERM)

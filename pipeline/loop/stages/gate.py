@@ -1,0 +1,64 @@
+"""`gate`: the candidate takes over only if it is not worse on problems that no round trains on."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.errors import UserMistake
+from pipeline.loop.work import Done, Work
+from pipeline.training.policy.evaluate import read_measurement
+from pipeline.training.policy.manifest import Measurement, change_of_pass_at_1
+
+
+class Gate:
+    """Compares pass@1 of candidate and current generator on the same problems."""
+
+    class Config(BaseModel):
+        """The rule."""
+
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+        by: str = "evaluate"
+        """Name of the stage whose evaluations are compared."""
+        require: Literal["not_worse", "better"] = "not_worse"
+        """`not_worse`: the 95% interval of the change may not lie below 0. `better`: it has to lie
+        above 0."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def prepare(self, work: Work) -> None:
+        """Raises UserMistake if no stage measures what is compared."""
+        names = [work.config.name_of(part) for part in work.config.stages]
+        if self.config.by not in names[: names.index(work.name)]:
+            raise UserMistake(
+                f"stages: {work.name}: expected a stage {self.config.by!r} before it, got "
+                f"{', '.join(names)}; set `by`, or remove {work.name} to promote every candidate"
+            )
+
+    def run(self, work: Work) -> Done:
+        """Decides. Raises FolderError and RunFailure."""
+        record, by = work.record, self.config.by
+        before = record.began_with.evaluations.get(by)
+        after = record.candidate.evaluations.get(by)
+        if after is None or before is None:
+            raise UserMistake(f"{by} has not evaluated {'the candidate' if before else 'the base'}")
+        change = change_of_pass_at_1(_read(before), _read(after))
+        if change is None:
+            raise UserMistake(f"{before} and {after}: expected problems that both have, got none")
+        mean, interval = change
+        low, high = interval if interval is not None else (mean, mean)
+        strict = self.config.require == "better"
+        promoted = low > 0 if strict else high >= 0
+        bounds = "" if interval is None else f" (95% {low:+.3f} to {high:+.3f})"
+        verdict = "" if promoted else ": not surely better" if strict else ": worse than before"
+        return Done(
+            figures={"change": mean, "low": low, "high": high},
+            promoted=promoted,
+            why=f"pass@1 changed by {mean:+.3f}{bounds}{verdict}",
+        )
+
+
+def _read(run: str) -> Measurement:
+    return read_measurement(Path(run), 0, 0.0)

@@ -1,0 +1,84 @@
+"""`policy`: train the generator on what the rounds found."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import Field
+
+from pipeline.extras import require
+from pipeline.loop.work import DataOf, Done, Start, Work
+from pipeline.training.errors import TrainError
+from pipeline.training.policy.manifest import Manifest
+from pipeline.training.policy.settings import PolicySettings
+
+_OWN = {"data", "start", "processes"}
+
+
+class TrainPolicy:
+    """Trains the candidate's generator with `berry train policy`."""
+
+    class Config(PolicySettings):
+        """The options of `berry train policy`; the loop measures the model itself."""
+
+        data: DataOf = "all"
+        """Runs to train on: those of all rounds so far, or the last alone."""
+        start: Start = "base"
+        """Model to start from: the loop's base, the generator that the round began with, or the one
+        that it has made so far."""
+        processes: int = Field(default=1, ge=1)
+        """Processes that train together, a GPU each, started by `accelerate launch`."""
+        held_out: float = Field(default=0.0, ge=0, lt=1)
+        """Fraction of the rounds' problems on which the loss is measured instead of trained."""
+        eval_rollouts: int = Field(default=0, ge=0)
+        """As in `berry train policy`, which measures on `held_out` problems of the rounds; the stage
+        `evaluate` measures without it."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def prepare(self, work: Work) -> None:
+        """Raises TrainError without a model to train, and MissingPackage."""
+        require("torch", "transformers", "accelerate", "trl", command="loop")
+        if work.config.base is None:
+            raise TrainError(
+                f"run.engine: expected an engine that loads a model to train, got "
+                f"use={work.run_config.engine.use}"
+            )
+
+    def run(self, work: Work) -> Done:
+        """Trains, or goes on. Raises BerryError."""
+        config = self.config
+        base = work.start(config.start)
+        assert base is not None  # `prepare` has checked it
+        given = config.model_dump(mode="json", include=config.model_fields_set - _OWN)
+        own = {"seed": work.seed, "held_out": config.held_out, "eval_rollouts": config.eval_rollouts}
+        folder = work.train(
+            "policy", base, work.data(config.data), own | given, _launcher(config.processes)
+        )
+        manifest = Manifest.read(folder)
+        assert manifest is not None
+        assert manifest.result is not None
+        result = manifest.result
+        return Done(
+            figures={
+                "method": manifest.request.settings["method"],
+                "base": base,
+                "data": list(manifest.request.data),
+                "examples": result.num_examples,
+                "problems": result.num_problems,
+                "tokens": result.num_tokens,
+                "steps": result.num_steps,
+                "loss": result.figure("loss"),
+            },
+            candidate=work.record.candidate.model_copy(
+                update={"generator": str(folder.absolute()), "evaluations": {}}
+            ),
+        )
+
+
+def _launcher(processes: int) -> Sequence[str]:
+    if processes == 1:
+        return ()
+    accelerate: list[Any] = [sys.executable, "-m", "accelerate.commands.launch"]
+    return [*accelerate, "--num_processes", str(processes)]

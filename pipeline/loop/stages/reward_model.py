@@ -1,0 +1,79 @@
+"""`prm` and `orm`: train a reward model on the rounds' step labels, for the next round's search."""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from pipeline.extras import require
+from pipeline.loop.records import Scorer
+from pipeline.loop.work import DataOf, Done, Start, Work
+from pipeline.training.errors import TrainError
+from reward_models.manifest import TrainedModel
+from reward_models.training.records import Kind
+from reward_models.training.settings import TrainSettings
+
+_OWN = {"data", "start", "serve", "run", "weak"}
+
+
+class _TrainRewardModel:
+    """Common base of the two."""
+
+    kind: ClassVar[Kind]
+
+    class Config(TrainSettings):
+        """The options of `berry train orm|prm`, and what becomes of the model."""
+
+        data: DataOf = "all"
+        """Runs to train on: those of all rounds so far, or the last alone."""
+        start: Start = "base"
+        """Model to start from: the loop's base, the generator that the round began with, or the one
+        that it has made so far."""
+        serve: dict[str, Any] = Field(default_factory=dict)
+        """Options of the model in a run's `reward_models`, such as `{max_batch_tokens: 4096}`."""
+        run: dict[str, Any] = Field(default_factory=dict)
+        """Keys of the run's config that change once the model is there, such as
+        `{prune: {min_score: 0.5}}`."""
+        weak: bool = False
+        """Use the model even if berry warns about it: trained on little, or hardly better than
+        chance."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def prepare(self, work: Work) -> None:
+        """Raises TrainError without a model to start from, and MissingPackage."""
+        require("torch", "transformers", "accelerate", command="loop")
+        if work.config.base is None:
+            raise TrainError(
+                "run.engine: expected an engine that loads a model to start from, got "
+                f"use={work.run_config.engine.use}"
+            )
+
+    def run(self, work: Work) -> Done:
+        """Trains, or goes on. Raises BerryError."""
+        config = self.config
+        base = work.start(config.start)
+        assert base is not None  # `prepare` has checked it
+        given = config.model_dump(mode="json", include=config.model_fields_set - _OWN)
+        folder = work.train(self.kind, base, work.data(config.data), {"seed": work.seed, **given})
+        trained = TrainedModel.read(folder)
+        assert trained is not None
+        figures: dict[str, Any] = {**trained.held_out, "responses": trained.num_responses}
+        if trained.weakness is not None and not config.weak:
+            return Done(figures=figures | {"left_out": trained.weakness})
+        section = {"use": self.kind, "model": str(folder.absolute()), **config.serve}
+        candidate = work.record.candidate
+        scorers = {**candidate.scorers, work.name: Scorer(section=section, run=config.run)}
+        return Done(figures=figures, candidate=candidate.model_copy(update={"scorers": scorers}))
+
+
+class TrainPrm(_TrainRewardModel):
+    """A process reward model."""
+
+    kind = "prm"
+
+
+class TrainOrm(_TrainRewardModel):
+    """An outcome reward model."""
+
+    kind = "orm"

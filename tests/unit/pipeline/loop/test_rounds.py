@@ -1,0 +1,185 @@
+"""The rounds: their order, what goes on after an interruption, and mistakes of stages."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.errors import BerryError, RunFailure, UserMistake
+from pipeline.files.storage import FolderError
+from pipeline.loop.config import load_loop
+from pipeline.loop.folder import LoopFolder
+from pipeline.loop.loop import run_loop
+from pipeline.loop.report import describe, facts
+from tests.unit.pipeline.loop.stages_for_tests import Noted, notes
+
+_HERE = "tests.unit.pipeline.loop.stages_for_tests"
+_RUN = {
+    "problems": {"use": "reasoning_gym", "task": "chain_sum", "size": 20},
+    "engine": {"use": "simulated"},
+    "verifier": {"use": "exact"},
+}
+_STAGES: list[dict[str, Any]] = [
+    {"use": f"{_HERE}:Prepared", "name": "first"},
+    {"use": f"{_HERE}:Noted", "name": "second"},
+    {"use": f"{_HERE}:EvenRounds", "name": "gate"},
+]
+
+
+class Lines:
+    """A display that keeps what it is shown."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.lines.append(text)
+
+    def live(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@pytest.fixture(autouse=True)
+def _calls() -> Iterator[None]:
+    Noted.calls, Noted.interrupt_at, Noted.fail_at = 0, None, None
+    yield
+    Noted.calls, Noted.interrupt_at, Noted.fail_at = 0, None, None
+
+
+def _loop(folder: Path, stages: list[dict[str, Any]] = _STAGES, **more: Any) -> LoopFolder:
+    path = folder / "loop.yaml"
+    config = {"output": str(folder / "out"), "rounds": 3, "run": _RUN, "stages": stages, **more}
+    path.write_text(yaml.safe_dump(config))
+    loaded, run_config = load_loop(path)
+    return run_loop(loaded, run_config, Lines(), {"command": "berry loop loop.yaml"})
+
+
+def _state(folder: LoopFolder) -> list[Any]:
+    """What the rounds have made, without times."""
+    found = []
+    for record in folder.rounds():
+        content = record.model_dump(mode="json")
+        for stage in content["stages"]:
+            del stage["began"], stage["seconds"]
+        found.append(content)
+    return found
+
+
+def test_stages_go_in_order_and_the_bundle_that_is_promoted_takes_over(tmp_path: Path) -> None:
+    folder = _loop(tmp_path)
+    assert notes(folder.path) == [
+        "prepare first",
+        *(f"{number} {name}" for number in (1, 2, 3) for name in ("first", "second", "gate")),
+    ]
+    rounds = folder.rounds()
+    assert [one.promoted for one in rounds] == [True, False, True, False]
+    assert [one.ends_with.generator for one in rounds] == [None, None, "None+2", "None+2"]
+    assert rounds[2].ends_with.name == "round-2"
+    assert rounds[3].began_with == rounds[2].candidate
+    assert all(one.is_complete for one in rounds)
+
+
+@pytest.mark.parametrize("at", range(6))
+def test_a_loop_that_was_interrupted_anywhere_ends_like_another(tmp_path: Path, at: int) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    undisturbed = _loop(tmp_path / "a")
+    Noted.calls, Noted.interrupt_at = 0, at
+    with pytest.raises(KeyboardInterrupt):
+        _loop(tmp_path / "b")
+    Noted.interrupt_at = None
+    resumed = _loop(tmp_path / "b")
+    assert _state(resumed) == _state(undisturbed)
+    assert notes(resumed.path) == notes(undisturbed.path), "a finished stage was repeated"
+
+
+def test_the_same_command_on_a_complete_loop_does_nothing(tmp_path: Path) -> None:
+    before = _state(_loop(tmp_path))
+    noted = notes(tmp_path / "out")
+    assert _state(_loop(tmp_path)) == before
+    assert notes(tmp_path / "out") == noted
+
+
+def test_more_rounds_go_on_from_a_complete_loop(tmp_path: Path) -> None:
+    before = _state(_loop(tmp_path))
+    after = _state(_loop(tmp_path, rounds=4))
+    assert after[:4] == before
+    assert len(after) == 5
+
+
+def test_another_config_is_refused_in_the_same_folder(tmp_path: Path) -> None:
+    _loop(tmp_path)
+    with pytest.raises(UserMistake, match="another value of seed"):
+        _loop(tmp_path, seed=7)
+
+
+def test_a_failure_names_round_and_stage_and_keeps_what_is_done(tmp_path: Path) -> None:
+    Noted.fail_at = 3
+    with pytest.raises(RunFailure, match=r"^round 2, second: no disk$"):
+        _loop(tmp_path)
+    there = LoopFolder.read(tmp_path / "out")
+    assert [len(one.stages) for one in there.rounds()] == [1, 3, 1]
+
+
+def test_an_optional_stage_may_fail(tmp_path: Path) -> None:
+    Noted.fail_at = 1
+    stages = [_STAGES[0], {**_STAGES[1], "optional": True}, _STAGES[2]]
+    folder = _loop(tmp_path, stages)
+    record = folder.round(1)
+    assert record is not None
+    stage = record.stage("second")
+    assert stage is not None
+    assert stage.failed == "no disk"
+    assert "second failed: no disk" in describe(folder)
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        ("Broken", r"round 1, x: run\(\) raised ZeroDivisionError: .*stages_for_tests.py, line"),
+        ("Chatty", r"round 1, x: run\(\): expected a Done of pipeline.loop.work, got 'done'"),
+    ],
+)
+def test_a_stage_with_a_mistake_is_one_line(tmp_path: Path, use: str, message: str) -> None:
+    with pytest.raises(BerryError, match=message):
+        _loop(tmp_path, [{"use": f"{_HERE}:{use}", "name": "x"}])
+
+
+def test_without_a_stage_that_decides_the_candidate_takes_over(tmp_path: Path) -> None:
+    folder = _loop(tmp_path, _STAGES[:1], rounds=1)
+    record = folder.round(1)
+    assert record is not None
+    assert (record.promoted, record.why) == (True, "no stage decides")
+
+
+def test_two_loops_do_not_share_a_folder(tmp_path: Path) -> None:
+    folder = _loop(tmp_path)
+    held = LoopFolder.claim(folder.path, folder.about, {})
+    try:
+        with pytest.raises(FolderError, match="another run is writing"):
+            _loop(tmp_path)
+    finally:
+        held.close()
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("keep")
+    with pytest.raises(FolderError, match="expected a new folder or one of `berry loop`"):
+        _loop(tmp_path)
+
+
+def test_a_damaged_record_is_one_line(tmp_path: Path) -> None:
+    folder = _loop(tmp_path)
+    (folder.path / "rounds" / "round-1.json").write_text("{")
+    with pytest.raises(FolderError, match=r"round-1.json: is damaged"):
+        _loop(tmp_path)
+
+
+def test_facts_are_json_with_a_row_for_each_round(tmp_path: Path) -> None:
+    found = json.loads(json.dumps(facts(_loop(tmp_path))))
+    assert [one["round"] for one in found["rounds"]] == [0, 1, 2, 3]
+    assert found["running"] is False
