@@ -287,8 +287,7 @@ class RunConfig(BaseModel):
 
     @property
     def problems_part(self) -> Part:
-        """The section `problems`; if it does not name the kind of target, with the kind that the
-        verifier takes."""
+        """The section `problems`, with the kind of target that the verifier takes if it names none."""
         part, options = self.problems, self.problems.options
         if isinstance(options, RowConfig) and "target_kind" not in options.model_fields_set:
             kinds = target_kinds(self.verifier.cls) or (options.target_kind,)
