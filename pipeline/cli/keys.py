@@ -14,10 +14,24 @@ if TYPE_CHECKING:
 
 def option_models() -> Mapping[str, type["BaseModel"]]:
     """The commands that take KEY=VALUE options of their own, with these options."""
+    from pipeline.loop.config import LoopConfig
+    from pipeline.loop.stages.gate import Gate
+    from pipeline.loop.stages.kinds import StageSettings
+    from pipeline.loop.stages.policy import PolicyStage
+    from pipeline.loop.stages.reward_model import RewardModelStage
     from pipeline.training.policy.settings import PolicySettings
     from reward_models.training.settings import TrainSettings
 
-    return {"train": TrainSettings, "train policy": PolicySettings}
+    return {
+        "train": TrainSettings,
+        "train policy": PolicySettings,
+        "loop": LoopConfig,
+        "loop, stages": StageSettings,
+        "loop, stages prm": RewardModelStage,
+        "loop, stages orm": RewardModelStage,
+        "loop, stages policy": PolicyStage,
+        "loop, stages gate": Gate.Config,
+    }
 
 
 @click.command()

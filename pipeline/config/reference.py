@@ -77,7 +77,9 @@ def every_key(trainings: Mapping[str, type[BaseModel]]) -> Iterator[Key]:
         elif section is not None:
             yield from _keys(section, section.model_fields, f"{name}.")
     for command, options in trainings.items():
-        yield from _keys(options, options.model_fields, f"{command.replace(' ', '.')}.")
+        yield from _keys(
+            options, options.model_fields, f"{command.replace(',', '').replace(' ', '.')}."
+        )
 
 
 def field_docs(model: type[BaseModel]) -> dict[str, str]:

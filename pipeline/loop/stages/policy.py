@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.extras import require
 from pipeline.loop.work import DataOf, Done, Start, Work
@@ -12,27 +12,31 @@ from pipeline.training.errors import TrainError
 from pipeline.training.policy.manifest import Manifest
 from pipeline.training.policy.settings import PolicySettings
 
-_OWN = {"data", "start", "processes"}
+
+class PolicyStage(BaseModel):
+    """Options besides those of `berry train policy`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: DataOf = "all"
+    """Runs to train on: those of all rounds so far, or the last alone."""
+    start: Start = "base"
+    """Model to start from: the loop's base, the generator that the round began with, or the one that it
+    has made so far."""
+    processes: int = Field(default=1, ge=1)
+    """Processes that train together, a GPU each, started by `accelerate launch`."""
 
 
 class TrainPolicy:
     """Trains the candidate's generator with `berry train policy`."""
 
-    class Config(PolicySettings):
+    class Config(PolicyStage, PolicySettings):
         """The options of `berry train policy`; the loop measures the model itself."""
 
-        data: DataOf = "all"
-        """Runs to train on: those of all rounds so far, or the last alone."""
-        start: Start = "base"
-        """Model to start from: the loop's base, the generator that the round began with, or the one
-        that it has made so far."""
-        processes: int = Field(default=1, ge=1)
-        """Processes that train together, a GPU each, started by `accelerate launch`."""
         held_out: float = Field(default=0.0, ge=0, lt=1)
         """Fraction of the rounds' problems on which the loss is measured instead of trained."""
         eval_rollouts: int = Field(default=0, ge=0)
-        """As in `berry train policy`, which measures on `held_out` problems of the rounds; the stage
-        `evaluate` measures without it."""
+        """Rollouts for each of these problems; the stage `evaluate` measures without them."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -51,7 +55,9 @@ class TrainPolicy:
         config = self.config
         base = work.start(config.start)
         assert base is not None  # `prepare` has checked it
-        given = config.model_dump(mode="json", include=config.model_fields_set - _OWN)
+        given = config.model_dump(
+            mode="json", include=config.model_fields_set - set(PolicyStage.model_fields)
+        )
         own = {"seed": work.seed, "held_out": config.held_out, "eval_rollouts": config.eval_rollouts}
         folder = work.train(
             "policy", base, work.data(config.data), own | given, _launcher(config.processes)

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict
 
 from pipeline.extras import require
 from pipeline.loop.records import Scorer
@@ -12,7 +12,24 @@ from reward_models.manifest import TrainedModel
 from reward_models.training.records import Kind
 from reward_models.training.settings import TrainSettings
 
-_OWN = {"data", "start", "serve", "run", "weak"}
+
+class RewardModelStage(BaseModel):
+    """Options besides those of `berry train orm|prm`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: DataOf = "all"
+    """Runs to train on: those of all rounds so far, or the last alone."""
+    start: Start = "base"
+    """Model to start from: the loop's base, the generator that the round began with, or the one that it
+    has made so far."""
+    serve: dict[str, Any] = {}
+    """Options of the model in a run's `reward_models`, such as `{max_batch_tokens: 4096}`."""
+    run: dict[str, Any] = {}
+    """Keys of the run's config that change once the model is there, such as
+    `{prune: {min_score: 0.5}}`."""
+    weak: bool = False
+    """Use the model even if berry warns about it: trained on little, or hardly better than chance."""
 
 
 class _TrainRewardModel:
@@ -20,22 +37,8 @@ class _TrainRewardModel:
 
     kind: ClassVar[Kind]
 
-    class Config(TrainSettings):
+    class Config(RewardModelStage, TrainSettings):
         """The options of `berry train orm|prm`, and what becomes of the model."""
-
-        data: DataOf = "all"
-        """Runs to train on: those of all rounds so far, or the last alone."""
-        start: Start = "base"
-        """Model to start from: the loop's base, the generator that the round began with, or the one
-        that it has made so far."""
-        serve: dict[str, Any] = Field(default_factory=dict)
-        """Options of the model in a run's `reward_models`, such as `{max_batch_tokens: 4096}`."""
-        run: dict[str, Any] = Field(default_factory=dict)
-        """Keys of the run's config that change once the model is there, such as
-        `{prune: {min_score: 0.5}}`."""
-        weak: bool = False
-        """Use the model even if berry warns about it: trained on little, or hardly better than
-        chance."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -54,7 +57,9 @@ class _TrainRewardModel:
         config = self.config
         base = work.start(config.start)
         assert base is not None  # `prepare` has checked it
-        given = config.model_dump(mode="json", include=config.model_fields_set - _OWN)
+        given = config.model_dump(
+            mode="json", include=config.model_fields_set - set(RewardModelStage.model_fields)
+        )
         folder = work.train(self.kind, base, work.data(config.data), {"seed": work.seed, **given})
         trained = TrainedModel.read(folder)
         assert trained is not None
