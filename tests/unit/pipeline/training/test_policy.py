@@ -16,13 +16,13 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pipeline.training.errors import AlreadyTrained
-from pipeline.training.policy import checkpoints
 from pipeline.training.policy.examples import Example, read_split
 from pipeline.training.policy.fit import Training, _make_trainer
 from pipeline.training.policy.manifest import Manifest
 from pipeline.training.policy.report import describe, facts
 from pipeline.training.policy.settings import PolicySettings
 from pipeline.training.policy.train import PolicyResult, train_policy
+from reward_models.training import checkpoints
 from reward_models.training.examples import is_held_out
 from tests.conftest import ROOT, Berry
 from tests.policy_runs import MadeRuns, policy_problem
