@@ -80,7 +80,7 @@ def execute(
     folder = RunFolder.claim(config.output, about)
     try:
         change_limit(folder, config.problems_limit, config.dataset.problems_per_part)
-        _change_licenses(folder, config.dataset.licenses)
+        _change_run(folder, config)
         check_files(folder)
         if folder.complete is None:
             with also_to(folder.logs / "berry.log"):
@@ -90,9 +90,13 @@ def execute(
         folder.close()
 
 
-def _change_licenses(folder: RunFolder, licenses: LicenseConfig) -> None:
-    """Sets the licences in run.json and in the card."""
-    wanted = licenses.model_dump()
+def _change_run(folder: RunFolder, config: RunConfig) -> None:
+    """Sets in run.json what may change: the licences, also in the card, and the sandbox's settings."""
+    sandbox = config.sandbox.model_dump(mode="json")
+    # Without the key, parts were judged before run.json had it; their settings stay unknown.
+    if folder.complete is None and folder.run.get("sandbox", sandbox) != sandbox:
+        folder.change_run(sandbox=sandbox)
+    wanted = config.dataset.licenses.model_dump()
     if wanted != (folder.run.get("licenses") or LicenseConfig().model_dump()):
         folder.change_run(licenses=wanted)
         update_card(folder)
@@ -107,6 +111,7 @@ def describe(config: RunConfig) -> dict[str, Any]:
         "digest": config.digest(),
         "limit": config.problems_limit,
         "licenses": config.dataset.licenses.model_dump(),
+        "sandbox": config.sandbox.model_dump(mode="json"),
         "seed": config.seed,
         "reward_models": [text for text, _ in _trained_models(config)],
         "created": _now(),

@@ -135,7 +135,8 @@ class RunConfig(BaseModel):
     """Rules for ending rollouts midway by their step scores."""
     verifier: Annotated[Part, PartOf(KINDS["verifier"])]
     sandbox: SandboxConfig = SandboxConfig()
-    """How verifiers run untrusted code. Nothing here changes a run's data."""
+    """How verifiers run untrusted code. A resumed run needs the same `preload` and `readable`, since
+    they decide what programs find; the rest may change."""
     labels: LabelConfig = LabelConfig()
     """How steps are labelled, and what replaces a missing gold answer."""
     prune: PruneConfig = PruneConfig()
@@ -249,7 +250,8 @@ class RunConfig(BaseModel):
 
     def resolved(self) -> dict[str, Any]:
         """The values that determine the run's data, including defaults, as JSON values."""
-        # Files of another size have the same rows.
+        # Files of another size have the same rows. run.json has the sandbox's settings separately,
+        # because most may change.
         not_data: dict[str, Any] = {
             "output": True,
             "cluster": True,

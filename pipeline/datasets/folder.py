@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.datasets.counts import Counts
+from pipeline.datasets.identity import difference
 from pipeline.datasets.journal import (
     SCHEMA,
     Journal,
@@ -163,12 +164,13 @@ class RunFolder:
 
         Raises FolderError if it holds data of another run.
         """
-        if self.run["digest"] == run["digest"]:
+        other = difference(self.run, run)
+        if other is None:
             return True
         if "cleaned" in self.run:
             raise FolderError(f"{self.path}: was made by `berry clean`; name another output")
         if self.parts:
-            raise FolderError(f"{self.path}: {_difference(self.run['config'], run['config'])}")
+            raise FolderError(f"{self.path}: {other}")
         return False
 
     @classmethod
@@ -363,25 +365,3 @@ def uncommitted(folder: RunFolder) -> list[Path]:
         names = sorted(files_in(data / view).keys() - committed)
         found += [data / view / name for name in names]
     return found
-
-
-def _difference(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "") -> str:
-    """A message about the first key in which two configs differ."""
-    # `use` comes before the options, because they depend on it.
-    for key in sorted({*old, *new}, key=lambda key: (key != "use", key)):
-        was, now = old.get(key), new.get(key)
-        if was == now:
-            continue
-        if isinstance(was, dict) and isinstance(now, dict):
-            return _difference(was, now, f"{above}{key}.")
-        if key not in old:
-            differs = f"is new in this version of berry (value: {now!r})"
-        elif key not in new:
-            differs = f"was {was!r} and does not exist in this version of berry"
-        else:
-            differs = f"was {was!r} and is now {now!r}"
-        return (
-            f"holds a run of another config: {above}{key} {differs}; "
-            "name another output, or delete the folder"
-        )
-    return "holds a run of another config"

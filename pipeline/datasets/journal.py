@@ -231,7 +231,7 @@ def read_run(path: Path) -> dict[str, Any]:
     for key, kind in (("config", Mapping), ("digest", str)):
         if not isinstance(run.get(key), kind):
             raise FolderError(f"{path}: is damaged, expected a run's config with a {key}; {cure}")
-    _check_seal(path, run, cure, required="schema" in run)
+    check_seal(path, run, cure, required="schema" in run)
     return run
 
 
@@ -253,7 +253,7 @@ def read_complete(
         facts = _parse(path, content, cure)
         if not _is_number(expected := facts.get("problems", 0)):
             raise FolderError(f"{path}: is damaged, expected problems to be a number; {cure}")
-        _check_seal(path, facts, cure, required=False)
+        check_seal(path, facts, cure, required=False)
         if num_problems >= expected:
             return facts
         # An entry was deleted so that its part is made again.
@@ -290,7 +290,7 @@ def _sound(
             raise FolderError(
                 f"{path}{place}: is damaged, it has no num_problems and problems_digest; {cure}"
             )
-        _check_seal(path, entry, cure, required=required and "problems" not in entry, place=place)
+        check_seal(path, entry, cure, required=required and "problems" not in entry, place=place)
     except FolderError as e:
         return e
     return entry
@@ -307,7 +307,7 @@ def _line_entry(run: Path, path: Path, line: bytes, number: int = 0) -> dict[str
     return _sound(run, path, text, f", line {number}", required=False)
 
 
-def _check_seal(
+def check_seal(
     path: Path, content: dict[str, Any], cure: str, *, required: bool, place: str = ""
 ) -> None:
     """Takes the checksum out. Raises FolderError for a wrong one."""

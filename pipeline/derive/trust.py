@@ -1,11 +1,13 @@
 """Records measurements of a run's data for the trust report in its dataset card."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.datasets.card import renew_trust
 from pipeline.datasets.folder import RunFolder
+from pipeline.datasets.journal import sealed
 from pipeline.datasets.trust.stored import measured_state, read_trust, trust_path
 from pipeline.datasets.versions import version
 from pipeline.files.locks import has_writer
@@ -23,7 +25,7 @@ def record(path: Path, name: str, facts: Mapping[str, Any]) -> None:
     FolderError, and StorageError for a fault of the machine.
     """
     folder = RunFolder.read(path)
-    content = {
+    content: dict[str, Any] = {
         "state": measured_state(folder),
         "berry": version("berry-pipeline"),
         "facts": dict(facts),
@@ -31,6 +33,7 @@ def record(path: Path, name: str, facts: Mapping[str, Any]) -> None:
     file = trust_path(path, name)
     with explained(file, cure=REPEAT):
         make_folder(file.parent)
-        publish(file, json_bytes(content))
+        # Read again, because the checksum is of what a reader finds: keys that are texts.
+        publish(file, json_bytes(sealed(json.loads(json_bytes(content)))), shared=True)
     if folder.complete is not None or not has_writer(path):
         renew_trust(folder)

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.config import KINDS
 from pipeline.config.messages import Origin
 from pipeline.datasets.folder import RunFolder
+from pipeline.datasets.identity import config_with_sandbox
 from pipeline.datasets.reader import RunReader
 from pipeline.derive.export_file import check_new_file
 from pipeline.derive.sections import read_sections, sections_of
@@ -82,9 +83,9 @@ def read_verifier(path: Path) -> Verifier:
 
 
 def verifier_of(folder: RunFolder) -> Verifier:
-    """The verifier of a run's own config. Raises ConfigError, UserMistake."""
+    """The verifier of a run's own config, with its sandbox. Raises ConfigError, UserMistake."""
     origin = Origin(file=str(folder.path / "run.json"))
-    return _built(sections_of(folder.run["config"], _Sections, origin))
+    return _built(sections_of(config_with_sandbox(folder.run), _Sections, origin))
 
 
 def _built(sections: _Sections) -> Verifier:

@@ -1,4 +1,4 @@
-"""`berry check OUT`: compares every file of a run with the journal, and makes damaged ones again.
+"""`berry check OUT`: compares every file of a run with its checksum, and makes damaged ones again.
 
 Each file's bytes are read and hashed. What can be derived from sound trees is derived; a part whose
 trees are damaged is withdrawn from the journal: the next `berry run` explores its problems again.
@@ -16,10 +16,11 @@ from pipeline.datasets.folder import FolderError, RunFolder, uncommitted
 from pipeline.datasets.journal import Journal
 from pipeline.datasets.reader import RunReader
 from pipeline.datasets.staging import merged_path
+from pipeline.datasets.trust.stored import read_trust, trust_files
 from pipeline.datasets.views.table import VIEWS
 from pipeline.files.locks import has_writer, lock_folder
 from pipeline.files.publishing import explained, write_parquet
-from pipeline.files.storage import delete, digest_of, exists
+from pipeline.files.storage import delete, digest_of, exists, num_bytes
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,6 +73,7 @@ def check_run(
         folder = _repair_journal(path, checked)
     broken = _check_parts(folder, checked, advance)
     _check_entries(folder, checked)
+    _check_trust(folder, checked)
     if repair and checked.damage:
         _repair_parts(path, broken, checked)
         left = check_run(path)
@@ -130,6 +132,17 @@ def _check_entries(folder: RunFolder, checked: Checked) -> None:
                 f"{file}: has no entry in the journal, so it does not count; repeat `berry run`, which "
                 "deletes it and explores its problems again"
             )
+
+
+def _check_trust(folder: RunFolder, checked: Checked) -> None:
+    """Adds a line for each damaged measurement; only a new measurement makes one again."""
+    damage: dict[str, FolderError] = {}
+    read_trust(folder.path, damage)
+    with explained(folder.path):
+        sizes = [num_bytes(file) for file in trust_files(folder.path)]
+    checked.num_files += len(sizes)
+    checked.num_bytes += sum(sizes)
+    checked.damage += map(str, damage.values())
 
 
 def _repair_journal(path: Path, checked: Checked) -> RunFolder:

@@ -11,10 +11,12 @@ import errno
 import hashlib
 import io
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
@@ -161,18 +163,29 @@ def logs_folder(output: Path) -> Path:
     return Path("berry-logs") / (output.name or str(output.parent.name) or "run")
 
 
-def publish(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Replaces a file atomically: a reader, or a crash, sees either the old content or the new."""
+def publish(path: Path, content: bytes, *, durable: bool = True, shared: bool = False) -> None:
+    """Replaces a file atomically: a reader, or a crash, sees either the old content or the new.
+
+    `shared` is for files to which several may write at once, without a lock: the last one counts. A
+    crash then leaves a hidden file under a name of its own.
+    """
     if not is_local(path):
         persistently(_fs(path).pipe_file, _key(path), content)
         return
-    temporary = path.with_name(f".{path.name}")
-    with temporary.open("wb") as file:
-        file.write(content)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
-    temporary.rename(path)
+    temporary = path.with_name(f".{secrets.token_hex(8) if shared else ''}{path.name}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.rename(path)
+    except OSError:
+        if shared:
+            # Nothing would write over it.
+            with suppress(OSError):
+                temporary.unlink()
+        raise
     if durable:
         _sync_folder(path.parent)
 

@@ -44,7 +44,7 @@ def save_selection(run: Path, name: str, query: dict[str, Any], problem_ids: lis
     with explained(file, cure=REPEAT):
         require_run(run)
         make_folder(file.parent)
-        publish(file, json_bytes(selection.model_dump()))
+        publish(file, json_bytes(selection.model_dump()), shared=True)
     return selection
 
 

@@ -1,10 +1,12 @@
-"""Reports a training's progress to its caller."""
+"""What a training does after its steps: it reports to its caller, and marks its checkpoints."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
 
+from reward_models.training.checkpoints import mark
 from reward_models.training.records import Advance
 
 _SHOWN = {
@@ -18,6 +20,11 @@ _SHOWN = {
 def report_to(advance: Callable[[Advance], None]) -> TrainerCallback:
     """Calls `advance` after each step and each evaluation, in the first process only."""
     return _Reporter(advance)
+
+
+def mark_whole(checkpoints: Path) -> TrainerCallback:
+    """Marks each checkpoint once transformers has written all of it, in the first process only."""
+    return _Marker(checkpoints)
 
 
 class _Reporter(TrainerCallback):  # type: ignore[misc]  # transformers has no types
@@ -37,3 +44,12 @@ class _Reporter(TrainerCallback):  # type: ignore[misc]  # transformers has no t
             self._advance(
                 Advance(step=state.global_step, total=state.max_steps, figures=dict(self._figures))
             )
+
+
+class _Marker(TrainerCallback):  # type: ignore[misc]  # transformers has no types
+    def __init__(self, checkpoints: Path) -> None:
+        self._checkpoints = checkpoints
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.is_world_process_zero:
+            mark(self._checkpoints, state.global_step)

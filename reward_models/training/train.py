@@ -3,7 +3,7 @@
     1. read the base's config and tokenizer, and check that they fit the responses
     2. split the responses by problem
     3. put a head of two labels on the base: at step ends for a PRM, at the end for an ORM
-    4. train, evaluating on held-out problems; resume from the last checkpoint if there is one
+    4. train, evaluating on held-out problems; resume from the last whole checkpoint if there is one
     5. write the model, its tokenizer and its description
 
 Until the model is complete, the folder contains only `checkpoints/` and `training.json`.
@@ -18,6 +18,7 @@ from typing import Any
 from reward_models.errors import RewardModelError, first_line
 from reward_models.manifest import TrainedModel, tokenizer_digest
 from reward_models.serving.loading import be_quiet
+from reward_models.training import checkpoints
 from reward_models.training.checks import (
     check_chat_template,
     check_head,
@@ -27,9 +28,9 @@ from reward_models.training.checks import (
 from reward_models.training.examples import Example, Labelled, Split, split
 from reward_models.training.records import Advance, Kind, Trained
 from reward_models.training.settings import TrainSettings
+from reward_models.training.weights import share_weights
 
 _SETTINGS_FILE = "training.json"
-_CHECKPOINTS = "checkpoints"
 
 
 def train(
@@ -122,30 +123,29 @@ def _train(
 ) -> tuple[Any, int]:
     """The trainer after training, and the step that it resumed from."""
     from transformers.trainer_callback import PrinterCallback
-    from transformers.trainer_utils import get_last_checkpoint
 
     from reward_models.training.model import make_model
-    from reward_models.training.progress import report_to
+    from reward_models.training.progress import mark_whole, report_to
     from reward_models.training.trainer import Examples, RewardTrainer, collate, compute_metrics
 
+    folder = output / checkpoints.FOLDER
     trainer = RewardTrainer(
         model=make_model(kind, base, tokenizer, settings),
-        args=_arguments(output / _CHECKPOINTS, found.train, settings, measures=bool(found.held_out)),
+        args=_arguments(folder, found.train, settings, measures=bool(found.held_out)),
         train_dataset=Examples(found.train),
         eval_dataset=Examples(found.held_out) if found.held_out else None,
         data_collator=collate,
         compute_metrics=compute_metrics,
-        callbacks=[report_to(advance)],
+        callbacks=[report_to(advance), mark_whole(folder)],
     )
     trainer.remove_callback(PrinterCallback)
-    checkpoints = output / _CHECKPOINTS
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
-    trainer.train(resume_from_checkpoint=last)
-    return trainer, 0 if last is None else int(Path(last).name.partition("-")[2])
+    last = checkpoints.last_whole(folder)
+    trainer.train(resume_from_checkpoint=None if last is None else str(checkpoints.at(folder, last)))
+    return trainer, last or 0
 
 
 def _arguments(
-    checkpoints: Path, examples: Sequence[Example], settings: TrainSettings, *, measures: bool
+    output: Path, examples: Sequence[Example], settings: TrainSettings, *, measures: bool
 ) -> Any:
     import torch
     from transformers import TrainingArguments
@@ -157,7 +157,7 @@ def _arguments(
     per_step = settings.batch_size * settings.gradient_accumulation_steps * _num_processes()
     num_steps = settings.max_steps or max(1, int(len(examples) / per_step * settings.epochs))
     return TrainingArguments(
-        output_dir=str(checkpoints),
+        output_dir=str(output),
         per_device_train_batch_size=settings.batch_size,
         per_device_eval_batch_size=settings.batch_size,
         gradient_accumulation_steps=settings.gradient_accumulation_steps,
@@ -198,6 +198,7 @@ def _write(trainer: Any, tokenizer: Any, model: TrainedModel, output: Path) -> N
     if hasattr(trained, "merge_and_unload"):
         trained = trained.merge_and_unload()
     trained.save_pretrained(output)
+    share_weights(output)
     tokenizer.save_pretrained(output)
     model.write(output)
-    shutil.rmtree(output / _CHECKPOINTS, ignore_errors=True)
+    shutil.rmtree(output / checkpoints.FOLDER, ignore_errors=True)

@@ -16,11 +16,16 @@ def modules(folder: Path = ROOT) -> list[Path]:
     return sorted(path for name in PACKAGES for path in (folder / name).rglob("*.py"))
 
 
+def too_long(path: Path) -> Iterator[str]:
+    """A file with more than one idea."""
+    if (count := len(path.read_text().splitlines())) > MOST_LINES:
+        yield f"{path}: {count} lines"
+
+
 def too_large(path: Path) -> Iterator[str]:
     """What in a file is longer than a reader can hold in mind."""
+    yield from too_long(path)
     text = path.read_text()
-    if (count := len(text.splitlines())) > MOST_LINES:
-        yield f"{path}: {count} lines"
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             most = MOST_CLASS_LINES if isinstance(node, ast.ClassDef) else MOST_FUNCTION_LINES
@@ -51,6 +56,11 @@ def prints(path: Path) -> list[int]:
 
 def test_files_classes_and_functions_are_small() -> None:
     found = [one for path in modules() for one in too_large(path)]
+    assert not found, "\n".join(found)
+
+
+def test_files_of_tests_are_small() -> None:
+    found = [one for path in sorted((ROOT / "tests").rglob("*.py")) for one in too_long(path)]
     assert not found, "\n".join(found)
 
 
@@ -93,6 +103,7 @@ def test_unit_tests_lie_where_what_they_test_lies() -> None:
     ("check", "text"),
     [
         (too_large, "x = 1\n" * (MOST_LINES + 1)),
+        (too_long, "x = 1\n" * (MOST_LINES + 1)),
         (too_large, "class A:\n" + "    x = 1\n" * MOST_CLASS_LINES),
         (too_large, "def f():\n" + "    x = 1\n" * MOST_FUNCTION_LINES),
         (definitions, "X = 1"),

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from verifiers import Outcome
 
 PASS, FAIL, ABSTAIN = Outcome.PASS, Outcome.FAIL, Outcome.ABSTAIN
+Pairs = dict[str, tuple[tuple[str, str], ...]]
+"""Kind -> (gold, answer) of each pair."""
 
 
 @dataclass(frozen=True)

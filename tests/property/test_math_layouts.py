@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.answer_sets import changes, layouts
-from tests.math_pairs.kinds import SAME
+from tests.math_pairs.same_kinds import SAME
 from verifiers import Outcome
 from verifiers.math.comparing.comparison import Context
 from verifiers.math.decide import Question

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.datasets.folder import FolderError, RunFolder
+from pipeline.datasets.journal import check_seal
 from pipeline.files.publishing import explained
 from pipeline.files.storage import files_in, read_bytes
 from pipeline.hashing import digest_json
 
 TRUST = "trust"
 """The folder in a run folder."""
+_CURE = "delete it, or measure again"
 
 
 def trust_path(path: Path, name: str) -> Path:
@@ -66,6 +68,8 @@ def _read(file: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError):
         is_sound = False
     if not is_sound:
-        raise FolderError(f"{file}: is damaged; delete it, or measure again")
+        raise FolderError(f"{file}: is damaged; {_CURE}")
+    # Those of earlier versions have no checksum.
+    check_seal(file, read, _CURE, required=False)
     assert isinstance(read, dict)
     return read

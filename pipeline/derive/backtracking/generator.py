@@ -15,6 +15,7 @@ from pipeline.config import KINDS, ConfigError
 from pipeline.config.messages import explain
 from pipeline.config.renamed import quiet, rename_keys
 from pipeline.datasets.folder import RunFolder
+from pipeline.datasets.identity import config_with_sandbox
 from pipeline.derive.sections import read_sections
 from pipeline.dispatch.judging import LocalJudge, close_judge, start_judge
 from pipeline.engines import (
@@ -47,6 +48,7 @@ class _Sections(BaseModel):
     sampling: Sampling = Sampling()
     steps: StepConfig = StepConfig()
     verifier: Annotated[Part, PartOf(KINDS["verifier"])]
+    sandbox: SandboxConfig = SandboxConfig()
 
 
 class _Other(BaseModel):
@@ -109,7 +111,7 @@ async def started(folder: RunFolder, other: Path | None) -> AsyncIterator[Genera
             "the openings of notices need (docs/own-engine.md); --with CONFIG names another engine"
         )
     try:
-        verifier = build_verifier(sections.verifier, given.sandbox if given else SandboxConfig())
+        verifier = build_verifier(sections.verifier, (given or sections).sandbox)
     except CannotBuild as e:
         raise UserMistake(str(e)) from e
     engine, judge = MeteredEngine(inner), LocalJudge(verifier)
@@ -152,7 +154,7 @@ def _engine_log() -> Iterator[Path]:
 
 
 def _read_run(folder: RunFolder) -> _Sections:
-    raw: dict[str, Any] = copy.deepcopy(dict(folder.run["config"]))
+    raw: dict[str, Any] = copy.deepcopy(config_with_sandbox(folder.run))
     rename_keys(raw, quiet)
     try:
         return _Sections.model_validate(raw)

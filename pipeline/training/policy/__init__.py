@@ -4,7 +4,7 @@ settings.py     options of a training
 examples.py     rows of a view as token ids; the split by problem
 checks.py       mistakes that would waste hours, found before training
 trainers.py     TRL's trainers on token ids, with every step watched
-checkpoints.py  which checkpoints are whole, and the model in one
+checkpoints.py  the log and the model in a checkpoint
 fit.py          trains up to a step, from the last whole checkpoint
 held_out.py     the problems kept for evaluation, as a problem source
 evaluate.py     pass@k on them, by a run of berry's own

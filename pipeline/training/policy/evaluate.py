@@ -20,6 +20,7 @@ import yaml
 
 from pipeline.config import RunConfig, load_config
 from pipeline.datasets.folder import RunFolder
+from pipeline.datasets.identity import config_with_sandbox
 from pipeline.datasets.reader import RunReader
 from pipeline.errors import RunFailure
 from pipeline.evaluation.curves import accuracy_curves, sizes
@@ -40,7 +41,7 @@ from pipeline.training.policy.settings import PolicySettings
 from pipeline.training.rows import is_run
 from reward_models.evaluation.choosing import Sample
 
-_TAKEN = ("prompt", "sampling", "steps", "verifier")
+_TAKEN = ("prompt", "sampling", "steps", "verifier", "sandbox")
 """Sections of the data's run that measurements share."""
 Run = Callable[[Path, Sequence[str], Path], None]
 """Runs a config with overrides, and writes what it prints to a file."""
@@ -143,7 +144,9 @@ def prepare(
 def _stored_config(folders: Sequence[Path]) -> dict[str, Any]:
     """The config that all runs among the folders share where it matters. Raises TrainError."""
     configs = [
-        (folder, dict(RunFolder.read(folder).run["config"])) for folder in folders if is_run(folder)
+        (folder, config_with_sandbox(RunFolder.read(folder).run))
+        for folder in folders
+        if is_run(folder)
     ]
     if not configs:
         raise TrainError(

@@ -18,12 +18,12 @@ from transformers import AutoModelForCausalLM, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 
 from pipeline.training.errors import TrainError
-from pipeline.training.policy.checkpoints import at, last_whole, mark
 from pipeline.training.policy.examples import Example, Split
 from pipeline.training.policy.settings import PolicySettings
 from pipeline.training.policy.trainers import TRAINERS, Diverged, gradients, table_of
 from reward_models.errors import first_line
-from reward_models.training.progress import report_to
+from reward_models.training.checkpoints import at, last_whole
+from reward_models.training.progress import mark_whole, report_to
 from reward_models.training.records import Advance
 
 
@@ -87,7 +87,11 @@ def _make_trainer(training: Training, *, until: int, is_new: bool) -> Any:
         eval_dataset=_table(training, found.held_out) if found.held_out else None,
         processing_class=training.tokenizer,
         peft_config=_lora(settings),
-        callbacks=[report_to(training.advance), _Stretch(training, until)],
+        callbacks=[
+            report_to(training.advance),
+            _Stretch(training, until),
+            mark_whole(training.checkpoints),
+        ],
         **options,
     )
     trainer.lengths = [example.longest for example in found.train]
@@ -172,7 +176,7 @@ def _of_method(settings: PolicySettings) -> dict[str, Any]:
 
 
 class _Stretch(TrainerCallback):  # type: ignore[misc]  # transformers has no types
-    """Ends a stretch at its step, marks whole checkpoints, and stops at gradients without a value."""
+    """Ends a stretch at its step, and stops at gradients without a value."""
 
     def __init__(self, training: Training, until: int) -> None:
         self._training = training
@@ -189,7 +193,3 @@ class _Stretch(TrainerCallback):  # type: ignore[misc]  # transformers has no ty
         control.should_training_stop = control.should_save = control.should_log = True
         if state.global_step == self._training.num_steps and self._training.found.held_out:
             control.should_evaluate = True
-
-    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if state.is_world_process_zero:
-            mark(self._training.checkpoints, state.global_step)

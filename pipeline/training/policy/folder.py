@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.training.errors import TrainError
 from pipeline.training.policy.checkpoints import load_model
 from reward_models.errors import first_line
+from reward_models.training.weights import share_weights
 
 ADAPTER = "adapter"
 _ASIDE = ".writing"
@@ -71,9 +72,7 @@ def write_model(base: str, checkpoint: Path, folder: Path, *, is_lora: bool) -> 
                 target = aside / file.relative_to(source)
                 target.parent.mkdir(exist_ok=True)
                 shutil.copyfile(file, target)
-    for weights in aside.glob("**/*.safetensors"):
-        # The library gives them to their owner alone, whatever the umask; engines may run as others.
-        shutil.copymode(aside / "config.json", weights)
+    share_weights(aside)
     for item in aside.iterdir():
         target = folder / item.name
         if target.is_dir():

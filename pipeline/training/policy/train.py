@@ -21,7 +21,7 @@ from pipeline.datasets.versions import version
 from pipeline.engines.models import ModelError, locate
 from pipeline.hashing import digest_text
 from pipeline.training.errors import AlreadyTrained, TrainError, output_explained
-from pipeline.training.policy import checkpoints
+from pipeline.training.policy.checkpoints import log_of
 from pipeline.training.policy.checks import check_examples, check_tokenizer
 from pipeline.training.policy.evaluate import Measuring, Run, berry_run, prepare
 from pipeline.training.policy.examples import Split, read_split
@@ -31,6 +31,7 @@ from pipeline.training.policy.manifest import Manifest, Request, Result, claim
 from pipeline.training.policy.settings import PolicySettings
 from reward_models.errors import first_line
 from reward_models.serving.loading import be_quiet
+from reward_models.training import checkpoints
 from reward_models.training.records import Advance
 
 _LOGGED = {"loss": "loss", "eval_loss": "held_out_loss", "grad_norm": "gradient_norm"}
@@ -195,7 +196,7 @@ class _Policy:
         """Writes the model, then the result, and deletes the checkpoints."""
         training, found = self._training, self._training.found
         self._write_model(training.num_steps, self._output)
-        log = checkpoints.log_of(checkpoints.at(training.checkpoints, training.num_steps))
+        log = log_of(checkpoints.at(training.checkpoints, training.num_steps))
         self._change(
             result=Result(
                 num_examples=len(found.train),

@@ -1,11 +1,10 @@
 """One problem through the main path, with an engine that does as it is told."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from threading import get_ident
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,22 +20,19 @@ from pipeline.dispatch.judging import LocalJudge
 from pipeline.dispatch.scoring import ModelScorer
 from pipeline.engines import (
     Completion,
-    EngineDied,
     MessageMatcher,
     Prompt,
     PromptFormat,
     Request,
-    RequestRejected,
     Sampling,
 )
 from pipeline.engines.simulated import SimulatedEngine
 from pipeline.explore import Explorer, aside, half_grown
-from pipeline.failures import failure_of
 from pipeline.hashing import derive_seed
 from pipeline.prune import PruneConfig, Pruner
-from pipeline.records import Failure, Phase, Problem, Stage, Trace
+from pipeline.records import Problem, Trace
 from pipeline.rollouts.steps import StepConfig, StepSplitter
-from pipeline.search import Expansion, Strategy
+from pipeline.search import Strategy
 from pipeline.search.best_of_n import BestOfN
 from pipeline.search.branching import Branching
 from pipeline.tree import ROOT, Finish, Rollout, Step, Tree
@@ -140,113 +136,6 @@ async def test_a_truncated_response_is_not_judged_and_not_kept() -> None:
     assert trace.kept == []
     assert Counts.of(trace).statuses["truncated"] == len(trace.trajectories)
     assert trace.tree.stats[ROOT].value is None
-
-
-async def test_a_request_that_is_refused_is_a_trace_that_says_why() -> None:
-    trace = await explore(RecordingEngine(RequestRejected("the prompt is too long")))
-    expected = Failure(phase=Phase.SAMPLE, type="RequestRejected", message="the prompt is too long")
-    assert trace.failures == (expected,)
-    assert trace.trajectories == ()
-    assert Counts.of(trace).problems_failed == 1
-    row = decode("trees", [EncodedTrace.of(trace)]).to_pylist()[0]
-    assert row["errors"] == ["sample: RequestRejected: the prompt is too long"]
-    assert read_trace(row).failures == trace.failures
-
-
-async def test_an_engine_that_dies_is_the_callers_affair() -> None:
-    with pytest.raises(EngineDied):
-        await explore(RecordingEngine(EngineDied("gone"), at=2))
-
-
-class Failing:
-    """A strategy that raises once something has come back."""
-
-    def __init__(self, error: BaseException) -> None:
-        self._error = error
-
-    def propose(self, tree: Tree, pending: Sequence[Expansion]) -> list[Expansion]:
-        if pending or len(tree) > 1:
-            raise self._error
-        return [Expansion(parent=ROOT, num_rollouts=1)] * 3
-
-
-class Unspeakable(BaseException):
-    def __str__(self) -> str:
-        raise RuntimeError("no words")
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        KeyError("x"),
-        SystemExit(3),
-        KeyboardInterrupt(),
-        RecursionError(),
-        ValueError("a\nb"),
-        ValueError("x" * 10**6),
-        StopIteration(),
-        asyncio.CancelledError(),
-        Unspeakable(),
-    ],
-    ids=lambda error: type(error).__name__,
-)
-async def test_a_strategy_that_fails_is_a_failed_trace_with_a_typed_failure(
-    error: BaseException,
-) -> None:
-    trace = await explorer(RecordingEngine(), Failing(error)).explore(make_problem())
-    (failure,) = trace.failures
-    assert (failure.phase, failure.type) == (Phase.SEARCH, type(error).__name__)
-    assert "test_explore.py, line" in failure.message
-    assert "\n" not in failure.message
-    assert len(failure.message) < 400
-    assert EncodedTrace.of(trace).counts.problems_failed == 1
-    assert Counts.of(trace).problems_failed == 1
-    assert trace.tree.num_rollouts >= 1
-    assert not asyncio.all_tasks() - {asyncio.current_task()}
-
-
-class Broken:
-    """Raises from whatever method is called."""
-
-    def __getattr__(self, name: str) -> Callable[..., object]:
-        def fail(*_: object, **__: object) -> object:
-            raise ZeroDivisionError(name)
-
-        return fail
-
-
-@pytest.mark.parametrize(
-    ("part", "phase"),
-    [
-        ("strategy", Phase.SEARCH),
-        ("splitter", Phase.SPLIT),
-        ("judge", Phase.JUDGE),
-        ("scorer", Phase.SCORE),
-        ("outcome_scorer", Phase.SCORE),
-        ("majority", Phase.VOTE),
-        ("pruner", Phase.PRUNE),
-        ("matcher", Phase.MATCH),
-        ("engine", Phase.ENCODE),
-    ],
-)
-async def test_whatever_part_fails_the_trace_says_which(part: str, phase: Phase) -> None:
-    broken: Any = Broken()
-    trace = await replace(explorer(RecordingEngine()), **{part: broken}).explore(make_problem())
-    assert trace.failures[0].phase is phase
-    assert {failure.type for failure in trace.failures} == {"ZeroDivisionError"}
-    counts = Counts.of(trace)
-    assert counts.problems_failed == 1
-    assert counts.most_common("failed")[0][0].startswith(f"{phase}: ZeroDivisionError: ")
-    row = decode("trees", [EncodedTrace.of(trace)]).to_pylist()[0]
-    assert read_trace(row).failures == trace.failures
-
-
-async def test_without_pruning_nothing_is_kept() -> None:
-    broken: Any = Broken()
-    trace = await replace(explorer(RecordingEngine()), pruner=broken).explore(make_problem())
-    assert trace.trajectories
-    assert trace.kept == []
-    assert {decision.stage for decision in trace.decisions} == {Stage.PROBLEM_FAILED}
 
 
 async def test_rows_hold_all_of_a_trace() -> None:
@@ -394,12 +283,6 @@ def test_a_derived_seed_depends_on_every_part() -> None:
     assert len(seeds) == 4
     assert all(0 <= seed < 2**63 for seed in seeds)
     assert derive_seed(1, "a") == derive_seed(1, "a")
-
-
-def test_half_a_character_in_an_error_can_be_stored() -> None:
-    """Without its traceback in a log: pytest's workers cannot send such text."""
-    failure = failure_of(ValueError("half a character \ud800"), Phase.SEARCH)
-    assert failure.message == "half a character \\ud800"
 
 
 @pytest.mark.parametrize(("num_tokens", "is_apart"), [(100, False), (30_000, True)])

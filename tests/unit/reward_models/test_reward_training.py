@@ -15,6 +15,7 @@ from reward_models import Steps
 from reward_models.errors import RewardModelError
 from reward_models.manifest import TrainedModel
 from reward_models.serving.model import Orm, Prm, ServingConfig
+from reward_models.training import checkpoints
 from reward_models.training.examples import Example, Labelled, is_held_out, make_example, split
 from reward_models.training.model import make_model
 from reward_models.training.records import Kind
@@ -215,13 +216,14 @@ class Killed(Exception):
 
 
 def test_an_interrupted_training_resumes_to_the_same_model(tmp_path: Path) -> None:
+    """Also from before a checkpoint that was not written to its end."""
     tokenizer = byte_level()
     base = base_model(tmp_path / "base", tokenizer)
     data = responses(tokenizer)
-    run(base, data, tmp_path / "whole", epochs=2, checkpoint_steps=5)
+    run(base, data, tmp_path / "whole", epochs=2, checkpoint_steps=3)
 
     def kill(now: Any) -> None:
-        if now.step == 9:
+        if now.step == 8:
             raise Killed
 
     with pytest.raises(Killed):
@@ -230,19 +232,44 @@ def test_an_interrupted_training_resumes_to_the_same_model(tmp_path: Path) -> No
             str(base),
             data,
             tmp_path / "cut",
-            settings(epochs=2, checkpoint_steps=5),
+            settings(epochs=2, checkpoint_steps=3),
             data="test",
             advance=kill,
         )
     assert TrainedModel.read(tmp_path / "cut") is None
-    trained = run(base, data, tmp_path / "cut", epochs=2, checkpoint_steps=5)
-    assert trained.resumed_at == 5
+    folder = tmp_path / "cut" / checkpoints.FOLDER
+    # What SIGKILL leaves if it comes before the weights.
+    latest = checkpoints.at(folder, 6)
+    (latest / "whole").unlink()
+    (latest / "model.safetensors").unlink()
+    trained = run(base, data, tmp_path / "cut", epochs=2, checkpoint_steps=3)
+    assert trained.resumed_at == 3
     whole, cut = (
         AutoModelForTokenClassification.from_pretrained(tmp_path / name).state_dict()
         for name in ("whole", "cut")
     )
     for name, weights in whole.items():
         torch.testing.assert_close(weights, cut[name], rtol=1e-5, atol=1e-6)
+
+
+def test_only_marked_checkpoints_count_and_the_others_are_deleted(tmp_path: Path) -> None:
+    assert checkpoints.last_whole(tmp_path / "none") is None
+    for step in (9, 10, 11):
+        checkpoints.at(tmp_path, step).mkdir()
+        (checkpoints.at(tmp_path, step) / "trainer_state.json").touch()
+    checkpoints.mark(tmp_path, 9)
+    checkpoints.mark(tmp_path, 10)
+    assert checkpoints.last_whole(tmp_path) == 10
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["checkpoint-10", "checkpoint-9"]
+
+
+@pytest.mark.parametrize("kind", ["prm", "orm"])
+def test_whoever_may_read_the_config_may_read_the_weights(tmp_path: Path, kind: Kind) -> None:
+    tokenizer = byte_level()
+    data = outcomes(tokenizer) if kind == "orm" else responses(tokenizer)
+    run(base_model(tmp_path / "base", tokenizer), data, tmp_path / "out", kind, max_steps=1)
+    modes = {one.name: one.stat().st_mode for one in (tmp_path / "out").iterdir() if one.is_file()}
+    assert modes["model.safetensors"] == modes["config.json"]
 
 
 def test_other_settings_do_not_go_on_from_anothers_checkpoint(tmp_path: Path) -> None:

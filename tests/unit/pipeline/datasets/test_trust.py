@@ -1,5 +1,6 @@
 """The trust report: what is measured, what is missing, and a section that is renewed in place."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from pipeline.datasets.folder import FolderError, RunFolder
 from pipeline.datasets.trust.section import BEGIN, END, renew_section, trust_section
 from pipeline.datasets.trust.stored import measured_state, read_trust
 from pipeline.derive.trust import record
+from pipeline.derive.whole import check_run
 from tests.runs import commit_tables
 from tests.unit.pipeline.datasets.test_card import VIEWS_STORED, folder, make_trace
 
@@ -189,3 +191,37 @@ def test_a_section_is_renewed_once_and_the_rest_stays(lines: list[str]) -> None:
     given_lines = [line for line in lines if line in ("a", "## What was dropped, and why")]
     if BEGIN not in lines or END not in lines:
         assert kept == given_lines
+
+
+@pytest.mark.parametrize(
+    ("harm", "why"),
+    [
+        (lambda text: text[:-20], "is damaged; delete it, or measure again"),
+        (lambda text: text.replace("0.75", "0.95"), "its checksum does not match its content"),
+    ],
+)
+def test_a_check_of_the_run_finds_damaged_measurements(
+    folder: RunFolder, harm: Callable[[str], str], why: str
+) -> None:
+    num_files = check_run(folder.path).num_files
+    record(folder.path, "audit", AUDIT)
+    record(folder.path, "agreement", {**AGREEMENT, "by_level": {2: 1, 10: 3}})
+    sound = check_run(folder.path)
+    assert (sound.damage, sound.num_files) == ([], num_files + 2)
+    file = folder.path / "trust" / "agreement.json"
+    file.write_text(harm(file.read_text()))
+    (line,) = check_run(folder.path).damage
+    assert line.startswith(f"{file}: ")
+    assert why in line
+    # No repair can make it again.
+    assert check_run(folder.path, repair=True).remaining == [line]
+
+
+def test_a_measurement_of_an_earlier_version_has_no_checksum(folder: RunFolder) -> None:
+    record(folder.path, "audit", AUDIT)
+    file = folder.path / "trust" / "audit.json"
+    content = json.loads(file.read_text())
+    del content["checksum"]
+    file.write_text(json.dumps(content))
+    assert check_run(folder.path).damage == []
+    assert read_trust(folder.path)["audit"]["facts"] == AUDIT

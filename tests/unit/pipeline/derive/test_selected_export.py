@@ -1,5 +1,7 @@
 """`berry export --selection`: a view of the problems that a person chose."""
 
+import errno
+import os
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -7,7 +9,7 @@ import pytest
 
 from pipeline.datasets.reader import ExportedView, RunReader
 from pipeline.derive.export import ExportError, export_view
-from pipeline.files.publishing import FolderError
+from pipeline.files.publishing import FolderError, StorageError
 from pipeline.inspection.selections import read_selection, read_selections, save_selection
 from tests.runs import write_run
 from tests.viewer_runs import small_trace
@@ -63,3 +65,34 @@ def test_damaged_selection_is_named(run: Path) -> None:
     found, damage = read_selections(run)
     assert found == [saved]
     assert "bad.json: is damaged" in damage[0]
+
+
+def test_two_people_save_under_the_same_name_at_once(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one saves while the first one's file is on its way to the disk."""
+    sync = os.fsync
+
+    def save_another(descriptor: int) -> None:
+        monkeypatch.setattr(os, "fsync", sync)
+        save_selection(run, "mine", {"q": "second"}, ids(run, 1))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", save_another)
+    first = save_selection(run, "mine", {"q": "first"}, ids(run, 0))
+    assert read_selection(run, "mine") == first
+    assert [one.name for one in (run / "selections").iterdir()] == ["mine.json"]
+
+
+def test_a_selection_that_cannot_be_written_leaves_nothing(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    saved = save_selection(run, "mine", {}, ids(run, 0))
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(StorageError, match="No space left"):
+        save_selection(run, "mine", {"q": "new"}, ids(run, 1))
+    assert read_selection(run, "mine") == saved
+    assert [one.name for one in (run / "selections").iterdir()] == ["mine.json"]

@@ -15,17 +15,19 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from pipeline.datasets.folder import RunFolder
 from pipeline.training.errors import AlreadyTrained
-from pipeline.training.policy import checkpoints
+from pipeline.training.policy.evaluate import prepare
 from pipeline.training.policy.examples import Example, read_split
 from pipeline.training.policy.fit import Training, _make_trainer
 from pipeline.training.policy.manifest import Manifest
 from pipeline.training.policy.report import describe, facts
 from pipeline.training.policy.settings import PolicySettings
 from pipeline.training.policy.train import PolicyResult, train_policy
+from reward_models.training import checkpoints
 from reward_models.training.examples import is_held_out
 from tests.conftest import ROOT, Berry
-from tests.policy_runs import MadeRuns, policy_problem
+from tests.policy_runs import MadeRuns, policy_problem, policy_run
 
 Whole = Callable[[str], PolicyResult]
 OPTIONS = ("max_steps=4", "batch_size=8", "learning_rate=0.01", "checkpoint_steps=1", "held_out=0.3")
@@ -254,6 +256,20 @@ def test_measurements_on_the_way_change_no_weight(
     assert [one["problems"] for one in facts(result, 1)["measurements"]] == [3, 3, 3]
     json.dumps(facts(result, 1))
     assert_same(whole("method=sft").output, output)
+
+
+def test_measurements_have_the_sandbox_of_the_run(tmp_path: Path, tokenizer: Any) -> None:
+    run = policy_run(tmp_path / "run", tokenizer)
+    settings = PolicySettings(eval_rollouts=2, held_out=0.3)
+    found = read_split([run], settings, 512)
+    for sandbox in (None, {"allow_weak": True, "preload": ["numpy"]}):
+        folder = RunFolder.reopen(run)
+        folder.change_run(sandbox=sandbox)
+        folder.close()
+        measuring = prepare([run], found, tmp_path / "policy", settings, MadeRuns(tokenizer, {}))
+        assert measuring is not None
+        assert measuring.config.get("sandbox") == sandbox
+        measuring.check()
 
 
 def test_a_failed_measurement_leaves_the_model_and_is_made_again(

@@ -14,10 +14,11 @@ from pipeline.datasets.folder import FolderError
 from pipeline.derive.export import export_view
 from pipeline.errors import BerryError, RunFailure
 from pipeline.training.errors import TrainError
-from pipeline.training.policy import checkpoints, train
+from pipeline.training.policy import train
 from pipeline.training.policy.evaluate import berry_run
 from pipeline.training.policy.manifest import Manifest
 from pipeline.training.policy.trainers import Diverged
+from reward_models.training import checkpoints
 from tests.policy_runs import ENGINE, MadeRuns, policy_problem, policy_run
 from tests.tiny_models import base_model, sentence_piece
 

@@ -7,7 +7,8 @@ import pytest
 import pytest_asyncio
 
 from tests.math_pairs import CONVENTIONS, PAIRS, Pair
-from tests.math_pairs.kinds import OTHER, SAME, UNDECIDED
+from tests.math_pairs.other_kinds import OTHER, UNDECIDED
+from tests.math_pairs.same_kinds import SAME
 from tests.math_pairs.traps import EQUAL, NEVER_EQUAL
 from verifiers import Outcome, Target
 from verifiers.math.verifier import MathVerifier
