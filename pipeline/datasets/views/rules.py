@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from pipeline.labels.advantages import AdvantageMethod
 from pipeline.labels.step_labels import LabelConfig
 
 PairKind = Literal["answer", "step"]
@@ -32,6 +33,22 @@ class PreferenceOptions(BaseModel):
     the probability that all its steps are right, a step's the posterior mean of its pass rate."""
     max_per_problem: int = Field(default=4, ge=1)
     """Maximum number of pairs of each kind for a problem; those with the largest margins come first."""
+
+
+class PackedOptions(BaseModel):
+    """How the advantages of the view `packed` are computed (`pipeline/labels/advantages.py`)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    advantages: AdvantageMethod = "vineppo"
+    """`vineppo`: change of the pass rate by a step. `siblings`: the same among the steps sampled at one
+    place, in standard deviations. `math_shepherd`: sum of the normalised pass rates from a step on."""
+    min_trials: int = Field(default=2, ge=1)
+    """Least number of judged rollouts from a prefix to know its pass rate. Steps up to the next such
+    prefix, or to the end of the response, share one advantage."""
+    prior_trials: float = Field(default=1.0, ge=0)
+    """Number of trials that the pass rate before a step counts for in the pass rate after it: less
+    noise where trials are few, and smaller advantages. 0 takes fractions as they are."""
 
 
 class BacktrackingOptions(BaseModel):
@@ -79,6 +96,7 @@ class ViewOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     preferences: PreferenceOptions = PreferenceOptions()
+    packed: PackedOptions = PackedOptions()
     backtracking: BacktrackingOptions = BacktrackingOptions()
 
 
