@@ -1,38 +1,43 @@
 """Advantages of steps, from the outcomes of rollouts at the prefixes of a tree.
 
-A *point* is a prefix whose pass rate is known: that of `min_trials` rollouts or more, or the outcome
-itself at the end of a response. Steps between two points share one advantage, as one action: where a
-rollout goes on unbranched, nothing tells which of its steps decided the outcome. Points with few trials
-are noisy, so a value is shrunk to that of the point above, which counts as `prior_trials` trials more:
+The value V of a prefix is that of its outcome at the end of a response, else the mean over the rollouts
+that went on from it of the values of the steps they sampled. They are independent samples of what the
+model does next, wherever the search started them; a mean over the outcomes of all responses below would
+prefer what the search explored.
 
-    V(point) = (passes + prior_trials V(point above)) / (trials + prior_trials)
+A *point* is a prefix from which two rollouts or more went on, with known values. Between two points
+nothing tells which step decided the outcome: all steps up to the next point, or to the end of the
+response, share one advantage, as one action. With p the last point before a step s:
 
-The problem's own value and outcomes are not shrunk. With V(s) the value of the next point after a step
-s, and, if several are possible, their mean over the rollouts that sampled them:
-
-- `vineppo`: V(s) - V(point above), the change of the pass rate (VinePPO, Kazemnejad et al., 2024,
-  arXiv:2410.01679). Along a response it adds up to outcome - V(problem).
-- `siblings`: (V(s) - mean) / standard deviation among the steps sampled at the point above (GRPO's
-  advantage of a group of responses, Shao et al., 2024, arXiv:2402.03300, for each branch of a tree). 0
+- `vineppo`: V(s) - V(p), the change of the value (VinePPO, Kazemnejad et al., 2024, arXiv:2410.01679).
+  Along a response it adds up to outcome - V(problem).
+- `siblings`: (V(s) - V(p)) / the standard deviation of the values of the steps sampled at p (GRPO's
+  advantage in a group of responses, Shao et al., 2024, arXiv:2402.03300, at each branch of a tree). 0
   if all are equal.
-- `math_shepherd`: the sum of the rewards of this and all later points, where a reward is a point's
-  value (Math-Shepherd's step reward, Wang et al., 2023, arXiv:2312.08935) minus the mean of all points
-  of the problem, divided by their standard deviation (process supervision in GRPO, arXiv:2402.03300,
-  section 4.1.3). Where the tree branches it is the expectation over what was sampled.
+- `math_shepherd`: the sum of the rewards of the next point and all later ones, where a reward is the
+  value of a point or outcome (Math-Shepherd's step reward, Wang et al., 2023, arXiv:2312.08935) minus
+  the mean of all in the tree, divided by their standard deviation (process supervision in GRPO,
+  arXiv:2402.03300, section 4.1.3). Where the tree branches it is the expectation over what was sampled.
 
-Means and deviations count a step as often as rollouts sampled it. An advantage is None where it is
-unknown: nothing was judged after the step, or there is nothing to compare it with. It is never 0 for
-that.
+VinePPO takes the mean outcome of rollouts from p for V(p). Here a rollout from p that was itself
+continued counts with the value of what it sampled, which has less variance. So V(p) is the mean of the
+values it is compared with: with the first two, the advantages of the steps sampled at a point, each as
+often as rollouts sampled it, have a mean of 0.
+
+An advantage is None where it is unknown: nothing was judged after the step, or no point lies before it.
+It is never 0 for that.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.labels.first_error import Trials
 
 AdvantageMethod = Literal["vineppo", "siblings", "math_shepherd"]
+_Weighted = list[tuple[int, float]]
+"""Numbers of rollouts with their value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,130 +46,99 @@ class Prefix:
 
     parent: int
     """Index of the prefix without the last step; -1 for the prompt."""
-    trials: Trials
-    """Judged rollouts that sampled the last step or started at its end."""
+    ended: Trials
+    """Judged responses that end here."""
     num_samples: int
     """Rollouts that sampled the last step; 0 for the prompt."""
 
 
-def advantages(
-    prefixes: Sequence[Prefix],
-    method: AdvantageMethod,
-    *,
-    min_trials: int = 2,
-    prior_trials: float = 1.0,
-) -> list[float | None]:
+def advantages(prefixes: Sequence[Prefix], method: AdvantageMethod) -> list[float | None]:
     """For each prefix, the advantage of its last step; None where it is unknown, as for the prompt."""
-    values = _Values(prefixes, min_trials, prior_trials)
-    if method == "vineppo":
-        return _changes(values)
-    if method == "siblings":
-        return _among_siblings(values)
-    return _returns(values)
+    values = _Values(prefixes)
+    if method == "math_shepherd":
+        return _returns(values)
+    found: list[float | None] = [None]
+    for index in range(1, len(prefixes)):
+        point, value = values.before[index], values.of[index]
+        if point is None or value is None:
+            found.append(None)
+            continue
+        mean, deviation = _moments(values.samples[point])
+        found.append(value - mean if method == "vineppo" else _scaled(value, mean, deviation))
+    return found
 
 
 class _Values:
-    """The points among the prefixes, their values, and what follows each prefix."""
+    """The values of prefixes, and which of them are points."""
 
-    def __init__(self, prefixes: Sequence[Prefix], min_trials: int, prior_trials: float) -> None:
+    def __init__(self, prefixes: Sequence[Prefix]) -> None:
         self.prefixes = prefixes
-        self.children: list[list[int]] = [[] for _ in prefixes]
-        for index, one in enumerate(prefixes[1:], 1):
-            self.children[one.parent].append(index)
-        self.at: list[float | None] = []
-        """For each prefix, its value if it is a point."""
-        self.above: list[int] = []
-        """For each prefix, the last point before its last step; the prompt if there is none."""
-        for index, one in enumerate(prefixes):
-            above = 0
-            if index:
-                above = one.parent if self.at[one.parent] is not None else self.above[one.parent]
-            self.above.append(above)
-            self.at.append(self._value(index, above, min_trials, prior_trials))
-        self.next = self._next()
-        """For each prefix, the expected value of the next point, itself included; None if unknown."""
-
-    def _value(self, index: int, above: int, min_trials: int, prior_trials: float) -> float | None:
-        passes, fails = self.prefixes[index].trials.passes, self.prefixes[index].trials.fails
-        total = passes + fails
-        prior = self.at[above] if index else None
-        if index and total and not self.children[index]:
-            return passes / total
-        if total < min_trials:
-            return None
-        if prior is None:
-            return passes / total
-        return (passes + prior_trials * prior) / (total + prior_trials)
-
-    def _next(self) -> list[float | None]:
-        found = list(self.at)
-        for index in reversed(range(len(found))):
-            if found[index] is not None:
-                continue
-            found[index] = self.expected(index, found)
-            trials = self.prefixes[index].trials
-            if found[index] is None and trials.passes + trials.fails:
-                found[index] = trials.passes / (trials.passes + trials.fails)
-        return found
-
-    def expected(self, index: int, of: Sequence[float | None]) -> float | None:
-        """Mean over the rollouts that went on from a prefix, of those known; None if none is."""
-        known = [
-            (self.prefixes[child].num_samples, value)
-            for child in self.children[index]
-            if (value := of[child]) is not None
+        self.of: list[float | None] = [None] * len(prefixes)
+        """For each prefix, its value; None if nothing was judged below it."""
+        self.samples: list[_Weighted] = [
+            [(number, value) for number, value in _outcomes(one) if number] for one in prefixes
         ]
-        total = sum(number for number, _ in known)
-        return sum(number * value for number, value in known) / total if total else None
+        """For each prefix, the responses that end there and the steps sampled after it."""
+        for index in reversed(range(len(prefixes))):
+            one, samples = prefixes[index], self.samples[index]
+            if not samples:
+                continue
+            value = self.of[index] = _moments(samples)[0]
+            if index:
+                self.samples[one.parent].append((one.num_samples, value))
+        self.is_point = [sum(number for number, _ in one) > 1 for one in self.samples]
+        self.before: list[int | None] = []
+        """For each prefix, the last point before its last step."""
+        for one in prefixes:
+            at_parent = one.parent >= 0 and self.is_point[one.parent]
+            above = self.before[one.parent] if one.parent >= 0 else None
+            self.before.append(one.parent if at_parent else above)
+
+    def has_reward(self, index: int) -> bool:
+        """Whether the value of a prefix is a reward: at points, and where responses end."""
+        ended = self.prefixes[index].ended
+        return self.of[index] is not None and (self.is_point[index] or ended != Trials())
 
 
-def _changes(values: _Values) -> list[float | None]:
-    found: list[float | None] = [None]
-    for index in range(1, len(values.prefixes)):
-        before, after = values.at[values.above[index]], values.next[index]
-        found.append(None if before is None or after is None else after - before)
-    return found
-
-
-def _among_siblings(values: _Values) -> list[float | None]:
-    moments = {
-        point: _moments(values, values.children[point], values.next) for point in set(values.above)
-    }
-    return [None, *(_scaled(values.next[i], moments[values.above[i]]) for i in _steps(values))]
+def _outcomes(one: Prefix) -> _Weighted:
+    return [(one.ended.passes, 1.0), (one.ended.fails, 0.0)]
 
 
 def _returns(values: _Values) -> list[float | None]:
-    moments = _moments(values, _steps(values), values.at)
+    steps = range(1, len(values.prefixes))
+    rewarded: _Weighted = [
+        (values.prefixes[index].num_samples, value)
+        for index in steps
+        if values.has_reward(index) and (value := values.of[index]) is not None
+    ]
     found: list[float | None] = [None] * len(values.prefixes)
-    for index in reversed(_steps(values)):
-        if moments is None or values.next[index] is None:
+    if sum(number for number, _ in rewarded) < 2:
+        return found
+    mean, deviation = _moments(rewarded)
+    later: list[_Weighted] = [[] for _ in values.prefixes]
+    """For each prefix, the returns of the steps sampled after it."""
+    for index in reversed(steps):
+        value, one = values.of[index], values.prefixes[index]
+        if value is None:
             continue
-        reward = _scaled(values.at[index], moments)
-        found[index] = (reward or 0.0) + (values.expected(index, found) or 0.0)
+        reward = _scaled(value, mean, deviation) if values.has_reward(index) else 0.0
+        # Responses that end here have no later reward.
+        ended = one.ended.passes + one.ended.fails
+        ways = later[index] + ([(ended, 0.0)] if ended else [])
+        found[index] = total = reward + _moments(ways)[0]
+        later[one.parent].append((one.num_samples, total))
     return found
 
 
-def _steps(values: _Values) -> range:
-    """Indices of all prefixes but the prompt."""
-    return range(1, len(values.prefixes))
-
-
-def _moments(
-    values: _Values, group: Sequence[int], of: Sequence[float | None]
-) -> tuple[float, float] | None:
-    """Mean and standard deviation over the samples of a group; None with less than two."""
-    known = [(values.prefixes[i].num_samples, value) for i in group if (value := of[i]) is not None]
-    total = sum(number for number, _ in known)
-    if total < 2:
-        return None
-    mean = sum(number * value for number, value in known) / total
-    variance = sum(number * (value - mean) ** 2 for number, value in known) / total
+def _moments(values: Iterable[tuple[int, float]]) -> tuple[float, float]:
+    """Mean and standard deviation, each value as often as its number says."""
+    values = list(values)
+    total = sum(number for number, _ in values)
+    mean = sum(number * value for number, value in values) / total
+    variance = sum(number * (value - mean) ** 2 for number, value in values) / total
     return mean, math.sqrt(variance)
 
 
-def _scaled(value: float | None, moments: tuple[float, float] | None) -> float | None:
-    if value is None or moments is None:
-        return None
-    mean, deviation = moments
+def _scaled(value: float, mean: float, deviation: float) -> float:
     # Equal values differ by less than this when their mean is rounded.
     return (value - mean) / deviation if deviation > 1e-9 else 0.0

@@ -1,7 +1,7 @@
 """Advantages of steps: what they add up to, and that they are what a plain enumeration gives."""
 
-import math
-from collections.abc import Iterator, Sequence
+import statistics
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -21,142 +21,154 @@ from tests.grown import trees
 METHODS: tuple[AdvantageMethod, ...] = ("vineppo", "siblings", "math_shepherd")
 
 
-@st.composite
-def _prefixes(draw: st.DrawFn) -> list[Prefix]:
-    """The prefixes of up to seven rollouts of up to four steps, whose steps are often the same."""
-    steps = st.lists(st.integers(0, 1), min_size=1, max_size=4)
-    rollouts = draw(st.lists(st.tuples(steps, st.sampled_from([True, False, None])), max_size=7))
-    counts: dict[tuple[int, ...], list[bool | None]] = {(): []}
-    for taken, passed in rollouts:
-        for end in range(len(taken) + 1):
-            counts.setdefault(tuple(taken[:end]), []).append(passed)
-    paths = sorted(counts)
-    return [
-        Prefix(
-            parent=paths.index(path[:-1]) if path else -1,
-            trials=Trials(counts[path].count(True), counts[path].count(False)),
-            num_samples=len(counts[path]) if path else 0,
-        )
-        for path in paths
-    ]
-
-
-prefixes = _prefixes()
-options = st.fixed_dictionaries(
-    {"min_trials": st.integers(1, 4), "prior_trials": st.sampled_from([0.0, 0.5, 3.0])}
+Rollout = tuple[tuple[int, ...], bool | None]
+"""The steps of a whole response, and whether it passed."""
+rollouts = st.lists(
+    st.tuples(
+        st.lists(st.integers(0, 1), min_size=1, max_size=4).map(tuple),
+        st.sampled_from([True, False, None]),
+    ),
+    max_size=7,
 )
 
 
-def path_to(given: Sequence[Prefix], index: int) -> list[int]:
-    """Indices from the prompt's to this one."""
-    return [] if index < 0 else [*path_to(given, given[index].parent), index]
+def paths_of(given: Sequence[Rollout]) -> list[tuple[int, ...]]:
+    """All prefixes, parents before children."""
+    return sorted({path[:end] for path, _ in given for end in range(len(path) + 1)} | {()})
 
 
-def is_last(given: Sequence[Prefix], index: int) -> bool:
-    return all(one.parent != index for one in given)
+def prefixes_of(given: Sequence[Rollout]) -> list[Prefix]:
+    paths = paths_of(given)
+    ended = [[passed for taken, passed in given if taken == path] for path in paths]
+    return [
+        Prefix(
+            parent=paths.index(path[:-1]) if path else -1,
+            ended=Trials(own.count(True), own.count(False)),
+            num_samples=sum(taken[: len(path)] == path for taken, _ in given) if path else 0,
+        )
+        for path, own in zip(paths, ended, strict=True)
+    ]
 
 
-def total(one: Prefix) -> int:
-    return one.trials.passes + one.trials.fails
-
-
-def value_of(given: Sequence[Prefix], index: int, least: int, prior: float) -> float | None:
-    """A point's value, from the prompt down; None if it is no point."""
-    value: float | None = None
-    for at in path_to(given, index):
-        one, own = given[at], None
-        if (at and total(one) and is_last(given, at)) or (total(one) >= least and value is None):
-            own = one.trials.passes / total(one)
-        elif total(one) >= least:
-            own = (one.trials.passes + prior * (value or 0)) / (total(one) + prior)
-        if at == index:
-            return own
-        value = value if own is None else own
-    raise AssertionError
-
-
-def walks(given: Sequence[Prefix], index: int, known: Sequence[bool]) -> Iterator[tuple[float, list]]:  # type: ignore[type-arg]
-    """Every way on from a prefix through known ones, with its probability."""
-    children = [i for i, one in enumerate(given) if one.parent == index and i and known[i]]
-    samples = sum(given[i].num_samples for i in children)
-    if not children:
-        yield 1.0, [index]
-    for child in children:
-        for probability, rest in walks(given, child, known):
-            yield probability * given[child].num_samples / samples, [index, *rest]
-
-
-@given(prefixes, options)
-def test_along_a_response_changes_of_value_add_up_to_its_outcome(
-    found: list[Prefix], how: dict[str, Any]
-) -> None:
-    changes = advantages(found, "vineppo", **how)
-    assert changes[0] is None
-    problem = value_of(found, 0, how["min_trials"], 0)
-    for index, one in enumerate(found):
-        if not index or not is_last(found, index) or not total(one):
+def samples_at(given: Sequence[Rollout], path: tuple[int, ...]) -> list[float]:
+    """For each rollout through a prefix, the value of its next step or its outcome, where known."""
+    found = []
+    for taken, passed in given:
+        if taken[: len(path)] != path:
             continue
-        points = [
-            at
-            for at in path_to(found, index)[1:]
-            if value_of(found, at, how["min_trials"], how["prior_trials"]) is not None
-        ]
-        if problem is None:
-            assert changes[points[0]] is None
+        if taken == path:
+            value = None if passed is None else float(passed)
         else:
-            outcome = one.trials.passes / total(one)
-            assert sum(changes[at] or 0 for at in points) == pytest.approx(outcome - problem)
+            value = value_at(given, taken[: len(path) + 1])
+        found += [] if value is None else [value]
+    return found
 
 
-@given(prefixes, options)
-def test_steps_sampled_at_one_place_have_a_mean_of_zero_and_a_deviation_of_one(
-    found: list[Prefix], how: dict[str, Any]
-) -> None:
-    compared = advantages(found, "siblings", **how)
-    for point in range(len(found)):
-        if point and value_of(found, point, how["min_trials"], how["prior_trials"]) is None:
+def value_at(given: Sequence[Rollout], path: tuple[int, ...]) -> float | None:
+    samples = samples_at(given, path)
+    return statistics.fmean(samples) if samples else None
+
+
+def point_before(given: Sequence[Rollout], path: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The last prefix before a step from which two known rollouts went on."""
+    before = [path[:end] for end in range(len(path)) if len(samples_at(given, path[:end])) > 1]
+    return before[-1] if before else None
+
+
+@given(rollouts)
+def test_an_advantage_is_the_change_of_value_since_the_last_branch(found: list[Rollout]) -> None:
+    changes = advantages(prefixes_of(found), "vineppo")
+    for path, change in zip(paths_of(found), changes, strict=True):
+        value, point = value_at(found, path), point_before(found, path)
+        if value is None or point is None:
+            assert change is None
+        else:
+            before = value_at(found, point)
+            assert before is not None
+            assert change == pytest.approx(value - before)
+
+
+@given(rollouts)
+def test_along_a_response_the_advantages_of_actions_add_up_to_its_outcome(found: list[Rollout]) -> None:
+    paths = paths_of(found)
+    changes = dict(zip(paths, advantages(prefixes_of(found), "vineppo"), strict=True))
+    for taken, _ in found:
+        outcome, first = value_at(found, taken), point_before(found, taken)
+        if outcome is None or first is None:
             continue
+        # An action ends where the next one begins: at a branch, or at the end.
+        steps = [taken[:end] for end in range(1, len(taken) + 1)]
+        ends = [at for at in steps if at == taken or len(samples_at(found, at)) > 1]
+        known = [change for at in ends if (change := changes[at]) is not None]
+        top = next(at for at in [(), *steps] if len(samples_at(found, at)) > 1)
+        before = value_at(found, top)
+        assert before is not None
+        assert sum(known) == pytest.approx(outcome - before)
+
+
+@given(rollouts, st.sampled_from(["vineppo", "siblings"]))
+def test_what_was_sampled_at_one_place_has_a_mean_of_zero(
+    found: list[Rollout], method: AdvantageMethod
+) -> None:
+    paths = paths_of(found)
+    compared = dict(zip(paths, advantages(prefixes_of(found), method), strict=True))
+    for point in paths:
         group = [
-            (one.num_samples, value)
-            for index, one in enumerate(found)
-            if index and one.parent == point and (value := compared[index]) is not None
+            value
+            for taken, _ in found
+            if taken[: len(point)] == point and len(taken) > len(point)
+            if (value := compared[taken[: len(point) + 1]]) is not None
         ]
-        samples = sum(number for number, _ in group)
-        assert samples != 1
-        if samples:
-            assert sum(number * value for number, value in group) == pytest.approx(0, abs=1e-9)
-            square = sum(number * value**2 for number, value in group) / samples
+        whole = [taken for taken, passed in found if taken == point and passed is not None]
+        if len(samples_at(found, point)) < 2 or whole:
+            continue
+        assert sum(group) == pytest.approx(0, abs=1e-9)
+        if method == "siblings":
+            square = statistics.fmean(value**2 for value in group)
             assert square == pytest.approx(1) or square == 0
 
 
-@given(prefixes, options)
-def test_a_return_is_the_mean_over_all_ways_on(found: list[Prefix], how: dict[str, Any]) -> None:
-    returns = advantages(found, "math_shepherd", **how)
-    values = [value_of(found, i, how["min_trials"], how["prior_trials"]) for i in range(len(found))]
+@given(rollouts)
+def test_a_return_is_the_mean_over_all_ways_on(found: list[Rollout]) -> None:
+    paths = paths_of(found)
+    returns = advantages(prefixes_of(found), "math_shepherd")
+    known = [(taken, passed) for taken, passed in found if value_at(found, taken) is not None]
+
+    def reward(path: tuple[int, ...]) -> float | None:
+        ends = any(taken == path and passed is not None for taken, passed in known)
+        return value_at(found, path) if ends or len(samples_at(found, path)) > 1 else None
+
     each = [
         value
-        for one, value in zip(found[1:], values[1:], strict=True)
-        if value is not None
-        for _ in range(one.num_samples)
+        for path in paths[1:]
+        if (value := reward(path)) is not None
+        for taken, _ in found
+        if taken[: len(path)] == path
     ]
     if len(each) < 2:
-        assert returns == [None] * len(found)
+        assert returns == [None] * len(paths)
         return
-    mean = math.fsum(each) / len(each)
-    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in each) / len(each))
-    known = [
-        any(total(found[j]) for j in range(len(found)) if i in path_to(found, j))
-        for i in range(len(found))
-    ]
-    for index in range(1, len(found)):
-        if not known[index]:
-            assert returns[index] is None
-            continue
-        expected = 0.0
-        for probability, way in walks(found, index, known):
-            rewards = [v - mean for i in way if (v := values[i]) is not None]
-            expected += probability * sum(rewards) / deviation if deviation > 1e-9 else 0.0
-        assert returns[index] == pytest.approx(expected, abs=1e-7)
+    mean, deviation = statistics.fmean(each), statistics.pstdev(each)
+
+    def expected(path: tuple[int, ...]) -> float | None:
+        """The return, by one more step of every rollout."""
+        if value_at(found, path) is None:
+            return None
+        ways = []
+        for taken, passed in found:
+            if taken == path and passed is not None:
+                ways.append(0.0)
+            elif taken[: len(path)] == path and taken != path:
+                way = expected(taken[: len(path) + 1])
+                ways += [] if way is None else [way]
+        own = reward(path)
+        scaled = (own - mean) / deviation if own is not None and deviation > 1e-9 else 0.0
+        return scaled + statistics.fmean(ways)
+
+    assert returns[0] is None
+    for path, found_return in zip(paths[1:], returns[1:], strict=True):
+        wanted = expected(path)
+        assert found_return == (None if wanted is None else pytest.approx(wanted, abs=1e-7))
 
 
 def packed(tree: Tree, method: AdvantageMethod, *, truncated_fails: bool = False) -> dict[str, Any]:

@@ -15,9 +15,9 @@ started at its end (`pipeline/labels/values.py`):
   among responses, Shao et al., 2024, arXiv:2402.03300), and 0 where all siblings are equal.
 
 Both are of every segment by itself. `advantages`, for each token, are what to train on: by the rule of
-`views.packed`, which takes into account how many trials a value has (`pipeline/labels/advantages.py`).
-They are null where a token is not to be trained on: in the prompt, and where nothing tells the step's
-worth.
+`views.packed` (`pipeline/labels/advantages.py`), which shares an advantage among steps that nothing
+tells apart. They are null where a token is not to be trained on: in the prompt, and where nothing tells
+the step's worth.
 """
 
 import math
@@ -90,6 +90,8 @@ class _Segment:
     position: int
     """Number of tokens before it in its own sequence."""
     trials: Trials
+    ended: Trials
+    """Judged responses that end with it."""
     num_samples: int
     """Number of rollouts that sampled it; 0 for the prompt."""
     weight: float
@@ -152,6 +154,7 @@ def _segments(tree: Tree, rules: ViewRules) -> list[_Segment]:
                 start=start,
                 position=position,
                 trials=trials[node.id],
+                ended=_ended(tree, twins, rules),
                 num_samples=len(twins) if parent >= 0 else 0,
                 weight=sum(weights[twin] for twin in twins),
             )
@@ -160,14 +163,19 @@ def _segments(tree: Tree, rules: ViewRules) -> list[_Segment]:
     return found
 
 
+def _ended(tree: Tree, twins: Sequence[int], rules: ViewRules) -> Trials:
+    ended = Trials()
+    for node in twins:
+        if tree.is_leaf(node):
+            ended = ended.and_one(_outcome(tree, node, rules))
+    return ended
+
+
 def _advantages(segments: Sequence[_Segment], rules: ViewRules) -> list[float | None]:
     """For each segment, its advantage by the rules; None if unknown."""
-    options = rules.views.packed
     return advantages(
-        [Prefix(parent=one.parent, trials=one.trials, num_samples=one.num_samples) for one in segments],
-        options.advantages,
-        min_trials=options.min_trials,
-        prior_trials=options.prior_trials,
+        [Prefix(parent=one.parent, ended=one.ended, num_samples=one.num_samples) for one in segments],
+        rules.views.packed.advantages,
     )
 
 

@@ -41,14 +41,8 @@ class PackedOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     advantages: AdvantageMethod = "vineppo"
-    """`vineppo`: change of the pass rate by a step. `siblings`: the same among the steps sampled at one
-    place, in standard deviations. `math_shepherd`: sum of the normalised pass rates from a step on."""
-    min_trials: int = Field(default=2, ge=1)
-    """Least number of judged rollouts from a prefix to know its pass rate. Steps up to the next such
-    prefix, or to the end of the response, share one advantage."""
-    prior_trials: float = Field(default=1.0, ge=0)
-    """Number of trials that the pass rate before a step counts for in the pass rate after it: less
-    noise where trials are few, and smaller advantages. 0 takes fractions as they are."""
+    """`vineppo`: change of the value by a step. `siblings`: the same in standard deviations of the
+    steps sampled at one place. `math_shepherd`: sum of the normalised values from a step on."""
 
 
 class BacktrackingOptions(BaseModel):

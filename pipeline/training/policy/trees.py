@@ -27,9 +27,8 @@ COLUMNS = (
     "segment_parents",
     "segment_samples",
     "segment_weights",
-    "segment_trials",
-    "segment_passes",
     "response_segments",
+    "response_rewards",
 )
 
 
@@ -132,21 +131,19 @@ def _weights(row: Mapping[str, Any], settings: PolicySettings) -> Sequence[float
 
 
 def _advantages(row: Mapping[str, Any], settings: PolicySettings) -> Sequence[float | None]:
-    """The advantage of each token: those of the row, or by another rule from its counts."""
+    """The advantage of each token: those of the row, or by another rule from its outcomes."""
     stored: Sequence[float | None] = row["advantages"]
     if settings.advantages is None:
         return stored
-    counts = zip(
-        row["segment_parents"],
-        row["segment_trials"],
-        row["segment_passes"],
-        row["segment_samples"],
-        strict=True,
-    )
+    ended = [Trials()] * len(row["segment_parents"])
+    for segment, reward in zip(row["response_segments"], row["response_rewards"], strict=True):
+        ended[segment] = ended[segment].and_one(None if reward is None else reward > 0)
     found = advantages(
         [
-            Prefix(parent=parent, trials=Trials(passes, trials - passes), num_samples=samples)
-            for parent, trials, passes, samples in counts
+            Prefix(parent=parent, ended=trials, num_samples=samples)
+            for parent, trials, samples in zip(
+                row["segment_parents"], ended, row["segment_samples"], strict=True
+            )
         ],
         settings.advantages,
     )
