@@ -62,6 +62,44 @@ def policy_run(
     return write_run(path, traces, **(sections | more))
 
 
+def branched_trace(tokenizer: Any, problem: Problem, *, logprob: float | None = None) -> Trace:
+    """Two rollouts from the prompt, and two from the end of the first one's first step, one of which
+    repeats what was sampled there. `logprob` is each token's log-probability, if they are stored."""
+    prompt = tokenizer.encode(f"<|user|>{problem.prompt}<|end|><|assistant|>", add_special_tokens=False)
+    tree = Tree(tuple(prompt), problem.prompt)
+
+    def add(parent: int, passed: bool, *texts: str) -> None:
+        ids = [tokenizer.encode(text, add_special_tokens=False) for text in texts]
+        ids[-1].append(tokenizer.eos_token_id)
+        steps = tuple(
+            Step(
+                token_ids=tuple(one),
+                text=text,
+                logprob=None if logprob is None else logprob * len(one),
+                logprobs=None if logprob is None else (logprob,) * len(one),
+            )
+            for one, text in zip(ids, texts, strict=True)
+        )
+        rollout = Rollout(steps=steps, finish=Finish.STOP, model_version="tiny-1")
+        leaf = tree.add(parent, tree.reserve(parent, 1), rollout)
+        tree.judge(leaf, make_verdict(Outcome.PASS if passed else Outcome.FAIL))
+
+    right = f"The answer is {problem.target.value}."
+    add(ROOT, True, "First we add.\n", right)
+    add(ROOT, False, "I guess, ", "as before: ", "it is 7.")
+    add(1, False, "The answer is less.")
+    add(1, True, right)
+    tree = tree.sorted()
+    found = trajectories(tree)
+    return Trace(
+        problem=problem,
+        seed=1,
+        tree=tree,
+        trajectories=found,
+        decisions=Pruner(PruneConfig()).prune(found, tree),
+    )
+
+
 class MadeRuns:
     """Stands for `berry run`: writes the run that a config asks for, with given outcomes."""
 

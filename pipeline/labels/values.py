@@ -3,10 +3,18 @@
 from collections.abc import Iterator
 
 from pipeline.labels.first_error import Trials
-from pipeline.tree import Tree
+from pipeline.tree import Finish, Tree
 
 
-def judged_after(tree: Tree) -> Iterator[tuple[int, bool]]:
+def outcome(tree: Tree, leaf: int, *, truncated_fails: bool = False) -> bool | None:
+    """Whether a rollout passed, as a trial; None if it is not one. A truncated rollout is none, or
+    with `truncated_fails` one that failed."""
+    if truncated_fails and tree.nodes[leaf].finish is Finish.LENGTH:
+        return False
+    return tree.passed(leaf)
+
+
+def judged_after(tree: Tree, *, truncated_fails: bool = False) -> Iterator[tuple[int, bool]]:
     """For each judged rollout, in order of leaves, the prefixes that it is a sample of.
 
     Yields the first node of a prefix, and whether the rollout passed. These are the rollouts that
@@ -15,7 +23,7 @@ def judged_after(tree: Tree) -> Iterator[tuple[int, bool]]:
     it doubts or prefers a step.
     """
     for leaf in tree.leaves():
-        passed = tree.passed(leaf)
+        passed = outcome(tree, leaf, truncated_fails=truncated_fails)
         if passed is None:
             continue
         own = tree.rollout(leaf)
@@ -26,9 +34,9 @@ def judged_after(tree: Tree) -> Iterator[tuple[int, bool]]:
             yield tree.same_prefix(node.id)[0], passed
 
 
-def prefix_trials(tree: Tree) -> list[Trials]:
+def prefix_trials(tree: Tree, *, truncated_fails: bool = False) -> list[Trials]:
     """For each node, the rollouts of `judged_after`; nodes of one prefix have the same counts."""
     counts = [Trials()] * len(tree)
-    for prefix, passed in judged_after(tree):
+    for prefix, passed in judged_after(tree, truncated_fails=truncated_fails):
         counts[prefix] = counts[prefix].and_one(passed)
     return [counts[tree.same_prefix(node.id)[0]] for node in tree.nodes]

@@ -13,6 +13,11 @@ started at its end (`pipeline/labels/values.py`):
   rollouts as in VinePPO (Kazemnejad et al., 2024, arXiv:2410.01679);
 - `segment_group_advantages` is (V - mean) / standard deviation among sibling segments (as GRPO has it
   among responses, Shao et al., 2024, arXiv:2402.03300), and 0 where all siblings are equal.
+
+Both are of every segment by itself. `advantages`, for each token, are what to train on: by the rule of
+`views.packed` (`pipeline/labels/advantages.py`), which shares an advantage among steps that nothing
+tells apart. They are null where a token is not to be trained on: in the prompt, and where nothing tells
+the step's worth.
 """
 
 import math
@@ -29,8 +34,10 @@ from pipeline.datasets.views.columns import (
 )
 from pipeline.datasets.views.rules import ViewRules
 from pipeline.datasets.views.view import View
+from pipeline.labels.advantages import Prefix, advantages
 from pipeline.labels.first_error import Trials
-from pipeline.labels.values import prefix_trials
+from pipeline.labels.majority import sampling_weights
+from pipeline.labels.values import outcome, prefix_trials
 from pipeline.records import Trace
 from pipeline.tree import ROOT, Tree
 
@@ -43,6 +50,7 @@ _SCHEMA = pa.schema(
         ("position_ids", _INTS),
         ("loss_mask", pa.list_(pa.bool_())),
         ("logprobs", _FLOATS),
+        ("advantages", _FLOATS),
         ("segment_starts", _INTS),
         ("segment_lengths", _INTS),
         ("segment_parents", _INTS),
@@ -52,11 +60,14 @@ _SCHEMA = pa.schema(
         ("segment_scores", _FLOATS),
         ("segment_trials", _INTS),
         ("segment_passes", _INTS),
+        ("segment_samples", _INTS),
+        ("segment_weights", _FLOATS),
         ("segment_advantages", _FLOATS),
         ("segment_group_advantages", _FLOATS),
         ("segment_model_versions", pa.list_(pa.string())),
         ("response_leaves", _INTS),
         ("response_segments", _INTS),
+        ("response_starts", _INTS),
         ("response_rewards", _FLOATS),
         ("response_statuses", pa.list_(pa.string())),
         ("num_tokens", pa.int32()),
@@ -66,7 +77,7 @@ _SCHEMA = pa.schema(
 )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Segment:
     """Nodes of one prefix, as one stretch of the packed tokens."""
 
@@ -79,6 +90,12 @@ class _Segment:
     position: int
     """Number of tokens before it in its own sequence."""
     trials: Trials
+    ended: Trials
+    """Judged responses that end with it."""
+    num_samples: int
+    """Number of rollouts that sampled it; 0 for the prompt."""
+    weight: float
+    """Probability that random sampling in the tree reaches it."""
     children: list[int] = field(default_factory=list)
     """Indices of the segments below it."""
 
@@ -94,25 +111,31 @@ def packed_rows(trace: Trace, rules: ViewRules) -> Iterator[dict[str, object]]:
     tree = trace.tree
     if len(tree) == 1:
         return
-    segments = _segments(tree)
+    segments = _segments(tree, rules)
     place = {node: number for number, one in enumerate(segments) for node in tree.same_prefix(one.node)}
     yield {
         **problem_columns(trace),
-        **_token_columns(tree, segments),
+        **_token_columns(tree, segments, _advantages(segments, rules)),
         **_segment_columns(tree, segments),
         "response_leaves": [one.leaf for one in trace.trajectories],
         "response_segments": [place[one.leaf] for one in trace.trajectories],
-        "response_rewards": [_reward(tree.passed(one.leaf)) for one in trace.trajectories],
+        "response_starts": _response_starts(tree, [one.leaf for one in trace.trajectories]),
+        "response_rewards": [_reward(_outcome(tree, one.leaf, rules)) for one in trace.trajectories],
         "response_statuses": [one.status for one in trace.trajectories],
         **tree_source_columns(tree),
     }
 
 
-def _segments(tree: Tree) -> list[_Segment]:
+def _outcome(tree: Tree, leaf: int, rules: ViewRules) -> bool | None:
+    return outcome(tree, leaf, truncated_fails=rules.labels.truncated_fails)
+
+
+def _segments(tree: Tree, rules: ViewRules) -> list[_Segment]:
     """The segments in order of their first nodes, so that parents come before their children."""
     found: list[_Segment] = []
     place: dict[int, int] = {}
-    trials, start = prefix_trials(tree), 0
+    trials = prefix_trials(tree, truncated_fails=rules.labels.truncated_fails)
+    weights, start = sampling_weights(tree), 0
     for node in tree.nodes:
         twins = tree.same_prefix(node.id)
         if twins[0] != node.id:
@@ -124,12 +147,52 @@ def _segments(tree: Tree) -> list[_Segment]:
             above = found[parent]
             position = above.position + len(tree.nodes[above.node].token_ids)
             above.children.append(len(found))
-        found.append(_Segment(node.id, parent, start, position, trials[node.id]))
+        found.append(
+            _Segment(
+                node=node.id,
+                parent=parent,
+                start=start,
+                position=position,
+                trials=trials[node.id],
+                ended=_ended(tree, twins, rules),
+                num_samples=len(twins) if parent >= 0 else 0,
+                weight=sum(weights[twin] for twin in twins),
+            )
+        )
         start += len(node.token_ids)
     return found
 
 
-def _token_columns(tree: Tree, segments: Sequence[_Segment]) -> dict[str, object]:
+def _ended(tree: Tree, twins: Sequence[int], rules: ViewRules) -> Trials:
+    ended = Trials()
+    for node in twins:
+        if tree.is_leaf(node):
+            ended = ended.and_one(_outcome(tree, node, rules))
+    return ended
+
+
+def _advantages(segments: Sequence[_Segment], rules: ViewRules) -> list[float | None]:
+    """For each segment, its advantage by the rules; None if unknown."""
+    return advantages(
+        [Prefix(parent=one.parent, ended=one.ended, num_samples=one.num_samples) for one in segments],
+        rules.views.packed.advantages,
+    )
+
+
+def _response_starts(tree: Tree, leaves: Sequence[int]) -> list[int]:
+    """For each response, its number of tokens, the prompt's included, before the first that no earlier
+    response has counted as its own: so each sampled token is one response's own."""
+    seen, starts = {ROOT}, []
+    for leaf in leaves:
+        path = tree.path(leaf)
+        starts.append(sum(len(node.token_ids) for node in path if node.id in seen))
+        seen.update(node.id for node in path)
+    return starts
+
+
+def _token_columns(
+    tree: Tree, segments: Sequence[_Segment], found: Sequence[float | None]
+) -> dict[str, object]:
     token_ids: list[int] = []
     parents: list[int] = []
     positions: list[int] = []
@@ -137,13 +200,15 @@ def _token_columns(tree: Tree, segments: Sequence[_Segment]) -> dict[str, object
     logprobs: list[float | None] = []
     last: list[int] = []
     """Segment -> its last token, or the last one before it if it is empty."""
-    for one in segments:
+    spread: list[float | None] = []
+    for one, advantage in zip(segments, found, strict=True):
         node = tree.nodes[one.node]
         own = node.token_ids
         before = last[one.parent] if one.parent >= 0 else -1
         parents += [before if k == 0 else one.start + k - 1 for k in range(len(own))]
         positions += range(one.position, one.position + len(own))
         mask += [one.node != ROOT] * len(own)
+        spread += [advantage] * len(own)
         logprobs += [None] * len(own) if node.logprobs is None else node.logprobs
         token_ids += own
         last.append(one.start + len(own) - 1 if own else before)
@@ -153,6 +218,7 @@ def _token_columns(tree: Tree, segments: Sequence[_Segment]) -> dict[str, object
         "position_ids": positions,
         "loss_mask": mask,
         "logprobs": logprobs if any(one is not None for one in logprobs) else None,
+        "advantages": spread,
         "num_tokens": len(token_ids),
     }
 
@@ -169,6 +235,8 @@ def _segment_columns(tree: Tree, segments: Sequence[_Segment]) -> dict[str, obje
         "segment_scores": [_score(tree, one.node) for one in segments],
         "segment_trials": [one.trials.passes + one.trials.fails for one in segments],
         "segment_passes": [one.trials.passes for one in segments],
+        "segment_samples": [one.num_samples for one in segments],
+        "segment_weights": [one.weight for one in segments],
         "segment_advantages": [_advantage(segments, one) for one in segments],
         "segment_group_advantages": _group_advantages(segments),
         "segment_model_versions": [node.model_version for node in nodes],

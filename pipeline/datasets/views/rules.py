@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from pipeline.labels.advantages import AdvantageMethod
 from pipeline.labels.step_labels import LabelConfig
 
 PairKind = Literal["answer", "step"]
@@ -32,6 +33,16 @@ class PreferenceOptions(BaseModel):
     the probability that all its steps are right, a step's the posterior mean of its pass rate."""
     max_per_problem: int = Field(default=4, ge=1)
     """Maximum number of pairs of each kind for a problem; those with the largest margins come first."""
+
+
+class PackedOptions(BaseModel):
+    """How the advantages of the view `packed` are computed (`pipeline/labels/advantages.py`)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    advantages: AdvantageMethod = "vineppo"
+    """`vineppo`: change of the value by a step. `siblings`: the same in standard deviations of the
+    steps sampled at one place. `math_shepherd`: sum of the normalised values from a step on."""
 
 
 class BacktrackingOptions(BaseModel):
@@ -79,6 +90,7 @@ class ViewOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     preferences: PreferenceOptions = PreferenceOptions()
+    packed: PackedOptions = PackedOptions()
     backtracking: BacktrackingOptions = BacktrackingOptions()
 
 

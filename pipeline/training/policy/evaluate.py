@@ -95,7 +95,7 @@ class Measuring:
 
 
 def prepare(
-    folders: Sequence[Path], found: Split, output: Path, settings: PolicySettings, run: Run
+    folders: Sequence[Path], found: Split[Any], output: Path, settings: PolicySettings, run: Run
 ) -> Measuring | None:
     """Chooses the problems and writes what measurements need; None if there is no problem to measure
     with, or if none is wanted.
@@ -175,7 +175,7 @@ def _engine_of(stored: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return engine
 
 
-def _apart(problems: Sequence[Problem], found: Split) -> list[Problem]:
+def _apart(problems: Sequence[Problem], found: Split[Any]) -> list[Problem]:
     """The problems with a known answer whose text no training problem has."""
     texts = {plain(text) for text in found.train_problems.values()}
     return [

@@ -1,4 +1,4 @@
-"""Training examples from rows of `traces`, `preferences` and `outcomes`.
+"""Training examples from rows of `traces`, `preferences`, `outcomes` and `packed`.
 
 Ids are those in the tree: nothing is tokenised. The loss counts the sampled tokens alone, including an
 end token that the model sampled.
@@ -8,21 +8,29 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pipeline.hashing import LinesDigest
+from pipeline.training.policy import trees
 from pipeline.training.policy.settings import Method, PolicySettings
+from pipeline.training.policy.trees import TreeExample
 from pipeline.training.rows import view_rows
 from reward_models.training.examples import is_held_out
 
-VIEWS: Mapping[Method, str] = {"sft": "traces", "dpo": "preferences", "kto": "outcomes"}
-"""Method -> the view that it learns from."""
-_COLUMNS: Mapping[Method, Sequence[str]] = {
-    "sft": ("response", "response_token_ids"),
-    "dpo": ("kind", "chosen", "chosen_token_ids", "rejected", "rejected_token_ids"),
-    "kto": ("response", "response_token_ids", "label"),
+VIEWS: Mapping[Method, str] = {
+    "sft": "traces",
+    "dpo": "preferences",
+    "kto": "outcomes",
+    "ppo": "packed",
 }
+"""Method -> the view that it learns from."""
 _SHARED = ("problem_id", "problem", "prompt_token_ids")
+_COLUMNS: Mapping[Method, Sequence[str]] = {
+    "sft": (*_SHARED, "response", "response_token_ids"),
+    "dpo": (*_SHARED, "kind", "chosen", "chosen_token_ids", "rejected", "rejected_token_ids"),
+    "kto": (*_SHARED, "response", "response_token_ids", "label"),
+    "ppo": trees.COLUMNS,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,19 +57,32 @@ class Example:
         """Tokens of the longest sequence."""
         return len(self.prompt) + max(map(len, self.answers))
 
+    @property
+    def highest(self) -> int:
+        """The highest token id."""
+        return max(max(self.prompt), *map(max, self.answers))
+
+    def lines(self) -> list[str]:
+        """What it holds, as lines for a hash."""
+        ids = (one.tobytes().hex() for one in (self.prompt, *self.answers))
+        return [f"{self.problem_id} {self.label}", *ids]
+
+
+One = TypeVar("One", bound=Example | TreeExample)
+
 
 @dataclass(slots=True, kw_only=True)
-class Split:
+class Split(Generic[One]):
     """Training and held-out examples, without common problems."""
 
-    train: list[Example] = field(default_factory=list)
-    held_out: list[Example] = field(default_factory=list)
+    train: list[One] = field(default_factory=list)
+    held_out: list[One] = field(default_factory=list)
     train_problems: dict[str, str] = field(default_factory=dict)
     """Id -> text of each problem in `train`."""
     num_too_long: int = 0
-    """Rows left out for their length."""
+    """Rows left out for their length; of trees, responses."""
     num_empty: int = 0
-    """Rows left out because a text of theirs has no tokens."""
+    """Rows left out because a text of theirs has no tokens, or a tree no advantage but 0."""
 
     @property
     def num_rows(self) -> int:
@@ -77,18 +98,23 @@ class Split:
         """A hash of all ids and labels, on both sides and in order."""
         found = LinesDigest()
         for example in (*self.train, *self.held_out):
-            ids = (one.tobytes().hex() for one in (example.prompt, *example.answers))
-            found.add([f"{example.problem_id} {example.label}", *ids])
+            found.add(example.lines())
         return found.digest
 
 
-def read_split(folders: Sequence[Path], settings: PolicySettings, max_length: int) -> Split:
-    """Reads the rows of all folders. Raises TrainError, FolderError and StorageError."""
-    found = Split()
+def read_split(folders: Sequence[Path], settings: PolicySettings, max_positions: int) -> Split[Any]:
+    """Reads the rows of all folders; no sequence has more than `max_positions` tokens.
+
+    Raises TrainError, FolderError and StorageError.
+    """
+    found: Split[Any] = Split()
     method = settings.method
     for folder in folders:
-        rows = view_rows(folder, VIEWS[method], (*_SHARED, *_COLUMNS[method]))
-        _add(found, _wanted(rows, settings), settings, max_length)
+        for row in _wanted(view_rows(folder, VIEWS[method], _COLUMNS[method]), settings):
+            if method == "ppo":
+                _add_tree(found, row, settings, max_positions)
+            else:
+                _add(found, row, settings, min(settings.max_length, max_positions))
     return found
 
 
@@ -99,20 +125,34 @@ def _wanted(rows: Iterable[dict[str, Any]], settings: PolicySettings) -> Iterato
             yield row
 
 
-def _add(
-    found: Split, rows: Iterable[dict[str, Any]], settings: PolicySettings, max_length: int
+def _add(found: Split[Any], row: dict[str, Any], settings: PolicySettings, max_length: int) -> None:
+    example = _example(row, settings.method)
+    if not all(example.answers) or not example.prompt:
+        found.num_empty += 1
+    elif example.longest > max_length:
+        found.num_too_long += 1
+    else:
+        _put(found, example, row["problem"], settings)
+
+
+def _add_tree(
+    found: Split[Any], row: dict[str, Any], settings: PolicySettings, max_positions: int
 ) -> None:
-    for row in rows:
-        example = _example(row, settings.method)
-        if not all(example.answers) or not example.prompt:
-            found.num_empty += 1
-        elif example.longest > max_length:
-            found.num_too_long += 1
-        elif is_held_out(example.problem_id, settings.held_out, settings.seed):
-            found.held_out.append(example)
-        else:
-            found.train.append(example)
-            found.train_problems[example.problem_id] = row["problem"]
+    pieces, num_too_long = trees.tree_examples(row, settings, settings.max_length, max_positions)
+    found.num_too_long += num_too_long
+    found.num_empty += not pieces
+    for piece in pieces:
+        _put(found, piece, row["problem"], settings)
+
+
+def _put(
+    found: Split[Any], example: Example | TreeExample, problem: str, settings: PolicySettings
+) -> None:
+    if is_held_out(example.problem_id, settings.held_out, settings.seed):
+        found.held_out.append(example)
+    else:
+        found.train.append(example)
+        found.train_problems[example.problem_id] = problem
 
 
 def _example(row: Mapping[str, Any], method: Method) -> Example:

@@ -18,7 +18,8 @@ from transformers import AutoModelForCausalLM, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 
 from pipeline.training.errors import TrainError
-from pipeline.training.policy.examples import Example, Split
+from pipeline.training.policy.examples import Split
+from pipeline.training.policy.ppo import tree_rows
 from pipeline.training.policy.settings import PolicySettings
 from pipeline.training.policy.trainers import TRAINERS, Diverged, gradients, table_of
 from reward_models.errors import first_line
@@ -33,7 +34,7 @@ class Training:
 
     base: str
     tokenizer: Any
-    found: Split
+    found: Split[Any]
     settings: PolicySettings
     checkpoints: Path
     """The folder of the checkpoints."""
@@ -77,30 +78,47 @@ def train_until(training: Training, step: int) -> None:
 def _make_trainer(training: Training, *, until: int, is_new: bool) -> Any:
     settings, found = training.settings, training.found
     cls, config = TRAINERS[settings.method]
-    options: dict[str, Any] = {}
-    if settings.method != "sft" and settings.lora_rank is None:
-        options["ref_model"] = _load(training.base)
+    model = _load(training.base)
+    # Computed by the base, which the trainer then changes.
+    train = _table(training, found.train, model)
     trainer = cls(
-        model=_load(training.base),
         args=config(**_arguments(training, is_new=is_new)),
-        train_dataset=_table(training, found.train),
-        eval_dataset=_table(training, found.held_out) if found.held_out else None,
+        train_dataset=train,
+        eval_dataset=_table(training, found.held_out, model) if found.held_out else None,
         processing_class=training.tokenizer,
-        peft_config=_lora(settings),
         callbacks=[
             report_to(training.advance),
             _Stretch(training, until),
             mark_whole(training.checkpoints),
         ],
-        **options,
+        **_model_options(training, model),
     )
     trainer.lengths = [example.longest for example in found.train]
     trainer.remove_callback(PrinterCallback)
     return trainer
 
 
-def _table(training: Training, examples: Sequence[Example]) -> Any:
+def _model_options(training: Training, model: Any) -> dict[str, Any]:
+    """The model and what it is compared with, as the method's trainer takes them."""
+    settings, lora = training.settings, _lora(training.settings)
+    if settings.method == "ppo":
+        if lora is not None:
+            from peft import get_peft_model
+
+            torch.manual_seed(settings.seed)
+            model = get_peft_model(model, lora)
+        return {"model": model, "clip_range": settings.clip_range, "beta": settings.held_to_base}
+    options = {"model": model, "peft_config": lora}
+    if settings.method != "sft" and lora is None:
+        options["ref_model"] = _load(training.base)
+    return options
+
+
+def _table(training: Training, examples: Sequence[Any], model: Any) -> Any:
     settings = training.settings
+    if settings.method == "ppo":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return tree_rows(model.to(device), examples, needs_base=settings.held_to_base > 0)
     return table_of(settings.method, examples, settings.batch_size, settings.seed)
 
 
@@ -140,8 +158,6 @@ def _arguments(training: Training, *, is_new: bool) -> dict[str, Any]:
         "bf16": precision == "bfloat16",
         "use_cpu": not on_gpu,
         "gradient_checkpointing": settings.gradient_checkpointing,
-        # Rows that are too long were left out; none is cut.
-        "max_length": None,
         "seed": settings.seed,
         "eval_strategy": "steps" if measures else "no",
         "eval_steps": max(1, num_steps // settings.evaluations),
@@ -162,12 +178,17 @@ def _arguments(training: Training, *, is_new: bool) -> dict[str, Any]:
 
 
 def _of_method(settings: PolicySettings) -> dict[str, Any]:
+    if settings.method == "ppo":
+        # Without a label among the inputs, no loss is computed on held-out examples.
+        return {"remove_unused_columns": False, "label_names": ["advantages"]}
+    # Rows that are too long were left out; none is cut.
+    options: dict[str, Any] = {"max_length": None}
     if settings.method == "sft":
-        return {"packing": False}
+        return options | {"packing": False}
+    options["beta"] = settings.held_to_base
     if settings.method == "dpo":
-        return {"beta": settings.beta}
-    return {
-        "beta": settings.beta,
+        return options
+    return options | {
         "desirable_weight": settings.desirable_weight,
         "undesirable_weight": settings.undesirable_weight,
         # Its loss pairs neighbours.

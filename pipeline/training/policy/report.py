@@ -17,7 +17,8 @@ def describe(result: PolicyResult, seconds: float) -> str:
     losses = _change(trained.figure("loss", first=True), trained.figure("loss"))
     held_out = _change(trained.figure("held_out_loss", first=True), trained.figure("held_out_loss"))
     left_out = [f"{trained.num_too_long} too long"]
-    left_out += [f"{trained.num_empty} without tokens"] * bool(trained.num_empty)
+    lacked = "an advantage" if request.settings["method"] == "ppo" else "tokens"
+    left_out += [f"{trained.num_empty} without {lacked}"] * bool(trained.num_empty)
     return "\n".join(
         [
             f"{'policy':<10} {result.output}, from {request.base} by {request.settings['method']}, in "

@@ -4,8 +4,11 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Method = Literal["sft", "dpo", "kto"]
-_RATES: dict[Method, float] = {"sft": 1e-5, "dpo": 1e-6, "kto": 1e-6}
+from pipeline.labels.advantages import AdvantageMethod
+
+Method = Literal["sft", "dpo", "kto", "ppo"]
+_RATES: dict[Method, float] = {"sft": 1e-5, "dpo": 1e-6, "kto": 1e-6, "ppo": 1e-6}
+_BETAS: dict[Method, float] = {"sft": 0.0, "dpo": 0.1, "kto": 0.1, "ppo": 0.0}
 _LORA_FACTOR = 10
 """LoRA's weights start at nothing and are few: they take a higher rate."""
 
@@ -18,11 +21,21 @@ class PolicySettings(BaseModel):
     method: Method = "sft"
     """`sft` learns the survivors (view `traces`), `dpo` to prefer the better text of each pair
     (`preferences`; Rafailov et al., 2023, arXiv:2305.18290), `kto` from single responses that are
-    right or wrong (`outcomes`; Ethayarajh et al., 2024, arXiv:2402.01306)."""
+    right or wrong (`outcomes`; Ethayarajh et al., 2024, arXiv:2402.01306), `ppo` from the advantage of
+    each step (`packed`; the clipped objective of Schulman et al., 2017, arXiv:1707.06347)."""
     pairs: Literal["all", "answer", "step"] = "all"
     """With `dpo`: the kind of pairs."""
-    beta: float = Field(default=0.1, gt=0)
-    """With `dpo` and `kto`: how strongly the model is held to the base."""
+    beta: float | None = Field(default=None, ge=0)
+    """With `dpo`, `kto` and `ppo`: how strongly the model is held to the base; default: 0.1, for `ppo`
+    0."""
+    advantages: AdvantageMethod | None = None
+    """With `ppo`: another rule for the advantages than that of the rows (`views.packed.advantages`)."""
+    weights: Literal["samples", "sampling"] = "samples"
+    """With `ppo`: how often a step counts. `samples`: as often as rollouts sampled it, so a place that
+    the search explores counts more. `sampling`: by the probability that random sampling reaches it."""
+    clip_range: float = Field(default=0.2, gt=0, lt=1)
+    """With `ppo`: a token's probability has no more effect on the loss once it has changed by this
+    fraction, to the better."""
     desirable_weight: float = Field(default=1.0, gt=0)
     """With `kto`: weight of right responses."""
     undesirable_weight: float = Field(default=1.0, gt=0)
@@ -37,19 +50,19 @@ class PolicySettings(BaseModel):
     max_steps: int | None = Field(default=None, ge=1)
     """Optimizer steps; overrides `epochs`."""
     batch_size: int = Field(default=8, ge=1)
-    """Responses, or pairs, in each device's batch."""
+    """Responses, pairs or, with `ppo`, trees in each device's batch."""
     gradient_accumulation_steps: int = Field(default=1, ge=1)
     """Batches per optimizer step."""
     learning_rate: float | None = Field(default=None, gt=0)
-    """The highest learning rate; default: 1e-5 for `sft`, 1e-6 for `dpo` and `kto`, ten times as much
-    with LoRA."""
+    """The highest learning rate; default: 1e-5 for `sft`, 1e-6 for the others, ten times as much with
+    LoRA."""
     warmup: float = Field(default=0.05, ge=0, lt=1)
     """Fraction of the steps in which the learning rate rises; after that it falls linearly to 0."""
     weight_decay: float = Field(default=0.0, ge=0)
     """Weight decay of AdamW."""
     max_length: int = Field(default=4096, ge=2)
-    """Longest sequence, prompt and response together, in tokens; longer ones are left out, never
-    cut."""
+    """Longest sequence, prompt and response together, in tokens; longer ones are left out, never cut.
+    With `ppo`, of a tree: a longer one becomes several, of whole responses."""
     lora_rank: int | None = Field(default=None, ge=1)
     """Train only low-rank additions (LoRA); they are merged at the end, and kept in `adapter/`."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -83,12 +96,19 @@ class PolicySettings(BaseModel):
                 "expected batch_size of 2 or more with method=kto, which compares each prompt with "
                 "the response to another one of its batch, got 1"
             )
+        if self.method in ("dpo", "kto") and self.beta == 0:
+            raise ValueError(f"expected beta above 0 with method={self.method}, got 0")
         if self.eval_rollouts == 0 and (self.eval_every or self.eval_problems or self.eval_config):
             raise ValueError(
                 "expected eval_rollouts of 1 or more with eval_every, eval_problems or eval_config, "
                 "got 0"
             )
         return self
+
+    @property
+    def held_to_base(self) -> float:
+        """`beta`, or its default."""
+        return _BETAS[self.method] if self.beta is None else self.beta
 
     @property
     def highest_rate(self) -> float:

@@ -34,7 +34,13 @@ from reward_models.serving.loading import be_quiet
 from reward_models.training import checkpoints
 from reward_models.training.records import Advance
 
-_LOGGED = {"loss": "loss", "eval_loss": "held_out_loss", "grad_norm": "gradient_norm"}
+_LOGGED = {
+    "loss": "loss",
+    "eval_loss": "held_out_loss",
+    "grad_norm": "gradient_norm",
+    "clip_fraction": "clip_fraction",
+    "kl": "kl",
+}
 _PACKAGES = ("berry-pipeline", "torch", "transformers", "trl", "peft", "accelerate")
 
 
@@ -89,7 +95,7 @@ def train_policy(
 
 def _read(
     folders: Sequence[Path], base: str, located: str, settings: PolicySettings
-) -> tuple[Any, Split]:
+) -> tuple[Any, Split[Any]]:
     """The base's tokenizer, and the examples, both checked. Raises TrainError and FolderError."""
     from transformers import AutoConfig, AutoTokenizer
 
@@ -100,14 +106,16 @@ def _read(
     except (OSError, ValueError, KeyError) as e:
         raise TrainError(f"--base {base}: cannot be loaded ({first_line(e)})") from e
     text = config.get_text_config()
-    max_length = min(settings.max_length, getattr(text, "max_position_embeddings", settings.max_length))
-    found = read_split(folders, settings, max_length)
+    positions = getattr(text, "max_position_embeddings", settings.max_length)
+    found = read_split(folders, settings, positions)
     check_examples(found, settings, ", ".join(map(str, folders)))
     check_tokenizer(base, tokenizer, text.vocab_size, found)
     return tokenizer, found
 
 
-def _request(folders: Sequence[Path], base: str, found: Split, settings: PolicySettings) -> Request:
+def _request(
+    folders: Sequence[Path], base: str, found: Split[Any], settings: PolicySettings
+) -> Request:
     return Request(
         base=base,
         data=tuple(map(str, folders)),

@@ -1,4 +1,4 @@
-"""TRL's trainers on the token ids of the trees, with every step watched.
+"""Trainers on the token ids of the trees, TRL's and one of berry's own, with every step watched.
 
 SFTTrainer takes prepared `input_ids` and `labels`. DPOTrainer and KTOTrainer tokenise text before they
 train; what they make of it are columns of token ids. Here these columns are given directly, and their
@@ -13,10 +13,12 @@ import numpy as np
 import pyarrow as pa
 import torch
 from torch.utils.data import SequentialSampler
+from transformers import TrainingArguments
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, SFTConfig, SFTTrainer
 
 from pipeline.training.errors import TrainError
 from pipeline.training.policy.examples import Example
+from pipeline.training.policy.ppo import TreeTrainer
 from pipeline.training.policy.settings import Method
 from reward_models.training.trainer import ByLength
 
@@ -83,16 +85,21 @@ class KtoOnIds(_Watched, KTOTrainer):  # type: ignore[misc]
     in_order = True
 
 
+class PpoOnTrees(_Watched, TreeTrainer):
+    """Proximal policy optimisation with the trees' advantages."""
+
+
 TRAINERS: dict[Method, tuple[Any, Any]] = {
     "sft": (SftOnIds, SFTConfig),
     "dpo": (DpoOnIds, DPOConfig),
     "kto": (KtoOnIds, KTOConfig),
+    "ppo": (PpoOnTrees, TrainingArguments),
 }
 """Method -> trainer and the class of its arguments."""
 
 
 def table_of(method: Method, examples: Sequence[Example], batch_size: int, seed: int) -> Any:
-    """The examples as a dataset with the columns that the method's trainer reads."""
+    """The examples as a dataset with the columns that the method's trainer of TRL reads."""
     if method == "kto":
         examples = _shuffled(examples, seed)
     columns: dict[str, pa.Array] = {

@@ -214,7 +214,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(
     assert_same(whole("method=sft").output, tmp_path / "cut")
 
 
-@pytest.mark.parametrize("option", ["method=dpo", "method=kto", "lora_rank=4"])
+@pytest.mark.parametrize("option", ["method=dpo", "method=kto", "method=ppo", "lora_rank=4"])
 def test_every_interrupted_training_goes_on_to_the_same_weights(
     data: Path, base: Path, tmp_path: Path, whole: Whole, option: str
 ) -> None:

@@ -1,0 +1,1 @@
+"""Rows of `packed` as samples for libraries of reinforcement learning."""
