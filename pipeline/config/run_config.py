@@ -30,7 +30,7 @@ from pipeline.files.storage import FolderError, place
 from pipeline.hashing import digest_json
 from pipeline.labels.step_labels import LabelConfig
 from pipeline.problems import SourceConfig
-from pipeline.problems.border import CheckedSource, open_source
+from pipeline.problems.border import OpenSource, open_source
 from pipeline.problems.rows import RowConfig
 from pipeline.prune import PruneConfig
 from pipeline.prune.quality import QualityConfig
@@ -261,6 +261,9 @@ class RunConfig(BaseModel):
         resolved["problems"].pop("on_error", None)
         # Excluded, because a limit may be raised; run.json has it separately.
         resolved["problems"].pop("limit", None)
+        if resolved["problems"].get("variants") is None:
+            # As before there were variants.
+            resolved["problems"].pop("variants", None)
         resolved["engines"] = [part.dump() | {"share": share_of(part)} for part in self.engines]
         if not self.engines:
             # As before there were several.
@@ -285,7 +288,7 @@ class RunConfig(BaseModel):
         assert isinstance(options, SourceConfig)
         return options.limit
 
-    def open_source(self) -> CheckedSource:
+    def open_source(self) -> OpenSource:
         """The problem set, ready to read. Raises ProblemError.
 
         If the config does not name the kind of target, rows get the kind that the verifier takes.
@@ -295,7 +298,7 @@ class RunConfig(BaseModel):
             kinds = target_kinds(self.verifier.cls) or (options.target_kind,)
             if options.target_kind not in kinds:
                 part = replace(part, options=options.model_copy(update={"target_kind": kinds[0]}))
-        return open_source(part, self.seed, self.prompt.parsed)
+        return open_source(part, self.seed, self.prompt.parsed, self.sandbox)
 
     def build_strategy(self) -> Budgeted:
         """The strategy with its budget."""
