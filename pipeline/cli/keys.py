@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 def option_models() -> Mapping[str, type["BaseModel"]]:
     """The commands that take KEY=VALUE options of their own, with these options."""
+    from pipeline.derive.varying.settings import VarySettings
     from pipeline.training.policy.settings import PolicySettings
     from reward_models.training.settings import TrainSettings
 
-    return {"train": TrainSettings, "train policy": PolicySettings}
+    return {"train": TrainSettings, "train policy": PolicySettings, "vary": VarySettings}
 
 
 @click.command()

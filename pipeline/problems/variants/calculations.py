@@ -102,13 +102,15 @@ def apply(sign: str, left: Fraction, right: Fraction) -> Fraction:
 
 
 def _written(worked: str) -> Iterator[list[str]]:
-    """Expressions before a sign of equality, with the number after it."""
+    """Expressions before a sign of equality, with the number after it. Raises Unreadable for a number
+    after such a sign that no expression gives."""
     for line in worked.splitlines():
         for match in _VALUE.finditer(line):
             before = _BEFORE.search(line[max(0, match.start() - _LONGEST) : match.start()])
             expression = before[0].strip(" .,") if before else ""
-            if any(c.isdigit() for c in expression) and _SIGN.search(expression):
-                yield [expression, match[1].rstrip(",")]
+            if not any(c.isdigit() for c in expression) or not _SIGN.search(expression):
+                raise Unreadable(f"expected a calculation before {match[0]}")
+            yield [expression, match[1].rstrip(",")]
 
 
 def _calculation(pair: list[str]) -> Calculation:

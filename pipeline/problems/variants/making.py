@@ -18,7 +18,7 @@ NUMBERS = "numbers"
 REDRAWN = "redrawn"
 """The kind of a variant that the source itself drew again."""
 VARIANT_OF, VARIANT_KIND = "variant_of", "variant_kind"
-"""Entries of a variant's `meta`: the id of the original, and how it was made."""
+"""Entries of a variant's `meta`: the ids of its originals, and how it was made."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,9 +81,9 @@ def make_variants(
     return made
 
 
-def origin_of(problem: Problem, kind: str) -> Mapping[str, object]:
+def origin_of(problem_ids: Sequence[str], kind: str) -> Mapping[str, object]:
     """Entries of `meta` that say what a variant was made of."""
-    return {VARIANT_OF: problem.id, VARIANT_KIND: kind}
+    return {VARIANT_OF: list(problem_ids), VARIANT_KIND: kind}
 
 
 def _template(problem: Problem, columns: Sequence[str]) -> Template | NoTemplate:
@@ -114,7 +114,7 @@ def _variant(problem: Problem, text: str, answer: str, columns: Sequence[str]) -
         domain=problem.domain,
         split=problem.split,
         # Other columns, such as another solution, are those of the original numbers.
-        meta={**asked, **origin_of(problem, NUMBERS)},
+        meta={**asked, **origin_of([problem.id], NUMBERS)},
         asked=asked,
         where=problem.where,
     )

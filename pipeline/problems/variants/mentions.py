@@ -48,7 +48,8 @@ _OF_NATURE = {
 """Unit -> numbers that nature or the calendar gives, rather than the story."""
 _BODY = frozenset(
     """leg wheel eye ear arm hand foot feet finger toe wing tail side corner half halves quarter parent
-    tire edge face player inning dozen hundred thousand million billion digit digits st nd rd th""".split()
+    tire edge face player inning dozen hundred thousand million billion digit digits st nd rd
+    th""".split()
 )
 """Words after a number that a shape, an animal or a game fixes, or that continue the number."""
 _LEAST_YEAR, _MOST_YEAR = 1500, 2100

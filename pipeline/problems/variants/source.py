@@ -96,7 +96,7 @@ class VariedSource:
         if any(one is not None for one in own):
             return [
                 [
-                    replace(one, meta={**one.meta, **origin_of(problem, REDRAWN)})
+                    replace(one, meta={**one.meta, **origin_of([problem.id], REDRAWN)})
                     for one in variants or ()
                 ]
                 for problem, variants in zip(problems, own, strict=True)

@@ -27,8 +27,9 @@ from pipeline.problems.variants.mentions import Mention, find_fractions, find_me
 
 _CONDITION = re.compile(
     r"\b(?:if .{0,60}\b(?:more|less|fewer|over|above|below|at least)\b|otherwise|unless|at least"
-    r"|at most|minimum|maximum|exceed\w*|overtime|additional|beyond|first \$?\d+|next \$?\d+|up to|limit\w*"
-    r"|or (?:more|less|fewer|older|younger)|round(?:ed|ing)?|nearest|remainder|left ?over|whole number"
+    r"|at most|minimum|maximum|exceed\w*|overtime|additional|beyond|first \$?\d+|next \$?\d+|up to"
+    r"|limit\w*|or (?:more|less|fewer|older|younger)"
+    r"|round(?:ed|ing)?|nearest|remainder|left ?over|whole number"
     r"|leap|closest|after the|greatest|least|fewest|cheapest|whichever|maximi[sz]e|minimi[sz]e"
     r"|consecutive|average|mean|median|prime|multiple|digit|divisible)\b",
     re.IGNORECASE,
@@ -58,7 +59,8 @@ class NoTemplate(StrEnum):
     CONDITION = "condition"
     """The text has a condition that other numbers may not meet, or the solution decides by numbers."""
     UNEXPLAINED = "unexplained"
-    """A calculation has a number that is neither in the text nor an earlier result."""
+    """A calculation has a number that is neither in the text nor an earlier result, or none has a
+    percentage of the text: something was worked out that the solution does not show."""
     UNUSED_RESULT = "unused_result"
     """The answer is not the last result, or an earlier one does not lead to it."""
     STATED_TWICE = "stated_twice"
@@ -193,7 +195,10 @@ class _Binding:
 
     @property
     def is_explained(self) -> bool:
-        """Whether every number has an explanation."""
+        """Whether every number has an explanation, and every percentage of the text a use."""
+        used = self._used()
+        if any(one.is_percent and place not in used for place, one in enumerate(self._mentions)):
+            return False
         return all(choices for numbers in self._choices for choices in numbers)
 
     def leads_to_the_end(self) -> bool:
