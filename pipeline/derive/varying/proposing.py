@@ -21,8 +21,8 @@ Here is a worked solution to a problem:
 {solution}
 
 Write a new problem in other words, with another story, that this solution answers. Its answer must \
-be {answer}. Give every number that is needed to solve it. Write only the problem, not its solution and not \
-its answer."""
+be {answer}. Give every number that is needed to solve it. Write only the problem, not its solution \
+and not its answer."""
 _WRITTEN = """\
 Problem 1: {first}
 

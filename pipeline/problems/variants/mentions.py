@@ -14,7 +14,9 @@ _NUMBER = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?(?!\d)|\d*\.\d+|\d+", re.ASCII)
 _WORD_AFTER = re.compile(r"[\s-]*([A-Za-z]+)")
 _WORD_BEFORE = re.compile(r"([A-Za-z]+\.?)[\s#]*$")
 _JOINED = re.compile(r"[:/]\s?\d|\s?(?:-|\u2013|\u2014|to)\s?[$]?\d")
-_JOINS = re.compile(r"\d(?:[:/]\s?|\s?(?:-|\u2013|\u2014|to)\s?[$]?)$|[\w#.]$|[A-Za-z]-$|[-\u2212^]$")
+_JOINS = re.compile(
+    r"\d(?:[:/]\s?|\s?[x\u00d7]\s?|\s?(?:-|\u2013|\u2014|to)\s?[$]?)$|[\w#.]$|[A-Za-z]-$|[-\u2212^]$"
+)
 _TIME = re.compile(r"\s?(?:[ap]\.?\s?m\b|o'?\s?clock|noon)", re.IGNORECASE)
 _FRACTION = re.compile(r"(\d+)\s?/\s?(\d+)")
 _NAMED_ONES = re.compile(r"^[\w\s-]{0,40}?(?::|,|\(|--|\u2014|\u2013)\s?[A-Z]\w+(?:,| and\b|:)")
@@ -154,7 +156,7 @@ def _is_fixed(one: Mention, before: str, after: str) -> bool:
         or _JOINED.match(after) is not None
         or (_JOINS.search(before) is not None and not one.is_money)
         or _TIME.match(after) is not None
-        or re.match(r"\w|\.\d|\^|\s?[x\u00d7*+=]\s?\d", after) is not None
+        or re.match(r"\w|\.\d|\^|\s?[x\u00d7]\s?\d", after) is not None
         or (word is not None and word[1][0].isupper())
         or one.unit in _BODY
         or value in _OF_NATURE.get(one.unit, ())
