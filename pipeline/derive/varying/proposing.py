@@ -7,6 +7,7 @@ other answers, and is dropped by the check.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from random import Random
 from typing import Any
 
@@ -14,6 +15,8 @@ from pipeline.derive.varying.candidates import Candidate
 from pipeline.derive.varying.originals import Original
 from pipeline.derive.varying.settings import VarySettings
 from pipeline.hashing import derive_seed
+from pipeline.problems.variants.calculations import read_number
+from pipeline.problems.variants.mentions import find_mentions
 
 _REWRITE = """\
 Here is a worked solution to a problem:
@@ -65,8 +68,14 @@ def candidate_of(row_id: str, reply: str, originals: Mapping[str, Original]) -> 
     used = [originals[one] for one in ids]
     prompt = read_reply(reply)
     if kind == "rewrite":
+        if read_number(used[0].answer) in _numbers(prompt) - _numbers(used[0].prompt):
+            raise NotAProblem("tells_answer")
         return Candidate.of("rewrite", prompt, used[0].answer, used)
     return Candidate.of("written", prompt, None, used)
+
+
+def _numbers(text: str) -> set[Fraction | None]:
+    return {one.value for one in find_mentions(text)}
 
 
 def read_reply(reply: str) -> str:

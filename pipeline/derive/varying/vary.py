@@ -89,13 +89,13 @@ def vary(
         _claim(output, folder, settings, against)
         if (output / REPORT).exists():
             return Report(**json.loads((output / REPORT).read_text(encoding="utf-8")))
-        originals = read_originals(RunReader(folder), output / "originals.jsonl", settings.max_problems)
-        if not originals:
-            raise UserMistake(
-                f"{run}: expected a run with verified solutions of problems with gold answers, got none"
-            )
-        varying = _Varying(work, output, settings, originals, test_sets, tell)
-        return varying.complete(str(run), sandbox or SandboxConfig())
+    originals = read_originals(RunReader(folder), output / "originals.jsonl", settings.max_problems)
+    if not originals:
+        raise UserMistake(
+            f"{run}: expected a run with verified solutions of problems with gold answers, got none"
+        )
+    varying = _Varying(work, output, settings, originals, test_sets, tell)
+    return varying.complete(str(run), sandbox or SandboxConfig())
 
 
 class _Varying:
@@ -147,7 +147,8 @@ class _Varying:
             kept={kind: sum(one.candidate.kind == kind for one in kept) for kind in made},
         )
         # Last: a folder with a report is complete.
-        publish(self._output / REPORT, json_bytes(asdict(report)))
+        with explained(self._output):
+            publish(self._output / REPORT, json_bytes(asdict(report)))
         return report
 
     def _written(self) -> Iterator[Candidate]:

@@ -19,6 +19,7 @@ from pipeline.derive.varying.vary import vary
 from pipeline.errors import RunFailure, UserMistake
 from pipeline.labels.majority import Majority
 from pipeline.problems import Intake
+from pipeline.prune import PruneConfig, Pruner
 from pipeline.records import Problem, Trace, trajectories
 from pipeline.tree import ROOT, Tree
 from tests.conftest import make_rollout, make_verdict
@@ -56,7 +57,9 @@ def voted(prompt: str, source_id: str | None, responses: Sequence[str]) -> Trace
     )
     tree = tree.sorted()
     asyncio.run(Majority(Majority.Config(min_fraction=0.01)).vote(problem, tree))
-    return Trace(problem=problem, seed=0, tree=tree, trajectories=trajectories(tree))
+    found = trajectories(tree)
+    decisions = Pruner(PruneConfig()).prune(found, tree)
+    return Trace(problem=problem, seed=0, tree=tree, trajectories=found, decisions=decisions)
 
 
 @dataclass
@@ -141,7 +144,8 @@ def test_a_rewrite_must_keep_the_answer(tmp_path: Path) -> None:
     replies = {
         "right": [f"Problem: {REWRITE}"],
         "other": ["Carl owns 48 coins and finds 17 others. What is the number of his coins?"],
-        "told": ["Carl has 63 coins and the answer is 63."],
+        "told": ["Carl owns 48 coins and finds 15 others. The answer is 63, is it not?"],
+        "said": ["Carl owns 48 coins and finds 15 others, so has 63 coins. What is their number?"],
         "short": ["No."],
         "same": [CLIPS],
     }
@@ -153,6 +157,7 @@ def test_a_rewrite_must_keep_the_answer(tmp_path: Path) -> None:
             "right": {},
             "other": {"other_answer": 1},
             "told": {"tells_answer": 1},
+            "said": {"tells_answer": 1},
             "short": {"empty": 1},
             "same": {"duplicate": 1},
         }[name]
@@ -177,10 +182,10 @@ def test_whoever_answers_a_candidate_sees_no_answer(tmp_path: Path) -> None:
     ("answers", "reason"),
     [
         (["The answer is 63"] * 4, "too_easy"),
-        (["The answer is 63", "no", "no", "no"], "too_hard"),
+        (["The answer is 63", "no idea", "no idea", "no idea"], "too_hard"),
         (["The answer is 5"] * 4, "other_answer"),
-        (["no"] * 4, "no_majority"),
-        (["The answer is 63", "The answer is 5", "no", "no"], "no_majority"),
+        (["no idea"] * 4, "no_majority"),
+        (["The answer is 63", "The answer is 5", "no idea", "no idea"], "no_majority"),
     ],
 )
 def test_the_reason_of_a_drop(tmp_path: Path, answers: list[str], reason: str) -> None:
@@ -196,7 +201,7 @@ def test_the_reason_of_a_drop(tmp_path: Path, answers: list[str], reason: str) -
 
 def test_a_written_composition_takes_the_answer_on_which_samples_agree(tmp_path: Path) -> None:
     text = "Ann sorts 63 clips into bags that Bob numbers from 1 to 40. What is the number of bags?"
-    answers = [["The answer is 40"] * 3 + ["no"], ["The answer is 40"] + ["no"] * 3]
+    answers = [["The answer is 40"] * 3 + ["no idea"], ["The answer is 40"] + ["no idea"] * 3]
     for number, given in enumerate(answers):
         fake = FakeRuns(reply=lambda _: [text], answers=lambda _, given=given: given)  # type: ignore[misc]
         output = tmp_path / f"out{number}"
