@@ -257,11 +257,13 @@ class RunConfig(BaseModel):
             "dataset": {"part_bytes", "licenses"},
         }
         resolved = self.model_dump(mode="json", exclude=not_data)
+        options = self.problems.options
+        assert isinstance(options, SourceConfig)
         # Excluded, so that a run that a bad row has stopped can resume without it.
         resolved["problems"].pop("on_error", None)
         # Excluded, because a limit may be raised; run.json has it separately.
         resolved["problems"].pop("limit", None)
-        if resolved["problems"].get("variants") is None:
+        if not options.variants.numbers:
             # As before there were variants.
             resolved["problems"].pop("variants", None)
         resolved["engines"] = [part.dump() | {"share": share_of(part)} for part in self.engines]

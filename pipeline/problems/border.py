@@ -61,7 +61,7 @@ def open_source(
             f"{raised(e, part.cls)}"
         ) from e
     checked = CheckedSource(part, source, template or Template())
-    if checked.config.variants is None:
+    if not checked.config.variants.numbers:
         return checked
     columns = (template or Template()).columns
     return VariedSource(checked, checked.config.variants, seed, columns, sandbox or SandboxConfig())

@@ -145,7 +145,7 @@ class Intake:
             return
         # `limit` and `on_error` may change from process to process.
         options = self._config.model_dump(mode="json", exclude={"limit", "on_error"})
-        if self._config.variants is None:
+        if not self._config.variants.numbers:
             # As before there were variants.
             del options["variants"]
         key = digest_json([version("berry-pipeline"), state, options, self._template.text])

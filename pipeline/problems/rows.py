@@ -182,7 +182,7 @@ def to_problem(row: object, config: RowConfig, columns: Columns, place: Place) -
     if isinstance(target, BadRow):
         return target
     worked = None
-    if config.variants is not None and after is not None and target.value is not None:
+    if config.variants.numbers and after is not None and target.value is not None:
         worked = gold_text(row[answer_field]).rpartition(after)[0].strip()
     return _create(row, config, columns, prompt, target, place, worked)
 

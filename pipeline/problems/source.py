@@ -26,8 +26,10 @@ class VariantOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    numbers: int = Field(ge=1, le=100)
-    """Most variants of a problem with other numbers, each after its original."""
+    numbers: int = Field(default=0, ge=0, le=100)
+    """Most variants of each problem, right after it: the same task drawn again for `reasoning_gym`;
+    elsewhere the text with other numbers, if a worked solution (before `answer_after`) tells how the
+    answer follows. 0 makes none."""
 
 
 class SourceConfig(BaseModel):
@@ -39,9 +41,8 @@ class SourceConfig(BaseModel):
     """Maximum number of problems. A resumed run may have a higher one."""
     on_error: Literal["stop", "skip"] = "stop"
     """Effect of a bad row: `stop` ends the run, `skip` counts and skips the row."""
-    variants: VariantOptions | None = None
-    """Adds variants of each problem: the same task drawn again for `reasoning_gym`; elsewhere the text
-    with other numbers, if a worked solution (before `answer_after`) tells how the answer follows."""
+    variants: VariantOptions = VariantOptions()
+    """Adds variants of each problem."""
 
 
 class ProblemError(UserMistake):

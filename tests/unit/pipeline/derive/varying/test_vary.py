@@ -32,10 +32,11 @@ UNSOLVED = "What is the meaning of all of it?"
 REWRITE = "Carl owns 48 coins and finds 15 others. What is the number of his coins?"
 
 
-def original(path: Path) -> Path:
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with two solved problems and one that is not."""
     return write_run(
-        path,
+        tmp_path_factory.mktemp("original") / "run",
         [
             make_trace(CLIPS, "63", [("48 + 15 = 63\nThe answer is 63", True), ("It is 5", False)]),
             make_trace(PAGES, "40", [("120 - 80 = 40\nThe answer is 40", True)]),
@@ -104,9 +105,8 @@ def settings(**options: Any) -> VarySettings:
     return VarySettings(**{"samples": 4, **options})
 
 
-def test_what_is_well_posed_is_kept_with_its_origin(tmp_path: Path) -> None:
+def test_what_is_well_posed_is_kept_with_its_origin(run: Path, tmp_path: Path) -> None:
     fake = FakeRuns(reply=lambda _: [REWRITE], answers=right)
-    run = original(tmp_path / "run")
 
     report = vary(run, tmp_path / "out", settings(kinds=("numbers",)), runs=fake)
 
@@ -125,9 +125,9 @@ def test_what_is_well_posed_is_kept_with_its_origin(tmp_path: Path) -> None:
     assert fake.configs[0]["prompt"] == {"template": "{problem} Go.", "system": "Be brief."}
 
 
-def test_problems_and_origins_can_be_read_by_the_next_run(tmp_path: Path) -> None:
+def test_problems_and_origins_can_be_read_by_the_next_run(run: Path, tmp_path: Path) -> None:
     fake = FakeRuns(reply=lambda _: [], answers=right)
-    vary(original(tmp_path / "run"), tmp_path / "out", settings(kinds="numbers"), runs=fake)
+    vary(run, tmp_path / "out", settings(kinds="numbers"), runs=fake)
     problems = tmp_path / "out" / "problems.jsonl"
 
     config = load_config(
@@ -140,7 +140,7 @@ def test_problems_and_origins_can_be_read_by_the_next_run(tmp_path: Path) -> Non
     assert [one.target.value for one in found] == [row["answer"] for row in rows_of(problems)]
 
 
-def test_a_rewrite_must_keep_the_answer(tmp_path: Path) -> None:
+def test_a_rewrite_must_keep_the_answer(run: Path, tmp_path: Path) -> None:
     replies = {
         "right": [f"Problem: {REWRITE}"],
         "other": ["Carl owns 48 coins and finds 17 others. What is the number of his coins?"],
@@ -152,7 +152,7 @@ def test_a_rewrite_must_keep_the_answer(tmp_path: Path) -> None:
     for name, reply in replies.items():
         fake = FakeRuns(reply=lambda _, reply=reply: reply, answers=right)  # type: ignore[misc]
         chosen = settings(kinds="rewrite", max_problems=1)
-        report = vary(original(tmp_path / f"run-{name}"), tmp_path / name, chosen, runs=fake)
+        report = vary(run, tmp_path / name, chosen, runs=fake)
         expected = {
             "right": {},
             "other": {"other_answer": 1},
@@ -165,9 +165,9 @@ def test_a_rewrite_must_keep_the_answer(tmp_path: Path) -> None:
         assert report.kept == {"rewrite": not expected}
 
 
-def test_whoever_answers_a_candidate_sees_no_answer(tmp_path: Path) -> None:
+def test_whoever_answers_a_candidate_sees_no_answer(run: Path, tmp_path: Path) -> None:
     fake = FakeRuns(reply=lambda _: [REWRITE], answers=right)
-    vary(original(tmp_path / "run"), tmp_path / "out", settings(kinds="rewrite"), runs=fake)
+    vary(run, tmp_path / "out", settings(kinds="rewrite"), runs=fake)
 
     propose, check = fake.configs
     assert all(
@@ -188,25 +188,27 @@ def test_whoever_answers_a_candidate_sees_no_answer(tmp_path: Path) -> None:
         (["The answer is 63", "The answer is 5", "no idea", "no idea"], "no_majority"),
     ],
 )
-def test_the_reason_of_a_drop(tmp_path: Path, answers: list[str], reason: str) -> None:
+def test_the_reason_of_a_drop(run: Path, tmp_path: Path, answers: list[str], reason: str) -> None:
     fake = FakeRuns(reply=lambda _: [REWRITE], answers=lambda _: answers)
     chosen = settings(kinds="rewrite", max_problems=1, min_pass_rate=0.3)
 
-    report = vary(original(tmp_path / "run"), tmp_path / "out", chosen, runs=fake)
+    report = vary(run, tmp_path / "out", chosen, runs=fake)
 
     assert report.dropped == {"rewrite": {reason: 1}}
     (row,) = rows_of(tmp_path / "out" / "dropped.jsonl")
     assert (row["reason"], row["prompt"]) == (reason, REWRITE)
 
 
-def test_a_written_composition_takes_the_answer_on_which_samples_agree(tmp_path: Path) -> None:
+def test_a_written_composition_takes_the_answer_on_which_samples_agree(
+    run: Path, tmp_path: Path
+) -> None:
     text = "Ann sorts 63 clips into bags that Bob numbers from 1 to 40. What is the number of bags?"
     answers = [["The answer is 40"] * 3 + ["no idea"], ["The answer is 40"] + ["no idea"] * 3]
     for number, given in enumerate(answers):
         fake = FakeRuns(reply=lambda _: [text], answers=lambda _, given=given: given)  # type: ignore[misc]
         output = tmp_path / f"out{number}"
         chosen = settings(kinds="written", max_problems=2, min_pass_rate=0)
-        report = vary(original(tmp_path / f"run{number}"), output, chosen, runs=fake)
+        report = vary(run, output, chosen, runs=fake)
         kept = rows_of(output / "problems.jsonl")
         # The second proposal repeats the first.
         assert report.dropped["written"] == {"duplicate": 1} | ({"unstable": 1} if number else {})
@@ -215,13 +217,13 @@ def test_a_written_composition_takes_the_answer_on_which_samples_agree(tmp_path:
         )
 
 
-def test_questions_of_a_test_set_are_dropped(tmp_path: Path) -> None:
+def test_questions_of_a_test_set_are_dropped(run: Path, tmp_path: Path) -> None:
     test_set = tmp_path / "test.jsonl"
     test_set.write_text(json.dumps({"question": REWRITE, "answer": "63"}) + "\n")
     fake = FakeRuns(reply=lambda _: [REWRITE], answers=right)
 
     report = vary(
-        original(tmp_path / "run"),
+        run,
         tmp_path / "out",
         settings(kinds="rewrite", max_problems=1),
         against=[str(test_set)],
@@ -232,8 +234,7 @@ def test_questions_of_a_test_set_are_dropped(tmp_path: Path) -> None:
     assert len(fake.configs) == 1  # nothing was left to answer
 
 
-def test_the_same_command_goes_on_after_a_failure(tmp_path: Path) -> None:
-    run = original(tmp_path / "run")
+def test_the_same_command_goes_on_after_a_failure(run: Path, tmp_path: Path) -> None:
     fake = FakeRuns(reply=lambda _: [REWRITE], answers=right, broken=True)
     with pytest.raises(RunFailure, match="the engine died"):
         vary(run, tmp_path / "out", settings(), runs=fake)
@@ -253,8 +254,7 @@ def test_the_same_command_goes_on_after_a_failure(tmp_path: Path) -> None:
     assert len(fake.configs) == num_runs
 
 
-def test_a_folder_of_another_request_is_refused(tmp_path: Path) -> None:
-    run = original(tmp_path / "run")
+def test_a_folder_of_another_request_is_refused(run: Path, tmp_path: Path) -> None:
     fake = FakeRuns(reply=lambda _: [REWRITE], answers=right)
     vary(run, tmp_path / "out", settings(kinds="numbers"), runs=fake)
 
@@ -281,9 +281,9 @@ def test_a_prompt_with_other_columns_is_refused(tmp_path: Path) -> None:
         vary(run, tmp_path / "out", settings(), runs=FakeRuns(reply=lambda _: [], answers=right))
 
 
-def test_the_report_is_a_table_and_json(tmp_path: Path) -> None:
+def test_the_report_is_a_table_and_json(run: Path, tmp_path: Path) -> None:
     fake = FakeRuns(reply=lambda _: ["No."], answers=right)
-    report = vary(original(tmp_path / "run"), tmp_path / "out", settings(), runs=fake)
+    report = vary(run, tmp_path / "out", settings(), runs=fake)
 
     text = describe(report)
     assert "2 problems of" in text
@@ -297,8 +297,7 @@ def test_the_report_is_a_table_and_json(tmp_path: Path) -> None:
     assert json.loads(json.dumps(facts(report)))["kept"]["numbers"] == 2
 
 
-def test_a_wrong_option_is_one_line(tmp_path: Path) -> None:
-    run = original(tmp_path / "run")
+def test_a_wrong_option_is_one_line(run: Path, tmp_path: Path) -> None:
 
     result = CliRunner().invoke(
         berry, ["vary", str(run), "--output", str(tmp_path / "o"), "kind=numbers"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import KINDS
+from pipeline.config import KINDS, load_config
 from pipeline.errors import UserMistake
 from pipeline.files.ranges import EVERY_ROW
 from pipeline.problems import BadRow, Intake, ProblemError
@@ -103,7 +103,7 @@ def test_no_worked_solution_is_kept_in_problems(tmp_path: Path) -> None:
     assert [one.worked for one in problems(opened(tmp_path / "p.jsonl"))] == [None] * 7
 
 
-@pytest.mark.parametrize("variants", [{"numbers": 0}, {}, {"number": 2}])
+@pytest.mark.parametrize("variants", [{"numbers": -1}, {"numbers": 101}, {"number": 2}])
 def test_wrong_options_are_refused(tmp_path: Path, variants: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=r"numbers|number"):
         opened(tmp_path / "p.jsonl", variants=variants)
@@ -183,3 +183,10 @@ def test_without_a_sandbox_the_command_says_so(monkeypatch: pytest.MonkeyPatch) 
         pytest.raises(UserMistake, match="expected a sandbox that runs: no namespaces"),
     ):
         programs.run([("def answer():\n    return 1\n", [()])])
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_run_without_variants_has_the_digest_that_it_had(number: int) -> None:
+    config = load_config(Path("configs/simulated.yaml"), [f"problems.variants.numbers={number}"])
+
+    assert ("variants" in config.resolved()["problems"]) is (number > 0)
