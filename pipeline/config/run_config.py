@@ -69,6 +69,17 @@ def _check_views(views: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in known if name in views)
 
 
+def _leave_what_decides(problems: dict[str, Any]) -> None:
+    """Removes from a section `problems` what does not decide which problems there are."""
+    # Excluded, so that a run that a bad row has stopped can resume without it.
+    problems.pop("on_error", None)
+    # Excluded, because a limit may be raised; run.json has it separately.
+    problems.pop("limit", None)
+    if not problems["variants"]["numbers"]:
+        # As before there were variants.
+        del problems["variants"]
+
+
 class LicenseConfig(BaseModel):
     """Licences for the dataset card; they may change when a run resumes."""
 
@@ -257,15 +268,7 @@ class RunConfig(BaseModel):
             "dataset": {"part_bytes", "licenses"},
         }
         resolved = self.model_dump(mode="json", exclude=not_data)
-        options = self.problems.options
-        assert isinstance(options, SourceConfig)
-        # Excluded, so that a run that a bad row has stopped can resume without it.
-        resolved["problems"].pop("on_error", None)
-        # Excluded, because a limit may be raised; run.json has it separately.
-        resolved["problems"].pop("limit", None)
-        if not options.variants.numbers:
-            # As before there were variants.
-            resolved["problems"].pop("variants", None)
+        _leave_what_decides(resolved["problems"])
         resolved["engines"] = [part.dump() | {"share": share_of(part)} for part in self.engines]
         if not self.engines:
             # As before there were several.
