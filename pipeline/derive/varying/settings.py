@@ -33,7 +33,7 @@ class VarySettings(BaseModel):
     """Least fraction of the responses that give the candidate's answer."""
     max_pass_rate: float = Field(default=0.95, ge=0, le=1)
     """Greatest fraction; what every response solves teaches little."""
-    min_agreement: float = Field(default=0.5, gt=0, le=1)
+    min_agreement: float = Field(default=0.75, gt=0, le=1)
     """With `written`, whose answer is what most responses give: least fraction of them."""
     min_similarity: float = Field(default=0.8, gt=0, le=1)
     """Estimated similarity from which a candidate repeats a problem with the same numbers."""
