@@ -29,6 +29,7 @@ from benchmarks.serving import against_in_process
 from benchmarks.simulated import peak_memory, rollouts_per_second
 from benchmarks.tests_apart import apart_and_inside
 from benchmarks.throughput.compare import real_engine
+from benchmarks.variants import variants_and_truth
 from benchmarks.verifiers import against_math_verify
 from benchmarks.viewer import large_run_and_tree
 
@@ -57,6 +58,7 @@ _SECTIONS: dict[str, Callable[[], tuple[list[Measured], str]]] = {
     "export": exported_views,
     "hygiene": planted_leaks,
     "viewer": large_run_and_tree,
+    "variants": variants_and_truth,
 }
 """Those with several rows, and a section of the page for the rest."""
 NAMES = [*_BENCHMARKS, *_SECTIONS]

@@ -31,6 +31,9 @@ class Problem:
     """The problem's id in its source, which may not be unique; None if it has none."""
     where: str | None = field(default=None, compare=False)
     """File and line, or dataset and row, for messages; not stored in the data."""
+    worked: str | None = field(default=None, compare=False)
+    """The worked solution in the source, from which variants are made; None if unknown or not wanted;
+    not stored in the data."""
 
     @classmethod
     def create(
@@ -45,6 +48,7 @@ class Problem:
         asked: Mapping[str, object] | None = None,
         source_id: str | None = None,
         where: str | None = None,
+        worked: str | None = None,
     ) -> "Problem":
         """A problem with an id derived from its content. `asked` has the entries of `meta` that the
         prompt template uses."""
@@ -61,6 +65,7 @@ class Problem:
             meta=meta or {},
             source_id=source_id,
             where=where,
+            worked=worked,
         )
 
     def asking(self, asked: Mapping[str, object]) -> "Problem":

@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from pipeline.cli.evaluate import evaluate
-from pipeline.cli.export import clean, compact, export, push
+from pipeline.cli.export import clean, compact, export, push, vary
 from pipeline.cli.inspect import doctor, report, show, status
 from pipeline.cli.keys import keys
 from pipeline.cli.options import add_log_level
@@ -86,6 +86,7 @@ for _command in (
     weights,
     export,
     clean,
+    vary,
     push,
     compact,
     verify,

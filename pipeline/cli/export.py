@@ -1,4 +1,4 @@
-"""`berry export`, `berry clean`, `berry push` and `berry compact`."""
+"""`berry export`, `berry clean`, `berry vary`, `berry push` and `berry compact`."""
 
 from pathlib import Path
 
@@ -145,6 +145,44 @@ def clean(
         print_json(facts(cleaned))
     else:
         click.echo(describe(cleaned))
+
+
+@click.command()
+@click.argument("out", type=run_path)
+@click.argument("options", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option(
+    "--output", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="A new folder."
+)
+@click.option(
+    "--against",
+    multiple=True,
+    metavar="FILE",
+    help="A test set whose questions are dropped: .jsonl, .json, .csv or .parquet; can be repeated.",
+)
+@json_option
+def vary(
+    out: Path, options: tuple[str, ...], output: Path, against: tuple[str, ...], as_json: bool
+) -> None:
+    """Make new problems from the verified solutions of the run in folder OUT.
+
+    Changes numbers, composes two problems, and lets the run's model rewrite problems; then the model
+    answers them without being told any answer, and what is well posed is kept in
+    FOLDER/problems.jsonl. KEY=VALUE sets an option, for example kinds=numbers or samples=16;
+    docs/variants.md has all of them. Repeat the command to resume it.
+    """
+    from pipeline.config import read_settings
+    from pipeline.derive.varying.report import describe, facts
+    from pipeline.derive.varying.settings import VarySettings
+    from pipeline.derive.varying.vary import vary as make
+
+    def tell(line: str) -> None:
+        click.echo(line, err=True)
+
+    report = make(out, output, read_settings(VarySettings, options), against=against, tell=tell)
+    if as_json:
+        print_json(facts(report))
+    else:
+        click.echo(describe(report))
 
 
 @click.command()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 def option_models() -> Mapping[str, type["BaseModel"]]:
     """The commands that take KEY=VALUE options of their own, with these options."""
+    from pipeline.derive.varying.settings import VarySettings
     from pipeline.loop.config import LoopConfig
     from pipeline.loop.stages.gate import Gate
     from pipeline.loop.stages.kinds import StageSettings
@@ -25,6 +26,7 @@ def option_models() -> Mapping[str, type["BaseModel"]]:
     return {
         "train": TrainSettings,
         "train policy": PolicySettings,
+        "vary": VarySettings,
         "loop": LoopConfig,
         "loop, stages": StageSettings,
         "loop, stages prm": RewardModelStage,

@@ -30,7 +30,7 @@ from pipeline.files.storage import FolderError, place
 from pipeline.hashing import digest_json
 from pipeline.labels.step_labels import LabelConfig
 from pipeline.problems import SourceConfig
-from pipeline.problems.border import CheckedSource, open_source
+from pipeline.problems.border import OpenSource, open_source
 from pipeline.problems.rows import RowConfig
 from pipeline.prune import PruneConfig
 from pipeline.prune.quality import QualityConfig
@@ -67,6 +67,17 @@ def _check_views(views: tuple[str, ...]) -> tuple[str, ...]:
         if view not in VIEWS:
             raise ValueError(f"expected some of {', '.join(known)}, got {view}")
     return tuple(name for name in known if name in views)
+
+
+def _leave_what_decides(problems: dict[str, Any]) -> None:
+    """Removes from a section `problems` what does not decide which problems there are."""
+    # Excluded, so that a run that a bad row has stopped can resume without it.
+    problems.pop("on_error", None)
+    # Excluded, because a limit may be raised; run.json has it separately.
+    problems.pop("limit", None)
+    if not problems["variants"]["numbers"]:
+        # As before there were variants.
+        del problems["variants"]
 
 
 class LicenseConfig(BaseModel):
@@ -259,10 +270,7 @@ class RunConfig(BaseModel):
             "dataset": {"part_bytes", "licenses"},
         }
         resolved = self.model_dump(mode="json", exclude=not_data)
-        # Excluded, so that a run that a bad row has stopped can resume without it.
-        resolved["problems"].pop("on_error", None)
-        # Excluded, because a limit may be raised; run.json has it separately.
-        resolved["problems"].pop("limit", None)
+        _leave_what_decides(resolved["problems"])
         resolved["engines"] = [part.dump() | {"share": share_of(part)} for part in self.engines]
         if not self.engines:
             # As before there were several.
@@ -297,9 +305,9 @@ class RunConfig(BaseModel):
                 return replace(part, options=options.model_copy(update={"target_kind": kinds[0]}))
         return part
 
-    def open_source(self) -> CheckedSource:
+    def open_source(self) -> OpenSource:
         """The problem set, ready to read. Raises ProblemError."""
-        return open_source(self.problems_part, self.seed, self.prompt.parsed)
+        return open_source(self.problems_part, self.seed, self.prompt.parsed, self.sandbox)
 
     def build_strategy(self) -> Budgeted:
         """The strategy with its budget."""

@@ -6,6 +6,7 @@ files.py         .jsonl, .json, .csv and .parquet files
 hugging_face.py  datasets of the Hugging Face Hub
 gym.py           reasoning-gym's generators
 rows.py          converts a row to a problem; columns.py finds the columns
+variants/        variants of problems
 programs/        presets for common sets of programming problems
 border.py        checks a third-party source and what it yields
 """
@@ -18,6 +19,7 @@ from pipeline.problems.source import (
     ReportsColumns,
     Source,
     SourceConfig,
+    VariantOptions,
     at_most,
 )
 
@@ -29,5 +31,6 @@ __all__ = [
     "ReportsColumns",
     "Source",
     "SourceConfig",
+    "VariantOptions",
     "at_most",
 ]

@@ -16,8 +16,10 @@ from pipeline.files.ranges import EVERY_ROW, Ranges, pick
 from pipeline.problems import BadRow, ProblemError, ReportsColumns, Source, SourceConfig
 from pipeline.problems.columns import ENCODE, lacking, refuse_left
 from pipeline.problems.rows import RowSource, is_unicode
+from pipeline.problems.variants.source import VariedSource
 from pipeline.records import Problem
 from pipeline.templates import Template
+from sandbox import SandboxConfig
 from verifiers import Target
 from verifiers.attributes import method
 from verifiers.mistakes import shown
@@ -39,10 +41,15 @@ def check_source(part: Part) -> None:
         )
 
 
-def open_source(part: Part, seed: int, template: Template | None = None) -> "CheckedSource":
+def open_source(
+    part: Part,
+    seed: int,
+    template: Template | None = None,
+    sandbox: SandboxConfig | None = None,
+) -> "OpenSource":
     """Opens the config's source; checks that every problem has the columns of the prompt template.
 
-    Raises ProblemError.
+    With `variants` it also gives variants, whose programs run in a sandbox. Raises ProblemError.
     """
     try:
         source = part.build(seed)
@@ -53,7 +60,11 @@ def open_source(part: Part, seed: int, template: Template | None = None) -> "Che
             f"problems.use={part.use}: cannot be built from its Config and the run's seed: "
             f"{raised(e, part.cls)}"
         ) from e
-    return CheckedSource(part, source, template or Template())
+    checked = CheckedSource(part, source, template or Template())
+    if not checked.config.variants.numbers:
+        return checked
+    columns = (template or Template()).columns
+    return VariedSource(checked, checked.config.variants, seed, columns, sandbox or SandboxConfig())
 
 
 class CheckedSource:
@@ -133,6 +144,27 @@ class CheckedSource:
                 raise self._error(f"{name}: row {number}: {wrong}")
             yield self._check_columns(row, number)
 
+    def own_variants(self, problem: Problem, number: int) -> list[Problem] | None:
+        """Variants that the inner source makes itself; None if it does not. Raises ProblemError."""
+        make = method(self._source, "variants_of")
+        if make is None:
+            return None
+        try:
+            found: list[Any] = list(make(problem, number))
+        except ProblemError:
+            raise
+        except (Exception, SystemExit) as e:
+            raise self._error(f"variants_of() raised {raised(e, self._part.cls)}") from e
+        variants = []
+        for row in found[:number]:
+            if (wrong := _mistake(row)) is not None:
+                raise self._error(f"variants_of(): {wrong}")
+            checked = self._check_columns(row, 0)
+            if isinstance(checked, BadRow):
+                raise self._error(f"variants_of(): {checked.reason}")
+            variants.append(checked)
+        return variants
+
     def _check_columns(self, row: Problem | BadRow, number: int) -> Problem | BadRow:
         """The problem, with an id that depends on the columns that the prompt template uses.
 
@@ -157,6 +189,10 @@ class CheckedSource:
 
     def _error(self, what: str) -> ProblemError:
         return ProblemError(f"problems.use={self._part.use}: {what}")
+
+
+OpenSource = CheckedSource | VariedSource
+"""What `open_source` opens."""
 
 
 def _mistake(row: object) -> str | None:

@@ -11,6 +11,7 @@ from pydantic import Field
 from pipeline.datasets.versions import version
 from pipeline.extras import missing
 from pipeline.files.ranges import EVERY_ROW, Ranges, overlap
+from pipeline.hashing import derive_seed
 from pipeline.problems import BadRow, ProblemError, SourceConfig, at_most
 from pipeline.records import Problem
 from verifiers import Target
@@ -20,6 +21,10 @@ from verifiers.reasoning_gym import REFUSED
 
 _VARIES = frozenset({"isomorphic_strings", "knight_swap", "ransom_note", "word_ladder"})
 """Tasks that iterate over sets of texts, whose order differs in every process."""
+
+
+_MOST_SEED = 2**31
+"""Some generators take no larger seeds."""
 
 
 class ReasoningGymSource:
@@ -43,6 +48,8 @@ class ReasoningGymSource:
     def __init__(self, config: Config, seed: int = 0) -> None:
         self.config = config
         self._seed = seed if config.seed is None else config.seed
+        self._again: dict[int, Any] = {}
+        """Seed of variants -> the task's entries."""
 
     def size(self) -> int:
         """Number of generated problems, including duplicates."""
@@ -58,18 +65,31 @@ class ReasoningGymSource:
 
     def rows_in(self, ranges: Ranges) -> Iterator[Problem | BadRow]:
         """The problems with these numbers; no others are generated."""
-        entries = self._entries()
+        entries = self._entries(self._seed)
         for wanted in overlap(ranges, range(self.config.size)):
             for index in wanted:
-                entry = entries[index]
-                yield Problem.create(
-                    prompt=str(entry["question"]).strip(),
-                    target=self._target(entry),
-                    source=f"reasoning_gym/{self.config.task}",
-                    meta={"index": index, "seed": self._seed},
-                )
+                yield self._problem(entries[index], index, self._seed)
 
-    def _entries(self) -> Any:
+    def variants_of(self, problem: Problem, number: int) -> list[Problem]:
+        """The task's entries at the same place for other seeds. Raises ProblemError like `rows`."""
+        made, index = list[Problem](), problem.meta["index"]
+        assert isinstance(index, int)
+        for variant in range(number):
+            seed = derive_seed(self._seed, "variant", variant) % _MOST_SEED
+            if seed not in self._again:
+                self._again[seed] = self._entries(seed)
+            made.append(self._problem(self._again[seed][index], index, seed))
+        return made
+
+    def _problem(self, entry: dict[str, Any], index: int, seed: int) -> Problem:
+        return Problem.create(
+            prompt=str(entry["question"]).strip(),
+            target=self._target(entry),
+            source=f"reasoning_gym/{self.config.task}",
+            meta={"index": index, "seed": seed},
+        )
+
+    def _entries(self, seed: int) -> Any:
         if why := missing("reasoning_gym", "problems.use=reasoning_gym"):
             raise ProblemError(why)
         import reasoning_gym
@@ -93,7 +113,7 @@ class ReasoningGymSource:
         _check_names(config.task, config.options, DATASETS[config.task][1])
         try:
             return reasoning_gym.create_dataset(
-                config.task, size=config.size, seed=self._seed, **config.options
+                config.task, size=config.size, seed=seed, **config.options
             )
         except (AssertionError, ValueError) as e:
             raise ProblemError(f"problems.options: {config.task} rejects them ({e})") from e

@@ -145,6 +145,9 @@ class Intake:
             return
         # `limit` and `on_error` may change from process to process.
         options = self._config.model_dump(mode="json", exclude={"limit", "on_error"})
+        if not self._config.variants.numbers:
+            # As before there were variants.
+            del options["variants"]
         key = digest_json([version("berry-pipeline"), state, options, self._template.text])
         self._index = IntakeIndex(self._index_path, key)
         ids, asked = [], []

@@ -181,7 +181,10 @@ def to_problem(row: object, config: RowConfig, columns: Columns, place: Place) -
     target = _read_target(row, config, answer_field, after, where)
     if isinstance(target, BadRow):
         return target
-    return _create(row, config, columns, prompt, target, place)
+    worked = None
+    if config.variants.numbers and after is not None and target.value is not None:
+        worked = gold_text(row[answer_field]).rpartition(after)[0].strip()
+    return _create(row, config, columns, prompt, target, place, worked)
 
 
 def _read_target(
@@ -280,6 +283,7 @@ def _create(
     prompt: str,
     target: Target,
     place: Place,
+    worked: str | None = None,
 ) -> Problem | BadRow:
     try:
         found = columns.read(row)
@@ -295,6 +299,7 @@ def _create(
         asked=found.asked,
         source_id=found.source_id,
         where=place.where,
+        worked=worked,
     )
 
 

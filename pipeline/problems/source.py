@@ -21,6 +21,17 @@ SOURCES = {
 """Values of `problems.use`."""
 
 
+class VariantOptions(BaseModel):
+    """Variants of the problems, whose gold answers are computed again."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    numbers: int = Field(default=0, ge=0, le=100)
+    """Most variants of each problem, right after it: the same task drawn again for `reasoning_gym`;
+    elsewhere the text with other numbers, if a worked solution (before `answer_after`) tells how the
+    answer follows. 0 makes none."""
+
+
 class SourceConfig(BaseModel):
     """Options that every source has; a source's own `Config` extends it."""
 
@@ -30,6 +41,8 @@ class SourceConfig(BaseModel):
     """Maximum number of problems. A resumed run may have a higher one."""
     on_error: Literal["stop", "skip"] = "stop"
     """Effect of a bad row: `stop` ends the run, `skip` counts and skips the row."""
+    variants: VariantOptions = VariantOptions()
+    """Adds variants of each problem."""
 
 
 class ProblemError(UserMistake):
@@ -72,6 +85,11 @@ class Source(Protocol):
     # rows_in(self, ranges: Sequence[range]) -> Iterator[Problem | BadRow]
     #     Those of `rows` with these numbers, from 0. The ranges are in order and do not overlap; the
     #     last may extend past the last row.
+    #
+    # A third one makes variants, for `problems.variants`:
+    #
+    # variants_of(self, problem: Problem, number: int) -> Sequence[Problem]
+    #     At most so many variants of a problem of its own, the same ones at every call.
 
 
 @runtime_checkable

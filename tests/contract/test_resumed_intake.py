@@ -13,7 +13,7 @@ from pipeline.config import KINDS
 from pipeline.datasets.shards import Shard, Shards
 from pipeline.files.ranges import pick, rows_from
 from pipeline.problems import BadRow, Intake, SourceConfig, intake
-from pipeline.problems.border import CheckedSource, open_source
+from pipeline.problems.border import OpenSource, open_source
 from pipeline.records import Problem
 from pipeline.templates import Template
 from tests.contract.test_sources import CASES, Case
@@ -78,7 +78,7 @@ def make_rows(random: Random, number: int = 40) -> list[Row]:
     return [{"prompt": "0 + 0?", "answer": "0"}, *rows]
 
 
-def build(name: str, rows: list[Row], place: Path, **options: object) -> CheckedSource:
+def build(name: str, rows: list[Row], place: Path, **options: object) -> OpenSource:
     if name in OWN:
         use = f"{__name__}:{OWN[name].__name__}"
         return open_source(KINDS["problems"].part({"use": use, "rows": rows, **options}), 0)
@@ -114,7 +114,7 @@ class Run:
         self.committed: dict[int, tuple[Problem, ...]] = {}
         self.doubts: list[str] = []
 
-    def go(self, source: CheckedSource, random: Random, *, kill: float) -> Intake:
+    def go(self, source: OpenSource, random: Random, *, kill: float) -> Intake:
         """One process; it finishes shards in any order. Raises Killed, FolderError, ProblemError."""
         self.doubts = []
         found = Intake(source, Template(), index=self.path / "intake", on_doubt=self.doubts.append)
@@ -151,7 +151,7 @@ def counts(found: Intake, doubts: list[str]) -> dict[str, object]:
     }
 
 
-def uninterrupted(source: CheckedSource) -> tuple[list[Problem], dict[str, object]]:
+def uninterrupted(source: OpenSource) -> tuple[list[Problem], dict[str, object]]:
     doubts: list[str] = []
     found = Intake(source, Template(), on_doubt=doubts.append)
     problems = list(found)
@@ -163,7 +163,7 @@ def test_a_killed_run_takes_and_counts_the_same(name: str, tmp_path: Path, seed:
     random = Random(f"{name} {seed}")
     rows = make_rows(random)
     limit = random.choice([None, 1, 8, 11, 100])
-    make: Callable[[], CheckedSource] = lambda: build(  # noqa: E731
+    make: Callable[[], OpenSource] = lambda: build(  # noqa: E731
         name, rows, tmp_path, on_error="skip", limit=limit
     )
     problems, expected = uninterrupted(make())

@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.config import KINDS
 from pipeline.problems import SOURCES, BadRow, Intake, ProblemError
-from pipeline.problems.border import CheckedSource, open_source
+from pipeline.problems.border import OpenSource, open_source
 from pipeline.records import Problem
 
 ROWS = [{"prompt": f"{n} + 1?", "answer": str(n + 1)} for n in range(7)]
@@ -78,14 +78,14 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
 
 
-Make = Callable[..., CheckedSource]
+Make = Callable[..., OpenSource]
 
 
 @pytest.fixture
 def make(case: Case, tmp_path: Path) -> Make:
     """The case's source, on these rows, with more options."""
 
-    def build(rows: list[dict[str, str]] = ROWS, **options: object) -> CheckedSource:
+    def build(rows: list[dict[str, str]] = ROWS, **options: object) -> OpenSource:
         section: dict[str, object] = {"use": case.use, **case.options, **options}
         if case.write is not None:
             place = tmp_path / case.name
@@ -98,7 +98,7 @@ def make(case: Case, tmp_path: Path) -> Make:
     return build
 
 
-def problems(source: CheckedSource) -> Iterator[Problem]:
+def problems(source: OpenSource) -> Iterator[Problem]:
     for row in source.rows():
         assert isinstance(row, Problem), row
         yield row

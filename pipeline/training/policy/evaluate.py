@@ -207,6 +207,21 @@ def _given_problems(config: Mapping[str, Any], folder: Path, overrides: Sequence
 
 def berry_run(config: Path, overrides: Sequence[str], log: Path) -> None:
     """Runs `berry run`, or resumes it. Raises RunFailure if it does not end with a complete run."""
+    run_apart(
+        config,
+        overrides,
+        log,
+        what="the measurement",
+        advice="checkpoints stay: repeat the command, or use another --output with eval_rollouts=0",
+    )
+
+
+def run_apart(config: Path, overrides: Sequence[str], log: Path, *, what: str, advice: str) -> None:
+    """Runs `berry run` in a process of its own, or resumes it, as a part of something else.
+
+    Raises RunFailure if it does not end with a complete run; the message says `what` failed, and the
+    `advice`.
+    """
     command = [sys.executable, "-m", "pipeline.cli", "run", str(config), *overrides]
     with log.open("ab") as file:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, check=False)
@@ -214,9 +229,8 @@ def berry_run(config: Path, overrides: Sequence[str], log: Path) -> None:
     if done.returncode not in (0, 1):
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         raise RunFailure(
-            f"the measurement by `berry run {config}` failed: {lines[-1] if lines else 'no message'} "
-            f"(all of it in {log}); checkpoints stay: repeat the command, or use another --output with "
-            "eval_rollouts=0"
+            f"{what} by `berry run {config}` failed: {lines[-1] if lines else 'no message'} "
+            f"(all of it in {log}); {advice}"
         )
 
 
