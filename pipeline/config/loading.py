@@ -82,9 +82,9 @@ def read_yaml_file(path: Path) -> YamlText:
 
 
 def _own_or_shipped(path: Path) -> Path:
-    """The path itself; if `configs/NAME.yaml` does not exist, the file installed with berry."""
+    """The path itself; if `configs/...` does not exist, the file installed with berry."""
     shipped = Path(str(files("pipeline"))) / path
-    is_shipped = path.parent == Path("configs") and shipped.is_file() and not path.exists()
+    is_shipped = path.parts[:1] == ("configs",) and shipped.is_file() and not path.exists()
     return shipped if is_shipped else path
 
 

@@ -33,7 +33,6 @@ from pipeline.problems import SourceConfig
 from pipeline.problems.border import OpenSource, open_source
 from pipeline.problems.rows import RowConfig
 from pipeline.prune import PruneConfig
-from pipeline.prune.quality import QualityConfig
 from pipeline.rollouts.branch_pruning import NEVER, BranchPruning
 from pipeline.rollouts.steps import StepConfig
 from pipeline.search.border import read_strategy
@@ -283,10 +282,7 @@ class RunConfig(BaseModel):
         if not self.dataset.token_logprobs:
             # As before they could be stored.
             del resolved["dataset"]["token_logprobs"]
-        if self.prune.quality == QualityConfig():
-            # As before there were such rules.
-            del resolved["prune"]["quality"]
-        return resolved
+        return resolved | {"prune": self.prune.dump()}
 
     @property
     def problems_limit(self) -> int | None:

@@ -132,6 +132,7 @@ class _Loop:
             began=started,
             seconds=round(time.monotonic() - began, 3),
             figures=dict(done.figures),
+            problems=None if done.problems is None else str(done.problems),
             failed=failed,
         )
         if text := one_line(stage):

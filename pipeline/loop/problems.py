@@ -16,6 +16,7 @@ from pipeline.config import KINDS
 from pipeline.hashing import derive_seed, digest_text
 from pipeline.problems import BadRow, SourceConfig
 from pipeline.problems.border import open_source
+from pipeline.problems.variants.making import VARIANT_OF
 from pipeline.records import Problem
 from pipeline.templates import Template
 from pipeline.training.policy.checks import plain
@@ -45,6 +46,9 @@ class RoundProblems:
         beginning where the source ends."""
         count: int | None = Field(default=None, ge=1)
         """Number of problems that the round takes; None takes all."""
+        more: tuple[Path, ...] = ()
+        """Files of further problems, which all rounds' sides divide alike: with the columns of
+        `problems.preset=plain`."""
         less: Path | None = None
         """A JSON list of the keys of problems that the round gets fewer of."""
         less_keep: float = Field(default=1.0, ge=0, le=1)
@@ -70,7 +74,7 @@ class RoundProblems:
     def rows(self) -> Iterator[Problem | BadRow]:
         """The problems. Raises ProblemError as the source does."""
         less = self._read_less()
-        for row in self._taken():
+        for row in chain(self._taken(), self._more()):
             if isinstance(row, BadRow) or key_of(row.prompt) not in less or self._is_kept(row):
                 yield row
 
@@ -95,9 +99,18 @@ class RoundProblems:
             else:
                 return
 
+    def _more(self) -> Iterator[Problem | BadRow]:
+        template = Template(self.config.template)
+        for path in self.config.more:
+            section = {"use": "file", "preset": "plain", "path": str(path), "meta_fields": "all"}
+            source = open_source(KINDS["problems"].part(section), self.config.source_seed, template)
+            for row in source.rows():
+                if isinstance(row, BadRow) or self._is_wanted(row.prompt):
+                    yield row
+
     def _side(self) -> Iterator[Problem | BadRow]:
-        config, limit = self.config, self._source.config.limit
-        seen = 0
+        limit, seen = self._source.config.limit, 0
+        original: Problem | None = None
         for row in self._source.rows():
             if limit is not None and seen >= limit:
                 return
@@ -105,9 +118,16 @@ class RoundProblems:
                 yield row
                 continue
             seen += 1
-            held_out = is_held_out(key_of(row.prompt), config.held_out, config.seed)
-            if held_out == (config.side == "held_out"):
+            is_variant = original is not None and _is_variant_of(original, row)
+            if original is None or not is_variant:
+                original = row
+            # A variant is on the side of its original, which it follows; nothing is measured on it.
+            if self._is_wanted(original.prompt) and not (is_variant and self.config.side == "held_out"):
                 yield row
+
+    def _is_wanted(self, prompt: str) -> bool:
+        held_out = is_held_out(key_of(prompt), self.config.held_out, self.config.seed)
+        return held_out == (self.config.side == "held_out")
 
     def _is_kept(self, problem: Problem) -> bool:
         drawn = derive_seed("less", self._round_seed, key_of(problem.prompt)) / 2**63
@@ -116,6 +136,11 @@ class RoundProblems:
     def _read_less(self) -> frozenset[str]:
         path = self.config.less
         return frozenset() if path is None else frozenset(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _is_variant_of(original: Problem, problem: Problem) -> bool:
+    made_of = problem.meta.get(VARIANT_OF)
+    return isinstance(made_of, list | tuple) and original.id in made_of
 
 
 def key_of(prompt: str) -> str:

@@ -45,6 +45,8 @@ class StageRecord(BaseModel):
     """Wall time of the process that ended it; less than all of it if it was interrupted."""
     figures: dict[str, Any] = {}
     """What it reports."""
+    problems: str | None = None
+    """A file of new problems for the next round."""
     failed: str | None = None
     """Why an optional stage failed; None if it did not."""
 

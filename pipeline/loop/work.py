@@ -28,6 +28,8 @@ class Done:
     """Names and JSON values, for the reports."""
     candidate: Bundle | None = None
     """The candidate as it is now; None if the stage does not change it."""
+    problems: Path | None = None
+    """A file of new problems for the next round, with the columns of `problems.preset=plain`."""
     promoted: bool | None = None
     """Whether the candidate takes over; None from a stage that does not decide."""
     why: str | None = None

@@ -1,13 +1,15 @@
 """Pruning keeps the trajectories worth training on, and gives a reason for every decision.
 
-Rules run in the order of `Stage`, each on the trajectories that earlier rules left. They see
-trajectories scored by an outcome reward model first, best score first, then the others in the tree's
-order, so the better of two similar ones stays. Each trajectory gets one decision: the rule that dropped
-it, or that it was kept. The same tree and rules give the same decisions.
+Rules run in the order of `Stage`, each on the trajectories that earlier rules left. They see scored
+trajectories first, best score first, then the others in the tree's order, so the better of two similar
+ones stays. Each trajectory gets one decision: the rule that dropped it, or that it was kept. The same
+tree and rules give the same decisions.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,6 +21,9 @@ from pipeline.prune.quality import QualityConfig
 from pipeline.prune.rules import Rule
 from pipeline.records import Decision, Trajectory
 from pipeline.tree import ROOT, Tree
+
+_ADDED = ("quality", "score_by")
+"""Keys that configs of earlier versions do not have."""
 
 
 class PruneConfig(BaseModel):
@@ -36,19 +41,29 @@ class PruneConfig(BaseModel):
     max_similarity: float | None = Field(default=0.8, gt=0, le=1)
     """Drop a response at least this similar to an earlier one; 1 means the same text apart from marks
     and filler words; null keeps near-duplicates."""
+    score_by: Literal["outcome", "steps"] = "outcome"
+    """What scores a response: `outcome` is the score of an outcome reward model, `steps` the lowest
+    score that a process reward model, or the solver's `confidence`, gives to any of its steps."""
     max_per_problem: int | None = Field(default=None, ge=1)
-    """Maximum number of responses to keep for a problem: those with the best outcome reward scores, or
-    with equal or no scores, the most diverse."""
+    """Maximum number of responses to keep for a problem: those with the best scores, or with equal or
+    no scores, the most diverse."""
     quality: QualityConfig = QualityConfig()
     """Rules about a response's text; all are off by default."""
     min_score: float | None = Field(default=None, ge=0, le=1)
-    """Drop responses with a lower outcome reward score; unscored ones stay."""
+    """Drop responses with a lower score; unscored ones stay."""
     min_p_prefix: float | None = Field(default=0.7, gt=0, le=1)
     """Drop branches from a prefix whose probability of being right is lower; null keeps them. Whole
     rollouts and prefixes of unknown probability stay."""
     min_p_correct: float | None = Field(default=None, gt=0, le=1)
     """Drop responses whose probability of being right at every step is lower; those of unknown
     probability stay."""
+
+    def dump(self) -> dict[str, Any]:
+        """The rules as JSON values, for hashes: without what later versions added, if it is at its
+        default."""
+        found, default = (one.model_dump(mode="json") for one in (self, PruneConfig()))
+        added = {name for name in _ADDED if found[name] == default[name]}
+        return {name: value for name, value in found.items() if name not in added}
 
 
 class Pruner:
@@ -59,7 +74,10 @@ class Pruner:
 
     def prune(self, trajectories: Sequence[Trajectory], tree: Tree) -> tuple[Decision, ...]:
         """Returns one decision for each trajectory, in the same order."""
-        left = sorted(trajectories, key=lambda t: (t.score is None, -(t.score or 0.0)))
+        scored = trajectories
+        if self.config.score_by == "steps":
+            scored = [replace(one, score=lowest_score(tree, one.leaf)) for one in trajectories]
+        left = sorted(scored, key=lambda t: (t.score is None, -(t.score or 0.0)))
         decisions: dict[int, Decision] = {}
         soundness = Soundness(tree)
         for rule in self._rules(tree, soundness):
@@ -93,6 +111,16 @@ class Pruner:
                 yield partial(drop_near_duplicates, least=config.max_similarity)
         if config.max_per_problem is not None:
             yield partial(beyond_max, number=config.max_per_problem, tree=tree)
+
+
+def lowest_score(tree: Tree, leaf: int) -> float | None:
+    """The lowest score of the steps of a response; None if one of them is unscored.
+
+    DeepConf takes the least confidence of a response likewise (Fu et al., 2025, arXiv:2508.15260).
+    """
+    scores = [tree.scores.get(node.id) for node in tree.path(leaf) if node.id != ROOT]
+    known = [score for score in scores if score is not None]
+    return min(known) if scores and len(known) == len(scores) else None
 
 
 def _quality_rules(config: QualityConfig, tree: Tree) -> Iterator[Rule]:

@@ -65,7 +65,7 @@ def longer_than(candidates: Sequence[Trajectory], *, max_tokens: int) -> Iterato
 
 
 def scored_under(candidates: Sequence[Trajectory], *, least: float) -> Iterator[Decision]:
-    """Drops responses that an outcome reward model scores under `least`."""
+    """Drops responses with a score under `least`."""
     # Scores have 32 bits: a score equal to the bound may be rounded to a lower value.
     bound = as_float32(least)
     for trajectory in candidates:

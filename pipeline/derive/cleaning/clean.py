@@ -35,7 +35,6 @@ from pipeline.files.publishing import RowsFile
 from pipeline.files.storage import delete, delete_folder, is_local
 from pipeline.hashing import digest_json
 from pipeline.hygiene.rules import HygieneConfig
-from pipeline.prune.quality import QualityConfig
 
 _log = logging.getLogger(__name__)
 
@@ -198,11 +197,8 @@ def _derivation(source: RunFolder, rules: CleanRules) -> Derivation:
 
 def _describe(source: RunFolder, rules: CleanRules, views: Sequence[str]) -> dict[str, Any]:
     """The content of the new folder's run.json, without what the rules find."""
-    given = rules.model_dump(mode="json")
+    given = rules.model_dump(mode="json") | {"prune": rules.prune.dump()}
     hygiene = given.pop("hygiene")
-    if rules.prune.quality == QualityConfig():
-        # As in a run's own config.
-        del given["prune"]["quality"]
     config = {**source.run["config"], **given}
     stored = [view for view in views if view != "trees"]
     config["dataset"] = {**config.get("dataset", {}), "views": stored}

@@ -21,7 +21,7 @@ MEANINGS = {
     Stage.LOOPS: ("too much of it repeats passages in a row", "prune.quality.max_looped"),
     Stage.MIXED_LANGUAGES: ("it uses a script that the prompt does not", "prune.quality.max_foreign"),
     Stage.NO_END: ("it ends in the middle of something", "prune.quality.finished"),
-    Stage.LOW_SCORE: ("an outcome reward model scores it too low", "prune.min_score"),
+    Stage.LOW_SCORE: ("a reward model scores it too low", "prune.min_score"),
     Stage.DOUBTFUL_PREFIX: (
         "it goes on from a step that other rollouts show to be doubtful",
         "prune.min_p_prefix",

@@ -15,6 +15,7 @@ STAGES = {
     "search": "pipeline.loop.stages.search:Search",
     "prm": "pipeline.loop.stages.reward_model:TrainPrm",
     "orm": "pipeline.loop.stages.reward_model:TrainOrm",
+    "vary": "pipeline.loop.stages.vary:Vary",
     "policy": "pipeline.loop.stages.policy:TrainPolicy",
     "evaluate": "pipeline.loop.stages.evaluate:Evaluate",
     "gate": "pipeline.loop.stages.gate:Gate",

@@ -99,6 +99,7 @@ def config_of(work: Work) -> dict[str, Any]:
     run["problems"] = problems_of(work, "train") | {"begin": 0, "count": asked.problems_per_round}
     if asked.problems_per_round is not None:
         run["problems"]["begin"] = (work.round - 1) * asked.problems_per_round
+    run["problems"]["more"] = _more(work)
     earlier = [work.folder.run_folder(one.round) for one in work.before if one.stage(work.name)]
     if earlier and asked.difficulty.keep < 1:
         less = json.dumps(taught_out(earlier, asked.difficulty))
@@ -110,6 +111,14 @@ def config_of(work: Work) -> dict[str, Any]:
     for scorer in scorers:
         change(run, scorer.run)
     return run
+
+
+def _more(work: Work) -> list[str]:
+    """The files of new problems of the last round that has made any."""
+    for record in reversed(work.before):
+        if made := [one.problems for one in record.stages if one.problems is not None]:
+            return made
+    return []
 
 
 def problems_of(work: Work, side: str) -> dict[str, Any]:

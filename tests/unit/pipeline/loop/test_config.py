@@ -92,3 +92,14 @@ def test_mistakes_are_one_line(folder: Path, config: dict[str, Any], message: st
 def test_output_is_a_folder_of_this_machine(folder: Path) -> None:
     with pytest.raises(ConfigError, match="output: expected a folder of this machine"):
         _load(folder, "output=s3://bucket/x", run=str(folder / "run.yaml"))
+
+
+def test_the_shipped_loops_are_loops(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.conftest import ROOT
+
+    monkeypatch.chdir(ROOT)
+    found = sorted((ROOT / "configs" / "loops").glob("*.yaml"))
+    assert found
+    for path in found:
+        config, run_config = load_loop(path)
+        assert config.base == run_config.engine.options.model_dump()["model"]

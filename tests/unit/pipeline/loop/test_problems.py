@@ -104,3 +104,52 @@ def test_ids_are_those_of_the_problem_set_itself(path: Path) -> None:
     rows = list(open_source(wrapped, 5, Template("{problem}")).rows())
     assert rows
     assert all(isinstance(one, Problem) and own[one.prompt] == one.id for one in rows)
+
+
+def test_a_variant_is_on_the_side_of_its_original(tmp_path: Path) -> None:
+    file = tmp_path / "worked.jsonl"
+    names = ["Ann", "Bob", "Cleo", "Dan", "Eve", "Finn", "Gil", "Hal", "Ida", "Jon"]
+    rows = [
+        {
+            "question": f"{name} has {n} boxes with {n + 7} pens each. How many pens does {name} have?",
+            "answer": f"{name} has {n} * {n + 7} = <<{n}*{n + 7}={n * (n + 7)}>>{n * (n + 7)} pens.\n"
+            f"#### {n * (n + 7)}",
+        }
+        for n, name in enumerate(names, start=12)
+    ]
+    file.write_text("\n".join(map(json.dumps, rows)))
+    found = {}
+    for side in ("train", "held_out"):
+        config = {
+            "source": {
+                "use": "file",
+                "preset": "gsm8k",
+                "path": str(file),
+                "variants": {"numbers": 2},
+            },
+            "template": "{problem}",
+            "source_seed": 0,
+            "side": side,
+            "held_out": 0.4,
+        }
+        source = RoundProblems(RoundProblems.Config.model_validate(config), 1)
+        found[side] = [row.prompt for row in source.rows() if isinstance(row, Problem)]
+    originals = {row["question"] for row in rows}
+    assert found["held_out"]
+    assert set(found["held_out"]) < originals
+    variants = [one for one in found["train"] if one not in originals]
+    assert len(variants) >= 4
+    held_out = {one.split()[0] for one in found["held_out"]}
+    assert not held_out & {one.split()[0] for one in variants}
+
+
+def test_files_of_new_problems_come_after_the_stretch_on_the_same_side(
+    path: Path, tmp_path: Path
+) -> None:
+    more = tmp_path / "more.jsonl"
+    texts = [f"What is {n} + 2?" for n in range(30)] + _prompts(path, side="held_out")
+    more.write_text("\n".join(json.dumps({"prompt": one, "answer": "1"}) for one in texts))
+    taken = _prompts(path, begin=3, count=5, more=[str(more)])
+    assert taken[:5] == _prompts(path)[3:8]
+    assert set(taken[5:]) <= set(texts[:30])
+    assert 10 <= len(taken) - 5 < 30

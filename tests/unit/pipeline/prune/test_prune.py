@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -219,3 +220,43 @@ def test_scores_come_first_and_ties_among_them_go_by_diversity() -> None:
 def test_a_score_that_equals_the_bound_stays_although_it_has_fewer_bits(bound: float) -> None:
     assert stages(trajectory(1, score=as_float32(bound)), min_score=bound) == [None]
     assert stages(trajectory(1, score=as_float32(bound - 0.001)), min_score=bound) == [Stage.LOW_SCORE]
+
+
+def _scored(*scores: Sequence[float | None]) -> tuple[Tree, tuple[Trajectory, ...]]:
+    """A tree with a passing response for each list, of a step for each score."""
+    tree = Tree([1], "?")
+    for number, of_steps in enumerate(scores):
+        texts = [f"{number} step {place}" for place in range(len(of_steps))]
+        leaf = tree.add(ROOT, tree.reserve(ROOT, 1), make_rollout(*texts))
+        tree.judge(leaf, make_verdict(Outcome.PASS))
+        for node, score in zip(tree.path(leaf)[1:], of_steps, strict=True):
+            if score is not None:
+                tree.scores[node.id] = score
+    return tree, trajectories(tree)
+
+
+def test_a_response_is_as_good_as_its_worst_step() -> None:
+    tree, found = _scored((0.9, 0.8), (0.99, 0.3), (0.7, 0.95))
+    config = {"score_by": "steps", "drop_duplicates": False}
+    best = Pruner(PruneConfig.model_validate(config | {"max_per_problem": 1})).prune(found, tree)
+    assert [one.stage for one in best] == [None, Stage.BEYOND_MAX, Stage.BEYOND_MAX]
+    least = Pruner(PruneConfig.model_validate(config | {"min_score": 0.7})).prune(found, tree)
+    assert [one.stage for one in least] == [None, Stage.LOW_SCORE, None]
+    assert least[1].reason == "score 0.300, under 0.7"
+
+
+def test_a_response_with_an_unscored_step_has_no_score() -> None:
+    tree, found = _scored((0.9, None), (0.2, 0.9))
+    config = PruneConfig(score_by="steps", drop_duplicates=False, min_score=0.5)
+    assert [one.stage for one in Pruner(config).prune(found, tree)] == [None, Stage.LOW_SCORE]
+
+
+def test_step_scores_decide_only_if_asked_for() -> None:
+    tree, found = _scored((0.2,), (0.9,))
+    config = PruneConfig(drop_duplicates=False, min_score=0.5)
+    assert [one.stage for one in Pruner(config).prune(found, tree)] == [None, None]
+
+
+def test_rules_at_their_defaults_are_hashed_as_before_there_were_new_ones() -> None:
+    assert not {"quality", "score_by"} & PruneConfig().dump().keys()
+    assert PruneConfig(score_by="steps").dump()["score_by"] == "steps"
