@@ -51,14 +51,24 @@ def best_of_n(rollouts: int) -> Arm:
     )
 
 
-ADAPTIVE = Arm(
-    name="adaptive, min_p_correct 0.8",
-    run={
-        "strategy": {"use": "adaptive", "rollouts": 4},
-        "prune": {"max_similarity": 1, "min_p_correct": 0.8},
-    },
-)
-SURVIVORS = Arm(name="survivors", run={"strategy": {"use": "survivors"}})
+_SUREST = {"score_by": "steps", "max_per_problem": 1, "min_score": 0.85}
+"""Of a problem's survivors, the one whose least sure step the solver was surest of, if that is sure."""
+
+
+def _by_confidence(name: str, strategy: Mapping[str, Any]) -> Arm:
+    """A strategy whose survivors the solver's own confidence prunes."""
+    return Arm(
+        name=f"{name}, pruned by step scores",
+        run={
+            "strategy": strategy,
+            "reward_models": [{"use": "confidence"}],
+            "prune": {"max_similarity": 1, **_SUREST},
+        },
+    )
+
+
+ADAPTIVE = _by_confidence("adaptive", {"use": "adaptive", "rollouts": 4, "probes": 12})
+SURVIVORS = _by_confidence("survivors", {"use": "survivors"})
 
 
 def run_arm(setting: Setting, arm: Arm) -> Result:

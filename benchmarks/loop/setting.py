@@ -79,6 +79,7 @@ class Setting:
                 "model": str(self.base),
                 "max_model_len": MAX_MODEL_LEN,
                 "cpu_kv_cache_gib": 1,
+                "logprobs": True,
             },
             "sampling": {"temperature": 1.0, "max_tokens": MAX_TOKENS},
             "steps": {"at": "newline"},
