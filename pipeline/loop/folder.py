@@ -28,6 +28,9 @@ from pipeline.loop.records import RoundRecord
 
 FILE = "loop.json"
 SCHEMA = 1
+MAY_CHANGE = ("rounds", "stages", "difficulty", "gpus")
+"""Keys of the config that may change while the loop goes on: the others decide which problems are held
+out, and with what the rounds are compared."""
 _RESUME = "finished stages are saved; repeat the command to go on"
 
 
@@ -64,8 +67,8 @@ class LoopFolder:
     def claim(cls, path: Path, about: Mapping[str, Any], run: Mapping[str, Any]) -> "LoopFolder":
         """Creates the folder of a loop, or opens it to go on, and locks it.
 
-        `about` is the content of loop.json: its `config` may differ from the stored one in the number
-        of rounds alone. Raises FolderError for a folder of something else or in use, and StorageError.
+        `about` is the content of loop.json: its `config` may differ from the stored one in the keys of
+        MAY_CHANGE alone. Raises FolderError for a folder of something else or in use, and StorageError.
         """
         if not is_local(path):
             raise FolderError(f"output: {path}: expected a folder of this machine, where models train")
@@ -77,7 +80,9 @@ class LoopFolder:
             lock = lock_folder(path)
             try:
                 if is_there:
-                    _check_same(path, cls.read(path).about, about)
+                    stored = cls.read(path).about
+                    _check_same(path, stored, about)
+                    about = {**about, "created": stored["created"]}
                 publish(path / "run.yaml", yaml.safe_dump(dict(run), sort_keys=False).encode())
                 publish(path / FILE, json_bytes({"schema": SCHEMA, **about}))
             except BaseException:
@@ -158,10 +163,13 @@ class LoopFolder:
 
 def _check_same(path: Path, stored: Mapping[str, Any], about: Mapping[str, Any]) -> None:
     """Raises UserMistake if the loop in the folder is another one."""
-    before, now = ({**one["config"], "rounds": None} for one in (stored, about))
+    before, now = (
+        {key: value for key, value in one["config"].items() if key not in MAY_CHANGE}
+        for one in (stored, about)
+    )
     changed = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
     if changed:
         raise UserMistake(
-            f"{path}: holds a loop with another value of {', '.join(changed)}; only `rounds` may "
-            "change: use another output, or the stored config in loop.json"
+            f"{path}: holds a loop with another value of {', '.join(changed)}; only "
+            f"{', '.join(MAY_CHANGE)} may change: use another output, or the stored config in {FILE}"
         )

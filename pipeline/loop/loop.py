@@ -131,6 +131,7 @@ class _Loop:
             use=part.use,
             began=started,
             seconds=round(time.monotonic() - began, 3),
+            options=part.options.model_dump(mode="json", exclude_unset=True),
             figures=dict(done.figures),
             problems=None if done.problems is None else str(done.problems),
             failed=failed,

@@ -43,6 +43,8 @@ class StageRecord(BaseModel):
     """UTC, ISO 8601."""
     seconds: float
     """Wall time of the process that ended it; less than all of it if it was interrupted."""
+    options: dict[str, Any] = {}
+    """What it was asked for."""
     figures: dict[str, Any] = {}
     """What it reports."""
     problems: str | None = None

@@ -110,6 +110,14 @@ def test_more_rounds_go_on_from_a_complete_loop(tmp_path: Path) -> None:
     assert len(after) == 5
 
 
+def test_options_of_stages_may_change_and_are_written_down(tmp_path: Path) -> None:
+    _loop(tmp_path, rounds=1)
+    changed = [{**_STAGES[0], "label": "other"}, *_STAGES[1:]]
+    folder = _loop(tmp_path, changed, rounds=2)
+    ran_with = [one.stages[0].options for one in folder.rounds()[1:]]
+    assert ran_with == [{}, {"label": "other"}]
+
+
 def test_another_config_is_refused_in_the_same_folder(tmp_path: Path) -> None:
     _loop(tmp_path)
     with pytest.raises(UserMistake, match="another value of seed"):
