@@ -14,6 +14,7 @@ from benchmarks.durability.section import under_faults
 from benchmarks.exporting import exported_views
 from benchmarks.hygiene.section import planted_leaks
 from benchmarks.languages import compilations_and_runs
+from benchmarks.loop.section import rounds_of_the_loop
 from benchmarks.measure import Measured, machine, table
 from benchmarks.page import Part, write_page
 from benchmarks.rewards import reward_models
@@ -59,6 +60,7 @@ _SECTIONS: dict[str, Callable[[], tuple[list[Measured], str]]] = {
     "hygiene": planted_leaks,
     "viewer": large_run_and_tree,
     "variants": variants_and_truth,
+    "loop": rounds_of_the_loop,
 }
 """Those with several rows, and a section of the page for the rest."""
 NAMES = [*_BENCHMARKS, *_SECTIONS]
