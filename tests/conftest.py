@@ -1,11 +1,13 @@
 """Shared fixtures, builders of records, and how processes share the tests."""
 
+import atexit
 import contextlib
 import functools
+import gc
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,6 +84,22 @@ def _place(file: str) -> int:
     if file.startswith(_REAL_ENGINES):
         return 0
     return 1 + (*_LONG, file).index(file)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Spares the garbage collector what lives as long as the process: the tests and their modules.
+
+    There are millions of such objects, and a full collection would look at each.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        # At the end, extension modules report what of theirs still lives.
+        atexit.register(gc.unfreeze)
+        gc.enable()
 
 
 @pytest.fixture
