@@ -23,7 +23,6 @@ from pipeline.records import Problem
 from pipeline.tree import Finish, Rollout, Step
 from tests.forked_berry import PROGRAM, Forks
 from tests.integration.ray_head import joining_environment, ray_head
-from tests.tiny_models import base_model
 from verifiers import Outcome, Target, Verdict
 
 ROOT = Path(__file__).parent.parent
@@ -267,6 +266,9 @@ class TinyModels:
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> TinyModels:
     """Random weights, large enough that no two tokens are nearly equally likely."""
+    # It loads transformers, for which the process that only shares out the tests would make all wait.
+    from tests.tiny_models import base_model
+
     folder = tmp_path_factory.mktemp("tiny")
     options: dict[str, Any] = {"max_position_embeddings": 1024, "initializer_range": 0.3}
     return TinyModels(
