@@ -1,11 +1,14 @@
 """Shared fixtures, builders of records, and how processes share the tests."""
 
+import atexit
 import contextlib
 import functools
+import gc
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +21,8 @@ from pipeline.cli.app import main
 from pipeline.engines import Completion
 from pipeline.records import Problem
 from pipeline.tree import Finish, Rollout, Step
+from tests.forked_berry import PROGRAM, Forks
 from tests.integration.ray_head import joining_environment, ray_head
-from tests.tiny_models import base_model
 from verifiers import Outcome, Target, Verdict
 
 ROOT = Path(__file__).parent.parent
@@ -34,6 +37,10 @@ FINISHED = ("problems.size=24", "dataset.views=[traces,steps]", "dataset.part_by
 """How `finished` differs from the config: it has all views, in several parts."""
 
 Berry = Callable[..., "subprocess.CompletedProcess[str]"]
+
+# Each process of each test would compile our modules anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A shell without job control starts what it runs in the background so that it ignores SIGINT, and
 # `nohup` so that it ignores SIGHUP. Children inherit that; the commands that tests interrupt must not.
@@ -84,6 +91,25 @@ def _place(file: str) -> int:
     return 1 + (*_LONG, file).index(file)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Spares the garbage collector what lives as long as the process: the tests and their modules.
+
+    There are millions of such objects, and a full collection would look at each.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        for joins in (False, True):
+            # Before any test changes it, and after modules have, such as those of OpenMP.
+            _unchanged_environment(joins)
+        gc.freeze()
+        # At the end, extension modules report what of theirs still lives.
+        atexit.register(gc.unfreeze)
+        gc.enable()
+
+
 @pytest.fixture
 def gsm8k() -> Path:
     """OpenAI's GSM8K training set, which is not part of this repository."""
@@ -123,12 +149,34 @@ def joined(tmp_path: Path, cluster: str) -> Berry:
 
 
 def run_berry(folder: Path, *arguments: object) -> "subprocess.CompletedProcess[str]":
-    """What became of the `berry` command in this folder."""
-    command = [str(Path(sys.executable).parent / "berry"), *map(str, arguments)]
-    environment = joining_environment() if "--address" in arguments else None
+    """What became of the `berry` command in this folder, in a process of its own."""
+    joins = "--address" in arguments
+    environment = joining_environment() if joins else dict(os.environ)
+    words = [str(argument) for argument in arguments]
+    if _same(environment, _unchanged_environment(joins)):
+        return _forks(joins).run(folder, words)
     return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=False, env=environment
+        [str(PROGRAM), *words], cwd=folder, capture_output=True, text=True, check=False, env=environment
     )
+
+
+@functools.cache
+def _unchanged_environment(joins: bool) -> dict[str, str]:
+    """The environment of tests that change nothing of it, whether or not they join a Ray."""
+    return joining_environment() if joins else dict(os.environ)
+
+
+def _same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Whether environments are the same but for what pytest says of its tests."""
+    return all(one.get(key) == other.get(key) for key in {*one, *other} - {"PYTEST_CURRENT_TEST"})
+
+
+@functools.cache
+def _forks(joins: bool) -> Forks:
+    """What starts the commands with an unchanged environment."""
+    forks = Forks(_unchanged_environment(joins))
+    atexit.register(forks.close)
+    return forks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +208,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
         command = ["berry", *map(str, arguments)]
         capsys.readouterr()
-        with monkeypatch.context() as patch, _own_modules(tmp_path), _own_handlers():
+        with (
+            monkeypatch.context() as patch,
+            _own_modules(tmp_path),
+            _own_handlers(),
+            _own_environment(),
+        ):
             patch.setattr(sys, "argv", command)
             patch.setattr(sys, "path", list(sys.path))
             with pytest.raises(SystemExit) as ended:
@@ -179,6 +232,16 @@ def _own_modules(folder: Path) -> Iterator[None]:
     for name, module in list(sys.modules.items()):
         if str(getattr(module, "__file__", None)).startswith(str(folder)):
             del sys.modules[name]
+
+
+@contextlib.contextmanager
+def _own_environment() -> Iterator[None]:
+    """Puts back the environment: Ray's defaults are of the command."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
 
 
 @contextlib.contextmanager
@@ -203,6 +266,9 @@ class TinyModels:
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> TinyModels:
     """Random weights, large enough that no two tokens are nearly equally likely."""
+    # It loads transformers, for which the process that only shares out the tests would make all wait.
+    from tests.tiny_models import base_model
+
     folder = tmp_path_factory.mktemp("tiny")
     options: dict[str, Any] = {"max_position_embeddings": 1024, "initializer_range": 0.3}
     return TinyModels(

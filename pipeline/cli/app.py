@@ -110,9 +110,14 @@ _RAY = {
 """Environment variables that Ray reads on import; the user's own values take precedence."""
 
 
+def set_ray_defaults() -> None:
+    """Sets environment variables of Ray, which has to be imported after that."""
+    os.environ.update({key: os.environ.get(key, value) for key, value in _RAY.items()})
+
+
 def main() -> None:
     """The console script: turns every error into one line and an exit status."""
-    os.environ.update({key: os.environ.get(key, value) for key, value in _RAY.items()})
+    set_ray_defaults()
     treat_as_interrupt()
     configure("warning")
     try:

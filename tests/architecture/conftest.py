@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def _no_garbage_is_collected() -> Iterator[None]:
     """Python 3.11's `ast.parse` fails if it is called again within itself, as by the garbage collector
     when it reports an exception of an earlier test that nobody asked for (a traceback parses lines)."""
