@@ -1,20 +1,18 @@
-"""What a stage is given, and what it gives back."""
+"""What a stage is, what it is given, and what it gives back."""
 
 import copy
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 from pipeline.config import RunConfig
 from pipeline.hashing import derive_seed
 from pipeline.loop.commands import Commands
+from pipeline.loop.config import LoopConfig
 from pipeline.loop.folder import LoopFolder
 from pipeline.loop.records import Bundle, RoundRecord
-
-if TYPE_CHECKING:
-    from pipeline.loop.config import LoopConfig
 
 DataOf = Literal["all", "last"]
 Start = Literal["base", "current", "candidate"]
@@ -43,7 +41,7 @@ class Work:
     name: str
     """Name of the stage."""
     folder: LoopFolder
-    config: "LoopConfig"
+    config: LoopConfig
     run_config: RunConfig
     """The config of the runs, checked; `config.run` has it as it was written."""
     before: Sequence[RoundRecord]
@@ -108,3 +106,19 @@ class Work:
         arguments += [f"{key}={json.dumps(value)}" for key, value in options.items()]
         self.commands.berry(arguments, self.folder.log(self.round, self.name), launcher)
         return output
+
+
+class Stage(Protocol):
+    """A part of a round, built with its own `Config`."""
+
+    def run(self, work: Work) -> Done:
+        """Does the stage's work, or what is left of it after an interruption.
+
+        Raises BerryError, which ends the loop with its line; what is done stays.
+        """
+        ...
+
+    # Optional:
+    #
+    # prepare(self, work: Work) -> Done | None
+    #     What is to be done or checked once, before the first round.

@@ -1,1 +1,2 @@
-"""The parts of a round. Each is a class that a config names by `use`; `kinds.py` has their contract."""
+"""The parts of a round. Each is a class that a config names by `use`; `pipeline.loop.work` has their
+contract."""

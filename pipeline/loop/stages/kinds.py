@@ -1,13 +1,10 @@
-"""What a stage is, and the stages that berry has.
+"""The stages that berry has, and the keys that every stage takes.
 
-A stage is built with its own `Config`, and may be a user's own class: `use: my_module:MyStage`.
+A stage may be a user's own class: `use: my_module:MyStage`. `pipeline.loop.work` has the contract.
 """
-
-from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.loop.work import Done, Work
 from verifiers.attributes import method
 from verifiers.plugins import Kind, Part
 
@@ -35,22 +32,6 @@ class StageSettings(BaseModel):
     """If the stage fails, note it and go on."""
     environment: dict[str, str] = {}
     """Environment variables of the stage's commands, such as `{CUDA_VISIBLE_DEVICES: "0,1"}`."""
-
-
-class Stage(Protocol):
-    """A part of a round."""
-
-    def run(self, work: Work) -> Done:
-        """Does the stage's work, or what is left of it after an interruption.
-
-        Raises BerryError, which ends the loop with its line; what is done stays.
-        """
-        ...
-
-    # Optional:
-    #
-    # prepare(self, work: Work) -> Done | None
-    #     What is to be done or checked once, before the first round.
 
 
 def check_stage(part: Part) -> None:
