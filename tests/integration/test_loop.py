@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
+from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.reader import RunReader
 from pipeline.loop.problems import key_of
-from tests.conftest import Berry
+from tests.conftest import ROOT, Berry
 from tests.integration.ray_head import joining_environment
 from tests.patience import wait_until
 
@@ -72,7 +73,7 @@ def _start(folder: Path, path: Path) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=joining_environment(),
+        env={**joining_environment(), "PYTHONPATH": str(ROOT)},
     )
 
 
@@ -131,6 +132,20 @@ def test_a_loop_that_is_killed_and_interrupted_goes_on(
 
 def _has(out: Path) -> bool:
     return (out / "rounds" / "round-1.json").exists()
+
+
+def test_with_split_gpus_the_next_search_goes_on_beside_the_other_stages(
+    tmp_path: Path, cluster: str
+) -> None:
+    waits = "tests.unit.pipeline.loop.stages_for_tests:AwaitNextSearch"
+    path = _config(
+        tmp_path, cluster, rounds=2, gpus="split", stages=[{"use": "search"}, {"use": waits}]
+    )
+    loop = _start(tmp_path, path)
+    said, _ = loop.communicate()
+    assert loop.returncode == 0, said
+    rounds = [RunFolder.read(tmp_path / "out" / f"round-{number}") for number in (1, 2)]
+    assert all(one.complete is not None for one in rounds)
 
 
 def test_problems_that_are_trained_on_are_refused(tmp_path: Path, cluster: str, here: Berry) -> None:

@@ -1,6 +1,5 @@
 """`berry loop` with a model in vLLM that is trained and searched with again."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,8 @@ import pytest
 import yaml
 
 from pipeline.datasets.folder import RunFolder
+from pipeline.datasets.reader import RunReader
+from pipeline.loop.folder import LoopFolder
 from tests.conftest import ROOT, TinyModels, run_berry
 from tests.integration.ray_head import joining_environment
 
@@ -21,7 +22,6 @@ def test_a_model_is_trained_on_its_own_survivors_and_searched_with_again(
     config: dict[str, Any] = {
         "output": str(tmp_path / "out"),
         "rounds": 2,
-        "gpus": "split",
         "run": {
             "problems": {"use": "reasoning_gym", "task": "chain_sum", "size": 24},
             "engine": {
@@ -39,6 +39,7 @@ def test_a_model_is_trained_on_its_own_survivors_and_searched_with_again(
         },
         "stages": [
             {"use": "search"},
+            {"use": "tests.unit.pipeline.loop.stages_for_tests:StopInRoundTwo"},
             {"use": "prm", "weak": True, "require_chat_template": False, **training},
             {"use": "policy", "learning_rate": 1e-3, **training},
         ],
@@ -47,18 +48,24 @@ def test_a_model_is_trained_on_its_own_survivors_and_searched_with_again(
     for name, value in joining_environment().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    done = run_berry(tmp_path, "loop", "loop.yaml", "--json")
+    done = run_berry(tmp_path, "loop", "loop.yaml")
     logs = {one.name: one.read_text()[-2000:] for one in (tmp_path / "out" / "logs").glob("*.log")}
-    assert done.returncode == 0, (done.stderr, logs)
+    assert done.returncode == 1, (done.stderr, logs)
+    assert done.stderr.endswith("berry: round 2, StopInRoundTwo: enough\n")
 
-    rounds = json.loads(done.stdout)["rounds"]
-    assert [one["promoted"] for one in rounds] == [True, True, True]
-    second = rounds[2]
-    models = tmp_path / "out" / "models"
-    assert second["began_with"]["generator"] == str(models / "round-1" / "policy")
-    assert second["began_with"]["scorers"]["prm"]["section"]["model"] == str(models / "round-1" / "prm")
-    # The second search began with the base while the first round's models trained.
-    run = RunFolder.read(tmp_path / "out" / "round-2").run
-    assert run["config"]["engine"]["model"] == str(tiny_models.one)
-    figures = {one["name"]: one["figures"] for one in second["stages"]}
-    assert figures["policy"]["data"] == [str(tmp_path / "out" / f"round-{n}") for n in (1, 2)]
+    out = tmp_path / "out"
+    first, second = LoopFolder.read(out).rounds()[1:]
+    generator, prm = str(out / "models/round-1/policy"), str(out / "models/round-1/prm")
+    assert first.ends_with.generator == second.began_with.generator == generator
+    run = RunFolder.read(out / "round-2")
+    assert run.complete is not None
+    assert run.run["config"]["engine"]["model"] == generator
+    assert [one["model"] for one in run.run["config"]["reward_models"]] == [prm]
+    nodes = [
+        node
+        for number in (1, 2)
+        for row in RunReader.open(out / f"round-{number}").rows("trees", ["nodes"])
+        for node in row["nodes"][1:]
+    ]
+    assert len({node["model_version"] for node in nodes}) == 2
+    assert any(node["score"] is not None for node in nodes)

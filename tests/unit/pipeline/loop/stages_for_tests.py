@@ -5,8 +5,9 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.errors import RunFailure
+from pipeline.errors import PartlyDone, RunFailure
 from pipeline.loop.work import Done, Work
+from tests.patience import wait_until
 
 
 class Noted:
@@ -59,6 +60,25 @@ class EvenRounds:
     def run(self, work: Work) -> Done:
         note(work.folder.path, f"{work.round} {work.name}")
         return Done(promoted=work.round % 2 == 0, why=f"round {work.round} is even or not")
+
+
+class StopInRoundTwo(Noted):
+    """Ends the loop there."""
+
+    def run(self, work: Work) -> Done:
+        if work.round == 2:
+            raise PartlyDone("enough")
+        return Done()
+
+
+class AwaitNextSearch(Noted):
+    """Waits until the run of the next round has begun."""
+
+    def run(self, work: Work) -> Done:
+        if work.round < work.config.rounds:
+            following = work.folder.run_folder(work.round + 1) / "run.json"
+            wait_until(following.exists)
+        return Done()
 
 
 class Broken(Noted):
