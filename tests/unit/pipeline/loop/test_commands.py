@@ -59,13 +59,14 @@ def test_the_line_of_an_earlier_attempt_is_not_that_of_this_one(tmp_path: Path) 
 def test_a_command_waits_for_the_one_that_a_killed_loop_has_left(tmp_path: Path) -> None:
     log, ended = tmp_path / "x.log", tmp_path / "ended"
     slow = (
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); "
-        f"time.sleep(0.6); open({str(ended)!r}, 'w')"
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        f"print('ready', flush=True); time.sleep(0.6); open({str(ended)!r}, 'w')"
     )
     # As after a kill of the loop: its command is told to end, and goes on for a while.
     left = subprocess.Popen(
         _code(
-            "import os, sys, time; from pathlib import Path; from pipeline.loop.commands import Commands\n"
+            "import os, sys, time; from pathlib import Path\n"
+            "from pipeline.loop.commands import Commands\n"
             f"log = Path({str(log)!r})\n"
             f"Commands()._start([sys.executable, '-c', {slow!r}], log)\n"
             "while b'ready' not in log.read_bytes(): time.sleep(0.02)\n"
