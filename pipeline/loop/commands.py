@@ -1,11 +1,12 @@
 """Runs berry's own commands, one after the other, each in a process of its own.
 
 So no stage's memory or GPU is in the way of the next one, and an interrupted stage goes on as its
-command does. A command ends with the loop: an interrupt is passed on to it once, and if the loop is
-killed, so is the command (on Linux).
+command does. A command ends with the loop: an interrupt is passed on to it, and if the loop is killed,
+it is interrupted likewise (on Linux). The next loop waits for what such a command still writes.
 """
 
 import ctypes
+import fcntl
 import os
 import re
 import signal
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from pipeline.errors import BerryError, PartlyDone, RunFailure, UserMistake
 from pipeline.files.locks import has_writer
@@ -24,22 +26,33 @@ _PREFIX = "berry: "
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
+_INTERRUPT = signal.SIGTERM
+"""Interrupts a command of berry's like Ctrl-C, which a shell has its background commands ignore."""
 _POLL_SECONDS = 0.2
 _TAIL_BYTES = 65_536
 _MOST_WAIT_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A command that has started."""
+
+    process: "subprocess.Popen[bytes]"
+    start: int
+    """Size of its log before it, in bytes."""
 
 
 class Background:
     """Commands that go on while others run, by their logs."""
 
     def __init__(self) -> None:
-        self._running: dict[Path, subprocess.Popen[bytes]] = {}
+        self._running: dict[Path, Command] = {}
 
-    def begin(self, log: Path, process: "subprocess.Popen[bytes]") -> None:
+    def begin(self, log: Path, command: Command) -> None:
         """Adds a command."""
-        self._running[log] = process
+        self._running[log] = command
 
-    def take(self, log: Path) -> "subprocess.Popen[bytes] | None":
+    def take(self, log: Path) -> Command | None:
         """The command with this log, which is the caller's from now on; None if there is none."""
         return self._running.pop(log, None)
 
@@ -49,14 +62,14 @@ class Background:
 
     def is_running(self, log: Path) -> bool:
         """Whether the command with this log has not ended."""
-        return self.has(log) and self._running[log].poll() is None
+        return self.has(log) and self._running[log].process.poll() is None
 
     def close(self) -> None:
         """Interrupts all commands and waits for them; calling it twice is fine."""
-        for process in self._running.values():
-            process.send_signal(signal.SIGINT)
-        for process in self._running.values():
-            process.wait()
+        for command in self._running.values():
+            command.process.send_signal(_INTERRUPT)
+        for command in self._running.values():
+            command.process.wait()
         self._running.clear()
 
 
@@ -82,16 +95,15 @@ class Commands:
         What it prints is appended to the log. `launcher` starts it instead of Python, as `accelerate
         launch` does. Raises the error of its exit status with its line, unless the status is `fine`.
         """
-        process = self.background.take(log)
-        start = log.stat().st_size if process is None and log.exists() else 0
-        if process is None:
-            process = self._start(
+        command = self.background.take(log)
+        if command is None:
+            command = self._start(
                 [*(launcher or [sys.executable]), "-m", "pipeline.cli", *arguments], log
             )
-        status = self._follow(process, log, start)
+        status = self._follow(command, log)
         if status in fine:
             return
-        why = _last_line(log)
+        why = _last_line(log, command.start)
         if status < 0:
             why = f"killed by {signal.Signals(-status).name}; repeat the command to go on"
         raise _ERRORS.get(status, RunFailure)(f"{why} (log: {log})")
@@ -102,10 +114,12 @@ class Commands:
             command = [sys.executable, "-m", "pipeline.cli", *arguments]
             self.background.begin(log, self._start(command, log))
 
-    def _start(self, command: Sequence[str], log: Path) -> "subprocess.Popen[bytes]":
+    def _start(self, command: Sequence[str], log: Path) -> Command:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as file:
-            return subprocess.Popen(
+            self._wait_for_earlier(file, log)
+            start = log.stat().st_size
+            process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
@@ -115,12 +129,33 @@ class Commands:
                 start_new_session=True,
                 preexec_fn=_end_with_parent,
             )
+        return Command(process=process, start=start)
 
-    def _follow(self, process: "subprocess.Popen[bytes]", log: Path, start: int) -> int:
+    def _wait_for_earlier(self, file: BinaryIO, log: Path) -> None:
+        """Locks the log for the command, which keeps the lock until it ends: so a command that a killed
+        loop has left, and that still stores its work, never writes beside the next one.
+
+        Raises RunFailure if that takes too long.
+        """
+        began = time.monotonic()
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as e:
+                if time.monotonic() - began > _MOST_WAIT_SECONDS:
+                    raise RunFailure(f"{log}: the command of an earlier loop has not ended") from e
+                self.show("waiting for the command of an earlier loop to end")
+                time.sleep(_POLL_SECONDS)
+            except OSError:
+                return  # A file system without locks.
+            else:
+                return
+
+    def _follow(self, command: Command, log: Path) -> int:
         """Shows what a command prints until it ends; passes an interrupt on, and raises it then."""
-        interrupted = False
+        interrupted, process = False, command.process
         with log.open("rb") as file:
-            file.seek(start)
+            file.seek(command.start)
             while True:
                 try:
                     status = process.poll()
@@ -131,16 +166,19 @@ class Commands:
                     time.sleep(_POLL_SECONDS)
                 except KeyboardInterrupt:
                     interrupted = True
-                    process.send_signal(signal.SIGINT)
+                    process.send_signal(_INTERRUPT)
         if interrupted:
             raise KeyboardInterrupt
         return status
 
 
-def _last_line(log: Path) -> str:
-    """The line of the error that a command ended with, else the last that it printed."""
+def _last_line(log: Path, start: int) -> str:
+    """The line of the error that a command ended with, else the last that it printed.
+
+    Its log goes from byte `start`; before that is what earlier commands printed.
+    """
     with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        file.seek(max(start, log.stat().st_size - _TAIL_BYTES))
         lines = [text for line in file if (text := _plain(line))]
     error = next((one for one in reversed(lines) if one.startswith(_PREFIX)), None)
     return error.removeprefix(_PREFIX) if error else lines[-1] if lines else "it printed nothing"

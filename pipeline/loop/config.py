@@ -5,11 +5,20 @@ keys of it.
 """
 
 import copy
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from pipeline.config import ConfigError, RunConfig, read_yaml_file
 from pipeline.config.loading import check_config
@@ -22,6 +31,10 @@ from verifiers.plugins import Part, PartOf
 
 _OURS = ("output", "seed")
 """Keys of a run that the loop sets."""
+SET_BY_LOOP = (*_OURS, "problems")
+"""Those that also nothing else may change in one of its runs: it decides who gets which problems."""
+_RESERVED = re.compile(r"models|rounds|logs|configs|round(-\d+)?", re.IGNORECASE)
+"""Names of the loop's own folders and files, which a stage must not have."""
 
 
 class EvaluationConfig(BaseModel):
@@ -41,6 +54,13 @@ class EvaluationConfig(BaseModel):
     """Whole rollouts for each of them."""
     run: dict[str, Any] = {}
     """Keys of a run's config for evaluations, such as `{sampling: {temperature: 0}}`."""
+
+    @field_validator("run")
+    @classmethod
+    def _check_run(cls, run: dict[str, Any]) -> dict[str, Any]:
+        if ours := [key for key in run if key in SET_BY_LOOP]:
+            raise ValueError(f"{ours[0]}: the loop sets it; remove it here")
+        return run
 
 
 class DifficultyConfig(BaseModel):
@@ -94,6 +114,10 @@ class LoopConfig(BaseModel):
             raise ValueError(
                 f"expected stages with different names, got {twice[0]!r} twice; set `name`"
             )
+        if taken := [name for name in names if _RESERVED.fullmatch(name)]:
+            raise ValueError(
+                f"expected stages with other names than the loop's own folders, got {taken[0]!r}"
+            )
         return self
 
     @staticmethod
@@ -125,10 +149,11 @@ def load_loop(path: Path, overrides: Sequence[str] = ()) -> tuple[LoopConfig, Ru
     """
     text = read_yaml_file(path)
     raw, given = text.value, [parse_override(override) for override in overrides]
-    if isinstance(raw.get("run"), str):
-        raw["run"] = {"config": raw["run"]}
+    # Else `run=FILE` could have no keys after it.
+    _name_file(raw)
     for keys, value in given:
         set_key(raw, keys, value)
+        _name_file(raw)
     origin = Origin(file=str(path), lines=text.lines, given=[tuple(keys) for keys, _ in given])
     where = f"{origin.blame(('run',))}run"
     if not isinstance(raw.get("run"), dict):
@@ -140,11 +165,18 @@ def load_loop(path: Path, overrides: Sequence[str] = ()) -> tuple[LoopConfig, Ru
     checked = check_config({**copy.deepcopy(run), "output": "unused"}, Origin(file=where))
     if checked.engines:
         raise ConfigError(f"{where}.engines: expected one `engine`, whose model the loop trains")
-    raw["run"] = {key: value for key, value in run.items() if key not in _OURS}
+    # The seed of the file decides which problems a generator makes; each run has its own besides.
+    raw["run"] = {key: value for key, value in run.items() if key != "output"}
     try:
         return LoopConfig.model_validate(raw), checked
     except ValidationError as e:
         raise ConfigError(explain(e, LoopConfig, raw, origin)) from e
+
+
+def _name_file(raw: dict[str, Any]) -> None:
+    """Writes `run: FILE` out as `run: {config: FILE}`."""
+    if isinstance(raw.get("run"), str):
+        raw["run"] = {"config": raw["run"]}
 
 
 def _complete(section: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -183,4 +215,5 @@ def _read_folder(value: object) -> Path:
         return value
     if not isinstance(value, str) or not value or "://" in value:
         raise ValueError(f"expected a folder of this machine, got {shown(value)}")
-    return Path(value)
+    # Runs and models are named in records, which are read from another current folder as well.
+    return Path(value).absolute()

@@ -13,12 +13,11 @@ A file appears whole or not at all. What is not in `rounds/` is not finished, an
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from pipeline.errors import UserMistake
 from pipeline.files.locks import Lock, lock_folder
@@ -56,6 +55,8 @@ class LoopFolder:
                 raise FolderError(f"{path}: expected the folder of a loop, found no {FILE}") from e
             except ValueError as e:
                 raise FolderError(f"{path / FILE}: is damaged, expected what `berry loop` wrote") from e
+        if not isinstance(about, dict) or not isinstance(about.get("config", {}), dict):
+            raise FolderError(f"{path / FILE}: is damaged, expected what `berry loop` wrote")
         if about.get("schema") != SCHEMA:
             raise FolderError(
                 f"{path}: expected a loop of schema {SCHEMA}, got {about.get('schema')}; "
@@ -68,7 +69,8 @@ class LoopFolder:
         """Creates the folder of a loop, or opens it to go on, and locks it.
 
         `about` is the content of loop.json: its `config` may differ from the stored one in the keys of
-        MAY_CHANGE alone. Raises FolderError for a folder of something else or in use, and StorageError.
+        MAY_CHANGE alone, or in everything while nothing is done. Raises FolderError for a folder of
+        something else or in use, and StorageError.
         """
         if not is_local(path):
             raise FolderError(f"output: {path}: expected a folder of this machine, where models train")
@@ -81,8 +83,9 @@ class LoopFolder:
             try:
                 if is_there:
                     stored = cls.read(path).about
-                    _check_same(path, stored, about)
-                    about = {**about, "created": stored["created"]}
+                    if _has_work(path):
+                        _check_same(path, stored, about)
+                        about = {**about, "created": stored.get("created")}
                 publish(path / "run.yaml", yaml.safe_dump(dict(run), sort_keys=False).encode())
                 publish(path / FILE, json_bytes({"schema": SCHEMA, **about}))
             except BaseException:
@@ -106,7 +109,7 @@ class LoopFolder:
                 return RoundRecord.model_validate_json(path.read_text(encoding="utf-8"))
             except FileNotFoundError:
                 return None
-            except ValidationError as e:
+            except ValueError as e:
                 raise FolderError(f"{path}: is damaged, expected what `berry loop` wrote") from e
 
     def rounds(self) -> list[RoundRecord]:
@@ -161,15 +164,31 @@ class LoopFolder:
         return self.path / "rounds" / f"round-{number}.json"
 
 
+def _has_work(path: Path) -> bool:
+    """Whether a stage has made something, even if it is not finished. A loop that was refused before
+    has not, and may be corrected."""
+    return any(one.is_dir() and one.name not in ("configs", "logs") for one in path.iterdir())
+
+
 def _check_same(path: Path, stored: Mapping[str, Any], about: Mapping[str, Any]) -> None:
     """Raises UserMistake if the loop in the folder is another one."""
     before, now = (
         {key: value for key, value in one["config"].items() if key not in MAY_CHANGE}
         for one in (stored, about)
     )
-    changed = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
+    changed = sorted(_differing(before, now))
     if changed:
         raise UserMistake(
             f"{path}: holds a loop with another value of {', '.join(changed)}; only "
             f"{', '.join(MAY_CHANGE)} may change: use another output, or the stored config in {FILE}"
         )
+
+
+def _differing(before: Mapping[str, Any], now: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """The keys with different values, such as `run.sampling.temperature`."""
+    for key in {*before, *now}:
+        one, other = before.get(key), now.get(key)
+        if isinstance(one, dict) and isinstance(other, dict):
+            yield from _differing(one, other, f"{above}{key}.")
+        elif one != other:
+            yield f"{above}{key}"

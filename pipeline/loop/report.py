@@ -16,6 +16,7 @@ def describe(folder: LoopFolder) -> str:
     rounds = folder.rounds()
     wanted = folder.about["config"]["rounds"]
     done = sum(one.is_complete for one in rounds[1:])
+    wanted = max(wanted, done)  # It may have been lowered.
     state = "complete" if done == wanted else _state(folder)
     lines = [f"loop       {folder.path}: {done} of {wanted} rounds ({state})"]
     rows = [[name for name, _ in _COLUMNS]]
@@ -46,7 +47,7 @@ def one_line(stage: StageRecord) -> str:
         for name, value in stage.figures.items()
         if isinstance(value, int | float | str) and not isinstance(value, bool)
     ]
-    points = stage.figures.get("pass@k") or ()
+    points = (stage.figures.get("pass@k") or ()) if stage.use == "evaluate" else ()
     shown += [f"pass@{one['k']} {_with_interval(one)}" for one in points]
     return ", ".join([*shown, duration(stage.seconds)]) if shown else ""
 

@@ -120,5 +120,11 @@ class Stage(Protocol):
 
     # Optional:
     #
+    # check(self, work: Work) -> None
+    #     Raises BerryError for options that cannot be right, before any stage has done anything.
+    #
+    # decides: ClassVar[bool] = True
+    #     The stage decides about the candidate: if it fails, nothing takes over.
+    #
     # prepare(self, work: Work) -> Done | None
     #     What is to be done or checked once, before the first round.

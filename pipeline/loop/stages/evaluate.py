@@ -8,16 +8,14 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.config.overrides import change
 from pipeline.datasets.folder import RunFolder
 from pipeline.loop.commands import wait_for_writer
-from pipeline.loop.overlap import evaluation_section
+from pipeline.loop.overlap import EVALUATION_SEED, evaluation_section
 from pipeline.loop.records import Bundle
-from pipeline.loop.stages.search import problems_of
+from pipeline.loop.stages.search import problems_of, require_complete
 from pipeline.loop.work import Done, Work
 from pipeline.training.policy.evaluate import read_measurement
 
 _PLAIN = ("labels", "prune", "budget", "branch_pruning", "views")
 """Sections of a run that an evaluation has at their defaults."""
-_SEED = 0
-"""The same in every round, so that differences are those of the models."""
 
 
 class Evaluate:
@@ -48,6 +46,7 @@ class Evaluate:
         wait_for_writer(output, work.tell)
         log = work.folder.log(work.round, work.name)
         work.commands.berry(["run", str(config)], log, fine=(0, 1))
+        require_complete(output, log)
         return self._done(work, candidate, output)
 
     @staticmethod
@@ -72,7 +71,7 @@ def _config_of(work: Work, generator: str | None, output: Path) -> dict[str, Any
     for name in _PLAIN:
         run.pop(name, None)
     run |= {
-        "seed": _SEED,
+        "seed": EVALUATION_SEED,
         "problems": given or problems_of(work, "held_out") | {"limit": asked.limit},
         "strategy": {"use": "best_of_n", "rollouts": asked.rollouts},
         "reward_models": [],

@@ -1,7 +1,7 @@
 """`gate`: the candidate takes over only if it is not worse on problems that no round trains on."""
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -25,10 +25,12 @@ class Gate:
         """`not_worse`: the 95% interval of the change may not lie below 0. `better`: it has to lie
         above 0."""
 
+    decides: ClassVar[bool] = True
+
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def prepare(self, work: Work) -> None:
+    def check(self, work: Work) -> None:
         """Raises UserMistake if no stage measures what is compared."""
         names = [work.config.name_of(part) for part in work.config.stages]
         if self.config.by not in names[: names.index(work.name)]:
@@ -43,15 +45,22 @@ class Gate:
         before = record.began_with.evaluations.get(by)
         after = record.candidate.evaluations.get(by)
         if after is None or before is None:
-            raise UserMistake(f"{by} has not evaluated {'the candidate' if before else 'the base'}")
+            # The evaluation is optional and has failed.
+            which = "the candidate" if before else "the models of before"
+            return Done(promoted=False, why=f"{by} has not measured {which}")
         change = change_of_pass_at_1(_read(before), _read(after))
         if change is None:
             raise UserMistake(f"{before} and {after}: expected problems that both have, got none")
         mean, interval = change
-        low, high = interval if interval is not None else (mean, mean)
         strict = self.config.require == "better"
-        promoted = low > 0 if strict else high >= 0
-        bounds = "" if interval is None else f" (95% {low:+.3f} to {high:+.3f})"
+        if interval is None:
+            # Of a single problem nothing is sure.
+            low, high, bounds = None, None, " on a single problem"
+            promoted = not strict and mean >= 0
+        else:
+            low, high = interval
+            bounds = f" (95% {low:+.3f} to {high:+.3f})"
+            promoted = low > 0 if strict else high >= 0
         verdict = "" if promoted else ": not surely better" if strict else ": worse than before"
         return Done(
             figures={"change": mean, "low": low, "high": high},

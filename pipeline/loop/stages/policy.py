@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.extras import require
+from pipeline.loop.stages.search import check_searched
 from pipeline.loop.work import DataOf, Done, Start, Work
 from pipeline.training.errors import TrainError
 from pipeline.training.policy.manifest import Manifest
@@ -41,20 +42,22 @@ class TrainPolicy:
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def prepare(self, work: Work) -> None:
-        """Raises TrainError without a model to train, and MissingPackage."""
+    def check(self, work: Work) -> None:
+        """Raises TrainError without a model to train, UserMistake without a run to train on, and
+        MissingPackage."""
         require("torch", "transformers", "accelerate", "trl", command="loop")
         if work.config.base is None:
             raise TrainError(
                 f"run.engine: expected an engine that loads a model to train, got "
                 f"use={work.run_config.engine.use}"
             )
+        check_searched(work)
 
     def run(self, work: Work) -> Done:
         """Trains, or goes on. Raises BerryError."""
         config = self.config
         base = work.start(config.start)
-        assert base is not None  # `prepare` has checked it
+        assert base is not None  # `check` has seen to it
         given = config.model_dump(
             mode="json", include=config.model_fields_set - set(PolicyStage.model_fields)
         )

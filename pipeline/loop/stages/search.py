@@ -16,6 +16,7 @@ from pipeline.errors import RunFailure, UserMistake
 from pipeline.files.storage import exists
 from pipeline.loop.commands import wait_for_writer
 from pipeline.loop.difficulty import taught_out
+from pipeline.loop.stages.kinds import STAGES
 from pipeline.loop.work import Done, Work
 
 _POLL_SECONDS = 2.0
@@ -32,6 +33,12 @@ class Search:
     def __init__(self, config: Config) -> None:
         self.config = config
 
+    def check(self, work: Work) -> None:
+        """Raises UserMistake for a second search: a round has one run folder."""
+        found = [work.config.name_of(one) for one in work.config.stages if one.use == "search"]
+        if found[1:]:
+            raise UserMistake(f"stages: expected one search in a round, got {', '.join(found)}")
+
     def begin(self, work: Work) -> None:
         """Begins the run in the background. Raises BerryError."""
         path = _config_file(work)
@@ -46,7 +53,7 @@ class Search:
         took_over = _swap(work, output, log)
         # 1: the run is complete, and some of its problems failed; they are counted.
         work.commands.berry(["run"], log, fine=(0, 1))
-        counts = RunFolder.read(output).counts
+        counts = require_complete(output, log).counts
         verdicts = counts.verdicts
         judged = verdicts["pass"] + verdicts["fail"]
         return Done(
@@ -61,6 +68,23 @@ class Search:
                 "took_over": took_over,
             }
         )
+
+
+def require_complete(output: Path, log: Path) -> RunFolder:
+    """The folder of a run. Raises RunFailure if it broke off, which its status may hide: Python ends
+    with that of a partly failed run if berry cannot be imported."""
+    if not exists(output / "run.json") or (folder := RunFolder.read(output)).complete is None:
+        raise RunFailure(f"{output}: the run broke off; repeat the command to go on (log: {log})")
+    return folder
+
+
+def check_searched(work: Work) -> None:
+    """Raises UserMistake for a stage that reads the round's run, if no stage before it can have made
+    one."""
+    names = [work.config.name_of(one) for one in work.config.stages]
+    before = [one.use for one in work.config.stages[: names.index(work.name)]]
+    if "search" not in before and set(before) <= set(STAGES):
+        raise UserMistake(f"stages: expected a search before {work.name}, whose run it reads")
 
 
 def _config_file(work: Work) -> Path:

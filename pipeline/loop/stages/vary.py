@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pipeline.datasets.reader import RunReader
 from pipeline.derive.varying.settings import VarySettings
 from pipeline.files.storage import place
+from pipeline.loop.stages.search import check_searched
 from pipeline.loop.work import Done, Work
 
 
@@ -17,6 +18,10 @@ class Vary:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+
+    def check(self, work: Work) -> None:
+        """Raises UserMistake without a run to make them from."""
+        check_searched(work)
 
     def run(self, work: Work) -> Done:
         """Makes them, or goes on. Raises BerryError."""
