@@ -79,6 +79,8 @@ class Commands:
 
     show: Callable[[str], None] = lambda line: None
     """Gets each line that a command prints, for a live display."""
+    announce: Callable[[Path], None] = lambda log: None
+    """Is called with the log of each command that starts or is waited for."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables that commands get besides those of this process."""
     background: Background = field(default_factory=Background)
@@ -95,6 +97,7 @@ class Commands:
         What it prints is appended to the log. `launcher` starts it instead of Python, as `accelerate
         launch` does. Raises the error of its exit status with its line, unless the status is `fine`.
         """
+        self.announce(log)
         command = self.background.take(log)
         if command is None:
             command = self._start(

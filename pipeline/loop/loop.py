@@ -117,9 +117,6 @@ class _Loop:
         """Has a stage do its work, and writes down what it made. Raises BerryError."""
         name, began, started = _name(part), time.monotonic(), _now()
         settings = _settings(part)
-        if what == "run":
-            log = self.folder.log(record.round, name)
-            self.display.message(f"round {record.round}  {name} ... (prints to {log})")
         failed = None
         try:
             done = self._call(part, what, self._work(part, record, before)) or Done()
@@ -193,6 +190,7 @@ class _Loop:
         return record
 
     def _work(self, part: Part, record: RoundRecord, before: list[RoundRecord]) -> Work:
+        what = f"round {record.round}  {_name(part)} ..."
         return Work(
             name=_name(part),
             folder=self.folder,
@@ -202,6 +200,7 @@ class _Loop:
             record=record,
             commands=Commands(
                 show=self.display.live,
+                announce=lambda log: self.display.message(f"{what} (prints to {log})"),
                 environment=_settings(part).environment,
                 background=self.background,
             ),

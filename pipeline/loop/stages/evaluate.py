@@ -37,8 +37,8 @@ class Evaluate:
         """Measures the candidate. Raises BerryError."""
         candidate = work.record.candidate
         if (there := candidate.evaluations.get(work.name)) is not None:
-            # The round has made no other generator.
-            return self._done(work, candidate, Path(there))
+            # The round has made no other generator: nothing is sampled.
+            return self._done(work, candidate, Path(there), tokens=0)
         output = work.folder.evaluation_folder(work.round, work.name)
         config = work.folder.write_config(
             f"{work.name}-{work.round}", _config_of(work, candidate.generator, output)
@@ -47,17 +47,18 @@ class Evaluate:
         log = work.folder.log(work.round, work.name)
         work.commands.berry(["run", str(config)], log, fine=(0, 1))
         require_complete(output, log)
-        return self._done(work, candidate, output)
+        tokens = RunFolder.read(output).counts.tokens
+        return self._done(work, candidate, output, tokens=tokens)
 
     @staticmethod
-    def _done(work: Work, candidate: Bundle, output: Path) -> Done:
+    def _done(work: Work, candidate: Bundle, output: Path, *, tokens: int) -> Done:
         found = read_measurement(output, work.round, 0.0)
         evaluations = {**candidate.evaluations, work.name: str(output)}
         return Done(
             figures={
                 "problems": len(found.per_problem),
                 "left_out": found.num_left_out,
-                "tokens": RunFolder.read(output).counts.tokens,
+                "tokens": tokens,
                 "pass@k": [one.model_dump() for one in found.accuracies],
             },
             candidate=candidate.model_copy(update={"evaluations": evaluations}),
