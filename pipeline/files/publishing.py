@@ -186,6 +186,11 @@ def require_run(path: Path) -> None:
     """Raises FolderError if there is no run in the folder, so that nothing is written elsewhere, for
     example where it was before it was moved. Raises OSError."""
     if not exists(path / "run.json"):
+        if exists(path / "loop.json"):
+            raise FolderError(
+                f"{path}: expected a run folder, got that of a loop; name one of its runs, such as "
+                f"{path / 'round-1'}"
+            )
         raise FolderError(f"{path}: expected a run folder with run.json, found none")
 
 

@@ -55,13 +55,14 @@ class LoopFolder:
                 raise FolderError(f"{path}: expected the folder of a loop, found no {FILE}") from e
             except ValueError as e:
                 raise FolderError(f"{path / FILE}: is damaged, expected what `berry loop` wrote") from e
-        if not isinstance(about, dict) or not isinstance(about.get("config", {}), dict):
-            raise FolderError(f"{path / FILE}: is damaged, expected what `berry loop` wrote")
-        if about.get("schema") != SCHEMA:
+        if isinstance(about, dict) and about.get("schema") != SCHEMA:
             raise FolderError(
                 f"{path}: expected a loop of schema {SCHEMA}, got {about.get('schema')}; "
                 "use the version of berry that wrote it"
             )
+        config = about.get("config") if isinstance(about, dict) else None
+        if not isinstance(config, dict) or not isinstance(config.get("rounds"), int):
+            raise FolderError(f"{path / FILE}: is damaged, expected what `berry loop` wrote")
         return cls(path, about)
 
     @classmethod

@@ -104,3 +104,18 @@ def note(folder: Path, line: str) -> None:
 def notes(folder: Path) -> list[str]:
     """The lines in order."""
     return (folder / "notes.txt").read_text().split("\n")[:-1]
+
+
+class Undecided:
+    """A stage that decides, and fails."""
+
+    decides: ClassVar[bool] = True
+
+    class Config(BaseModel):
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def __init__(self, config: Config) -> None:
+        pass
+
+    def run(self, work: Work) -> Done:
+        raise RunFailure("no figures")

@@ -103,3 +103,23 @@ def test_the_shipped_loops_are_loops(monkeypatch: pytest.MonkeyPatch) -> None:
     for path in found:
         config, run_config = load_loop(path)
         assert config.base == run_config.engine.options.model_dump()["model"]
+
+
+def test_a_file_named_on_the_command_line_can_have_keys_after_it(folder: Path) -> None:
+    config = _load(folder, f"run={folder / 'run.yaml'}", "run.engine.model=other", run="none.yaml")
+    assert config.base == "other"
+
+
+@pytest.mark.parametrize("name", ["models", "Rounds", "logs", "configs", "round", "round-1"])
+def test_stages_are_not_named_like_the_folders_of_the_loop(folder: Path, name: str) -> None:
+    stages = [{"use": "search"}, {"use": "evaluate", "name": name}]
+    with pytest.raises(ConfigError, match=f"the loop's own folders, got '{name}'"):
+        _load(folder, run=str(folder / "run.yaml"), stages=stages)
+
+
+@pytest.mark.parametrize("key", ["output", "seed", "problems"])
+def test_evaluations_are_of_the_problems_and_in_the_folder_that_the_loop_says(
+    folder: Path, key: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"evaluation.run: {key}: the loop sets it"):
+        _load(folder, run=str(folder / "run.yaml"), evaluation={"run": {key: 1}})

@@ -153,3 +153,10 @@ def test_files_of_new_problems_come_after_the_stretch_on_the_same_side(
     assert taken[:5] == _prompts(path)[3:8]
     assert set(taken[5:]) <= set(texts[:30])
     assert 10 <= len(taken) - 5 < 30
+
+
+def test_a_round_of_problems_that_teach_little_is_not_empty(path: Path, tmp_path: Path) -> None:
+    whole = _prompts(path)
+    less = tmp_path / "less.json"
+    less.write_text(json.dumps([key_of(one) for one in whole]))
+    assert _prompts(path, less=str(less), less_keep=0.0) == whole

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from pipeline.datasets.folder import RunFolder
 from pipeline.errors import BerryError, RunFailure, UserMistake
 from pipeline.files.storage import FolderError
 from pipeline.loop.config import load_loop
@@ -191,3 +192,122 @@ def test_facts_are_json_with_a_row_for_each_round(tmp_path: Path) -> None:
     found = json.loads(json.dumps(facts(_loop(tmp_path))))
     assert [one["round"] for one in found["rounds"]] == [0, 1, 2, 3]
     assert found["running"] is False
+
+
+def test_if_the_stage_that_decides_fails_nothing_takes_over(tmp_path: Path) -> None:
+    stages = [_STAGES[0], {"use": f"{_HERE}:Undecided", "name": "gate", "optional": True}]
+    folder = _loop(tmp_path, stages, rounds=2)
+    for record in folder.rounds()[1:]:
+        assert (record.promoted, record.why) == (False, "the stage that decides has failed")
+        assert record.ends_with.generator is None
+
+
+def test_a_loop_that_was_refused_can_be_corrected_in_the_same_folder(tmp_path: Path) -> None:
+    given = {"use": "reasoning_gym", "task": "chain_sum", "size": 5, "seed": 0}
+    with pytest.raises(UserMistake, match="no round trains on"):
+        _loop(tmp_path, evaluation={"problems": given})
+    other = {"use": "reasoning_gym", "task": "chain_sum", "size": 5, "seed": 99}
+    assert _loop(tmp_path, evaluation={"problems": other}).rounds()[-1].is_complete
+    with pytest.raises(UserMistake, match=r"another value of evaluation.problems.seed;"):
+        _loop(tmp_path, evaluation={"problems": {**other, "seed": 98}})
+
+
+def test_a_loop_goes_on_from_another_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = _state(_loop(tmp_path, output="out"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert _state(_loop(tmp_path, output=str(tmp_path / "out"))) == before
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_the_seed_in_the_file_of_the_run_belongs_to_the_loop(tmp_path: Path) -> None:
+    """It decides which problems a generator makes."""
+    run = tmp_path / "run.yaml"
+    run.write_text(yaml.safe_dump({**_RUN, "output": "x", "seed": 1}))
+    _loop(tmp_path, run={"config": str(run)})
+    run.write_text(yaml.safe_dump({**_RUN, "output": "x", "seed": 2}))
+    with pytest.raises(UserMistake, match=r"another value of run.seed;"):
+        _loop(tmp_path, run={"config": str(run)})
+
+
+def test_fewer_rounds_than_are_done_is_a_complete_loop(tmp_path: Path) -> None:
+    created = _loop(tmp_path).about["created"]
+    folder = _loop(tmp_path, rounds=1)
+    assert "3 of 3 rounds (complete)" in describe(folder)
+    assert folder.about["created"] == created
+
+
+@pytest.mark.parametrize("text", ["[]", '{"schema": 1, "config": 3}', "\x00", '{"schema": 1}'])
+def test_a_damaged_loop_json_is_one_line(tmp_path: Path, text: str) -> None:
+    folder = _loop(tmp_path)
+    (folder.path / "loop.json").write_text(text)
+    with pytest.raises(FolderError, match=r"loop.json: is damaged"):
+        LoopFolder.read(folder.path)
+
+
+def test_a_record_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    folder = _loop(tmp_path)
+    (folder.path / "rounds" / "round-1.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(FolderError, match=r"round-1.json: is damaged"):
+        folder.rounds()
+
+
+@pytest.mark.parametrize(
+    ("stages", "message"),
+    [
+        ([{"use": "evaluate"}, {"use": "gate", "by": "mine"}], "expected a stage 'mine' before it"),
+        ([{"use": "evaluate"}, {"use": "vary"}], "vary: stages: expected a search before vary"),
+        (
+            [{"use": "evaluate"}, {"use": "search"}, {"use": "search", "name": "again"}],
+            "expected one search in a round, got search, again",
+        ),
+    ],
+)
+def test_mistakes_in_stages_are_found_before_the_base_is_measured(
+    tmp_path: Path, stages: list[dict[str, Any]], message: str
+) -> None:
+    with pytest.raises(UserMistake, match=message):
+        _loop(tmp_path, stages)
+    assert not (tmp_path / "out" / "evaluate").exists()
+    assert not (tmp_path / "out" / "logs").exists()
+
+
+@pytest.mark.parametrize(
+    ("fraction", "side"), [(1e-9, "held out"), (1 - 1e-9, "on the side that trains")]
+)
+def test_a_side_without_problems_is_found_before_the_base_is_measured(
+    tmp_path: Path, fraction: float, side: str
+) -> None:
+    stages = [{"use": "search"}, {"use": "evaluate"}]
+    with pytest.raises(
+        UserMistake, match=rf"evaluation.held_out: expected problems {side}, got none of 20"
+    ):
+        _loop(tmp_path, stages, evaluation={"held_out": fraction})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"run": {"prune": {"min_scor": 0.5}}}, "stages: prm.run: prune.min_scor: unknown key"),
+        ({"serve": {"nope": 1}}, "reward_models.0.nope: unknown key"),
+        ({"run": {"problems": {"limit": 1}}}, "prm.run.problems: the loop sets it"),
+    ],
+)
+def test_keys_of_the_next_rounds_run_are_checked_before_the_first(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    run = {**_RUN, "engine": {"use": "vllm", "model": "base"}}
+    stages = [{"use": "search"}, {"use": "prm", **options}]
+    with pytest.raises(UserMistake, match=message):
+        _loop(tmp_path, stages, run=run)
+
+
+def test_commands_for_runs_say_where_those_of_a_loop_are(tmp_path: Path) -> None:
+    folder = _loop(tmp_path)
+    with pytest.raises(
+        FolderError, match=r"got that of a loop; name one of its runs, such as .*round-1$"
+    ):
+        RunFolder.read(folder.path)
