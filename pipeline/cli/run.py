@@ -115,7 +115,12 @@ def check(config: Path, overrides: tuple[str, ...], repair: bool, as_json: bool)
     trees, whose problems the next `berry run` explores again.
     """
     from pipeline.derive.whole import is_run
+    from pipeline.files.publishing import require_run
+    from pipeline.loop.folder import is_loop
 
+    if is_loop(config):
+        # Says which runs it has.
+        require_run(config)
     if is_run(config):
         _check_files(config, overrides, repair, as_json=as_json)
         return

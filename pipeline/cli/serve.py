@@ -67,15 +67,16 @@ def serve_verify(
 def ui(out: tuple[Path, ...], host: str, port: int, opens: bool) -> None:
     """Show runs in the browser: their problems, trees and responses, also while they run.
 
-    OUT is a run folder, on this machine or in a store. If other machines can reach the address, the
-    page needs the token in the address that is printed; the environment's BERRY_TOKEN sets it.
-    docs/viewer.md describes the pages.
+    OUT is a run folder, on this machine or in a store, or a loop's, whose rounds are shown. If
+    other machines can reach the address, the page needs the token in the address that is printed;
+    the environment's BERRY_TOKEN sets it. docs/viewer.md describes the pages.
     """
     from pipeline.inspection.ui.runs import Runs
     from pipeline.inspection.ui.server import serve
+    from pipeline.loop.folder import runs_in
 
     # Before the server takes over signals: a store may take long to answer.
-    runs = Runs.open(out)
+    runs = Runs.open([run for one in out for run in runs_in(one)])
 
     def on_ready(address: str) -> None:
         click.echo(f"showing {', '.join(map(str, out))} on {address} (Ctrl-C ends it)")

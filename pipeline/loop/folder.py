@@ -22,7 +22,7 @@ import yaml
 from pipeline.errors import UserMistake
 from pipeline.files.locks import Lock, lock_folder
 from pipeline.files.publishing import explained, json_bytes
-from pipeline.files.storage import FolderError, is_local, publish
+from pipeline.files.storage import FolderError, exists, is_local, publish
 from pipeline.loop.records import RoundRecord
 
 FILE = "loop.json"
@@ -36,6 +36,11 @@ _RESUME = "finished stages are saved; repeat the command to go on"
 def is_loop(path: Path) -> bool:
     """Whether the folder is a loop's."""
     return is_local(path) and (path / FILE).is_file()
+
+
+def runs_in(path: Path) -> list[Path]:
+    """The folder itself; of a loop, the runs of its rounds. Raises FolderError."""
+    return LoopFolder.read(path).runs() or [path] if is_loop(path) else [path]
 
 
 class LoopFolder:
@@ -126,6 +131,13 @@ class LoopFolder:
         with explained(path, cure=_RESUME):
             path.parent.mkdir(exist_ok=True)
             publish(path, f"{record.model_dump_json(indent=1)}\n".encode())
+
+    def runs(self) -> list[Path]:
+        """The runs of the rounds that have begun, in order."""
+        found: list[Path] = []
+        while exists((run := self.run_folder(len(found) + 1)) / "run.json"):
+            found.append(run)
+        return found
 
     def run_folder(self, number: int) -> Path:
         """The run of a round."""

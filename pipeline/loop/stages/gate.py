@@ -42,6 +42,10 @@ class Gate:
     def run(self, work: Work) -> Done:
         """Decides. Raises FolderError and RunFailure."""
         record, by = work.record, self.config.by
+        if record.candidate.generator == record.began_with.generator:
+            # Nothing to compare: reward models take over, as berry does not warn about them.
+            has_others = record.candidate.scorers != record.began_with.scorers
+            return Done(promoted=True, why="the generator is the same") if has_others else Done()
         before = record.began_with.evaluations.get(by)
         after = record.candidate.evaluations.get(by)
         if after is None or before is None:

@@ -10,9 +10,10 @@ import yaml
 
 from pipeline.datasets.folder import RunFolder
 from pipeline.errors import BerryError, RunFailure, UserMistake
+from pipeline.files.publishing import require_run
 from pipeline.files.storage import FolderError
 from pipeline.loop.config import load_loop
-from pipeline.loop.folder import LoopFolder
+from pipeline.loop.folder import LoopFolder, runs_in
 from pipeline.loop.loop import run_loop
 from pipeline.loop.report import describe, facts
 from tests.unit.pipeline.loop.stages_for_tests import Noted, notes
@@ -311,3 +312,15 @@ def test_commands_for_runs_say_where_those_of_a_loop_are(tmp_path: Path) -> None
         FolderError, match=r"got that of a loop; name one of its runs, such as .*round-1$"
     ):
         RunFolder.read(folder.path)
+
+
+def test_the_viewer_and_the_check_know_a_loop_by_its_runs(tmp_path: Path) -> None:
+    folder = _loop(tmp_path)
+    assert runs_in(folder.path) == [folder.path]
+    for number in (1, 2):
+        folder.run_folder(number).mkdir()
+        (folder.run_folder(number) / "run.json").touch()
+    assert runs_in(folder.path) == [folder.run_folder(1), folder.run_folder(2)]
+    assert runs_in(tmp_path) == [tmp_path]
+    with pytest.raises(FolderError, match="expected a run folder, got that of a loop"):
+        require_run(folder.path)

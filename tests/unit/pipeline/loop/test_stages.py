@@ -265,6 +265,20 @@ def test_the_gate_lets_through_what_is_not_worse(
         assert len({_config(folder, f"round-{number}")["seed"] for number in (1, 2)}) == 2
 
 
+def test_a_gate_lets_a_reward_model_through_with_the_same_generator(
+    tmp_path: Path, made: MadeCommands
+) -> None:
+    stages = [_SEARCH, {"use": "prm"}, _EVALUATE, {**_GATE, "require": "better"}]
+    folder = _loop(tmp_path, stages)
+    assert [one.promoted for one in folder.rounds()[1:]] == [True, True]
+    assert _config(folder, "round-2")["reward_models"][0]["use"] == "prm"
+
+
+def test_a_round_that_makes_no_other_model_promotes_nothing(tmp_path: Path, made: MadeCommands) -> None:
+    record = _round(_loop(tmp_path, [_SEARCH, _EVALUATE, _GATE], rounds=1), 1)
+    assert (record.promoted, record.why) == (False, "the round has made no other model")
+
+
 def test_a_gate_needs_an_evaluation(tmp_path: Path, made: MadeCommands) -> None:
     with pytest.raises(UserMistake, match="expected a stage 'evaluate' before it, got search, gate"):
         _loop(tmp_path, [_SEARCH, _GATE])
