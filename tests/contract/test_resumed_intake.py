@@ -1,7 +1,8 @@
 """A run that is killed and resumed takes the same problems, and counts the same, for every source."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -163,9 +164,7 @@ def test_a_killed_run_takes_and_counts_the_same(name: str, tmp_path: Path, seed:
     random = Random(f"{name} {seed}")
     rows = make_rows(random)
     limit = random.choice([None, 1, 8, 11, 100])
-    make: Callable[[], OpenSource] = lambda: build(  # noqa: E731
-        name, rows, tmp_path, on_error="skip", limit=limit
-    )
+    make = partial(build, name, rows, tmp_path, on_error="skip", limit=limit)
     problems, expected = uninterrupted(make())
     run = Run(tmp_path / "out")
     num_kills = 0

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.errors import RunFailure
 from pipeline.loop.commands import Background, Commands
-from tests.patience import wait_until
+from tests.patience import LONG_BEFORE_SECONDS, LONG_SECONDS, wait_until
 
 
 def _code(text: str) -> list[str]:
@@ -22,29 +22,30 @@ def _code(text: str) -> list[str]:
 def test_a_command_is_interrupted_even_where_a_shell_has_it_ignore_ctrl_c(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     ignores = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); "
-    launcher = _code(f"{ignores}print('ready', flush=True); time.sleep(60)")
+    launcher = _code(f"{ignores}print('ready', flush=True); time.sleep({LONG_SECONDS})")
 
     def interrupt() -> None:
-        while not log.exists() or b"ready" not in log.read_bytes():
-            time.sleep(0.02)
+        wait_until(lambda: log.exists() and b"ready" in log.read_bytes())
         os.kill(os.getpid(), signal.SIGINT)
 
     began = time.monotonic()
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
         Commands().berry([], log, launcher)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < LONG_BEFORE_SECONDS
 
 
 def test_a_background_command_is_ended_even_if_it_ignores_ctrl_c(tmp_path: Path) -> None:
     log, background = tmp_path / "x.log", Background()
     ignores = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); "
-    command = Commands()._start(_code(f"{ignores}print('ready', flush=True); time.sleep(60)"), log)
+    command = Commands()._start(
+        _code(f"{ignores}print('ready', flush=True); time.sleep({LONG_SECONDS})"), log
+    )
     background.begin(log, command)
     wait_until(lambda: b"ready" in log.read_bytes(), command.process)
     began = time.monotonic()
     background.close()
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < LONG_BEFORE_SECONDS
     assert command.process.returncode == -signal.SIGTERM
 
 

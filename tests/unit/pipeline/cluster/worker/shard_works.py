@@ -82,6 +82,7 @@ def work_in(
 
 
 def lease(token: str = "a-1", problems: Sequence[Problem] = PROBLEMS, **options: object) -> Lease:
+    # The options are those of a Lease, whatever their types.
     return Lease(shard=Shard(index=0, problems=tuple(problems)), token=token, **options)  # type: ignore[arg-type]
 
 

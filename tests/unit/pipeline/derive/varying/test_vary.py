@@ -150,7 +150,7 @@ def test_a_rewrite_must_keep_the_answer(run: Path, tmp_path: Path) -> None:
         "same": [CLIPS],
     }
     for name, reply in replies.items():
-        fake = FakeRuns(reply=lambda _, reply=reply: reply, answers=right)  # type: ignore[misc]
+        fake = FakeRuns(reply=lambda _, reply=reply: reply, answers=right)  # type: ignore[misc]  # mypy infers no lambda with a default
         chosen = settings(kinds="rewrite", max_problems=1)
         report = vary(run, tmp_path / name, chosen, runs=fake)
         expected = {
@@ -205,7 +205,7 @@ def test_a_written_composition_takes_the_answer_on_which_samples_agree(
     text = "Ann sorts 63 clips into bags that Bob numbers from 1 to 40. What is the number of bags?"
     answers = [["The answer is 40"] * 3 + ["no idea"], ["The answer is 40"] + ["no idea"] * 3]
     for number, given in enumerate(answers):
-        fake = FakeRuns(reply=lambda _: [text], answers=lambda _, given=given: given)  # type: ignore[misc]
+        fake = FakeRuns(reply=lambda _: [text], answers=lambda _, given=given: given)  # type: ignore[misc]  # as above
         output = tmp_path / f"out{number}"
         chosen = settings(kinds="written", max_problems=2, min_pass_rate=0)
         report = vary(run, output, chosen, runs=fake)
