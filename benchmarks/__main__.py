@@ -14,6 +14,8 @@ from benchmarks.durability.section import under_faults
 from benchmarks.exporting import exported_views
 from benchmarks.hygiene.section import planted_leaks
 from benchmarks.languages import compilations_and_runs
+from benchmarks.loop.flipped import flipped_verdicts
+from benchmarks.loop.language_model import language_model_in_a_loop
 from benchmarks.loop.section import rounds_of_the_loop
 from benchmarks.measure import Measured, machine, table
 from benchmarks.page import Part, write_page
@@ -61,6 +63,8 @@ _SECTIONS: dict[str, Callable[[], tuple[list[Measured], str]]] = {
     "viewer": large_run_and_tree,
     "variants": variants_and_truth,
     "loop": rounds_of_the_loop,
+    "flipped": flipped_verdicts,
+    "language_model": language_model_in_a_loop,
 }
 """Those with several rows, and a section of the page for the rest."""
 NAMES = [*_BENCHMARKS, *_SECTIONS]

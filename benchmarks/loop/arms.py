@@ -67,7 +67,9 @@ def _by_confidence(name: str, strategy: Mapping[str, Any]) -> Arm:
     )
 
 
-ADAPTIVE = _by_confidence("adaptive", {"use": "adaptive", "rollouts": 4, "probes": 12})
+ADAPTIVE = _by_confidence(
+    "adaptive", {"use": "adaptive", "rollouts": 3, "hopeless_after": 8, "probes": 4}
+)
 SURVIVORS = _by_confidence("survivors", {"use": "survivors"})
 
 

@@ -10,7 +10,7 @@ from benchmarks.loop.setting import NUM_HELD_OUT, NUM_ROUNDS, PER_ROUND, Setting
 from benchmarks.measure import Measured, spread
 
 _SEEDS = (0, 1, 2)
-_PLAIN = best_of_n(16)
+_PLAIN = best_of_n(8)
 """Samples at least as many tokens as the others."""
 _ARMS = (_PLAIN, ADAPTIVE, SURVIVORS)
 _LEAST_OF_TRUE = 0.9
@@ -44,12 +44,17 @@ class _Measurement:
 
 def rounds_of_the_loop() -> tuple[list[Measured], str]:
     """pass@1 after each round, of each arm."""
-    found: dict[str, list[_Measurement]] = {arm.name: [] for arm in _ARMS}
     with tempfile.TemporaryDirectory() as folder:
-        for seed in _SEEDS:
-            setting = Setting.make(Path(folder) / str(seed), seed)
-            for arm in _ARMS:
-                found[arm.name].append(_measure(setting, arm))
+        return measure(Path(folder))
+
+
+def measure(folder: Path) -> tuple[list[Measured], str]:
+    """The same in a folder, where it goes on with what is there."""
+    found: dict[str, list[_Measurement]] = {arm.name: [] for arm in _ARMS}
+    for seed in _SEEDS:
+        setting = Setting.make(folder / str(seed), seed)
+        for arm in _ARMS:
+            found[arm.name].append(_measure(setting, arm))
     plain, adaptive = found[_PLAIN.name], found[ADAPTIVE.name]
     return [_of_true(adaptive), _above_plain(adaptive, plain)], _section(found)
 

@@ -91,15 +91,19 @@ class Setting:
         }
 
 
-def berry(*arguments: str, log: Path) -> None:
-    """Runs a command of berry. Raises RuntimeError if it fails."""
+def berry(*arguments: str, log: Path, threads: int | None = 1) -> None:
+    """Runs a command of berry. Raises RuntimeError if it fails.
+
+    One thread of torch is faster for the small model than two.
+    """
+    environment = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
     with log.open("ab") as file:
         done = subprocess.run(
             [sys.executable, "-m", "pipeline.cli", *arguments],
             stdout=file,
             stderr=file,
             check=False,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, **environment},
         )
     if done.returncode not in (0, 1):
         raise RuntimeError(f"berry {' '.join(arguments)} failed: see {log}")
@@ -127,17 +131,27 @@ class Survivors:
         """Fraction with a wrong step."""
         return self.num_flawed / self.num_kept if self.num_kept else 0.0
 
+    @property
+    def wrong_answers(self) -> float:
+        """Fraction with a wrong answer."""
+        return self.num_wrong_answers / self.num_kept if self.num_kept else 0.0
+
 
 def survivors(runs: Iterable[Path]) -> Survivors:
     """Counts the survivors of runs by the truth."""
+    columns = ["problem", "response"]
+    return count_survivors(row for run in runs for row in RunReader.open(run).rows("traces", columns))
+
+
+def count_survivors(rows: Iterable[Mapping[str, Any]]) -> Survivors:
+    """Counts responses, rows with `problem` and `response`, by the truth."""
     kept = flawed = wrong = 0
     problems = set()
-    for run in runs:
-        for row in RunReader.open(run).rows("traces", ["problem", "response"]):
-            kept += 1
-            problems.add(row["problem"])
-            flawed += not all(true_steps(row["problem"], row["response"]))
-            wrong += not row["response"].endswith(f"#### {Chain.parse(row['problem']).answer}")
+    for row in rows:
+        kept += 1
+        problems.add(row["problem"])
+        flawed += not all(true_steps(row["problem"], row["response"]))
+        wrong += not row["response"].endswith(f"#### {Chain.parse(row['problem']).answer}")
     return Survivors(
         num_kept=kept, num_flawed=flawed, num_wrong_answers=wrong, num_problems=len(problems)
     )
