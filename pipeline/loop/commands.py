@@ -5,29 +5,22 @@ command does. A command ends with the loop: an interrupt is passed on to it, and
 it is interrupted likewise (on Linux). The next loop waits for what such a command still writes.
 """
 
-import ctypes
 import fcntl
-import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from pipeline.children import INTERRUPT, Child, start_child, wait_for_child
 from pipeline.errors import BerryError, PartlyDone, RunFailure, UserMistake
 from pipeline.files.locks import has_writer
 
 _ERRORS: Mapping[int, type[BerryError]] = {1: PartlyDone, 2: UserMistake, 3: RunFailure}
 _PREFIX = "berry: "
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_DEATH_SIGNAL = 1
-"""PR_SET_PDEATHSIG of prctl(2)."""
-_INTERRUPT = signal.SIGTERM
-"""Interrupts a command of berry's like Ctrl-C, which a shell has its background commands ignore."""
 _POLL_SECONDS = 0.2
 _TAIL_BYTES = 65_536
 _MOST_WAIT_SECONDS = 300.0
@@ -37,7 +30,7 @@ _MOST_WAIT_SECONDS = 300.0
 class Command:
     """A command that has started."""
 
-    process: "subprocess.Popen[bytes]"
+    process: Child
     start: int
     """Size of its log before it, in bytes."""
 
@@ -67,7 +60,7 @@ class Background:
     def close(self) -> None:
         """Interrupts all commands and waits for them; calling it twice is fine."""
         for command in self._running.values():
-            command.process.send_signal(_INTERRUPT)
+            command.process.send_signal(INTERRUPT)
         for command in self._running.values():
             command.process.wait()
         self._running.clear()
@@ -100,9 +93,7 @@ class Commands:
         self.announce(log)
         command = self.background.take(log)
         if command is None:
-            command = self._start(
-                [*(launcher or [sys.executable]), "-m", "pipeline.cli", *arguments], log
-            )
+            command = self._start(arguments, log, launcher)
         status = self._follow(command, log)
         if status in fine:
             return
@@ -114,24 +105,14 @@ class Commands:
     def begin(self, arguments: Sequence[str], log: Path) -> None:
         """Starts `berry ARGUMENTS` in the background, if it is not there yet."""
         if not self.background.has(log):
-            command = [sys.executable, "-m", "pipeline.cli", *arguments]
-            self.background.begin(log, self._start(command, log))
+            self.background.begin(log, self._start(arguments, log))
 
-    def _start(self, command: Sequence[str], log: Path) -> Command:
+    def _start(self, arguments: Sequence[str], log: Path, launcher: Sequence[str] = ()) -> Command:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as file:
             self._wait_for_earlier(file, log)
             start = log.stat().st_size
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=file,
-                env={**os.environ, **self.environment},
-                # Else Ctrl-C would reach it twice, which means to stop at once.
-                start_new_session=True,
-                preexec_fn=_end_with_parent,
-            )
+            process = start_child(arguments, file, launcher=launcher, environment=self.environment)
         return Command(process=process, start=start)
 
     def _wait_for_earlier(self, file: BinaryIO, log: Path) -> None:
@@ -156,23 +137,14 @@ class Commands:
 
     def _follow(self, command: Command, log: Path) -> int:
         """Shows what a command prints until it ends; passes an interrupt on, and raises it then."""
-        interrupted, process = False, command.process
         with log.open("rb") as file:
             file.seek(command.start)
-            while True:
-                try:
-                    status = process.poll()
-                    for line in file:
-                        self.show(_plain(line))
-                    if status is not None:
-                        break
-                    time.sleep(_POLL_SECONDS)
-                except KeyboardInterrupt:
-                    interrupted = True
-                    process.send_signal(_INTERRUPT)
-        if interrupted:
-            raise KeyboardInterrupt
-        return status
+
+            def show() -> None:
+                for line in file:
+                    self.show(_plain(line))
+
+            return wait_for_child(command.process, show)
 
 
 def _last_line(log: Path, start: int) -> str:
@@ -204,9 +176,3 @@ def wait_for_writer(folder: Path, tell: Callable[[str], None]) -> None:
             tell(f"waiting for the process that writes to {folder}")
             told = True
         time.sleep(_POLL_SECONDS)
-
-
-def _end_with_parent() -> None:
-    """Asks the kernel to end this process when its parent ends; only Linux can."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_DEATH_SIGNAL, signal.SIGTERM)

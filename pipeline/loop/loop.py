@@ -1,8 +1,8 @@
 """The rounds of a loop.
 
     1. claim the loop's folder: a new one, or that of a loop to go on with
-    2. check that no problem of the evaluations is one of the runs
-    3. before the first round, have each stage check its options, then prepare: the base is measured
+    2. before the first round, have each stage check its options, then prepare: the base is measured
+    3. before each round, check that no problem of the evaluations is one of the runs
     4. in each round, do each stage that is not done, and write down what it made
     5. at the end of a round, the candidate takes over, or the models stay that it began with
 
@@ -104,6 +104,9 @@ class _Loop:
         record = self.folder.round(number) or RoundRecord(
             round=number, began_with=bundle, candidate=bundle
         )
+        if not record.stages and self.config.evaluation.problems is not None:
+            # The problem set may have changed since the last round.
+            check_apart(self.config, self.run_config)
         for part in self.config.stages:
             if record.is_complete:
                 return record

@@ -7,8 +7,6 @@ training, and an interrupted one resumes.
 
 import json
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from pipeline.children import start_child, wait_for_child
 from pipeline.config import RunConfig, load_config
 from pipeline.datasets.folder import RunFolder
 from pipeline.datasets.identity import config_with_sandbox
@@ -222,11 +221,10 @@ def run_apart(config: Path, overrides: Sequence[str], log: Path, *, what: str, a
     Raises RunFailure if it does not end with a complete run; the message says `what` failed, and the
     `advice`.
     """
-    command = [sys.executable, "-m", "pipeline.cli", "run", str(config), *overrides]
     with log.open("ab") as file:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, check=False)
+        status = wait_for_child(start_child(["run", str(config), *overrides], file))
     # 1: it ended, and some of its problems failed; they are left out and counted.
-    if done.returncode not in (0, 1):
+    if status not in (0, 1):
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         raise RunFailure(
             f"{what} by `berry run {config}` failed: {lines[-1] if lines else 'no message'} "

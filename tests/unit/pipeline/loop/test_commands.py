@@ -38,9 +38,8 @@ def test_a_command_is_interrupted_even_where_a_shell_has_it_ignore_ctrl_c(tmp_pa
 def test_a_background_command_is_ended_even_if_it_ignores_ctrl_c(tmp_path: Path) -> None:
     log, background = tmp_path / "x.log", Background()
     ignores = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); "
-    command = Commands()._start(
-        _code(f"{ignores}print('ready', flush=True); time.sleep({LONG_SECONDS})"), log
-    )
+    launcher = _code(f"{ignores}print('ready', flush=True); time.sleep({LONG_SECONDS})")
+    command = Commands()._start([], log, launcher)
     background.begin(log, command)
     wait_until(lambda: b"ready" in log.read_bytes(), command.process)
     began = time.monotonic()
@@ -69,7 +68,7 @@ def test_a_command_waits_for_the_one_that_a_killed_loop_has_left(tmp_path: Path)
             "import os, sys, time; from pathlib import Path\n"
             "from pipeline.loop.commands import Commands\n"
             f"log = Path({str(log)!r})\n"
-            f"Commands()._start([sys.executable, '-c', {slow!r}], log)\n"
+            f"Commands()._start([], log, [sys.executable, '-c', {slow!r}])\n"
             "while b'ready' not in log.read_bytes(): time.sleep(0.02)\n"
             "os._exit(0)"
         ),

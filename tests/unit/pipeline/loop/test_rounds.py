@@ -213,6 +213,21 @@ def test_a_loop_that_was_refused_can_be_corrected_in_the_same_folder(tmp_path: P
         _loop(tmp_path, evaluation={"problems": {**other, "seed": 98}})
 
 
+def test_problems_that_change_between_rounds_are_compared_again(tmp_path: Path) -> None:
+    own, measured = tmp_path / "own.jsonl", tmp_path / "measured.jsonl"
+    own.write_text('{"prompt": "2 + 3 = ?", "answer": "5"}\n')
+    measured.write_text('{"prompt": "4 + 5 = ?", "answer": "9"}\n')
+    problems = {"use": "file", "preset": "plain", "path": str(own)}
+    asked: dict[str, Any] = {
+        "run": {**_RUN, "problems": problems},
+        "evaluation": {"problems": str(measured)},
+    }
+    _loop(tmp_path, rounds=1, **asked)
+    own.write_text(own.read_text() + measured.read_text())
+    with pytest.raises(UserMistake, match="run.problems has one of them: '4 \\+ 5 = "):
+        _loop(tmp_path, rounds=2, **asked)
+
+
 def test_a_loop_goes_on_from_another_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
