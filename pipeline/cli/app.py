@@ -20,6 +20,7 @@ from pipeline.cli.export import clean, compact, export, push, vary
 from pipeline.cli.inspect import doctor, report, show, status
 from pipeline.cli.keys import keys
 from pipeline.cli.options import add_log_level
+from pipeline.cli.plan import plan
 from pipeline.cli.run import check, loop, run
 from pipeline.cli.serve import serve, ui
 from pipeline.cli.train import train
@@ -79,6 +80,7 @@ for _command in (
     run,
     loop,
     check,
+    plan,
     status,
     show,
     report,

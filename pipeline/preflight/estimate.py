@@ -10,6 +10,7 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 from pipeline.config import RunConfig
 from pipeline.dispatch.judging import LocalJudge
@@ -43,11 +44,22 @@ class Cost:
     rollouts: float
     whole_rollouts: float
     """Sampled tokens in units of a whole rollout; a branch only counts its own tokens."""
+    prefixes: float
+    """Tokens that rollouts go on from, without the prompt, in the same unit: what an engine reads again
+    if it keeps no prefix."""
+    verdicts: float
+    """Complete responses."""
+    survivors: float
 
 
-async def search_cost(config: RunConfig) -> Cost:
-    """The cost of the config's strategy and budget on a problem of the simulated solver."""
-    engine = SimulatedEngine(SimulatedEngine.Config(error_rate=_ERROR_RATE), PromptFormat())
+async def search_cost(
+    config: RunConfig, *, error_rate: float = _ERROR_RATE, num_problems: int = _NUM_PROBLEMS
+) -> Cost:
+    """The cost of the config's strategy and budget on a problem of the simulated solver.
+
+    `error_rate` is the probability that one of its steps goes wrong.
+    """
+    engine = SimulatedEngine(SimulatedEngine.Config(error_rate=error_rate), PromptFormat())
     judge = LocalJudge(ExactVerifier(ExactVerifier.Config()))
     scorer = ModelScorer([SimulatedPrm(SimulatedPrm.Config(), engine)])
     explorer = Explorer(
@@ -67,12 +79,15 @@ async def search_cost(config: RunConfig) -> Cost:
         scorer=scorer,
     )
     try:
-        traces = [await explorer.explore(_problem(number)) for number in range(_NUM_PROBLEMS)]
+        traces = [await explorer.explore(_problem(number)) for number in range(num_problems)]
     finally:
         await judge.close()
     return Cost(
-        rollouts=sum(trace.tree.num_rollouts for trace in traces) / len(traces),
-        whole_rollouts=sum(map(_whole_rollouts, traces)) / len(traces),
+        rollouts=fmean(trace.tree.num_rollouts for trace in traces),
+        whole_rollouts=fmean(trace.tree.num_tokens / _length(trace) for trace in traces),
+        prefixes=fmean(_prefix_tokens(trace) / _length(trace) for trace in traces),
+        verdicts=fmean(len(trace.tree.complete_leaves()) for trace in traces),
+        survivors=fmean(len(trace.kept) for trace in traces),
     )
 
 
@@ -124,9 +139,14 @@ def _problem(number: int) -> Problem:
     return Problem.create(prompt=f"Simulated problem {number}", target=target, source="estimate")
 
 
-def _whole_rollouts(trace: Trace) -> float:
-    """All sampled tokens divided by those of a whole rollout."""
+def _length(trace: Trace) -> float:
+    """Mean tokens of a whole rollout."""
     tree = trace.tree
     whole = [leaf for leaf in map(tree.leaf_of, tree.children(ROOT)) if tree.is_leaf(leaf)]
-    lengths = [tree.num_response_tokens(leaf) for leaf in whole or tree.leaves()]
-    return tree.num_tokens * len(lengths) / sum(lengths)
+    return fmean(tree.num_response_tokens(leaf) for leaf in whole or tree.leaves())
+
+
+def _prefix_tokens(trace: Trace) -> int:
+    tree = trace.tree
+    starts = [tree.rollout(leaf)[0].parent for leaf in tree.leaves()]
+    return sum(tree.num_response_tokens(start) for start in starts if start is not None)
