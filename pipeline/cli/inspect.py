@@ -34,7 +34,8 @@ _PLAIN_COLUMNS = 120
 def status(out: Path, watch: bool, every: float, as_json: bool) -> None:
     """Report the progress of the run in folder OUT, even while it runs.
 
-    Exit status 1 means that files of the run are missing or damaged. With --watch, files are not
+    For a folder of `berry loop`, the command shows a row for each round. Exit status 1 means that
+    files of the run are missing or damaged. With --watch, files are not
     examined; the command waits until there is a run in OUT, and ends when it is complete, or with
     Ctrl-C.
     """
@@ -139,7 +140,8 @@ def show(
     """Show the run in folder OUT, the tree of one problem, or one of its responses.
 
     PROBLEM_ID is the problem set's own id (`source_id`) or the beginning of a `problem_id`. LEAF is the
-    node at which a response ends, as the views have it (`leaf`).
+    node at which a response ends, as the views have it (`leaf`). For a folder of `berry loop`, the
+    command shows a row for each round.
     """
     if problem_id is None and _showed_loop(out, as_json=as_json):
         return

@@ -18,7 +18,7 @@ def train() -> None:
     """Train a reward model or the generator on a run's output."""
 
 
-def _options(view: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def _options(views: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """The options of every training."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -43,7 +43,7 @@ def _options(view: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                 required=True,
                 type=run_path,
                 metavar="OUT...",
-                help=f"Run folders, or folders written by `berry export --as {view}`.",
+                help=f"Run folders, or folders written by `berry export --as VIEW`: {views}.",
             ),
         ):
             function = option(function)
@@ -93,7 +93,7 @@ _train_command(
 
 
 @train.command()
-@_options("traces")
+@_options("traces for sft, preferences for dpo, outcomes for kto, packed for ppo")
 @json_option
 def policy(
     data: tuple[Path, ...], base: str, output: Path, rest: tuple[str, ...], as_json: bool

@@ -156,8 +156,11 @@ def load_loop(path: Path, overrides: Sequence[str] = ()) -> tuple[LoopConfig, Ru
         _name_file(raw)
     origin = Origin(file=str(path), lines=text.lines, given=[tuple(keys) for keys, _ in given])
     where = f"{origin.blame(('run',))}run"
-    if not isinstance(raw.get("run"), dict):
-        raise ConfigError(f"{where}: expected the config of a run, got {shown(raw.get('run'))}")
+    if "run" not in raw:
+        hint = "; `berry run` takes the config of a single run" if "problems" in raw else ""
+        raise ConfigError(f"{where}: expected the config of the loop's runs, got none{hint}")
+    if not isinstance(raw["run"], dict):
+        raise ConfigError(f"{where}: expected the config of a run, got {shown(raw['run'])}")
     if ours := [key for key in _OURS if key in raw["run"]]:
         raise ConfigError(f"{where}.{ours[0]}: the loop sets it for each run; remove it here")
     run = _complete(raw["run"], where)
@@ -196,8 +199,14 @@ def _complete(section: Mapping[str, Any], where: str) -> dict[str, Any]:
 def set_key(raw: dict[str, Any], keys: Sequence[str], value: Any) -> None:
     """Sets a key of a loop's config in place. Raises ConfigError if a key above it has no keys."""
     target: Any = raw
-    for key in keys[:-1]:
-        if isinstance(target, list) and key.isdecimal() and int(key) < len(target):
+    for depth, key in enumerate(keys[:-1]):
+        if isinstance(target, list):
+            if not key.isdecimal() or int(key) >= len(target):
+                name = ".".join(keys[:depth])
+                raise ConfigError(
+                    f"on the command line: {'.'.join(keys)}: expected the number of one of the "
+                    f"{len(target)} entries of {name}, counted from 0, got {key!r}"
+                )
             target = target[int(key)]
             continue
         if not isinstance(target, dict):

@@ -9,6 +9,8 @@ from pipeline.loop.folder import LoopFolder
 from pipeline.loop.records import RoundRecord, StageRecord
 
 _UNKNOWN = "-"
+_IN_TABLE = ("search", "policy", "prm", "orm", "evaluate", "gate")
+"""Stages whose figures are in the table, or in the line of the round's outcome."""
 
 
 def describe(folder: LoopFolder) -> str:
@@ -35,6 +37,11 @@ def describe(folder: LoopFolder) -> str:
             for stage in one.stages
             if stage.failed
         ]
+        lines += [
+            f"round {one.round:<4} {stage.name}: {text}"
+            for stage in one.stages
+            if stage.use not in _IN_TABLE and (text := one_line(stage))
+        ]
     if rounds:
         lines.append(f"generator  {rounds[-1].ends_with.generator or _UNKNOWN}")
     return "\n".join(lines)
@@ -45,7 +52,7 @@ def one_line(stage: StageRecord) -> str:
     shown = [
         f"{name.replace('_', ' ')} {_number(value)}"
         for name, value in stage.figures.items()
-        if isinstance(value, int | float | str) and not isinstance(value, bool)
+        if isinstance(value, int | float | str)
     ]
     points = (stage.figures.get("pass@k") or ()) if stage.use == "evaluate" else ()
     shown += [f"pass@{one['k']} {_with_interval(one)}" for one in points]
@@ -133,13 +140,14 @@ def _with_interval(point: Mapping[str, Any]) -> str:
 
 
 def _number(value: float | str) -> str:
-    return (
-        f"{value:.4g}"
-        if isinstance(value, float)
-        else f"{value:,}"
-        if isinstance(value, int)
-        else value
-    )
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.4g}"
+        case int():
+            return f"{value:,}"
+    return value
 
 
 def _rate(value: float) -> str:

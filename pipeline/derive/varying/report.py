@@ -8,7 +8,7 @@ from pipeline.derive.varying.vary import PROBLEMS, Report
 
 
 def describe(report: Report) -> str:
-    """A line for each kind, the next command, and what the reasons are."""
+    """A line for each kind with the reasons of drops, and the next command if anything was kept."""
     lines = [
         f"{'originals':<11} {report.num_originals} problems of {report.run} with a verified solution, "
         f"{report.num_templates} with a template",
@@ -22,7 +22,11 @@ def describe(report: Report) -> str:
         share = f"{kept / made:.0%}" if made else ""
         lines.append(f"{kind:<11} {made:>6} {kept:>6} {share:>6}  {dropped}")
     if not report.candidates:
-        lines.append("no candidates: no template, and no kind that the model writes (`kinds`)")
+        lines.append(
+            "no candidates: no solution gave a template, and `kinds` has none that the model writes"
+        )
+    if not any(report.kept.values()):
+        return "\n".join(lines)
     path = shlex.quote(f"{report.output}/{PROBLEMS}")
     lines += [
         "",

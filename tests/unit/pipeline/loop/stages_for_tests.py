@@ -48,6 +48,19 @@ class Prepared(Noted):
         return Done(figures={"prepared": True})
 
 
+class Counting:
+    """Gives figures of several types."""
+
+    class Config(BaseModel):
+        model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def __init__(self, config: Config) -> None:
+        pass
+
+    def run(self, work: Work) -> Done:
+        return Done(figures={"enough": True, "share": 0.25, "found": 1200})
+
+
 class EvenRounds:
     """Promotes what even rounds have made."""
 

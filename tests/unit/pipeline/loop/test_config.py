@@ -63,9 +63,24 @@ def test_the_command_line_reaches_stages_by_number(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("stages.1.name=x", "stages.1.name: expected the number of one of the 1 entries of stages"),
+        ("stages.search.name=x", "entries of stages, counted from 0, got 'search'"),
+        ("rounds.x=1", "rounds.x: has no keys below it"),
+    ],
+)
+def test_a_key_below_nothing_is_refused(folder: Path, override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        _load(folder, override, run=str(folder / "run.yaml"), stages=[{"use": "search"}], rounds=1)
+
+
+@pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({}, "run: expected the config of a run, got null"),
+        ({}, "run: expected the config of the loop's runs, got none"),
+        ({"problems": {"use": "file"}}, "got none; `berry run` takes the config of a single run"),
+        ({"run": None}, "run: expected the config of a run, got null"),
         ({"run": "RUN", "rounds": 0}, "rounds: expected"),
         ({"run": {"config": "RUN", "output": "x"}}, "run.output: the loop sets it"),
         ({"run": {"config": "RUN", "strategy": {"rolouts": 2}}}, "rolouts"),

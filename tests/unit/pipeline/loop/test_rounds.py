@@ -195,6 +195,11 @@ def test_facts_are_json_with_a_row_for_each_round(tmp_path: Path) -> None:
     assert found["running"] is False
 
 
+def test_the_report_has_the_figures_of_other_stages(tmp_path: Path) -> None:
+    text = describe(_loop(tmp_path, [{"use": f"{_HERE}:Counting"}], rounds=1))
+    assert "round 1    Counting: enough yes, share 0.25, found 1,200, " in text
+
+
 def test_if_the_stage_that_decides_fails_nothing_takes_over(tmp_path: Path) -> None:
     stages = [_STAGES[0], {"use": f"{_HERE}:Undecided", "name": "gate", "optional": True}]
     folder = _loop(tmp_path, stages, rounds=2)

@@ -294,7 +294,15 @@ def test_the_report_is_a_table_and_json(run: Path, tmp_path: Path) -> None:
         ["rewrite", "2", "0", "0%"],
     ]
     assert "2 empty" in text
+    assert "next:" in text
     assert json.loads(json.dumps(facts(report)))["kept"]["numbers"] == 2
+
+
+def test_without_a_new_problem_the_report_names_no_next_command(run: Path, tmp_path: Path) -> None:
+    fake = FakeRuns(reply=lambda _: ["No."], answers=right)
+    report = vary(run, tmp_path / "out", settings(kinds=("rewrite",)), runs=fake)
+
+    assert "next:" not in describe(report)
 
 
 def test_a_wrong_option_is_one_line(run: Path, tmp_path: Path) -> None:
