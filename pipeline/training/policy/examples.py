@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from pipeline.hashing import LinesDigest
 from pipeline.training.policy import trees
+from pipeline.training.policy.sampling import sampled_by
 from pipeline.training.policy.settings import Method, PolicySettings
 from pipeline.training.policy.trees import TreeExample
 from pipeline.training.rows import view_rows
@@ -110,12 +111,21 @@ def read_split(folders: Sequence[Path], settings: PolicySettings, max_positions:
     found: Split[Any] = Split()
     method = settings.method
     for folder in folders:
+        uses_stored = method != "ppo" or _has_logprobs(folder, settings)
         for row in _wanted(view_rows(folder, VIEWS[method], _COLUMNS[method]), settings):
             if method == "ppo":
+                if not uses_stored:
+                    row["logprobs"] = None
                 _add_tree(found, row, settings, max_positions)
             else:
                 _add(found, row, settings, min(settings.max_length, max_positions))
     return found
+
+
+def _has_logprobs(folder: Path, settings: PolicySettings) -> bool:
+    """Whether stored log-probabilities are those of the distribution that `ppo` compares."""
+    sampled = sampled_by(folder)
+    return sampled is None or sampled.has_logprobs_at(settings.temperature or 1.0)
 
 
 def _wanted(rows: Iterable[dict[str, Any]], settings: PolicySettings) -> Iterator[dict[str, Any]]:

@@ -107,7 +107,12 @@ def _model_options(training: Training, model: Any) -> dict[str, Any]:
 
             torch.manual_seed(settings.seed)
             model = get_peft_model(model, lora)
-        return {"model": model, "clip_range": settings.clip_range, "beta": settings.held_to_base}
+        return {
+            "model": model,
+            "clip_range": settings.clip_range,
+            "beta": settings.held_to_base,
+            "temperature": settings.temperature or 1.0,
+        }
     options = {"model": model, "peft_config": lora}
     if settings.method != "sft" and lora is None:
         options["ref_model"] = _load(training.base)
@@ -118,7 +123,12 @@ def _table(training: Training, examples: Sequence[Any], model: Any) -> Any:
     settings = training.settings
     if settings.method == "ppo":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        return tree_rows(model.to(device), examples, needs_base=settings.held_to_base > 0)
+        return tree_rows(
+            model.to(device),
+            examples,
+            needs_base=settings.held_to_base > 0,
+            temperature=settings.temperature or 1.0,
+        )
     return table_of(settings.method, examples, settings.batch_size, settings.seed)
 
 

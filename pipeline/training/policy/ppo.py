@@ -4,7 +4,8 @@ The loss of a token with advantage A, and the ratio r of its probability to that
 -min(r A, clip(r, 1 - clip_range, 1 + clip_range) A) (Schulman et al., 2017, arXiv:1707.06347); with
 `beta`, plus beta times an estimate of the divergence from the base, exp(d) - d - 1 with d = log
 p_base - log p (as in GRPO, arXiv:2402.03300). A batch's loss is the weighted mean over its tokens.
-There is no critic and nothing is sampled: the data stay those of the runs.
+There is no critic and nothing is sampled: the data stay those of the runs. All probabilities are those
+at the temperature that the runs sampled at.
 
 A tree is one sequence. Its tokens attend to what precedes them in their own response alone, by a mask
 for each pair of tokens, and have the positions they have there. So the log-probabilities are those of
@@ -68,7 +69,7 @@ def _mask(parents: Sequence[int], length: int) -> torch.Tensor:
     return mask
 
 
-def log_probabilities(model: Any, batch: Batch) -> torch.Tensor:
+def log_probabilities(model: Any, batch: Batch, temperature: float = 1.0) -> torch.Tensor:
     """Of each token after those that precede it, (rows, tokens); 0 for the first of a sequence."""
     logits = model(
         input_ids=batch["input_ids"],
@@ -76,6 +77,8 @@ def log_probabilities(model: Any, batch: Batch) -> torch.Tensor:
         position_ids=batch["position_ids"],
         use_cache=False,
     ).logits.float()
+    if temperature != 1:
+        logits = logits / temperature
     before = batch["parents"].clamp(min=0)
     rows = torch.arange(len(before), device=before.device)[:, None]
     chosen = logits[rows, before, batch["input_ids"]]
@@ -83,7 +86,9 @@ def log_probabilities(model: Any, batch: Batch) -> torch.Tensor:
     return torch.where(batch["parents"] >= 0, chosen - totals, 0.0)
 
 
-def tree_rows(model: Any, examples: Sequence[TreeExample], *, needs_base: bool) -> list[TreeRow]:
+def tree_rows(
+    model: Any, examples: Sequence[TreeExample], *, needs_base: bool, temperature: float = 1.0
+) -> list[TreeRow]:
     """The examples with log-probabilities: those stored, else the base's.
 
     Raises TrainError if the base cannot compute a tree as one sequence.
@@ -93,19 +98,19 @@ def tree_rows(model: Any, examples: Sequence[TreeExample], *, needs_base: bool) 
     for example in examples:
         base = None
         if needs_base or example.logprobs is None:
-            base = _by(model, example)
+            base = _by(model, example, temperature)
         old = base if example.logprobs is None else example.logprobs
         assert old is not None
         rows.append(TreeRow(example=example, old=old, base=base if needs_base else None))
     return rows
 
 
-def _by(model: Any, example: TreeExample) -> list[float]:
+def _by(model: Any, example: TreeExample, temperature: float = 1.0) -> list[float]:
     """The model's log-probabilities of a tree's tokens."""
     row = TreeRow(example=example, old=[0.0] * example.longest, base=None)
     batch = {name: values.to(model.device) for name, values in collate([row]).items()}
     with torch.no_grad():
-        found: list[float] = log_probabilities(model.eval(), batch)[0].tolist()
+        found: list[float] = log_probabilities(model.eval(), batch, temperature)[0].tolist()
     return found
 
 
@@ -147,9 +152,11 @@ class TreeTrainer(Trainer):  # type: ignore[misc]  # transformers has no types
     # A batch's loss is a mean: accumulated ones are averaged.
     loss_is_scaled_for_ga = False
 
-    def __init__(self, *, clip_range: float, beta: float, **options: Any) -> None:
+    def __init__(
+        self, *, clip_range: float, beta: float, temperature: float = 1.0, **options: Any
+    ) -> None:
         super().__init__(data_collator=collate, **options)
-        self._clip_range, self._beta = clip_range, beta
+        self._clip_range, self._beta, self._temperature = clip_range, beta, temperature
         self._figures: dict[str, list[float]] = {"clip_fraction": [], "kl": []}
 
     def compute_loss(self, model: Any, inputs: Batch, return_outputs: bool = False, **_: Any) -> Any:
@@ -157,7 +164,8 @@ class TreeTrainer(Trainer):  # type: ignore[misc]  # transformers has no types
         weights = inputs["weights"]
         weights = weights / weights.sum()
         # Padding and the prompt have no log-probability to compare with.
-        now = torch.where(weights > 0, log_probabilities(model, inputs), inputs["old"])
+        found = log_probabilities(model, inputs, self._temperature)
+        now = torch.where(weights > 0, found, inputs["old"])
         loss = (weights * ppo_losses(now, inputs, self._clip_range, self._beta)).sum()
         if model.training:
             change = (now - inputs["old"]).detach()

@@ -36,6 +36,9 @@ class PolicySettings(BaseModel):
     clip_range: float = Field(default=0.2, gt=0, lt=1)
     """With `ppo`: a token's probability has no more effect on the loss once it has changed by this
     fraction, to the better."""
+    temperature: float | None = Field(default=None, gt=0)
+    """With `ppo`: temperature at which probabilities are compared; default: that of the runs, for
+    exported folders 1. Log-probabilities that a run stored for another distribution are not used."""
     desirable_weight: float = Field(default=1.0, gt=0)
     """With `kto`: weight of right responses."""
     undesirable_weight: float = Field(default=1.0, gt=0)

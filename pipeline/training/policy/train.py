@@ -28,6 +28,7 @@ from pipeline.training.policy.examples import Split, read_split
 from pipeline.training.policy.fit import Training, num_processes, train_until
 from pipeline.training.policy.folder import base_folder, write_model
 from pipeline.training.policy.manifest import Manifest, Request, Result, claim
+from pipeline.training.policy.sampling import temperature_of
 from pipeline.training.policy.settings import PolicySettings
 from reward_models.errors import first_line
 from reward_models.serving.loading import be_quiet
@@ -71,6 +72,8 @@ def train_policy(
     Raises AlreadyTrained, TrainError, RunFailure, FolderError and ConfigError.
     """
     settings = read_settings(PolicySettings, options)
+    if settings.method == "ppo" and settings.temperature is None:
+        settings = settings.model_copy(update={"temperature": temperature_of(folders)})
     if settings.eval_every and num_processes() > 1:
         raise TrainError("eval_every: expected one process, which frees its GPU for the engine")
     try:

@@ -16,11 +16,20 @@ from pipeline.derive.rl.formats import for_openrlhf, for_prime_rl, for_skyrl, fo
 from pipeline.derive.rl.samples import RlSample, rl_samples
 from pipeline.training.errors import TrainError
 from pipeline.training.policy.examples import read_split
-from pipeline.training.policy.ppo import TreeRow, collate, log_probabilities, ppo_losses, tree_rows
+from pipeline.training.policy.ppo import (
+    TreeRow,
+    TreeTrainer,
+    collate,
+    log_probabilities,
+    ppo_losses,
+    tree_rows,
+)
+from pipeline.training.policy.sampling import temperature_of
 from pipeline.training.policy.settings import PolicySettings
 from pipeline.training.policy.train import PolicyResult, train_policy
 from pipeline.training.policy.trees import TreeExample, tree_examples
 from tests.policy_runs import branched_trace, policy_problem
+from tests.runs import write_run
 
 SETTINGS = PolicySettings(method="ppo", held_out=0)
 
@@ -115,6 +124,76 @@ def test_the_stored_log_probabilities_are_the_old_ones(base: Path, tokenizer: An
     [without] = tree_rows(model, [example_of(row_of(tokenizer))], needs_base=False)
     assert without.base is None
     assert list(without.old) == stored.base
+
+
+def test_probabilities_are_those_at_the_temperature_of_the_run(base: Path, tokenizer: Any) -> None:
+    model, example = loaded(base), example_of(row_of(tokenizer))
+    [row] = tree_rows(model, [example], needs_base=False, temperature=0.5)
+    path = responses(example)[0]
+    ids = torch.tensor([[example.ids[token] for token in path]])
+    with torch.no_grad():
+        alone = (model(input_ids=ids).logits / 0.5).log_softmax(-1)[0, :-1].gather(1, ids[0, 1:, None])
+    torch.testing.assert_close(
+        torch.tensor([row.old[token] for token in path[1:]]), alone[:, 0], atol=1e-5, rtol=0
+    )
+    # What was sampled at that temperature is compared with itself: the ratio is 1.
+    figures: dict[str, list[float]] = {"kl": [], "clip_fraction": []}
+    trainer: Any = SimpleNamespace(_temperature=0.5, _clip_range=0.2, _beta=0.0, _figures=figures)
+    TreeTrainer.compute_loss(trainer, model.train(), collate([row]))
+    assert figures["kl"] == [pytest.approx(0, abs=1e-6)]
+
+
+@pytest.mark.parametrize(
+    ("sampling", "options", "temperature", "uses_stored"),
+    [
+        ({"temperature": 0.7}, {}, 0.7, True),
+        ({"temperature": 0}, {}, 1.0, True),
+        ({"temperature": 0.7, "top_p": 0.9}, {}, 0.7, False),
+        ({"temperature": 1, "top_k": 20}, {}, 1.0, False),
+        ({"temperature": 0.7}, {"logprobs_mode": "raw_logprobs"}, 0.7, False),
+        ({"temperature": 1, "top_p": 0.9}, {"logprobs_mode": "raw_logprobs"}, 1.0, True),
+    ],
+)
+def test_stored_log_probabilities_count_if_they_are_those_of_the_run_s_temperature(
+    tmp_path: Path,
+    tokenizer: Any,
+    sampling: dict[str, Any],
+    options: dict[str, Any],
+    temperature: float,
+    uses_stored: bool,
+) -> None:
+    trace = branched_trace(tokenizer, policy_problem(3), logprob=-0.25)
+    run = write_run(
+        tmp_path / "run",
+        [trace],
+        engine={"use": "vllm", "model": "base", "options": options},
+        sampling=sampling,
+        dataset={"token_logprobs": True},
+    )
+    assert temperature_of([run]) == temperature
+    settings = SETTINGS.model_copy(update={"temperature": temperature})
+    [example] = read_split([run], settings, 512).train
+    assert (example.logprobs is not None) is uses_stored
+
+
+def test_runs_that_sampled_at_two_temperatures_need_one_named(
+    base: Path, tokenizer: Any, tmp_path: Path
+) -> None:
+    engine = {"use": "vllm", "model": "base"}
+    runs = [
+        write_run(
+            tmp_path / f"run-{t}",
+            [branched_trace(tokenizer, policy_problem(number), logprob=-0.25)],
+            engine=engine,
+            sampling={"temperature": t},
+            dataset={"token_logprobs": True},
+        )
+        for number, t in enumerate((0.7, 1.0), start=3)
+    ]
+    with pytest.raises(TrainError, match=r"sampled at one temperature, got 0.7, 1; set temperature=T"):
+        temperature_of(runs)
+    found = read_split(runs, SETTINGS.model_copy(update={"temperature": 1.0}), 512).train
+    assert [one.logprobs is not None for one in found] == [False, True]
 
 
 def test_a_long_tree_is_cut_into_whole_responses_that_count_each_token_once(tokenizer: Any) -> None:
