@@ -11,6 +11,7 @@ from benchmarks.measure import Measured, spread
 _SEEDS = (0, 1, 2)
 _FLIPPED = (0.0, 0.05, 0.2)
 _NONE, _BEST = "none", "step scores, second verifier"
+_HONEST = (_NONE, "step scores")
 _LEAST_WON_BACK = 0.5
 _TEXT = """## A lying verifier
 The arithmetic model of [the loop](#the-loop), one round: {rollouts} whole rollouts of {problems} chains
@@ -44,7 +45,8 @@ def measure(folder: Path, seeds: Sequence[int]) -> tuple[list[Measured], str]:
         bases.append(setting.pass_rate(setting.base))
         for share in _FLIPPED:
             (lied := Lied(setting=setting, flipped=share)).make()
-            for defence in DEFENCES:
+            # Where nothing lies, there is nothing to defend against but flawed steps.
+            for defence in DEFENCES if share else _HONEST:
                 found.setdefault((share, defence), []).append(taught(lied, defence))
     return [_won_back(found)], _TEXT.format(
         rollouts=NUM_ROLLOUTS,

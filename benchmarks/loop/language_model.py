@@ -29,7 +29,7 @@ _TAKEN = (
     "{name} needs {a} {things} and has {b}. How many more {things} does {name} need?",
 )
 _TEXT = """### A language model
-SmolLM2-135M-Instruct on {problems} problems, half of them sums of two numbers below 100 (`23 + 58 = ?`)
+SmolLM2-135M-Instruct on {problems} problems, half of them sums of two numbers up to 20 (`13 + 8 = ?`)
 and half word problems of one step (an addition or a subtraction), in the loop of
 `configs/loops/sums.yaml`: {rollouts} rollouts of each problem in a round, then SFT of the base on all
 survivors. pass@1 on {held_out} held-out problems with {eval_rollouts} samples each at the run's
@@ -53,13 +53,13 @@ def write_word_problems(path: Path, num: int, seed: int) -> Path:
 
 
 def _sum(draw: random.Random) -> tuple[str, int]:
-    a, b = draw.randint(1, 99), draw.randint(1, 99)
+    a, b = draw.randint(1, 20), draw.randint(1, 20)
     return f"{a} + {b} = ?", a + b
 
 
 def _word_problem(draw: random.Random) -> tuple[str, int]:
     adds = draw.random() < 0.5
-    a, b = draw.randint(10, 60), draw.randint(2, 39)
+    a, b = draw.randint(2, 15), draw.randint(1, 10)
     a, b = (a, b) if adds else (a + b, b)
     text = draw.choice(_ADDED if adds else _TAKEN)
     prompt = text.format(name=draw.choice(_NAMES), things=draw.choice(_THINGS), a=a, b=b)

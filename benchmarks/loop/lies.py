@@ -82,11 +82,12 @@ class Lied:
     def by_reward_model(self) -> list[Row]:
         """Of each problem, the one that an ORM scores best, from 0.5 on; it learnt from the lies."""
         model = self._beside("-orm")
-        berry(
-            "train", "orm", "--data", str(self.run), "--base", str(self.setting.base),
-            "--output", str(model), *_ORM, f"seed={self.setting.seed}",
-            log=self._beside(".log"),
-        )  # fmt: skip
+        if not (model / "config.json").is_file():
+            berry(
+                "train", "orm", "--data", str(self.run), "--base", str(self.setting.base),
+                "--output", str(model), *_ORM, f"seed={self.setting.seed}",
+                log=self._beside(".log"),
+            )  # fmt: skip
         rows = self.accepted()
         best: dict[str, tuple[float, Row]] = {}
         for row, score in zip(rows, asyncio.run(_scores(model, rows)), strict=True):

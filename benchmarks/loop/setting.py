@@ -158,7 +158,9 @@ def count_survivors(rows: Iterable[Mapping[str, Any]]) -> Survivors:
 
 
 def train_on(folder: Path, data: Path, base: Path, seed: int) -> Path:
-    """Trains a model on a run, or on exported `traces`; returns its folder."""
+    """Trains a model on a run, or on exported `traces`, if that is not done; returns its folder."""
+    if (folder / "config.json").is_file():
+        return folder
     options = [f"{key}={json.dumps(value)}" for key, value in TRAINING.items()]
     berry(
         "train", "policy", "--data", str(data), "--base", str(base), "--output", str(folder),
