@@ -130,8 +130,11 @@ class RoundProblems:
             is_variant = original is not None and _is_variant_of(original, row)
             if original is None or not is_variant:
                 original = row
-            # A variant is on the side of its original, which it follows; nothing is measured on it.
-            if self._is_wanted(original.prompt) and not (is_variant and self.config.side == "held_out"):
+            # Nothing is measured on a variant. It is trained on with its original, which it follows,
+            # unless its text, which may be that of another problem, is held out.
+            if is_variant and self.config.side == "held_out":
+                continue
+            if self._is_wanted(original.prompt) and self._is_wanted(row.prompt):
                 yield row
 
     def _is_wanted(self, prompt: str) -> bool:

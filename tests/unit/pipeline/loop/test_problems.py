@@ -143,6 +143,30 @@ def test_a_variant_is_on_the_side_of_its_original(tmp_path: Path) -> None:
     assert not held_out & {one.split()[0] for one in variants}
 
 
+def test_no_variant_has_the_text_of_a_problem_held_out() -> None:
+    pytest.importorskip("reasoning_gym")
+    texts = {}
+    for side in ("train", "held_out"):
+        config = {
+            "source": {
+                "use": "reasoning_gym",
+                "task": "chain_sum",
+                "size": 100,
+                "options": {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1},
+                "variants": {"numbers": 2},
+            },
+            "template": "{problem}",
+            "source_seed": 0,
+            "side": side,
+            "held_out": 0.3,
+        }
+        source = RoundProblems(RoundProblems.Config.model_validate(config), 1)
+        texts[side] = {key_of(row.prompt) for row in source.rows() if isinstance(row, Problem)}
+    assert texts["train"]
+    assert texts["held_out"]
+    assert not texts["train"] & texts["held_out"]
+
+
 def test_files_of_new_problems_come_after_the_stretch_on_the_same_side(
     path: Path, tmp_path: Path
 ) -> None:
