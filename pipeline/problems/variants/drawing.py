@@ -99,7 +99,7 @@ def _candidates(one: Mention) -> list[Fraction]:
         high = min(high, Fraction(95 * scale))
     elif limit is not None and one.value <= limit:
         high = min(high, Fraction(limit * scale))
-    first, last = ceil(max(low, step) / step), floor(high / step)
+    first, last = ceil(max(low, Fraction(step)) / step), floor(high / step)
     numbers = range(first, last + 1, _stride(last - first))
     found = [Fraction(number * step, scale) for number in numbers]
     found = [new for new in found if one.takes_an is None or takes_an(new) == one.takes_an]
