@@ -21,6 +21,7 @@ from pipeline.records import Problem
 from pipeline.templates import Template
 from pipeline.training.policy.checks import plain
 from reward_models.training.examples import is_held_out
+from sandbox import SandboxConfig
 from verifiers.plugins import Part, PartOf
 
 Side = Literal["train", "held_out"]
@@ -55,10 +56,14 @@ class RoundProblems:
         """A JSON list of the keys of problems that the round gets fewer of."""
         less_keep: float = Field(default=1.0, ge=0, le=1)
         """Fraction of these that the round keeps."""
+        sandbox: SandboxConfig = SandboxConfig()
+        """The sandbox of the runs, in which variants are made."""
 
     def __init__(self, config: Config, seed: int = 0) -> None:
         self.config, self._round_seed = config, seed
-        self._source = open_source(config.source, config.source_seed, Template(config.template))
+        self._source = open_source(
+            config.source, config.source_seed, Template(config.template), config.sandbox
+        )
 
     def size(self) -> int | None:
         """About the number of problems."""

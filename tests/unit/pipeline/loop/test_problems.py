@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import KINDS
+from pipeline.errors import UserMistake
 from pipeline.loop.problems import RoundProblems, key_of
 from pipeline.problems import BadRow
 from pipeline.records import Problem
+from sandbox import SandboxConfig
 
 _NUM = 40
 
@@ -165,6 +167,22 @@ def test_no_variant_has_the_text_of_a_problem_held_out() -> None:
     assert texts["train"]
     assert texts["held_out"]
     assert not texts["train"] & texts["held_out"]
+
+
+def test_variants_are_made_in_the_sandbox_of_the_runs(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[SandboxConfig] = []
+
+    def watched(config: SandboxConfig) -> None:
+        opened.append(config)
+        raise UserMistake("seen")
+
+    monkeypatch.setattr("pipeline.problems.variants.source.Programs", watched)
+    source = {"use": "file", "preset": "plain", "path": str(path), "variants": {"numbers": 1}}
+    with pytest.raises(UserMistake, match="seen"):
+        _prompts(path, source=source, sandbox={"allow_weak": True})
+    assert opened == [SandboxConfig(allow_weak=True)]
 
 
 def test_files_of_new_problems_come_after_the_stretch_on_the_same_side(

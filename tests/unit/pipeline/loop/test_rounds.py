@@ -224,7 +224,7 @@ def test_problems_that_change_between_rounds_are_compared_again(tmp_path: Path) 
     }
     _loop(tmp_path, rounds=1, **asked)
     own.write_text(own.read_text() + measured.read_text())
-    with pytest.raises(UserMistake, match="run.problems has one of them: '4 \\+ 5 = "):
+    with pytest.raises(UserMistake, match=r"run\.problems has one of them: '4 \+ 5 = "):
         _loop(tmp_path, rounds=2, **asked)
 
 
