@@ -21,7 +21,7 @@ NUM_ROLLOUTS = 8
 _ORM = ("require_chat_template=false", "learning_rate=5e-4", "batch_size=32", "max_steps=400")
 _LEAST_SCORE = 0.5
 _LEAST_SURE = 0.85
-_COLUMNS = ["problem_id", "problem", "prompt_token_ids", "response", "response_token_ids"]
+_COLUMNS = ["problem_id", "problem", "meta", "prompt_token_ids", "response", "response_token_ids"]
 """What a training reads, and the truth."""
 
 Row = Mapping[str, Any]

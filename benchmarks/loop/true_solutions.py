@@ -18,6 +18,7 @@ def write_true_solutions(folder: Path, chains: Sequence[Chain]) -> Path:
         {
             "problem_id": chain.problem().id,
             "problem": chain.prompt,
+            "meta": "{}",
             "prompt_token_ids": tokenizer.encode(chain.prompt),
             "response": chain.solution,
             "response_token_ids": tokenizer.encode(chain.solution) + end,

@@ -21,6 +21,7 @@ from pipeline.records import Problem
 from pipeline.templates import Template
 from pipeline.training.policy.checks import plain
 from reward_models.training.examples import is_held_out
+from sandbox import SandboxConfig
 from verifiers.plugins import Part, PartOf
 
 Side = Literal["train", "held_out"]
@@ -55,10 +56,14 @@ class RoundProblems:
         """A JSON list of the keys of problems that the round gets fewer of."""
         less_keep: float = Field(default=1.0, ge=0, le=1)
         """Fraction of these that the round keeps."""
+        sandbox: SandboxConfig = SandboxConfig()
+        """The sandbox of the runs, in which variants are made."""
 
     def __init__(self, config: Config, seed: int = 0) -> None:
         self.config, self._round_seed = config, seed
-        self._source = open_source(config.source, config.source_seed, Template(config.template))
+        self._source = open_source(
+            config.source, config.source_seed, Template(config.template), config.sandbox
+        )
 
     def size(self) -> int | None:
         """About the number of problems."""
@@ -130,8 +135,11 @@ class RoundProblems:
             is_variant = original is not None and _is_variant_of(original, row)
             if original is None or not is_variant:
                 original = row
-            # A variant is on the side of its original, which it follows; nothing is measured on it.
-            if self._is_wanted(original.prompt) and not (is_variant and self.config.side == "held_out"):
+            # Nothing is measured on a variant. It is trained on with its original, which it follows,
+            # unless its text, which may be that of another problem, is held out.
+            if is_variant and self.config.side == "held_out":
+                continue
+            if self._is_wanted(original.prompt) and self._is_wanted(row.prompt):
                 yield row
 
     def _is_wanted(self, prompt: str) -> bool:

@@ -117,10 +117,9 @@ def _composed(
 ) -> Iterator[_Draft]:
     one = originals[place]
     random = Random(derive_seed(settings.seed, "composed", one.id))
-    others = [number for number in range(len(originals)) if number != place]
-    num_made = 0
-    for number in random.sample(others, min(_PARTNERS, len(others))):
-        first = originals[number]
+    num_others, num_made = len(originals) - 1, 0
+    for number in random.sample(range(num_others), min(_PARTNERS, num_others)):
+        first = originals[number + (number >= place)]
         made = compose(first.prompt, first.answer, template, random)
         if made is not None:
             yield _Draft("composed", made.text, template, made.values, (first, one))

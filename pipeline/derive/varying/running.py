@@ -19,7 +19,7 @@ from pipeline.errors import UserMistake
 from pipeline.templates import Template
 from pipeline.training.policy.evaluate import Run, run_apart
 
-_TAKEN = ("prompt", "engine", "engines", "sampling", "steps", "cluster")
+_TAKEN = ("prompt", "engine", "engines", "sampling", "steps", "sandbox", "cluster")
 """Sections of the run's config that both runs share."""
 _LEAST_FRACTION = 0.01
 """The check decides how many have to agree; a tie is no majority."""

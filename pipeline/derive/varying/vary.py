@@ -22,6 +22,7 @@ from pydantic import TypeAdapter
 
 from pipeline.config import ConfigError
 from pipeline.datasets.folder import RunFolder
+from pipeline.datasets.identity import config_with_sandbox
 from pipeline.datasets.reader import RunReader
 from pipeline.derive.varying.candidates import Candidate, from_templates
 from pipeline.derive.varying.checking import Checked, check, read_answers
@@ -71,17 +72,16 @@ def vary(
     against: Sequence[str] = (),
     runs: Run = berry_run,
     tell: Callable[[str], None] = lambda line: None,
-    sandbox: SandboxConfig | None = None,
 ) -> Report:
     """Writes `problems.jsonl` and the rest to the folder `output`; `runs` makes the two runs in
-    between, and `tell` gets a line before each.
+    between, and `tell` gets a line before each. Programs run in a sandbox like the run's.
 
     Raises UserMistake for a folder of another request or a run without a verified solution,
     FolderError, ConfigError, ProblemError for a test set that cannot be read, and RunFailure.
     """
     folder = RunFolder.read(run)
     test_sets = _test_sets(against)
-    stored = folder.run["config"]
+    stored = config_with_sandbox(folder.run)
     work = Runs(folder=output.absolute(), stored=stored, settings=settings, run=runs)
     work.check()
     with explained(output):
@@ -95,7 +95,7 @@ def vary(
             f"{run}: expected a run with verified solutions of problems with gold answers, got none"
         )
     varying = _Varying(work, output, settings, originals, test_sets, tell)
-    return varying.complete(str(run), sandbox or SandboxConfig())
+    return varying.complete(str(run), SandboxConfig.model_validate(stored.get("sandbox") or {}))
 
 
 class _Varying:

@@ -18,6 +18,7 @@ from pipeline.loop.commands import wait_for_writer
 from pipeline.loop.difficulty import taught_out
 from pipeline.loop.stages.kinds import STAGES
 from pipeline.loop.work import Done, Work
+from pipeline.problems import SourceConfig
 
 _POLL_SECONDS = 2.0
 
@@ -149,6 +150,7 @@ def problems_of(work: Work, side: str) -> dict[str, Any]:
     """The section `problems` for one side of the loop's problems."""
     checked, evaluation = work.run_config, work.config.evaluation
     part = checked.problems_part
+    is_varied = isinstance(part.options, SourceConfig) and part.options.variants.numbers > 0
     return {
         "use": "pipeline.loop.problems:RoundProblems",
         "on_error": part.options.model_dump()["on_error"],
@@ -158,4 +160,5 @@ def problems_of(work: Work, side: str) -> dict[str, Any]:
         "side": side,
         "held_out": 0.0 if evaluation.problems is not None else evaluation.held_out,
         "seed": work.config.seed,
+        **({"sandbox": checked.sandbox.model_dump(mode="json")} if is_varied else {}),
     }

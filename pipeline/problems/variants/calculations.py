@@ -62,9 +62,10 @@ def read_calculations(worked: str) -> list[Calculation]:
 
 
 def read_number(text: str) -> Fraction | None:
-    """The number that a text is, with or without commas and `$`; None if it is none."""
+    """The number that a text is, with or without commas and `$`; None if it is none, or longer than any
+    expression."""
     plain = text.strip().replace(",", "").replace("$", "").strip()
-    if re.fullmatch(r"-?(?:\d+(?:\.\d+)?|\.\d+)", plain, re.ASCII) is None:
+    if len(plain) > _LONGEST or re.fullmatch(r"-?(?:\d+(?:\.\d+)?|\.\d+)", plain, re.ASCII) is None:
         return None
     return Fraction(plain)
 

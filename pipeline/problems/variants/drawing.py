@@ -7,7 +7,7 @@ nobody gives away more than they have. Numbers of the same unit keep their order
 
 from collections.abc import Container, Iterator, Sequence
 from fractions import Fraction
-from math import ceil, floor
+from math import ceil, floor, gcd
 from random import Random
 
 from pipeline.problems.variants.mentions import Mention, takes_an
@@ -20,6 +20,8 @@ _KEEP = 0.4
 _FACTOR = 10
 _LIMITS = {"hour": 24, "day": 7, "month": 12, "week": 52, "minute": 60, "second": 60, "year": 100}
 """Unit -> a number that an original below it does not exceed: no week has nine days."""
+_MOST_CANDIDATES = 100_000
+_SMALL_PRIMES = 2 * 3 * 5 * 7
 _PLACES = 2
 """Most places of a decimal whose original has none or as many."""
 
@@ -88,18 +90,29 @@ def _candidates(one: Mention) -> list[Fraction]:
     scale = 10**one.decimals
     value = int(one.value * scale)
     step = _step(value)
-    low, high = value / 2, value * 2.0
+    # Exact: a long number is no float.
+    low, high = Fraction(value, 2), Fraction(2 * value)
     if value < 10:
-        low, high = 2, min(12, 2 * value + 2)
+        low, high = Fraction(2), Fraction(min(12, 2 * value + 2))
     limit = _LIMITS.get(one.unit)
     if one.is_percent and one.value < 100:
-        high = min(high, 95 * scale)
+        high = min(high, Fraction(95 * scale))
     elif limit is not None and one.value <= limit:
-        high = min(high, limit * scale)
-    first, last = ceil(max(low, step) / step), floor(high / step)
-    found = [Fraction(number * step, scale) for number in range(first, last + 1)]
+        high = min(high, Fraction(limit * scale))
+    first, last = ceil(max(low, Fraction(step)) / step), floor(high / step)
+    numbers = range(first, last + 1, _stride(last - first))
+    found = [Fraction(number * step, scale) for number in numbers]
     found = [new for new in found if one.takes_an is None or takes_an(new) == one.takes_an]
     return [new for new in found if new > 1 or one.value < 1] or [one.value]
+
+
+def _stride(length: int) -> int:
+    """Distance of the candidates: 1, or as many as leave not too many of them, which small numbers
+    still divide as often as any others."""
+    stride = length // _MOST_CANDIDATES + 1
+    while gcd(stride, _SMALL_PRIMES) > 1:
+        stride += 1
+    return stride
 
 
 def _step(value: int) -> int:

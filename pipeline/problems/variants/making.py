@@ -1,5 +1,6 @@
 """The variants of problems, in blocks: templates, other numbers, and their gold answers."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -84,6 +85,13 @@ def make_variants(
 def origin_of(problem_ids: Sequence[str], kind: str) -> Mapping[str, object]:
     """Entries of `meta` that say what a variant was made of."""
     return {VARIANT_OF: list(problem_ids), VARIANT_KIND: kind}
+
+
+def family_of(problem_id: str, meta: str) -> str:
+    """The id of the problem that a variant was made of, the first of several; its own for any other
+    problem. `meta` is JSON, as in the data."""
+    made_of = json.loads(meta).get(VARIANT_OF) if VARIANT_OF in meta else None
+    return str(made_of[0]) if isinstance(made_of, list) and made_of else problem_id
 
 
 def _template(problem: Problem, columns: Sequence[str]) -> Template | NoTemplate:

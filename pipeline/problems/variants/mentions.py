@@ -55,6 +55,10 @@ _BODY = frozenset(
 )
 """Words after a number that a shape, an animal or a game fixes, or that continue the number."""
 _LEAST_YEAR, _MOST_YEAR = 1500, 2100
+_NEAR = 200
+"""Characters before and after a number that can tell what it is."""
+_MOST_DIGITS = 400
+"""Characters of a number; no calculation has longer ones, and Python refuses to read some."""
 _FEW = 6
 """A text that enumerates ("the first", "the other") may enumerate up to so many."""
 
@@ -89,8 +93,9 @@ class Mention:
 
 
 def find_mentions(text: str) -> list[Mention]:
-    """Every number in digits, in order."""
-    found = [_mention(text, match) for match in _NUMBER.finditer(text)]
+    """Every number in digits, in order; none that is longer than any calculation."""
+    matches = _NUMBER.finditer(text)
+    found = [_mention(text, match) for match in matches if len(match[0]) <= _MOST_DIGITS]
     times = Counter(one.value for one in found)
     enumerates = _ENUMERATES.search(text) is not None
     return [
@@ -102,8 +107,12 @@ def find_mentions(text: str) -> list[Mention]:
 
 
 def find_fractions(text: str) -> list[tuple[int, int]]:
-    """Every `a/b` in digits."""
-    return [(int(above), int(below)) for above, below in _FRACTION.findall(text)]
+    """Every `a/b` in digits; none with a number that is longer than any calculation."""
+    return [
+        (int(above), int(below))
+        for above, below in _FRACTION.findall(text)
+        if max(len(above), len(below)) <= _MOST_DIGITS
+    ]
 
 
 def with_values(text: str, written: dict[Mention, str]) -> str:
@@ -122,7 +131,8 @@ def takes_an(value: Fraction) -> bool:
 
 
 def _mention(text: str, match: re.Match[str]) -> Mention:
-    before, after = text[: match.start()], text[match.end() :]
+    before = text[max(0, match.start() - _NEAR) : match.start()]
+    after = text[match.end() : match.end() + _NEAR]
     digits = match[0].replace(",", "")
     _, _, decimals = digits.partition(".")
     word = _WORD_AFTER.match(after)

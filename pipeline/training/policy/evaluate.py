@@ -190,6 +190,8 @@ def _given_section(settings: PolicySettings, stored: Mapping[str, Any]) -> dict[
     if isinstance(given, dict):
         return {"limit": settings.eval_limit, **given}
     columns = stored["problems"] if stored["problems"]["use"] == "file" else {"use": "file"}
+    # Nothing is measured on variants, which the run trains on.
+    columns = {key: value for key, value in columns.items() if key != "variants"}
     return {**columns, "path": str(Path(str(given)).absolute()), "limit": settings.eval_limit}
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pipeline.hashing import LinesDigest
+from pipeline.problems.variants.making import family_of
 from pipeline.training.policy import trees
 from pipeline.training.policy.sampling import sampled_by
 from pipeline.training.policy.settings import Method, PolicySettings
@@ -25,7 +26,7 @@ VIEWS: Mapping[Method, str] = {
     "ppo": "packed",
 }
 """Method -> the view that it learns from."""
-_SHARED = ("problem_id", "problem", "prompt_token_ids")
+_SHARED = ("problem_id", "problem", "meta", "prompt_token_ids")
 _COLUMNS: Mapping[Method, Sequence[str]] = {
     "sft": (*_SHARED, "response", "response_token_ids"),
     "dpo": (*_SHARED, "kind", "chosen", "chosen_token_ids", "rejected", "rejected_token_ids"),
@@ -142,7 +143,7 @@ def _add(found: Split[Any], row: dict[str, Any], settings: PolicySettings, max_l
     elif example.longest > max_length:
         found.num_too_long += 1
     else:
-        _put(found, example, row["problem"], settings)
+        _put(found, example, row, settings)
 
 
 def _add_tree(
@@ -152,17 +153,21 @@ def _add_tree(
     found.num_too_long += num_too_long
     found.num_empty += not pieces
     for piece in pieces:
-        _put(found, piece, row["problem"], settings)
+        _put(found, piece, row, settings)
 
 
 def _put(
-    found: Split[Any], example: Example | TreeExample, problem: str, settings: PolicySettings
+    found: Split[Any],
+    example: Example | TreeExample,
+    row: Mapping[str, Any],
+    settings: PolicySettings,
 ) -> None:
-    if is_held_out(example.problem_id, settings.held_out, settings.seed):
+    # A variant is on the side of its original.
+    if is_held_out(family_of(example.problem_id, row["meta"]), settings.held_out, settings.seed):
         found.held_out.append(example)
     else:
         found.train.append(example)
-        found.train_problems[example.problem_id] = problem
+        found.train_problems[example.problem_id] = row["problem"]
 
 
 def _example(row: Mapping[str, Any], method: Method) -> Example:

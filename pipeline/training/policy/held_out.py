@@ -8,6 +8,7 @@ from pipeline.datasets.reader import RunReader
 from pipeline.datasets.views.trees import read_problem
 from pipeline.files.storage import place
 from pipeline.problems import BadRow, ProblemError, SourceConfig
+from pipeline.problems.variants.making import family_of
 from pipeline.records import Problem
 from pipeline.training.rows import is_run
 from reward_models.training.examples import is_held_out
@@ -71,11 +72,16 @@ def held_out_problems(folders: Sequence[Path], fraction: float, seed: int, limit
         id_
         for reader in map(RunReader.open, runs)
         for part in reader.parts
-        for id_ in reader.tree_columns(part, ["problem_id"])["problem_id"].to_pylist()
-        if is_held_out(id_, fraction, seed)
+        for id_, meta in _ids_with_meta(reader, part)
+        if is_held_out(family_of(id_, meta), fraction, seed)
     }
     chosen = set(sorted(ids)[:limit])
     return sorted(problems_of(runs, chosen), key=lambda problem: problem.id)
+
+
+def _ids_with_meta(reader: RunReader, part: int) -> Iterator[tuple[str, str]]:
+    found = reader.tree_columns(part, ["problem_id", "meta"])
+    return zip(found["problem_id"].to_pylist(), found["meta"].to_pylist(), strict=True)
 
 
 def problems_of(runs: Sequence[Path], ids: set[str]) -> Iterator[Problem]:

@@ -93,7 +93,7 @@ def tree_rows(
 
     Raises TrainError if the base cannot compute a tree as one sequence.
     """
-    _check_attention(model, min(examples, key=lambda one: one.longest))
+    _check_attention(model, _easiest_to_check(examples))
     rows = []
     for example in examples:
         base = None
@@ -114,10 +114,27 @@ def _by(model: Any, example: TreeExample, temperature: float = 1.0) -> list[floa
     return found
 
 
+def _easiest_to_check(examples: Sequence[TreeExample]) -> TreeExample:
+    """The shortest tree with a response after tokens of others; the shortest of all without one."""
+    shortest = sorted(examples, key=lambda one: one.longest)
+    return next((one for one in shortest if _mixed_end(one)[0]), shortest[0])
+
+
+def _mixed_end(example: TreeExample) -> tuple[int, int]:
+    """The end of a response whose log-probability comes after the most tokens of others: the number of
+    these, and the token. In what comes first, layers that read all tokens in order show no difference.
+    """
+    apart, _, end = max(
+        (parent - example.positions[parent] if parent >= 0 else 0, example.positions[token], token)
+        for token, parent in enumerate(example.parents)
+    )
+    return apart, end
+
+
 def _check_attention(model: Any, example: TreeExample) -> None:
     """Raises TrainError if a response has other log-probabilities in the tree than by itself, as by
     layers that read all tokens in order whatever the mask."""
-    path = [max(range(example.longest), key=lambda token: (example.positions[token], token))]
+    path = [_mixed_end(example)[1]]
     while example.parents[path[-1]] >= 0:
         path.append(example.parents[path[-1]])
     path.reverse()

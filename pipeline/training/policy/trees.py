@@ -17,6 +17,7 @@ from pipeline.training.policy.settings import PolicySettings
 COLUMNS = (
     "problem_id",
     "problem",
+    "meta",
     "token_ids",
     "parents",
     "position_ids",

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import KINDS
+from pipeline.errors import UserMistake
 from pipeline.loop.problems import RoundProblems, key_of
 from pipeline.problems import BadRow
 from pipeline.records import Problem
+from sandbox import SandboxConfig
 
 _NUM = 40
 
@@ -141,6 +143,46 @@ def test_a_variant_is_on_the_side_of_its_original(tmp_path: Path) -> None:
     assert len(variants) >= 4
     held_out = {one.split()[0] for one in found["held_out"]}
     assert not held_out & {one.split()[0] for one in variants}
+
+
+def test_no_variant_has_the_text_of_a_problem_held_out() -> None:
+    pytest.importorskip("reasoning_gym")
+    texts = {}
+    for side in ("train", "held_out"):
+        config = {
+            "source": {
+                "use": "reasoning_gym",
+                "task": "chain_sum",
+                "size": 100,
+                "options": {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1},
+                "variants": {"numbers": 2},
+            },
+            "template": "{problem}",
+            "source_seed": 0,
+            "side": side,
+            "held_out": 0.3,
+        }
+        source = RoundProblems(RoundProblems.Config.model_validate(config), 1)
+        texts[side] = {key_of(row.prompt) for row in source.rows() if isinstance(row, Problem)}
+    assert texts["train"]
+    assert texts["held_out"]
+    assert not texts["train"] & texts["held_out"]
+
+
+def test_variants_are_made_in_the_sandbox_of_the_runs(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[SandboxConfig] = []
+
+    def watched(config: SandboxConfig) -> None:
+        opened.append(config)
+        raise UserMistake("seen")
+
+    monkeypatch.setattr("pipeline.problems.variants.source.Programs", watched)
+    source = {"use": "file", "preset": "plain", "path": str(path), "variants": {"numbers": 1}}
+    with pytest.raises(UserMistake, match="seen"):
+        _prompts(path, source=source, sandbox={"allow_weak": True})
+    assert opened == [SandboxConfig(allow_weak=True)]
 
 
 def test_files_of_new_problems_come_after_the_stretch_on_the_same_side(

@@ -1,6 +1,7 @@
 """`method=ppo`: a tree is one sequence with the log-probabilities of its responses."""
 
 import math
+from array import array
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -84,21 +85,52 @@ def test_a_token_has_the_same_log_probability_in_the_tree_and_in_its_response(
             torch.testing.assert_close(packed[path[1:]], alone[:, 0], atol=1e-5, rtol=0)
 
 
+class Recurrent:
+    """Reads all tokens in order, as recurrent layers do, whatever the mask."""
+
+    device = "cpu"
+
+    def eval(self) -> "Recurrent":
+        return self
+
+    def __call__(self, input_ids: torch.Tensor, **_: Any) -> SimpleNamespace:
+        sums = input_ids.cumsum(1)[..., None] * torch.linspace(0, 1, 500)
+        return SimpleNamespace(logits=sums.sin())
+
+
 def test_a_model_that_reads_all_tokens_in_order_is_refused(tokenizer: Any) -> None:
-    """As recurrent layers do, whatever the mask."""
-
-    class Recurrent:
-        device = "cpu"
-
-        def eval(self) -> "Recurrent":
-            return self
-
-        def __call__(self, input_ids: torch.Tensor, **_: Any) -> SimpleNamespace:
-            sums = input_ids.cumsum(1)[..., None] * torch.linspace(0, 1, 500)
-            return SimpleNamespace(logits=sums.sin())
-
     with pytest.raises(TrainError, match="expected a base whose attention takes a mask"):
         tree_rows(Recurrent(), [example_of(row_of(tokenizer))], needs_base=False)
+
+
+def made(parents: list[int]) -> TreeExample:
+    """A tree with a prompt of one token."""
+    positions: list[int] = []
+    for parent in parents:
+        positions.append(positions[parent] + 1 if parent >= 0 else 0)
+    ones = array("f", [1.0] * len(parents))
+    return TreeExample(
+        problem_id="one",
+        problem="One?",
+        prompt=array("i", [3]),
+        ids=array("i", range(3, 3 + len(parents))),
+        parents=array("i", parents),
+        positions=array("i", positions),
+        advantages=ones,
+        weights=ones,
+        logprobs=None,
+    )
+
+
+@pytest.mark.parametrize(
+    "trees",
+    [[[-1, 0, 1, 2, 3, 0, 5]], [[-1, 0, 1], [-1, 0, 1, 2, 0, 4]]],
+    ids=["longest first", "chain"],
+)
+def test_what_shows_the_order_is_looked_at(trees: list[list[int]]) -> None:
+    """The longest response comes first, or the shortest tree is a single response."""
+    with pytest.raises(TrainError, match="expected a base whose attention takes a mask"):
+        tree_rows(Recurrent(), [made(one) for one in trees], needs_base=False)
 
 
 def test_losses_are_those_of_the_clipped_objective() -> None:

@@ -119,6 +119,20 @@ def test_other_problems_can_be_measured_with(
     assert list(last.per_problem.values()) == [1]
 
 
+def test_nothing_is_measured_on_variants_of_other_problems(
+    base: Path, tmp_path: Path, tokenizer: Any
+) -> None:
+    problems = {"use": "file", "path": "p", "variants": {"numbers": 2}}
+    data = policy_run(tmp_path / "data", tokenizer, problems=problems)
+    questions = tmp_path / "questions.jsonl"
+    worked = {"question": "Ann has 48 clips and buys 15 more. How many?", "answer": "48+15=63\n#### 63"}
+    questions.write_text(json.dumps(worked) + "\n")
+    runs = MadeRuns(tokenizer, {"step-0": [False, True], "step-2": [True, True]})
+    options = ["max_steps=2", "eval_rollouts=2", f"eval_problems={questions}"]
+    result = train.train_policy([data], str(base), tmp_path / "o", options, ignore, runs)
+    assert len(result.manifest.measurements[0].per_problem) == 1
+
+
 def test_data_that_cannot_say_how_to_measure(
     data: Path, base: Path, tmp_path: Path, tokenizer: Any
 ) -> None:

@@ -13,15 +13,18 @@ from click.testing import CliRunner
 
 from pipeline.cli.app import berry
 from pipeline.config import load_config
+from pipeline.datasets.folder import RunFolder
 from pipeline.derive.varying.report import describe, facts
 from pipeline.derive.varying.settings import VarySettings
 from pipeline.derive.varying.vary import vary
 from pipeline.errors import RunFailure, UserMistake
 from pipeline.labels.majority import Majority
 from pipeline.problems import Intake
+from pipeline.problems.variants.programs import Programs
 from pipeline.prune import PruneConfig, Pruner
 from pipeline.records import Problem, Trace, trajectories
 from pipeline.tree import ROOT, Tree
+from sandbox import SandboxConfig
 from tests.conftest import make_rollout, make_verdict
 from tests.runs import make_trace, write_run
 from verifiers import Outcome, Target
@@ -279,6 +282,27 @@ def test_a_prompt_with_other_columns_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(UserMistake, match=r"uses \{problem\} alone, got one with \{hint\}"):
         vary(run, tmp_path / "out", settings(), runs=FakeRuns(reply=lambda _: [], answers=right))
+
+
+def test_programs_and_runs_have_the_sandbox_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = write_run(tmp_path / "run", [make_trace(CLIPS, "63", [("48 + 15 = 63", True)])])
+    wanted = SandboxConfig(allow_weak=True, recycle_after=7)
+    RunFolder.read(run).change_run(sandbox=wanted.model_dump(mode="json"))
+    opened: list[SandboxConfig] = []
+
+    class Watched(Programs):
+        def __init__(self, config: SandboxConfig) -> None:
+            opened.append(config)
+            super().__init__(config)
+
+    monkeypatch.setattr("pipeline.derive.varying.vary.Programs", Watched)
+    fake = FakeRuns(reply=lambda _: ["No."], answers=right)
+    vary(run, tmp_path / "out", settings(), runs=fake)
+
+    assert opened == [wanted]
+    assert [SandboxConfig(**one["sandbox"]) for one in fake.configs] == [wanted] * 2
 
 
 def test_the_report_is_a_table_and_json(run: Path, tmp_path: Path) -> None:

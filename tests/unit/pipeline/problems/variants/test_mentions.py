@@ -1,6 +1,7 @@
 """Which numbers of a text may change."""
 
 from fractions import Fraction
+from time import process_time
 
 import pytest
 
@@ -58,3 +59,15 @@ def test_an_stands_before_a_vowel(number: int, expected: bool) -> None:
 @pytest.mark.parametrize("number", [1, 7, 10, 12, 100, 110, 180])
 def test_a_stands_before_other_numbers(number: int) -> None:
     assert not takes_an(Fraction(number))
+
+
+@pytest.mark.parametrize(
+    "text", [" ".join(map(str, range(3000))), f"{'a' * 20_000} has 5 pens and 6 pins."]
+)
+def test_a_long_text_takes_no_quadratic_time(text: str) -> None:
+    began = process_time()
+
+    find_mentions(text)
+
+    # Some tenths of a second; with quadratic time, more than ten.
+    assert process_time() - began < 5

@@ -170,3 +170,31 @@ def test_a_composition_asks_with_the_first_answer() -> None:
 def test_an_answer_that_does_not_fit_is_not_composed() -> None:
     for answer in ("31.5", "many", "100000", "1"):
         assert compose("How many?", answer, template_of(), Random(0)) is None
+
+
+@pytest.mark.parametrize("number", [123_456_789, 10**30 + 7, 10**310 + 7])
+def test_a_large_number_takes_no_more_time_or_memory(number: int) -> None:
+    text = f"The firm has {number} bolts and twice as many nuts. How many nuts has it?"
+    template = template_of(text, f"{number} * 2 = {2 * number}", str(2 * number))
+
+    values = draw(template, Random(0))
+
+    assert values is not None
+    assert number <= 2 * values[0] <= 4 * number
+    assert template.answer(values) == 2 * values[0]
+
+
+def test_a_quotient_of_a_large_number_still_comes_out_even() -> None:
+    text = "A firm packs 123456780 bolts into 12 equal crates. How many bolts are in a crate?"
+    template = template_of(text, "123456780 / 12 = 10288065", "10288065")
+
+    assert draw(template, Random(0)) is not None
+
+
+def test_a_number_that_python_does_not_read_gives_no_template() -> None:
+    long = "9" * 5000
+
+    assert make_template(TEXT, WORKED, long) is NoTemplate.NO_NUMBER_ANSWER
+    for said in (f"{long} pens", f"{long}/3 pens"):
+        template = template_of(f"She has {said}. {TEXT}")
+        assert long in template.fill(template.values)

@@ -17,7 +17,7 @@ from pipeline.problems.variants.programs import Programs
 from pipeline.problems.variants.source import VariedSource
 from pipeline.records import Problem
 from pipeline.templates import Template
-from sandbox import SandboxConfig, SandboxUnavailable
+from sandbox import Program, Result, Sandbox, SandboxConfig, SandboxUnavailable
 
 ROWS = [
     {"question": "Ann has 48 clips and buys 15 more. How many?", "answer": "<<48+15=63>>63\n#### 63"},
@@ -170,6 +170,24 @@ def test_a_program_that_divides_by_zero_has_no_answer() -> None:
         assert found == [[None, Fraction(1, 3)], []]
         assert programs.run([]) == []
     programs.close()
+
+
+def test_many_programs_run_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All in one would meet the limits of a program: its time, and what it prints."""
+    run, inputs = Sandbox.run, []
+
+    async def watched(sandbox: Sandbox, program: Program) -> Result:
+        inputs.append(json.loads(program.stdin))
+        return await run(sandbox, program)
+
+    monkeypatch.setattr("sandbox.Sandbox.run", watched)
+    monkeypatch.setattr("pipeline.problems.variants.programs._TOGETHER", 2)
+    work = [("def answer(n):\n    return 2 * n\n", [(Fraction(number),)]) for number in range(5)]
+    with Programs(SandboxConfig()) as programs:
+        found = programs.run(work)
+
+    assert found == [[Fraction(2 * number)] for number in range(5)]
+    assert list(map(len, inputs)) == [2, 2, 1]
 
 
 def test_without_a_sandbox_the_command_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
