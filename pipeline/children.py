@@ -63,6 +63,10 @@ def wait_for_child(child: Child, look: Callable[[], None] = lambda: None) -> int
         except KeyboardInterrupt:
             interrupted = True
             child.send_signal(INTERRUPT)
+        except BaseException:
+            child.send_signal(INTERRUPT)
+            child.wait()
+            raise
     if interrupted:
         raise KeyboardInterrupt
     return status

@@ -165,6 +165,6 @@ def train_on(folder: Path, data: Path, base: Path, seed: int) -> Path:
     berry(
         "train", "policy", "--data", str(data), "--base", str(base), "--output", str(folder),
         *options, f"seed={seed}", "held_out=0", "eval_rollouts=0",
-        log=folder.with_suffix(".log"),
+        log=folder.with_name(f"{folder.name}.log"),
     )  # fmt: skip
     return folder

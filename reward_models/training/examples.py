@@ -21,6 +21,8 @@ class Labelled:
     """For each step, the probability of `right` to learn; None without a label."""
     weights: tuple[float, ...]
     """Weight of each target, such as the number of trials behind it."""
+    family: str | None = None
+    """Problems of one family are held out together, such as variants of one; None: this one alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,7 @@ def split(responses: Iterable[Labelled], *, max_length: int, held_out: float, se
         elif len(example.ids) > max_length:
             num_too_long += 1
         else:
-            side = is_held_out(labelled.problem_id, held_out, seed)
+            side = is_held_out(labelled.family or labelled.problem_id, held_out, seed)
             sides[side].append(example)
             problems[side].add(labelled.problem_id)
     return Split(

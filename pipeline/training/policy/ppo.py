@@ -93,6 +93,7 @@ def tree_rows(
 
     Raises TrainError if the base cannot compute a tree as one sequence.
     """
+    _check_window(model, max(max(one.positions) for one in examples) + 1)
     _check_attention(model, _easiest_to_check(examples))
     rows = []
     for example in examples:
@@ -112,6 +113,17 @@ def _by(model: Any, example: TreeExample, temperature: float = 1.0) -> list[floa
     with torch.no_grad():
         found: list[float] = log_probabilities(model.eval(), batch, temperature)[0].tolist()
     return found
+
+
+def _check_window(model: Any, longest: int) -> None:
+    """Raises TrainError for a response that is longer than the base's sliding window, which a mask for
+    each pair of tokens replaces."""
+    window = getattr(model.config.get_text_config(), "sliding_window", None)
+    if window is not None and longest > window:
+        raise TrainError(
+            f"method=ppo: expected responses within the base's sliding window of {window} tokens, got "
+            f"one of {longest} with its prompt; max_length={window} leaves longer ones out"
+        )
 
 
 def _easiest_to_check(examples: Sequence[TreeExample]) -> TreeExample:

@@ -125,24 +125,37 @@ def test_without_any_weight_the_loss_is_nothing_and_a_number() -> None:
     assert found.item() == 0
 
 
-@given(st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=40), st.integers(0, 3))
+def _response(problem: str, index: int, family: str | None = None) -> Labelled:
+    return Labelled(
+        problem_id=problem,
+        prompt_token_ids=(1,),
+        step_token_ids=((index,),),
+        texts=("a",),
+        targets=(1.0,),
+        weights=(1.0,),
+        family=family,
+    )
+
+
+PROBLEMS = st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=40)
+
+
+@given(PROBLEMS, st.integers(0, 3))
 def test_no_problem_is_on_both_sides(problems: list[str], seed: int) -> None:
-    tokenizerless = [
-        Labelled(
-            problem_id=problem,
-            prompt_token_ids=(1,),
-            step_token_ids=((index,),),
-            texts=("a",),
-            targets=(1.0,),
-            weights=(1.0,),
-        )
-        for index, problem in enumerate(problems)
-    ]
-    found = split(tokenizerless, max_length=9, held_out=0.5, seed=seed)
+    responses = [_response(problem, index) for index, problem in enumerate(problems)]
+    found = split(responses, max_length=9, held_out=0.5, seed=seed)
     held = {problems[example.ids[1]] for example in found.held_out}
     assert not held & set(found.train_problems)
     assert held | set(found.train_problems) == set(problems)
     assert len(found.train) + len(found.held_out) == len(problems)
+
+
+@given(PROBLEMS, st.integers(0, 3))
+def test_no_family_is_on_both_sides(families: list[str], seed: int) -> None:
+    responses = [_response(f"{index}", index, family) for index, family in enumerate(families)]
+    found = split(responses, max_length=9, held_out=0.5, seed=seed)
+    held = {families[example.ids[1]] for example in found.held_out}
+    assert not held & {families[int(problem)] for problem in found.train_problems}
 
 
 def test_about_the_configured_fraction_is_held_out() -> None:

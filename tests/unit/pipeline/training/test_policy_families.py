@@ -8,6 +8,8 @@ from pipeline.records import Problem
 from pipeline.training.policy.examples import read_split
 from pipeline.training.policy.held_out import held_out_problems
 from pipeline.training.policy.settings import PolicySettings
+from pipeline.training.train import _read_responses, _Seen
+from reward_models.training.settings import TrainSettings
 from tests.policy_runs import ENGINE, branched_trace, policy_problem
 from tests.runs import write_run
 
@@ -32,6 +34,8 @@ def test_a_variant_is_on_the_side_of_its_original(tmp_path: Path, tokenizer: Any
         sides = [{families[one.problem_id] for one in side} for side in (found.train, found.held_out)]
         assert all(sides)
         assert not sides[0] & sides[1]
+    labelled = list(_read_responses(run, "orm", TrainSettings(), _Seen()))
+    assert {one.problem_id: one.family for one in labelled} == families
     measured = held_out_problems([run], 0.4, 0, 100)
     assert {families[one.id] for one in measured} == sides[1]
     assert len(measured) == 2 * len(sides[1])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, MistralConfig, MistralForCausalLM, PretrainedConfig
 
 from pipeline.datasets.reader import RunReader
 from pipeline.datasets.views.packed import packed_rows
@@ -89,6 +89,7 @@ class Recurrent:
     """Reads all tokens in order, as recurrent layers do, whatever the mask."""
 
     device = "cpu"
+    config = PretrainedConfig()
 
     def eval(self) -> "Recurrent":
         return self
@@ -131,6 +132,29 @@ def test_what_shows_the_order_is_looked_at(trees: list[list[int]]) -> None:
     """The longest response comes first, or the shortest tree is a single response."""
     with pytest.raises(TrainError, match="expected a base whose attention takes a mask"):
         tree_rows(Recurrent(), [made(one) for one in trees], needs_base=False)
+
+
+def test_a_response_beyond_the_sliding_window_is_refused(tokenizer: Any) -> None:
+    example = example_of(row_of(tokenizer))
+    longest = max(example.positions) + 1
+    for window in (longest, longest - 1):
+        config = MistralConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=16,
+            intermediate_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            num_key_value_heads=2,
+            sliding_window=window,
+        )
+        model = MistralForCausalLM(config).eval()
+        if window == longest:
+            tree_rows(model, [example], needs_base=True)
+            continue
+        with pytest.raises(
+            TrainError, match=rf"sliding window of {window} tokens, got one of {longest}"
+        ):
+            tree_rows(model, [example], needs_base=True)
 
 
 def test_losses_are_those_of_the_clipped_objective() -> None:
