@@ -8,7 +8,8 @@ from benchmarks.loop.lies import DEFENCES, NUM_ROLLOUTS, Lied, Taught, taught
 from benchmarks.loop.setting import NUM_HELD_OUT, NUM_ROUNDS, PER_ROUND, Setting
 from benchmarks.measure import Measured, spread
 
-_SEEDS = (0, 1, 2)
+_SEEDS = (0,)
+"""Each takes some 25 minutes on a core."""
 _FLIPPED = (0.0, 0.05, 0.2)
 _NONE, _BEST = "none", "step scores, second verifier"
 _HONEST = (_NONE, "step scores")
@@ -19,8 +20,8 @@ The arithmetic model of [the loop](#the-loop), one round: {rollouts} whole rollo
 defence leaves of those that it passed. **Majority**: the answer that most responses to the problem
 give. **Outcome reward model**: the best of each problem by a model trained on the lies, from 0.5 on.
 **Second verifier**: one that lies as often, independently (`berry verify --with`). **Step scores**: the
-one whose least sure step the solver was surest of, from 0.85 on (`prune.score_by=steps`). Medians and
-ranges of {seeds} seeds; pass@1 is exact, over {held_out} held-out chains; the base has {base}.
+one whose least sure step the solver was surest of, from 0.85 on (`prune.score_by=steps`). {seeds};
+pass@1 is exact, over {held_out} held-out chains; the base has {base}.
 
 | verdicts flipped | defence | survivors | with a wrong answer | flawed | pass@1 after training |
 |---|---|---|---|---|---|
@@ -51,9 +52,9 @@ def measure(folder: Path, seeds: Sequence[int]) -> tuple[list[Measured], str]:
     return [_won_back(found)], _TEXT.format(
         rollouts=NUM_ROLLOUTS,
         problems=f"{PER_ROUND * NUM_ROUNDS:,}",
-        seeds=len(seeds),
+        seeds="One seed" if len(seeds) == 1 else f"Medians and ranges of {len(seeds)} seeds",
         held_out=NUM_HELD_OUT,
-        base=spread(bases, 3),
+        base=_spread(bases, 3),
         rows="\n".join(_row(share, defence, each) for (share, defence), each in found.items()),
     )
 
@@ -70,8 +71,8 @@ def _won_back(found: Found) -> Measured:
     return Measured(
         what=f"{_FLIPPED[-1]:.0%} of the verdicts flipped: pass@1 with honest verdicts; with lies; "
         f"with lies and {_BEST}",
-        figures="; ".join(spread(rates, 3) for rates in (honest, lied, defended)),
-        ratio=f"{spread(shares, 2)} of the loss won back",
+        figures="; ".join(_spread(rates, 3) for rates in (honest, lied, defended)),
+        ratio=f"{_spread(shares, 2)} of the loss won back",
         goal=f"at least {_LEAST_WON_BACK}",
         met=min(shares) >= _LEAST_WON_BACK,
     )
@@ -81,9 +82,14 @@ def _row(share: float, defence: str, each: Sequence[Taught]) -> str:
     cells = [
         f"{share:.0%}",
         defence,
-        spread([one.kept.num_kept for one in each]),
-        spread([one.kept.wrong_answers for one in each], 3),
-        spread([one.kept.flawed for one in each], 3),
-        spread([one.pass_rate for one in each], 3),
+        _spread([one.kept.num_kept for one in each]),
+        _spread([one.kept.wrong_answers for one in each], 3),
+        _spread([one.kept.flawed for one in each], 3),
+        _spread([one.pass_rate for one in each], 3),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _spread(values: Sequence[float], digits: int = 0) -> str:
+    """Median and range; of a single value, the value."""
+    return spread(values, digits) if len(values) > 1 else f"{values[0]:,.{digits}f}"
