@@ -5,6 +5,7 @@ mistake; 3 if the machine, Ray or berry itself failed and the same command may s
 command was interrupted. Every status except 0 comes with one line on standard error.
 """
 
+import atexit
 import contextlib
 import os
 import shlex
@@ -119,6 +120,8 @@ def set_ray_defaults() -> None:
 
 def main() -> None:
     """The console script: turns every error into one line and an exit status."""
+    # What is registered first is called last, after Ray's own.
+    atexit.register(_flush)
     set_ray_defaults()
     treat_as_interrupt()
     configure("warning")
@@ -141,6 +144,16 @@ def main() -> None:
     except Exception as e:  # noqa: BLE001 - a missing package, or a bug in berry
         status = _explain(e, next((one for one in sys.argv[1:] if one in berry.commands), None))
     raise SystemExit(status)
+
+
+def _flush() -> None:
+    """Prints what is left. If nobody reads it, as on a closed terminal, it is lost: Python would try
+    again at its very end, fail, and end with status 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def complain(text: str, status: int) -> int:

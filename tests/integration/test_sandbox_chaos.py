@@ -210,11 +210,12 @@ async def test_outermost_and_inner_processes_killed_and_stopped_at_random(seed: 
             pids = [pid for worker in sandbox._workers if (pid := worker.pid) is not None]
             if not pids:
                 continue
-            family = [psutil.Process(chance.choice(pids))]
-            family += family[0].children(recursive=True)
             # Stopping is detected only after ten seconds of silence, so it is tried less often.
             blow = signal.SIGSTOP if chance.random() < 0.1 else signal.SIGKILL
+            # A worker may have ended since its last blow.
             with contextlib.suppress(psutil.NoSuchProcess):
+                family = [psutil.Process(chance.choice(pids))]
+                family += family[0].children(recursive=True)
                 chance.choice(family).send_signal(blow)
         right = await asyncio.gather(*batch)
         # Each hit costs at most one attempt of one program, and every program has two.

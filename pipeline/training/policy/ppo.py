@@ -118,7 +118,7 @@ def _by(model: Any, example: TreeExample, temperature: float = 1.0) -> list[floa
 def _check_window(model: Any, longest: int) -> None:
     """Raises TrainError for a response that is longer than the base's sliding window, which a mask for
     each pair of tokens replaces."""
-    window = getattr(model.config.get_text_config(), "sliding_window", None)
+    window = model.config.get_text_config().to_dict().get("sliding_window")
     if window is not None and longest > window:
         raise TrainError(
             f"method=ppo: expected responses within the base's sliding window of {window} tokens, got "

@@ -61,3 +61,23 @@ def test_the_doctor_leaves_a_deleted_folder_and_says_so(monkeypatch: pytest.Monk
     assert finding.text == (
         "the current folder cannot be used (No such file or directory): change to another"
     )
+
+
+def test_the_status_stays_if_nobody_reads_what_is_left_at_the_end() -> None:
+    """As on a terminal that was closed; Python alone would end with status 120."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    code = (
+        "import sys; sys.argv = ['berry', 'run', 'nope.yaml']; sys.stdout.write('left'); "
+        "from pipeline.cli.app import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        # Else nothing would be left.
+        env={**ENVIRONMENT, "PYTHONUNBUFFERED": ""},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert done.returncode == 2
