@@ -4,12 +4,12 @@ An interrupt is passed on to them, and if their parent is killed, they are inter
 Linux): each stores its work as after Ctrl-C.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import BinaryIO
 
@@ -17,7 +17,7 @@ INTERRUPT = signal.SIGTERM
 """Interrupts a command of berry's like Ctrl-C, which a shell has its background commands ignore."""
 _DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
-_POLL_SECONDS = 0.2
+_LOOK_SECONDS = 0.2
 
 Child = subprocess.Popen[bytes]
 
@@ -55,15 +55,17 @@ def wait_for_child(child: Child, look: Callable[[], None] = lambda: None) -> int
     interrupted = False
     while True:
         try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(_LOOK_SECONDS)
             status = child.poll()
             look()
             if status is not None:
                 break
-            time.sleep(_POLL_SECONDS)
         except KeyboardInterrupt:
             interrupted = True
             child.send_signal(INTERRUPT)
         except BaseException:
+            # `look` has failed, and is raised again: nobody would wait for the command any more.
             child.send_signal(INTERRUPT)
             child.wait()
             raise

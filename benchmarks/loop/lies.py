@@ -172,6 +172,9 @@ async def _scores(model: Path, rows: Sequence[Row]) -> list[float]:
         for row in rows
     ]
     try:
-        return [score.values[-1] or 0.0 for score in await orm.score(asked)]
+        found = [score.values[-1] for score in await orm.score(asked)]
+        if None in found:
+            raise RuntimeError(f"expected a score of every response, got none of {found.count(None)}")
+        return [value for value in found if value is not None]
     finally:
         await orm.close()

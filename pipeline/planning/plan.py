@@ -67,6 +67,11 @@ class OnHardware:
         price = self.hardware.price
         return None if price is None else tuple(hours * price for hours in self.hours)
 
+    def dollars_for(self, survivors: float) -> float | None:
+        """Expected dollars of one of so many survivors; None without a price or a survivor."""
+        dollars = self.dollars
+        return dollars[0] / survivors if dollars and survivors else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -233,6 +238,6 @@ def _place(one: OnHardware, load: SearchLoad) -> dict[str, Any]:
         "hours": dict(zip(_CASES, one.hours, strict=True)),
         "accelerator_hours": one.accelerator_hours,
         "dollars": one.dollars and dict(zip(_CASES, one.dollars, strict=True)),
-        "dollars_per_survivor": one.dollars and one.dollars[0] / load.survivors,
+        "dollars_per_survivor": one.dollars_for(load.survivors),
         "verifier_cores": one.verifier_cores,
     }

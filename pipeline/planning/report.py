@@ -62,7 +62,7 @@ _HEADINGS = (
 
 def _row(place: OnHardware, found: Plan) -> tuple[str, ...]:
     times = [duration(one * 3600) if math.isfinite(one) else _UNKNOWN for one in place.hours]
-    money = place.dollars
+    money, each = place.dollars, place.dollars_for(found.load.survivors)
     return (
         str(place.hardware),
         str(place.batch),
@@ -70,7 +70,7 @@ def _row(place: OnHardware, found: Plan) -> tuple[str, ...]:
         f"{place.tokens_per_second:,.0f}",
         *times,
         _UNKNOWN if money is None else f"{money[0]:,.2f}",
-        _UNKNOWN if money is None else f"{money[0] / found.load.survivors:.2g}",
+        _UNKNOWN if each is None else f"{each:.2g}",
         f"{place.verifier_cores:.1f}",
     )
 

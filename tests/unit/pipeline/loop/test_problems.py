@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -120,22 +121,8 @@ def test_a_variant_is_on_the_side_of_its_original(tmp_path: Path) -> None:
         for n, name in enumerate(names, start=12)
     ]
     file.write_text("\n".join(map(json.dumps, rows)))
-    found = {}
-    for side in ("train", "held_out"):
-        config = {
-            "source": {
-                "use": "file",
-                "preset": "gsm8k",
-                "path": str(file),
-                "variants": {"numbers": 2},
-            },
-            "template": "{problem}",
-            "source_seed": 0,
-            "side": side,
-            "held_out": 0.4,
-        }
-        source = RoundProblems(RoundProblems.Config.model_validate(config), 1)
-        found[side] = [row.prompt for row in source.rows() if isinstance(row, Problem)]
+    section = {"use": "file", "preset": "gsm8k", "path": str(file), "variants": {"numbers": 2}}
+    found = _sides(section, held_out=0.4)
     originals = {row["question"] for row in rows}
     assert found["held_out"]
     assert set(found["held_out"]) < originals
@@ -147,23 +134,15 @@ def test_a_variant_is_on_the_side_of_its_original(tmp_path: Path) -> None:
 
 def test_no_variant_has_the_text_of_a_problem_held_out() -> None:
     pytest.importorskip("reasoning_gym")
-    texts = {}
-    for side in ("train", "held_out"):
-        config = {
-            "source": {
-                "use": "reasoning_gym",
-                "task": "chain_sum",
-                "size": 100,
-                "options": {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1},
-                "variants": {"numbers": 2},
-            },
-            "template": "{problem}",
-            "source_seed": 0,
-            "side": side,
-            "held_out": 0.3,
-        }
-        source = RoundProblems(RoundProblems.Config.model_validate(config), 1)
-        texts[side] = {key_of(row.prompt) for row in source.rows() if isinstance(row, Problem)}
+    section = {
+        "use": "reasoning_gym",
+        "task": "chain_sum",
+        "size": 100,
+        "options": {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1},
+        "variants": {"numbers": 2},
+    }
+    found = _sides(section, held_out=0.3)
+    texts = {side: set(map(key_of, prompts)) for side, prompts in found.items()}
     assert texts["train"]
     assert texts["held_out"]
     assert not texts["train"] & texts["held_out"]
@@ -202,3 +181,19 @@ def test_a_round_of_problems_that_teach_little_is_not_empty(path: Path, tmp_path
     less = tmp_path / "less.json"
     less.write_text(json.dumps([key_of(one) for one in whole]))
     assert _prompts(path, less=str(less), less_keep=0.0) == whole
+
+
+def _sides(section: dict[str, Any], held_out: float) -> dict[str, list[str]]:
+    """The prompts on each side of a problem set."""
+    found = {}
+    for side in ("train", "held_out"):
+        config = {
+            "source": section,
+            "template": "{problem}",
+            "source_seed": 0,
+            "side": side,
+            "held_out": held_out,
+        }
+        source = RoundProblems(RoundProblems.Config.model_validate(config), 1)
+        found[side] = [row.prompt for row in source.rows() if isinstance(row, Problem)]
+    return found

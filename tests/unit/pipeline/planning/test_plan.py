@@ -9,6 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.cli.app import berry
+from pipeline.planning.hardware import Hardware, hardware_of
+from pipeline.planning.plan import OnHardware
 from tests.unit.pipeline.planning.test_model import TINY
 
 ROOT = Path(__file__).parents[4]
@@ -69,6 +71,15 @@ def test_longer_responses_and_speed_lower_the_batch(planned: Planned) -> None:
         < batch("--response-tokens", "2000", "--tokens-per-second", "100")
         < batch("--response-tokens", "2000")
     )
+
+
+def test_without_a_survivor_or_a_price_one_costs_an_unknown_amount() -> None:
+    place = OnHardware(hardware=hardware_of("h100"), hours=(10.0, 8.0, 20.0))
+    assert place.dollars_for(100.0) == pytest.approx(0.27)
+    assert place.dollars_for(0.0) is None
+    accelerator = place.hardware.accelerator.model_copy(update={"price": None})
+    free = OnHardware(hardware=Hardware(accelerator=accelerator), hours=place.hours)
+    assert free.dollars_for(100.0) is None
 
 
 def test_own_hardware_and_a_model_folder(planned: Planned, tmp_path: Path) -> None:

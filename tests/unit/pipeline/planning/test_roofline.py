@@ -6,13 +6,27 @@ from pipeline.planning.hardware import NoHardware, hardware_of
 from pipeline.planning.known_models import known_model
 from pipeline.planning.roofline import Efficiency, Roofline
 
+TYPICAL = Efficiency()
+
 
 def _roofline(
-    model: str = "Llama-3.1-405B-Instruct", hardware: str = "h100x8", **more: object
+    model: str = "Llama-3.1-405B-Instruct",
+    hardware: str = "h100x8",
+    *,
+    weights: str = "bfloat16",
+    cache: str = "bfloat16",
+    efficiency: Efficiency = TYPICAL,
 ) -> Roofline:
     found = known_model(model)
     assert found is not None
-    return Roofline(model=found, hardware=hardware_of(hardware), **{"memory_share": 1.0, **more})  # type: ignore[arg-type]  # options of the class
+    return Roofline(
+        model=found,
+        hardware=hardware_of(hardware),
+        weights=weights,
+        cache=cache,
+        efficiency=efficiency,
+        memory_share=1.0,
+    )
 
 
 def test_the_memory_of_eight_h100_is_full_of_the_cache_of_405_billion_parameters() -> None:
