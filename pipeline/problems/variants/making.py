@@ -87,10 +87,10 @@ def origin_of(problem_ids: Sequence[str], kind: str) -> Mapping[str, object]:
     return {VARIANT_OF: list(problem_ids), VARIANT_KIND: kind}
 
 
-def family_of(problem_id: str, meta: str) -> str:
+def family_of(problem_id: str, meta: str | None) -> str:
     """The id of the problem that a variant was made of, the first of several; its own for any other
-    problem. `meta` is JSON, as in the data."""
-    made_of = json.loads(meta).get(VARIANT_OF) if VARIANT_OF in meta else None
+    problem. `meta` is JSON, as in the data, or None in rows without it."""
+    made_of = json.loads(meta).get(VARIANT_OF) if meta and VARIANT_OF in meta else None
     return str(made_of[0]) if isinstance(made_of, list) and made_of else problem_id
 
 
