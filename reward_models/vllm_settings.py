@@ -3,6 +3,8 @@
 import ctypes.util
 import os
 import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,13 @@ _MOST_GIB = 4
 _SHARE = 4
 """The cache takes at most this fraction (one over this number) of the free memory. Weights, the
 engine's processes and the run's other processes need the rest."""
+_OF_SEVERAL_PROCESSES = {
+    "distributed_executor_backend",
+    "tensor_parallel_size",
+    "pipeline_parallel_size",
+    "data_parallel_size",
+}
+"""Arguments with which an engine has more processes than one, or says which."""
 
 
 class TooLittleMemory(Exception):
@@ -58,6 +67,34 @@ def set_cpu_environment(cache_gib: int, threads: str | None = None) -> None:
     libraries = preload_libraries()
     if libraries and "LD_PRELOAD" not in os.environ:
         os.environ["LD_PRELOAD"] = ":".join(libraries)
+
+
+def start_engine(
+    arguments: dict[str, Any], *, on_cpu: bool, stat_loggers: Sequence[Any] | None = None
+) -> Any:
+    """An `AsyncLLM` of these arguments of AsyncEngineArgs. Raises ImportError, and what vLLM raises.
+
+    On a CPU, vLLM would start a process for the model beside the engine's, to set OpenMP's variables
+    for it. Set for the engine's process they do the same, and one process less loads vLLM: the start
+    takes half the time. Options that ask for several processes are left alone.
+    """
+    from vllm.engine.arg_utils import AsyncEngineArgs
+    from vllm.utils.ompmultiprocessing import OMPProcessManager
+    from vllm.v1.engine.async_llm import AsyncLLM
+    from vllm.v1.executor.uniproc_executor import UniProcExecutor
+
+    in_one = on_cpu and not arguments.keys() & _OF_SEVERAL_PROCESSES
+    if in_one:
+        # The class, as vLLM takes its name `uni` for a default and changes it.
+        arguments = {**arguments, "distributed_executor_backend": UniProcExecutor}
+    config = AsyncEngineArgs(**arguments).create_engine_config()
+    variables = OMPProcessManager(config).configure_omp_envs(0, 0) if in_one else nullcontext()
+    with variables:
+        return AsyncLLM.from_vllm_config(
+            config,
+            stat_loggers=None if stat_loggers is None else [*stat_loggers],
+            disable_log_stats=arguments.get("disable_log_stats", False),
+        )
 
 
 def set_quiet_environment() -> None:

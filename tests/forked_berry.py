@@ -22,6 +22,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 PROGRAM = Path(sys.executable).parent / "berry"
 _LOADED = ("ray", "reasoning_gym", "pipeline.run", "pipeline.inspection.report.page")
@@ -140,6 +141,21 @@ def _reap() -> None:
             pass
 
 
+def _make_ray_small() -> None:
+    """Leaves out what a Ray starts beside its nodes and berry does not use: the autoscaler, the
+    dashboard and the forwarding of logs take 4 seconds of a processor at each start."""
+    from ray._private import node, parameter
+
+    init: Any = parameter.RayParams.__init__
+
+    def without(params: Any, *arguments: object, **options: object) -> None:
+        init(params, *arguments, **options)
+        params.no_monitor, params.include_log_monitor = True, False
+
+    setattr(parameter.RayParams, "__init__", without)  # noqa: B010  # plain, mypy refuses it
+    setattr(node.Node, "start_api_server", lambda *_, **__: None)  # noqa: B010  # as above
+
+
 if __name__ == "__main__":
     # As in the program that pip makes of the console script.
     sys.path[0] = str(PROGRAM.parent)
@@ -148,6 +164,7 @@ if __name__ == "__main__":
     set_ray_defaults()
     for _name in _LOADED:
         importlib.import_module(_name)
+    _make_ray_small()
     gc.freeze()
     _serve(socket.socket(fileno=int(sys.argv[1])))
     main()

@@ -15,25 +15,23 @@ from pipeline.inspection.time_left import duration
 from pipeline.loop.folder import LoopFolder
 from pipeline.loop.records import RoundRecord
 
-_NUM_PROBLEMS = 300
+_NUM_PROBLEMS = 260
+_NUM_ROUNDS = 1
+"""A round takes some 40 minutes on one core without AVX-512."""
 _NAMES = ("Ada", "Ben", "Clara", "David", "Emma", "Farid", "Grace", "Hugo", "Ines", "Jonas")
 _THINGS = ("apples", "books", "coins", "stickers", "pencils", "shells", "stamps", "marbles")
-_ADDED = (
-    "{name} has {a} {things} and buys {b} more. How many {things} does {name} have now?",
-    "{name} counts {a} {things} in one box and {b} in another. How many {things} are there in all?",
-    "There are {a} {things} on the table. {name} puts {b} more there. How many are on the table now?",
+_TEXTS = (
+    "{name} has {a} {things} and buys {b} more {things}. How many {things} does {name} have now?",
+    "{name} has {a} {things} and gets {b} more {things}. How many {things} are there now?",
+    "There are {a} {things} on the table. {name} puts {b} more {things} there. How many are there now?",
 )
-_TAKEN = (
-    "{name} has {a} {things} and gives {b} of them away. How many {things} does {name} have left?",
-    "A shop has {a} {things} and sells {b} of them to {name}. How many {things} are left in the shop?",
-    "{name} needs {a} {things} and has {b}. How many more {things} does {name} need?",
-)
+_NUM_SUMS = 72
+"""Of the 81 sums of two digits."""
 _TEXT = """### A language model
-SmolLM2-135M-Instruct on {problems} problems, half of them sums of two numbers up to 20 (`13 + 8 = ?`)
-and half word problems of one step (an addition or a subtraction), in the loop of
-`configs/loops/sums.yaml`: {rollouts} rollouts of each problem in a round, then SFT of the base on all
-survivors. pass@1 on {held_out} held-out problems with {eval_rollouts} samples each at the run's
-temperature, with its 95% interval over problems.
+SmolLM2-135M-Instruct on {problems} problems, {sums} of them sums of two digits and the others word
+problems of one such sum, in the loop of `configs/loops/sums.yaml`: {rollouts} rollouts of each problem
+in a round, then SFT of the base on all survivors. pass@1 on {held_out} held-out problems with
+{eval_rollouts} samples each at the run's temperature, with its 95% interval over problems.
 
 | round | pass@1 held out | coverage | survivors | tokens sampled | search | training | evaluation |
 |---|---|---|---|---|---|---|---|
@@ -41,29 +39,20 @@ temperature, with its 95% interval over problems.
 
 
 def write_word_problems(path: Path, num: int, seed: int) -> Path:
-    """Sums and word problems of one step, in turn, as rows of `prompt` and `answer`; all different."""
+    """Sums of two digits, then word problems of one, as rows of `prompt` and `answer`; all different."""
     draw = random.Random(seed)
     rows: dict[str, int] = {}
     while len(rows) < num:
-        prompt, answer = _sum(draw) if len(rows) % 2 else _word_problem(draw)
-        rows[prompt] = answer
+        a, b = draw.randint(1, 9), draw.randint(1, 9)
+        if len(rows) < _NUM_SUMS:
+            prompt = f"State the final answer to the following arithmetic problem: {a} + {b} ="
+        else:
+            name, things = draw.choice(_NAMES), draw.choice(_THINGS)
+            prompt = draw.choice(_TEXTS).format(name=name, things=things, a=a, b=b)
+        rows[prompt] = a + b
     lines = [json.dumps({"prompt": prompt, "answer": str(answer)}) for prompt, answer in rows.items()]
     path.write_text("\n".join(lines) + "\n")
     return path
-
-
-def _sum(draw: random.Random) -> tuple[str, int]:
-    a, b = draw.randint(1, 20), draw.randint(1, 20)
-    return f"{a} + {b} = ?", a + b
-
-
-def _word_problem(draw: random.Random) -> tuple[str, int]:
-    adds = draw.random() < 0.5
-    a, b = draw.randint(2, 15), draw.randint(1, 10)
-    a, b = (a, b) if adds else (a + b, b)
-    text = draw.choice(_ADDED if adds else _TAKEN)
-    prompt = text.format(name=draw.choice(_NAMES), things=draw.choice(_THINGS), a=a, b=b)
-    return prompt, a + b if adds else a - b
 
 
 def language_model_in_a_loop() -> tuple[list[Measured], str]:
@@ -79,7 +68,9 @@ def measure(folder: Path) -> tuple[list[Measured], str]:
     config["run"]["config"] = str(CONFIGS / "quickstart.yaml")
     path = str(write_word_problems(folder / "problems.jsonl", _NUM_PROBLEMS, config["seed"]))
     config["run"]["problems"] = {"use": "file", "preset": "plain", "path": path}
-    config["evaluation"] |= {"held_out": 0.35, "limit": 120}
+    config["run"]["sampling"] = {"max_tokens": 96}
+    config["evaluation"] |= {"held_out": 0.4, "limit": 120}
+    config["rounds"] = _NUM_ROUNDS
     written = write_yaml(folder / "loop.yaml", config)
     berry("loop", str(written), log=folder / "loop.log", threads=None)
     rounds = LoopFolder.read(folder / "loop").rounds()
@@ -100,6 +91,7 @@ def _risen(rounds: Sequence[RoundRecord]) -> Measured:
 def _section(config: Mapping[str, Any], rounds: Sequence[RoundRecord]) -> str:
     return _TEXT.format(
         problems=_NUM_PROBLEMS,
+        sums=_NUM_SUMS,
         rollouts=config["run"]["strategy"]["rollouts"],
         held_out=next(rounds[0].by_use("evaluate")).figures["problems"],
         eval_rollouts=config["evaluation"]["rollouts"],

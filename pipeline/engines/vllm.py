@@ -41,6 +41,7 @@ from reward_models.vllm_settings import (
     kv_cache_gib,
     set_cpu_environment,
     set_quiet_environment,
+    start_engine,
 )
 
 _IDLE = Load(
@@ -135,28 +136,24 @@ class VllmEngine(ModelText):
         }
         if self.config.max_model_len is not None:
             arguments["max_model_len"] = self.config.max_model_len
-        if not torch.cuda.is_available():
+        on_cpu = not torch.cuda.is_available()
+        if on_cpu:
             settings, self.notes = _choose_cpu_settings(self.config)
             arguments |= settings
             if self.config.request_seeds:
                 # A seeded request with a chunked prefill kills vLLM 0.32's CPU engine
                 # ("CPU Generator does not use offset").
                 arguments["enable_chunked_prefill"] = False
-        await self._start(arguments | self.config.options)
+        await self._start(arguments | self.config.options, on_cpu=on_cpu)
 
-    async def _start(self, arguments: dict[str, Any]) -> None:
+    async def _start(self, arguments: dict[str, Any], *, on_cpu: bool) -> None:
         try:
-            from vllm.engine.arg_utils import AsyncEngineArgs
-            from vllm.v1.engine.async_llm import AsyncLLM
+            self._llm = start_engine(arguments, on_cpu=on_cpu, stat_loggers=[_meter(self)])
+            tokenizer = self._llm.get_tokenizer()
         except ImportError as e:
             raise EngineStartError(
                 f"engine.use=vllm: vLLM cannot be imported ({e}); `berry doctor` says what is missing"
             ) from e
-        try:
-            self._llm = AsyncLLM.from_engine_args(
-                AsyncEngineArgs(**arguments), stat_loggers=[_meter(self)]
-            )
-            tokenizer = self._llm.get_tokenizer()
         except Exception as e:
             error = RunFailure if is_machines(e) or _was_killed(e) else EngineStartError
             raise error(

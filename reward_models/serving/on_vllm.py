@@ -22,6 +22,7 @@ from reward_models.vllm_settings import (
     kv_cache_gib,
     set_cpu_environment,
     set_quiet_environment,
+    start_engine,
 )
 
 _NUM_KEPT = 1_000_000
@@ -71,7 +72,8 @@ class OnVllm:
             # Under this name vLLM makes any decoder a classifier, and scores all tokens on request.
             name = architecture.replace("ForTokenClassification", "ForSequenceClassification")
             arguments.setdefault("hf_overrides", {"architectures": [name]})
-        if not torch.cuda.is_available():
+        on_cpu = not torch.cuda.is_available()
+        if on_cpu:
             try:
                 set_cpu_environment(kv_cache_gib(self._cache_gib))
             except TooLittleMemory as e:
@@ -81,15 +83,12 @@ class OnVllm:
                 arguments["dtype"] = "float32"
             arguments = cpu_arguments(arguments["dtype"]) | arguments
         try:
-            from vllm.engine.arg_utils import AsyncEngineArgs
-            from vllm.v1.engine.async_llm import AsyncLLM
+            self._llm = start_engine(arguments, on_cpu=on_cpu)
         except ImportError as e:
             raise RewardModelError(
                 f"backend=vllm: vLLM cannot be imported ({e}); `berry doctor` says what is missing, "
                 "backend=transformers works without it"
             ) from e
-        try:
-            self._llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
         except Exception as e:
             raise RewardModelError(
                 f"model={self._found.model}: vLLM cannot start ({first_line(e)}); "

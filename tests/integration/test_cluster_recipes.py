@@ -18,7 +18,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from pipeline.config import load_config
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Berry
 from tests.integration.ray_head import free_port, joining_environment
 from tests.patience import wait_until
 
@@ -193,26 +193,28 @@ def other_ray() -> Iterator[None]:
 @pytest.mark.usefixtures("other_ray")
 def test_a_checkout_is_submitted_to_ray_by_the_script(tmp_path: Path) -> None:
     environment, here = slurm(tmp_path / "slurm"), checkout(tmp_path / "checkout")
-    sizes = ["problems.size=8", "cluster.verifier_actors=1"]
-
-    def submit(*arguments: object) -> "subprocess.CompletedProcess[str]":
-        command = [here / "configs" / "cluster" / "slurm.sh", "configs/simulated.yaml", *arguments]
-        return subprocess.run(
-            list(map(str, command)),
-            cwd=here,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    done = submit(f"output={tmp_path / 'out'}", *sizes)
+    script = str(here / "configs" / "cluster" / "slurm.sh")
+    options = [f"output={tmp_path / 'out'}", "problems.size=8", "cluster.verifier_actors=1"]
+    done = subprocess.run(
+        [script, "configs/simulated.yaml", *options],
+        cwd=here,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     entry = json.loads((tmp_path / "out" / "journal" / "complete.json").read_text())
     assert entry["problems"] == 8
-    lost = submit("output=out", *sizes)
-    assert lost.returncode != 0
-    assert "expected an absolute path or a URL, got out" in lost.stdout + lost.stderr
+
+
+def test_a_ray_job_with_a_relative_output_is_refused(
+    here: Berry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
+    done = here("run", ROOT / "configs" / "simulated.yaml", "output=out")
+    assert done.returncode == 2
+    assert "expected an absolute path or a URL, got out" in done.stderr
 
 
 @pytest.mark.ray

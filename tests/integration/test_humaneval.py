@@ -70,7 +70,7 @@ async def test_planted_faults_are_found(rows: list[dict[str, Any]]) -> None:
     disagreements = await asyncio.gather(
         *(
             judge(row, what, faulty)
-            for row in rows
+            for row in rows[::2]
             for what, faulty in mutants(row["prompt"] + row["canonical_solution"], row["entry_point"])
         )
     )

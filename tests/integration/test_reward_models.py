@@ -284,18 +284,17 @@ def test_train_evaluate_and_prune_by_the_trained_model(
 
 
 @pytest.mark.engine
-def test_a_run_has_the_same_scores_by_either_backend(berry: Berry, tmp_path: Path) -> None:
+def test_a_run_has_the_same_scores_by_either_backend(joined: Berry, tmp_path: Path) -> None:
     """With vLLM's engine in a pool's actor, as on a GPU."""
     reward_model(tmp_path / "prm", "prm", _bytes_tokenizer())
     scores: list[dict[tuple[str, int], float]] = []
     for backend in ("transformers", "vllm"):
-        done = berry(
-            "run",
+        done = joined(
             SIMULATED,
             f"output={backend}",
             "problems.size=4",
             "strategy.use=best_of_n",
-            f"reward_models=[{{use: prm, model: prm, backend: {backend}}}]",
+            f"reward_models=[{{use: prm, model: {tmp_path / 'prm'}, backend: {backend}}}]",
         )
         assert done.returncode == 0, done.stderr
         assert "unscored" not in done.stdout

@@ -10,17 +10,15 @@ import pytest_asyncio
 from pipeline.engines import PromptFormat
 from pipeline.engines.vllm import VllmEngine
 from pipeline.engines.vllm_server import VllmServerEngine
-from reward_models.processor import usable_cores
 from tests.conftest import REAL_MODEL, TinyModels
-from tests.vllm_servers import SOLVER_OPTIONS, VllmServer, serving
+from tests.vllm_servers import SOLVER_OPTIONS, VllmServer, forked_engines, serving
 
 
 @pytest.fixture(scope="package", autouse=True)
 def one_core() -> Iterator[None]:
     """Engines compute on one core: several OpenMP threads wait for each other busily, and take the
     cores from the tests of the other process."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VLLM_CPU_OMP_THREADS_BIND", str(usable_cores()[-1]))
+    with forked_engines():
         yield
 
 

@@ -58,7 +58,7 @@ def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """The quickstart, with fewer problems."""
     folder = tmp_path_factory.mktemp("quickstart")
     config = ROOT / "configs" / "quickstart.yaml"
-    options = ["problems.size=12", "dataset.token_logprobs=true"]
+    options = ["problems.size=9", "dataset.token_logprobs=true"]
     done = run_berry(folder, "run", config, "output=out", *options)
     assert done.returncode == 0, done.stderr
     return Finished(out=folder / "out", stdout=done.stdout, stderr=done.stderr)
@@ -68,7 +68,7 @@ def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 @pytest.mark.ray
 def test_trees_hold_the_models_very_tokens(quickstart: Finished) -> None:
     trees = rows_of(quickstart.out, "trees")
-    assert len({row["problem_id"] for row in trees}) == len(trees) >= 11  # one may be a duplicate
+    assert len({row["problem_id"] for row in trees}) == len(trees) >= 8  # one may be a duplicate
     tokenizer = AutoTokenizer.from_pretrained(prepare(REAL_MODEL))
     for row in trees:
         root, *nodes = row["nodes"]
@@ -144,7 +144,7 @@ def gives_back_what_was_sampled(trace: dict[str, Any]) -> bool:
 @pytest.mark.asyncio(loop_scope="session")
 async def test_rendering_the_messages_gives_the_sampled_ids(real_engine: VllmEngine) -> None:
     prompt = real_engine.encode(make_problem("Name a fruit. — Nenne eine Frucht, 请."))
-    rollouts = await real_engine.generate(asking(prompt.token_ids, 12, temperature=1.0))
+    rollouts = await real_engine.generate(asking(prompt.token_ids, 12, max_tokens=40))
     complete = [rollout for rollout in rollouts if rollout.finish is Finish.STOP]
     matches = Counter(
         real_engine.match_messages(prompt.chat, prompt.token_ids, one.text, one.token_ids)
@@ -160,10 +160,16 @@ async def test_rendering_the_messages_gives_the_sampled_ids(real_engine: VllmEng
         assert tokenizer.decode([*prompt.token_ids, *one.token_ids]) == text.removesuffix("\n")
 
 
-def asking(ids: Sequence[int], num_rollouts: int, **sampling: Any) -> Request:
-    chosen = Sampling(max_tokens=40, **sampling)
+def asking(
+    ids: Sequence[int], num_rollouts: int, *, max_tokens: int = 4, temperature: float = 1.0
+) -> Request:
+    chosen = Sampling(max_tokens=max_tokens, temperature=temperature)
     return Request(
-        token_ids=ids, num_rollouts=num_rollouts, max_tokens=40, sampling=chosen, seed=len(ids)
+        token_ids=ids,
+        num_rollouts=num_rollouts,
+        max_tokens=max_tokens,
+        sampling=chosen,
+        seed=len(ids),
     )
 
 
@@ -199,7 +205,7 @@ class TestPrefixCache:
         prompt = real_engine.encode(
             make_problem("Count from one to thirty, a number a line.")
         ).token_ids
-        rollouts = await real_engine.generate(asking(prompt, 8))
+        rollouts = await real_engine.generate(asking(prompt, 8, max_tokens=40))
         longest = max(rollouts, key=lambda rollout: len(rollout.token_ids))
         prefix = [*prompt, *longest.token_ids[:-1]]
         expected = (len(prefix) - 1) // BLOCK * BLOCK
