@@ -39,7 +39,7 @@ in a round, then SFT of the base on all survivors. pass@1 on {held_out} held-out
 
 
 def write_word_problems(path: Path, num: int, seed: int) -> Path:
-    """Sums of two digits, then word problems of one, as rows of `prompt` and `answer`; all different."""
+    """Sums of two digits, then word problems of one, all different: `prompt` and `answer`."""
     draw = random.Random(seed)
     rows: dict[str, int] = {}
     while len(rows) < num:

@@ -22,6 +22,8 @@ from pipeline.problems import BadRow
 from pipeline.problems.conflicts import Conflicts
 from pipeline.problems.golds import gold_response, suspicion
 from pipeline.problems.id_set import IdSet
+from pipeline.problems.variants.making import Yield
+from pipeline.problems.variants.source import VariedSource
 from pipeline.records import Problem
 from verifiers import Outcome
 from verifiers.isolation.target_kinds import SEVERAL_KINDS
@@ -75,6 +77,8 @@ class Checked:
     )
     unused_columns: tuple[str, ...] = ()
     """Columns that reach neither the prompt nor the data."""
+    variants: Yield | None = None
+    """What came of the problems that were read, with `problems.variants` of worked solutions."""
     prompts: list[str] = field(default_factory=list)
     """The first prompts, as the model reads them."""
     longest_prompt: int | None = None
@@ -146,6 +150,8 @@ def _problems(config: RunConfig, found: Checked) -> Iterator[Problem]:
         if found.num_problems == source.config.limit:
             break
     found.unused_columns = tuple(source.unused_columns)
+    if isinstance(source, VariedSource) and source.tally.num_problems:
+        found.variants = source.tally
     if not found.num_problems:
         found.empty.add("the source has no valid row")
 

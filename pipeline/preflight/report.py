@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.inspection.time_left import duration
 from pipeline.preflight.check import Checked
+from pipeline.problems.variants.making import Yield
 
 
 def describe(found: Checked) -> str:
@@ -20,6 +21,7 @@ def facts(found: Checked) -> dict[str, Any]:
         "duplicates": found.num_duplicates,
         "bad_rows": found.bad_rows.count,
         "unused_columns": list(found.unused_columns),
+        "variants": None if found.variants is None else _variant_facts(found.variants),
         "golds": {
             "judged": found.num_judged,
             "passed": found.num_passed,
@@ -32,6 +34,15 @@ def facts(found: Checked) -> dict[str, Any]:
         "seconds": found.seconds,
         "prompts": found.prompts,
         "findings": [asdict(one) for one in found.findings],
+    }
+
+
+def _variant_facts(made: Yield) -> dict[str, Any]:
+    return {
+        "num_problems": made.num_problems,
+        "num_templates": made.num_templates,
+        "num_variants": made.num_variants,
+        "refused": dict(made.refused),
     }
 
 
@@ -48,6 +59,8 @@ def _figures(found: Checked) -> Iterator[str]:
         f"problems   {found.num_problems}; {found.num_duplicates} duplicates, "
         f"{found.bad_rows.count} bad rows"
     )
+    if found.variants is not None:
+        yield _variants(found.variants)
     if found.unused_columns:
         names = ", ".join(found.unused_columns)
         yield f"columns    not kept: {names} (problems.meta_fields keeps them)"
@@ -70,6 +83,13 @@ def _figures(found: Checked) -> Iterator[str]:
         yield "time       unknown; the first minutes of a run will show it"
     else:
         yield f"time       at most about {duration(found.seconds)} on this processor"
+
+
+def _variants(made: Yield) -> str:
+    without = ", ".join(f"{count} {reason}" for reason, count in made.refused.most_common())
+    return f"variants   {made.num_variants} of {made.num_problems} problems" + (
+        f"; problems without any, by reason: {without}" if without else ""
+    )
 
 
 def _findings(found: Checked) -> Iterator[str]:

@@ -29,6 +29,26 @@ def test_a_sound_problem_set_costs_no_tokens(here: Berry, tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == [], "a check writes nothing"
 
 
+def test_problems_without_variants_are_counted_by_reason(here: Berry, tmp_path: Path) -> None:
+    worked = "Ada has 4 bags of 6 apples, which is 4 * 6 = <<4*6=24>>24 apples.\n#### 24"
+    write_rows(
+        tmp_path / "p.jsonl",
+        {"question": "Ada has 4 bags of 6 apples. How many apples does she have?", "answer": worked},
+        {"question": "Which day follows Monday?", "answer": "#### Tuesday"},
+    )
+    options = (GSM8K, "problems.path=p.jsonl", "problems.variants.numbers=2", "verifier.use=exact")
+    facts = json.loads(here("check", *options, "--json").stdout)
+    assert facts["problems"] == 4
+    assert facts["variants"] == {
+        "num_problems": 2,
+        "num_templates": 1,
+        "num_variants": 2,
+        "refused": {"no_number_answer": 1},
+    }
+    said = here("check", *options).stdout
+    assert "variants   2 of 2 problems; problems without any, by reason: 1 no_number_answer" in said
+
+
 def test_bad_rows_and_bad_golds_are_named(here: Berry, tmp_path: Path) -> None:
     write_rows(
         tmp_path / "p.jsonl",

@@ -62,8 +62,8 @@ def for_openrlhf(sample: RlSample) -> dict[str, Any]:
 
 def for_verl(samples: Sequence[RlSample], *, pad_token_id: int) -> dict[str, list[list[Any]]]:
     """Keys of verl's `DataProto.batch`: prompts padded on the left, responses on the right."""
-    width = max(len(one.prompt_token_ids) for one in samples)
-    length = max(len(one.response_token_ids) for one in samples)
+    width = max((len(one.prompt_token_ids) for one in samples), default=0)
+    length = max((len(one.response_token_ids) for one in samples), default=0)
 
     def left(values: Sequence[Any], pad: Any) -> list[Any]:
         return [pad] * (width - len(values)) + list(values)

@@ -371,6 +371,7 @@ def test_each_library_gets_lists_of_one_length(tokenizer: Any) -> None:
     assert learnt == list(first.response_token_ids)
     skyrl = for_skyrl(found)
     assert [len(one) for one in skyrl["rewards"]] == [len(one) for one in skyrl["response_ids"]]
+    assert for_verl([], pad_token_id=9)["prompts"] == []
     verl = for_verl(found, pad_token_id=9)
     for ids, on, at in zip(
         verl["input_ids"], verl["attention_mask"], verl["position_ids"], strict=True
