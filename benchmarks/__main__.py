@@ -19,6 +19,7 @@ from benchmarks.loop.language_model import language_model_in_a_loop
 from benchmarks.loop.section import rounds_of_the_loop
 from benchmarks.measure import Measured, machine, table
 from benchmarks.page import Part, write_page
+from benchmarks.planning import predicted_and_measured
 from benchmarks.rewards import reward_models
 from benchmarks.sandbox import against_other_ways
 from benchmarks.scoring import steps_per_second
@@ -65,6 +66,7 @@ _SECTIONS: dict[str, Callable[[], tuple[list[Measured], str]]] = {
     "loop": rounds_of_the_loop,
     "flipped": flipped_verdicts,
     "language_model": language_model_in_a_loop,
+    "plan": predicted_and_measured,
 }
 """Those with several rows, and a section of the page for the rest."""
 NAMES = [*_BENCHMARKS, *_SECTIONS]

@@ -100,7 +100,7 @@ def _section(found: dict[str, list[_Measurement]]) -> str:
         held_out=NUM_HELD_OUT,
         seeds=len(_SEEDS),
         headings=" | ".join(headings),
-        lines="---|" * (NUM_ROUNDS + 1),
+        lines="---|" * NUM_ROUNDS,
         rows="\n".join(_row(name, arm) for name, arm in found.items()),
     )
 

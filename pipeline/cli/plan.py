@@ -9,6 +9,8 @@ import click
 from pipeline.cli.options import json_option, print_json
 from pipeline.errors import PartlyDone
 
+_RUN = click.Path(path_type=Path)
+
 
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
@@ -29,6 +31,12 @@ from pipeline.errors import PartlyDone
 @click.option("--tokens-per-second", type=float, default=0.0, help="Wanted for each sequence.")
 @click.option("--weights", help="Type of the weights, such as float8.  [default: the model's]")
 @click.option("--cache", default="bfloat16", show_default=True, help="Type of the key-value cache.")
+@click.option("--like", type=_RUN, help="An earlier run, for lengths, pass rate and verdicts' times.")
+@click.option(
+    "--calibrate",
+    type=_RUN,
+    help="An earlier run of the same model on the first hardware, for what engines reach of it.",
+)
 @json_option
 def plan(
     config: Path, overrides: tuple[str, ...], hardware: tuple[str, ...], as_json: bool, **given: Any
@@ -45,7 +53,17 @@ def plan(
     from pipeline.planning.report import describe
 
     loaded = load_config(config, overrides)
-    found = asyncio.run(make_plan(loaded, *asked(loaded, hardware, given)))
+    wanted = asked(loaded, hardware, given)
+    found = asyncio.run(
+        make_plan(
+            loaded,
+            wanted.model,
+            wanted.serving,
+            wanted.expected,
+            wanted.hardware,
+            wanted.reached,
+        )
+    )
     if as_json:
         print_json(facts(found))
     else:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,33 @@ from pydantic import ValidationError
 from pipeline.config import RunConfig
 from pipeline.errors import UserMistake
 from pipeline.files.parsing import NotYaml, read_yaml
+from pipeline.planning.earlier import read_earlier, read_speed
 from pipeline.planning.hardware import Hardware, NoHardware, hardware_of
 from pipeline.planning.known_models import known_model, known_models
 from pipeline.planning.model import Model, NotAModel, bytes_of, model_of
-from pipeline.planning.plan import Serving
+from pipeline.planning.plan import Reached, Serving
 from pipeline.planning.search import Expected
+from pipeline.planning.this_machine import NAME, this_machine
 from verifiers.mistakes import first_mistake, sentence
 
 
-def asked(
-    config: RunConfig, hardware: Sequence[str], given: Mapping[str, Any]
-) -> tuple[Model, Serving, Expected, list[Hardware]]:
-    """The model, how it is served, what is expected, and the hardware. Raises UserMistake."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a plan is for."""
+
+    model: Model
+    serving: Serving
+    expected: Expected
+    hardware: Sequence[Hardware]
+    reached: Reached
+
+
+def asked(config: RunConfig, hardware: Sequence[str], given: Mapping[str, Any]) -> Asked:
+    """Reads the options of `berry plan`.
+
+    `like` is the folder of a run for what is not given; `calibrate` that of one with the same model, on
+    the first hardware. Raises UserMistake and FolderError.
+    """
     try:
         model = _model(config, given.get("model"))
         serving = Serving(
@@ -36,26 +52,53 @@ def asked(
     fields = {name: given.get(name) for name in Expected.model_fields}
     if fields["problems"] is None:
         fields["problems"] = config.problems_limit
+    if (like := given.get("like")) is not None:
+        earlier = read_earlier(like)
+        for name in _OF_EARLIER:
+            if fields[name] is None:
+                fields[name] = getattr(earlier, name)
     try:
         expected = Expected(**{name: value for name, value in fields.items() if value is not None})
     except ValidationError as e:
         mistake = first_mistake(e)
         option = "--" + str(mistake["loc"][0]).replace("_", "-")
         raise UserMistake(f"{option}: {sentence(mistake)}") from e
-    return model, serving, expected, places
+    return Asked(
+        model=model,
+        serving=serving,
+        expected=expected,
+        hardware=places,
+        reached=_reached(given.get("calibrate"), model, serving, places),
+    )
+
+
+def _reached(run: Path | None, model: Model, serving: Serving, places: Sequence[Hardware]) -> Reached:
+    """What the engines of a run reached, on the first hardware; the usual without a run."""
+    if run is None:
+        return Reached()
+    lengths = read_earlier(run)
+    length = lengths.prompt_tokens + lengths.response_tokens // 2
+    return Reached.measured(read_speed(run), model, serving, places[0], length)
+
+
+_OF_EARLIER = ("prompt_tokens", "response_tokens", "pass_rate", "verdict_seconds")
 
 
 def _model(config: RunConfig, named: str | None) -> Model:
-    """A public model by its name, or that of a folder."""
     name = named or config.engine.options.model_dump().get("model")
     if name is None:
         raise UserMistake(
             f"expected an engine that loads a model, got engine.use={config.engine.use}; --model names "
             "one"
         )
-    if (known := known_model(str(name))) is not None:
+    return find_model(str(name))
+
+
+def find_model(name: str) -> Model:
+    """A public model by its name, or that of a folder. Raises UserMistake and NotAModel."""
+    if (known := known_model(name)) is not None:
         return known
-    file = Path(str(name)).expanduser() / "config.json"
+    file = Path(name).expanduser() / "config.json"
     try:
         stored = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as e:
@@ -65,11 +108,13 @@ def _model(config: RunConfig, named: str | None) -> Model:
         ) from e
     except (OSError, ValueError) as e:
         raise UserMistake(f"{file}: cannot be read: {e}") from e
-    return model_of(str(name), stored)
+    return model_of(name, stored)
 
 
 def _hardware(text: str) -> Hardware:
-    """Hardware of the table, or of a YAML file with the fields of `Hardware`."""
+    """Hardware of the table, this machine, or that of a YAML file with the fields of `Hardware`."""
+    if text == NAME:
+        return this_machine()
     if not text.endswith((".yaml", ".yml")):
         return hardware_of(text)
     try:

@@ -9,19 +9,20 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 from pipeline.config import RunConfig
+from pipeline.planning.earlier import Speed
 from pipeline.planning.hardware import Hardware
 from pipeline.planning.model import Model
 from pipeline.planning.roofline import Efficiency, Roofline
 from pipeline.planning.search import Expected, SearchLoad, search_load
 
-_RANGE: Mapping[str, Efficiency] = {
-    "low": Efficiency(bandwidth=0.85, compute=0.7),
-    "high": Efficiency(bandwidth=0.45, compute=0.3),
-}
-"""Efficiencies for the lowest and the highest cost."""
+_USUAL = Efficiency()
+_GOOD = Efficiency(bandwidth=0.85, compute=0.7)
+_POOR = Efficiency(bandwidth=0.45, compute=0.3)
+_CALIBRATED_RANGE = 0.15
+"""By how much a measured efficiency is taken to differ in another run."""
 _CASES = ("expected", "low", "high")
 _FACTOR = 2.0
 """By how much an expectation is taken to be wrong."""
@@ -38,6 +39,38 @@ class Serving:
     """Sequences that an engine computes together at most."""
     tokens_per_second: float = 0.0
     """Wanted for each sequence; 0: as slow as it gets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """What engines are taken to reach of the data sheet."""
+
+    expected: Efficiency = _USUAL
+    low: Efficiency = _GOOD
+    """For the lowest cost."""
+    high: Efficiency = _POOR
+    """For the highest cost."""
+
+    @classmethod
+    def measured(
+        cls, speed: Speed, model: Model, serving: Serving, hardware: Hardware, length: int
+    ) -> Self:
+        """Scales the expectation to what a run reached with the same model on some hardware.
+
+        `length` is the mean length of the sequences in its batch, in tokens.
+        """
+        usual = Roofline(model=model, hardware=hardware, weights=serving.weights, cache=serving.cache)
+        batch = max(round(speed.batch), 1)
+        factor = speed.tokens_per_second / usual.tokens_per_second(batch, length)
+        return cls(
+            expected=_scaled(factor),
+            low=_scaled(factor * (1 + _CALIBRATED_RANGE)),
+            high=_scaled(factor * (1 - _CALIBRATED_RANGE)),
+        )
+
+
+def _scaled(factor: float) -> Efficiency:
+    return Efficiency(bandwidth=_USUAL.bandwidth * factor, compute=_USUAL.compute * factor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +113,7 @@ class Plan:
     model: Model
     serving: Serving
     expected: Expected
+    reached: Reached
     load: SearchLoad
     places: Sequence[OnHardware]
     sensitivities: Mapping[str, float]
@@ -93,22 +127,25 @@ async def plan(
     serving: Serving,
     expected: Expected,
     hardware: Sequence[Hardware],
+    reached: Reached | None = None,
 ) -> Plan:
     """Plans a run. The search is simulated, some seconds for each expectation."""
+    reached = reached or Reached()
     load = await search_load(config, expected)
-    places = [_on(one, model, serving, expected, load) for one in hardware]
+    places = [_on(one, model, serving, expected, load, reached) for one in hardware]
     fits = next((one for one in places if one.refused is None), None)
     sensitivities: dict[str, float] = {}
     if fits is not None:
         for what, change in _CHANGES.items():
             other = change(expected)
             changed = await search_load(config, other)
-            there = _on(fits.hardware, model, serving, other, changed)
+            there = _on(fits.hardware, model, serving, other, changed, reached)
             sensitivities[what] = math.inf if there.refused else there.hours[0] / fits.hours[0]
     return Plan(
         model=model,
         serving=serving,
         expected=expected,
+        reached=reached,
         load=load,
         places=places,
         sensitivities=sensitivities,
@@ -127,7 +164,12 @@ _CHANGES: Mapping[str, Callable[[Expected], Expected]] = {
 
 
 def _on(
-    hardware: Hardware, model: Model, serving: Serving, expected: Expected, load: SearchLoad
+    hardware: Hardware,
+    model: Model,
+    serving: Serving,
+    expected: Expected,
+    load: SearchLoad,
+    reached: Reached,
 ) -> OnHardware:
     def roofline(efficiency: Efficiency) -> Roofline:
         return Roofline(
@@ -138,12 +180,12 @@ def _on(
             efficiency=efficiency,
         )
 
-    expected_one = roofline(Efficiency())
+    expected_one = roofline(reached.expected)
     whole = expected.prompt_tokens + expected.response_tokens
     if refused := _refusal(expected_one, whole, serving):
         return OnHardware(hardware=hardware, refused=refused)
     hours, found = [], []
-    for efficiency in (Efficiency(), _RANGE["low"], _RANGE["high"]):
+    for efficiency in (reached.expected, reached.low, reached.high):
         one = roofline(efficiency)
         batch = _batch(one, whole, serving)
         seconds = _seconds(one, batch, expected, load) if batch else math.inf
@@ -213,6 +255,7 @@ def facts(found: Plan) -> dict[str, Any]:
         },
         "serving": asdict(found.serving),
         "expected": found.expected.model_dump(),
+        "efficiency": asdict(found.reached),
         "per_problem": asdict(found.load.cost),
         "tokens": {
             "sampled": found.load.sampled,

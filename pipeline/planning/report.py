@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from pipeline.inspection.time_left import duration
 from pipeline.planning.plan import OnHardware, Plan
+from pipeline.planning.roofline import Efficiency
 
 _UNKNOWN = "-"
 
@@ -29,7 +30,7 @@ def _needs(found: Plan) -> Iterator[str]:
     yield (
         f"expected   {expected.problems:,} problems; prompts of {expected.prompt_tokens:,} tokens, "
         f"responses of {expected.response_tokens:,}, {expected.pass_rate:.0%} of them right; "
-        f"{expected.verdict_seconds:g} s a verdict"
+        f"{expected.verdict_seconds:.3g} s a verdict"
     )
     cost = load.cost
     yield (
@@ -80,8 +81,14 @@ def _advice(found: Plan) -> Iterator[str]:
         return
     for what, factor in found.sensitivities.items():
         yield f"if wrong   {what}: time x {factor:.2f}"
-    yield (
-        "assumed    engines reach 70% of the bandwidth and 50% of the operations of the data sheet "
-        "(from: 85% and 70%; to: 45% and 30%)"
-    )
+    reached = found.reached
+    yield f"assumed    engines reach {_of(reached.expected)} of the data sheet"
+    yield f"           (from: {_of(reached.low)}; to: {_of(reached.high)})"
     yield "           one copy of the model on each hardware, no time between its accelerators"
+
+
+def _of(reached: Efficiency) -> str:
+    return (
+        f"{100 * reached.bandwidth:.3g}% of the bandwidth and {100 * reached.compute:.3g}% of the "
+        "operations"
+    )
