@@ -30,8 +30,9 @@ _TEXT = """### Plans
 Tokens a second of decoding, {model} in {type} by vLLM on this machine's processors (read
 {bandwidth:.1f} GB/s, computed {gflops:.0f} GFLOP/s, both timed by `berry plan --hardware this`). All
 sequences of a batch share their prompt; the time is the difference between responses of {longer} and of
-{shorter} tokens, the median of {repetitions}. *Usual*: 70% of the bandwidth and 50% of the operations; *calibrated*: both scaled so
-that the prediction is right for {at[0]} sequences of {at[1]} tokens, as `--calibrate` does by a run.
+{shorter} tokens, the median of {repetitions}. *Usual*: 70% of the bandwidth and 50% of the operations;
+*calibrated*: both scaled so that the prediction is right for {at[0]} sequences of {at[1]} tokens, as
+`--calibrate` does by a run.
 
 | sequences | tokens each | measured | usual | off by | calibrated | off by |
 |---|---|---|---|---|---|---|
