@@ -4,7 +4,7 @@ import ctypes.util
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -79,16 +79,21 @@ def start_engine(
     takes half the time. Options that ask for several processes are left alone.
     """
     from vllm.engine.arg_utils import AsyncEngineArgs
-    from vllm.utils.ompmultiprocessing import OMPProcessManager
+    from vllm.usage.usage_lib import UsageContext
     from vllm.v1.engine.async_llm import AsyncLLM
-    from vllm.v1.executor.uniproc_executor import UniProcExecutor
 
     in_one = on_cpu and not arguments.keys() & _OF_SEVERAL_PROCESSES
+    variables: AbstractContextManager[None] = nullcontext()
     if in_one:
+        from vllm.v1.executor.uniproc_executor import UniProcExecutor
+
         # The class, as vLLM takes its name `uni` for a default and changes it.
         arguments = {**arguments, "distributed_executor_backend": UniProcExecutor}
-    config = AsyncEngineArgs(**arguments).create_engine_config()
-    variables = OMPProcessManager(config).configure_omp_envs(0, 0) if in_one else nullcontext()
+    config = AsyncEngineArgs(**arguments).create_engine_config(UsageContext.ENGINE_CONTEXT)
+    if in_one:
+        from vllm.utils.ompmultiprocessing import OMPProcessManager
+
+        variables = OMPProcessManager(config).configure_omp_envs(0, 0)
     with variables:
         return AsyncLLM.from_vllm_config(
             config,

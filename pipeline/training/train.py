@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.config import read_settings
 from pipeline.datasets.views.columns import LabelSource
 from pipeline.engines.models import ModelError, locate
-from pipeline.problems.variants.making import family_of
+from pipeline.problems.variants.making import originals_of
 from pipeline.training.errors import AlreadyTrained, TrainError, output_explained
 from pipeline.training.rows import view_rows
 from reward_models.errors import RewardModelError
@@ -191,5 +191,5 @@ def _labelled(
         texts=tuple(row["steps"]),
         targets=tuple(targets),
         weights=tuple(weights),
-        family=family_of(row["problem_id"], row["meta"]),
+        originals=originals_of(row["problem_id"], row["meta"]),
     )

@@ -21,8 +21,8 @@ class Labelled:
     """For each step, the probability of `right` to learn; None without a label."""
     weights: tuple[float, ...]
     """Weight of each target, such as the number of trials behind it."""
-    family: str | None = None
-    """Problems of one family are held out together, such as variants of one; None: this one alone."""
+    originals: tuple[str, ...] = ()
+    """Problems that this one was made of, if it is a variant: it is held out if one of them is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,8 @@ def split(responses: Iterable[Labelled], *, max_length: int, held_out: float, se
         elif len(example.ids) > max_length:
             num_too_long += 1
         else:
-            side = is_held_out(labelled.family or labelled.problem_id, held_out, seed)
+            originals = labelled.originals or (labelled.problem_id,)
+            side = any(is_held_out(one, held_out, seed) for one in originals)
             sides[side].append(example)
             problems[side].add(labelled.problem_id)
     return Split(

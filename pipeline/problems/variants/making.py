@@ -87,11 +87,13 @@ def origin_of(problem_ids: Sequence[str], kind: str) -> Mapping[str, object]:
     return {VARIANT_OF: list(problem_ids), VARIANT_KIND: kind}
 
 
-def family_of(problem_id: str, meta: str | None) -> str:
-    """The id of the problem that a variant was made of, the first of several; its own for any other
-    problem. `meta` is JSON, as in the data, or None in rows without it."""
+def originals_of(problem_id: str, meta: str | None) -> tuple[str, ...]:
+    """The ids of the problems that a variant was made of; its own for any other problem.
+
+    `meta` is JSON, as in the data, or None in rows without it.
+    """
     made_of = json.loads(meta).get(VARIANT_OF) if meta and VARIANT_OF in meta else None
-    return str(made_of[0]) if isinstance(made_of, list) and made_of else problem_id
+    return tuple(map(str, made_of)) if isinstance(made_of, list) and made_of else (problem_id,)
 
 
 def _template(problem: Problem, columns: Sequence[str]) -> Template | NoTemplate:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pipeline.hashing import LinesDigest
-from pipeline.problems.variants.making import family_of
+from pipeline.problems.variants.making import originals_of
 from pipeline.training.policy import trees
 from pipeline.training.policy.sampling import sampled_by
 from pipeline.training.policy.settings import Method, PolicySettings
@@ -162,8 +162,9 @@ def _put(
     row: Mapping[str, Any],
     settings: PolicySettings,
 ) -> None:
-    # A variant is on the side of its original.
-    if is_held_out(family_of(example.problem_id, row["meta"]), settings.held_out, settings.seed):
+    # What is made of a held-out problem would show it to the training.
+    originals = originals_of(example.problem_id, row["meta"])
+    if any(is_held_out(one, settings.held_out, settings.seed) for one in originals):
         found.held_out.append(example)
     else:
         found.train.append(example)

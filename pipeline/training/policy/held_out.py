@@ -8,7 +8,7 @@ from pipeline.datasets.reader import RunReader
 from pipeline.datasets.views.trees import read_problem
 from pipeline.files.storage import place
 from pipeline.problems import BadRow, ProblemError, SourceConfig
-from pipeline.problems.variants.making import family_of
+from pipeline.problems.variants.making import originals_of
 from pipeline.records import Problem
 from pipeline.training.rows import is_run
 from reward_models.training.examples import is_held_out
@@ -73,7 +73,7 @@ def held_out_problems(folders: Sequence[Path], fraction: float, seed: int, limit
         for reader in map(RunReader.open, runs)
         for part in reader.parts
         for id_, meta in _ids_with_meta(reader, part)
-        if is_held_out(family_of(id_, meta), fraction, seed)
+        if all(is_held_out(one, fraction, seed) for one in originals_of(id_, meta))
     }
     chosen = set(sorted(ids)[:limit])
     return sorted(problems_of(runs, chosen), key=lambda problem: problem.id)

@@ -1,7 +1,7 @@
 """Reward models train on the tree's own tokens, at the right positions, split by problem."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,7 @@ def test_without_any_weight_the_loss_is_nothing_and_a_number() -> None:
     assert found.item() == 0
 
 
-def _response(problem: str, index: int, family: str | None = None) -> Labelled:
+def _response(problem: str, index: int, originals: Sequence[str] = ()) -> Labelled:
     return Labelled(
         problem_id=problem,
         prompt_token_ids=(1,),
@@ -133,7 +133,7 @@ def _response(problem: str, index: int, family: str | None = None) -> Labelled:
         texts=("a",),
         targets=(1.0,),
         weights=(1.0,),
-        family=family,
+        originals=tuple(originals),
     )
 
 
@@ -150,12 +150,18 @@ def test_no_problem_is_on_both_sides(problems: list[str], seed: int) -> None:
     assert len(found.train) + len(found.held_out) == len(problems)
 
 
-@given(PROBLEMS, st.integers(0, 3))
-def test_no_family_is_on_both_sides(families: list[str], seed: int) -> None:
-    responses = [_response(f"{index}", index, family) for index, family in enumerate(families)]
+@given(
+    st.lists(st.lists(st.sampled_from("abcd"), min_size=1, max_size=2), max_size=40), st.integers(0, 3)
+)
+def test_nothing_that_is_made_of_a_held_out_problem_is_trained_on(
+    originals: list[list[str]], seed: int
+) -> None:
+    responses = [_response(f"{index}", index, made_of) for index, made_of in enumerate(originals)]
     found = split(responses, max_length=9, held_out=0.5, seed=seed)
-    held = {families[example.ids[1]] for example in found.held_out}
-    assert not held & {families[int(problem)] for problem in found.train_problems}
+    held = {one for made_of in originals for one in made_of if is_held_out(one, 0.5, seed)}
+    trained = {one for problem in found.train_problems for one in originals[int(problem)]}
+    assert not held & trained
+    assert all(held & set(originals[example.ids[1]]) for example in found.held_out)
 
 
 def test_about_the_configured_fraction_is_held_out() -> None:
