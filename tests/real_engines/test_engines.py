@@ -4,6 +4,7 @@ import asyncio
 import errno
 from typing import Any
 
+import psutil
 import pytest
 
 from pipeline.engines import (
@@ -124,6 +125,10 @@ async def test_closing_twice_is_fine() -> None:
 
 @pytest.mark.engine
 class TestVllm:
+    async def test_the_model_computes_in_the_engines_process(self, real_engine: VllmEngine) -> None:
+        (engine,) = real_engine._llm.engine_core.resources.engine_manager.processes
+        assert psutil.Process(engine.pid).children(recursive=True) == []
+
     async def test_the_chat_template_is_applied_once(self, real_engine: VllmEngine) -> None:
         prompt = real_engine.encode(make_problem("How many?"))
         assert prompt.text.count("<|im_start|>user\nHow many?<|im_end|>") == 1
