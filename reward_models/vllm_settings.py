@@ -28,6 +28,10 @@ class TooLittleMemory(Exception):
     """The machine cannot hold the requested key-value cache; the message is one line."""
 
 
+class NoVllm(Exception):
+    """vLLM cannot be imported; the message is one line."""
+
+
 def kv_cache_gib(asked: int | None = None, available: float | None = None) -> int:
     """Size of the key-value cache in GiB: as configured, otherwise chosen by the free memory.
 
@@ -72,15 +76,18 @@ def set_cpu_environment(cache_gib: int, threads: str | None = None) -> None:
 def start_engine(
     arguments: dict[str, Any], *, on_cpu: bool, stat_loggers: Sequence[Any] | None = None
 ) -> Any:
-    """An `AsyncLLM` of these arguments of AsyncEngineArgs. Raises ImportError, and what vLLM raises.
+    """An `AsyncLLM` of these arguments of AsyncEngineArgs. Raises NoVllm, and what vLLM raises.
 
     On a CPU, vLLM would start a process for the model beside the engine's, to set OpenMP's variables
     for it. Set for the engine's process they do the same, and one process less loads vLLM: the start
-    takes half the time. Options that ask for several processes are left alone.
+    takes a third less time. Options that ask for several processes are left alone.
     """
-    from vllm.engine.arg_utils import AsyncEngineArgs
-    from vllm.usage.usage_lib import UsageContext
-    from vllm.v1.engine.async_llm import AsyncLLM
+    try:
+        from vllm.engine.arg_utils import AsyncEngineArgs
+        from vllm.usage.usage_lib import UsageContext
+        from vllm.v1.engine.async_llm import AsyncLLM
+    except ImportError as e:
+        raise NoVllm(f"vLLM cannot be imported ({e}); `berry doctor` says what is missing") from e
 
     in_one = on_cpu and not arguments.keys() & _OF_SEVERAL_PROCESSES
     variables: AbstractContextManager[None] = nullcontext()

@@ -23,6 +23,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 PROGRAM = Path(sys.executable).parent / "berry"
 _LOADED = ("ray", "reasoning_gym", "pipeline.run", "pipeline.inspection.report.page")
@@ -152,8 +153,8 @@ def _make_ray_small() -> None:
         init(params, *arguments, **options)
         params.no_monitor, params.include_log_monitor = True, False
 
-    setattr(parameter.RayParams, "__init__", without)  # noqa: B010  # plain, mypy refuses it
-    setattr(node.Node, "start_api_server", lambda *_, **__: None)  # noqa: B010  # as above
+    patch.object(parameter.RayParams, "__init__", without).start()
+    patch.object(node.Node, "start_api_server", lambda *_, **__: None).start()
 
 
 if __name__ == "__main__":

@@ -4,13 +4,13 @@ On a CPU, vLLM spawns its processes, and each loads vLLM anew, for 15 seconds of
 is loaded, they are forked from one process instead.
 """
 
+import importlib
 import multiprocessing
+from unittest.mock import patch
 
-import vllm.entrypoints.openai.api_server
-import vllm.v1.engine.core
-import vllm.v1.worker.cpu_worker  # noqa: F401  # for those who are forked
+from tests.vllm_servers import SERVER, context_for_spawn
 
-from tests.vllm_servers import context_for_spawn
-
+for _name in (SERVER, "vllm.v1.engine.core", "vllm.v1.worker.cpu_worker"):
+    importlib.import_module(_name)
 # A forked process knows no way to the one that it was forked from, and would start another.
-multiprocessing.get_context = context_for_spawn("fork")  # type: ignore[assignment]  # has overloads
+patch.object(multiprocessing, "get_context", context_for_spawn("fork")).start()

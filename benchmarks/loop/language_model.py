@@ -26,12 +26,12 @@ _TEXTS = (
     "There are {a} {things} on the table. {name} puts {b} more {things} there. How many are there now?",
 )
 _NUM_SUMS = 72
-"""Of the 81 sums of two digits."""
+"""Of the 81 sums of two one-digit numbers."""
 _TEXT = """### A language model
-SmolLM2-135M-Instruct on {problems} problems, {sums} of them sums of two digits and the others word
-problems of one such sum, in the loop of `configs/loops/sums.yaml`: {rollouts} rollouts of each problem
-in a round, then SFT of the base on all survivors. pass@1 on {held_out} held-out problems with
-{eval_rollouts} samples each at the run's temperature, with its 95% interval over problems.
+SmolLM2-135M-Instruct on {problems} problems, {sums} of them sums of two one-digit numbers and the
+others word problems of one such sum, in the loop of `configs/loops/sums.yaml`: {rollouts} rollouts of
+each problem in a round, then SFT of the base on all survivors. pass@1 on {held_out} held-out problems
+with {eval_rollouts} samples each at the run's temperature, with its 95% interval over problems.
 
 | round | pass@1 held out | coverage | survivors | tokens sampled | search | training | evaluation |
 |---|---|---|---|---|---|---|---|
@@ -39,7 +39,7 @@ in a round, then SFT of the base on all survivors. pass@1 on {held_out} held-out
 
 
 def write_word_problems(path: Path, num: int, seed: int) -> Path:
-    """Sums of two digits, then word problems of one, all different: `prompt` and `answer`."""
+    """Sums, then word problems of one, all different: `prompt` and `answer`."""
     draw = random.Random(seed)
     rows: dict[str, int] = {}
     while len(rows) < num:

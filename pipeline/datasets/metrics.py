@@ -5,7 +5,7 @@ Keys differ between versions: a missing value is None, a missing count 0.
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
@@ -178,14 +178,22 @@ class Metrics:
             lines = _last_lines(run)
         except FileNotFoundError:
             return None
-        for line in reversed(lines):
+        return next(cls._read(reversed(lines)), None)
+
+    @classmethod
+    def all(cls, run: Path) -> Iterator[Self]:
+        """The complete lines of a run folder's metrics, in order. Raises OSError."""
+        return cls._read(read_lines(run, "metrics"))
+
+    @classmethod
+    def _read(cls, lines: Iterable[bytes]) -> Iterator[Self]:
+        for line in lines:
             try:
                 read = json.loads(line)
             except ValueError:
                 continue
             if isinstance(read, dict):
-                return cls.of(read)
-        return None
+                yield cls.of(read)
 
 
 def append_lines(run: Path, lines: Sequence[str], name: str = "metrics") -> None:

@@ -36,6 +36,7 @@ from pipeline.errors import RunFailure, is_machines
 from pipeline.extras import missing
 from reward_models.processor import choose_dtype
 from reward_models.vllm_settings import (
+    NoVllm,
     TooLittleMemory,
     cpu_arguments,
     kv_cache_gib,
@@ -150,10 +151,8 @@ class VllmEngine(ModelText):
         try:
             self._llm = start_engine(arguments, on_cpu=on_cpu, stat_loggers=[_meter(self)])
             tokenizer = self._llm.get_tokenizer()
-        except ImportError as e:
-            raise EngineStartError(
-                f"engine.use=vllm: vLLM cannot be imported ({e}); `berry doctor` says what is missing"
-            ) from e
+        except NoVllm as e:
+            raise EngineStartError(f"engine.use=vllm: {e}") from e
         except Exception as e:
             error = RunFailure if is_machines(e) or _was_killed(e) else EngineStartError
             raise error(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +76,19 @@ def _reached(run: Path | None, model: Model, serving: Serving, places: Sequence[
     """What the engines of a run reached, on the first hardware; the usual without a run."""
     if run is None:
         return Reached()
-    lengths = read_earlier(run)
-    length = lengths.prompt_tokens + lengths.response_tokens // 2
+    earlier = read_earlier(run)
+    if earlier.model is None or _shapes(find_model(earlier.model)) != _shapes(model):
+        raise UserMistake(
+            f"--calibrate {run}: expected a run of {model.name}, got one of "
+            f"{earlier.model or 'no model'}"
+        )
+    length = earlier.prompt_tokens + earlier.response_tokens // 2
     return Reached.measured(read_speed(run), model, serving, places[0], length)
+
+
+def _shapes(model: Model) -> Model:
+    """The model without its name: a folder and a public model may be the same."""
+    return replace(model, name="")
 
 
 _OF_EARLIER = ("prompt_tokens", "response_tokens", "pass_rate", "verdict_seconds")

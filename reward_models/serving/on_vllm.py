@@ -17,6 +17,7 @@ from reward_models.errors import RewardModelDied, RewardModelError, first_line
 from reward_models.serving.inputs import Input
 from reward_models.serving.loading import Found
 from reward_models.vllm_settings import (
+    NoVllm,
     TooLittleMemory,
     cpu_arguments,
     kv_cache_gib,
@@ -84,11 +85,8 @@ class OnVllm:
             arguments = cpu_arguments(arguments["dtype"]) | arguments
         try:
             self._llm = start_engine(arguments, on_cpu=on_cpu)
-        except ImportError as e:
-            raise RewardModelError(
-                f"backend=vllm: vLLM cannot be imported ({e}); `berry doctor` says what is missing, "
-                "backend=transformers works without it"
-            ) from e
+        except NoVllm as e:
+            raise RewardModelError(f"backend=vllm: {e}; backend=transformers works without it") from e
         except Exception as e:
             raise RewardModelError(
                 f"model={self._found.model}: vLLM cannot start ({first_line(e)}); "

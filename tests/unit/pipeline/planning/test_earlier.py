@@ -9,14 +9,17 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.cli.app import berry
+from pipeline.config import load_config
 from pipeline.datasets.folder import FolderError
 from pipeline.datasets.metrics import WorkerFigures
 from pipeline.errors import UserMistake
+from pipeline.planning.asked import asked
 from pipeline.planning.earlier import read_earlier, read_speed
 from pipeline.planning.this_machine import this_machine
 from tests.runs import make_trace, write_run
 
 ROOT = Path(__file__).parents[4]
+MODEL = "Llama-3.1-8B-Instruct"
 
 
 @pytest.fixture
@@ -27,7 +30,8 @@ def run(tmp_path: Path) -> Path:
         make_trace("What is 2 + 3?", "5", [("four", False), ("five", True)]),
         make_trace("What is 9 + 2?", "11", [("twelve", False), ("no", False)]),
     ]
-    out = write_run(tmp_path / "run", traces)
+    engine = {"use": "vllm", "model": MODEL}
+    out = write_run(tmp_path / "run", traces, engine=engine)
     lines = [metrics(0, [0, 0], [0, 0]), "{half a li", metrics(1, [4, 6], [6, 2])]
     lines += [metrics(3, [12, 18], [6, 2]), metrics(60, [12, 18], [0, 0])]
     (out / "metrics.jsonl").write_text("\n".join(lines) + "\n")
@@ -43,7 +47,7 @@ def metrics(seconds: float, tokens: list[int], running: list[int]) -> str:
 def test_lengths_and_pass_rate_are_the_runs(run: Path) -> None:
     earlier = read_earlier(run)
     assert (earlier.prompt_tokens, earlier.response_tokens) == (2, 4)
-    assert earlier.pass_rate == pytest.approx(0.25)
+    assert earlier.pass_rate == pytest.approx(1.5 / 5)
 
 
 def test_the_speed_is_that_of_one_engine_at_work(run: Path) -> None:
@@ -60,10 +64,19 @@ def test_a_run_without_figures_of_its_engines_is_refused(run: Path) -> None:
         read_earlier(run.parent)
 
 
+def test_a_run_of_another_model_calibrates_nothing(run: Path) -> None:
+    config = load_config(ROOT / "configs" / "gsm8k.yaml")
+    options = {"model": "Llama-3.1-70B-Instruct", "calibrate": run}
+    with pytest.raises(
+        UserMistake, match=r"expected a run of .*70B-Instruct, got one of .*8B-Instruct"
+    ):
+        asked(config, ["h100x8"], options)
+
+
 def planned(*arguments: object) -> dict[str, Any]:
     config = ROOT / "configs" / "gsm8k.yaml"
     given = ["plan", config, "strategy.use=best_of_n", "strategy.rollouts=4", "--json", *arguments]
-    given += ["--model", "Llama-3.1-8B-Instruct"]
+    given += ["--model", MODEL]
     result = CliRunner().invoke(berry, list(map(str, given)), catch_exceptions=False)
     found: dict[str, Any] = json.loads(result.stdout)
     return found
@@ -72,7 +85,7 @@ def planned(*arguments: object) -> dict[str, Any]:
 def test_what_is_not_given_is_the_earlier_runs(run: Path) -> None:
     expected = planned("--like", run, "--response-tokens", "7")["expected"]
     assert (expected["prompt_tokens"], expected["response_tokens"]) == (2, 7)
-    assert expected["pass_rate"] == pytest.approx(0.25)
+    assert expected["pass_rate"] == pytest.approx(1.5 / 5)
 
 
 def test_a_calibrated_plan_predicts_the_speed_of_the_run_it_is_calibrated_by(run: Path) -> None:
