@@ -136,7 +136,7 @@ def _serve(settings: list[str], log: str) -> None:
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(file, 1)
     os.dup2(file, 2)
-    os.environ["VLLMSERVER_DEV_MODE"] = "1"
+    os.environ["VLLM_SERVER_DEV_MODE"] = "1"
     # A child with the server's socket that outlives it would let clients connect to nobody.
     port = int(settings[settings.index("--port") + 1])
     os.register_at_fork(after_in_child=lambda: _leave(port))
